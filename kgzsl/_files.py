@@ -1,0 +1,100 @@
+"""Writing that is all or nothing: a reader never sees half a file, a full disk leaves none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kgzsl.errors import InputError
+
+__all__ = ["atomic_directory", "atomic_file", "atomic_text"]
+
+_DISK_ERRORS = {
+    errno.ENOSPC: ("the disk is full", "free some space or choose another place, then run again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space or choose another place, then run again"),
+    errno.EROFS: ("the file system is read-only", "choose another place"),
+    errno.EACCES: ("no permission to write here", "choose another place or change the permissions"),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another place"),
+}
+
+
+def _explain(error: OSError, target: Path) -> InputError | None:
+    known = _DISK_ERRORS.get(error.errno or 0)
+    if known is None:
+        return None
+    problem, remedy = known
+    return InputError(f"could not save: {problem}", file=target, remedy=remedy)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; move it into place on success, remove it on any error.
+
+    Raises:
+        InputError: The disk is full, read-only or not writable; nothing is left behind.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.partial-", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    except OSError as error:
+        explained = _explain(error, target)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, all or nothing."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
+    """Yield a fresh folder beside ``path``; move it into place on success, remove it on any error.
+
+    Args:
+        path: The folder to make.
+        replace: Whether a folder that is there already may be replaced.
+
+    Raises:
+        InputError: The folder exists and may not be replaced, or it cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and not replace:
+        raise InputError("this folder exists already", file=target, remedy="choose another name or remove it first")
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        yield temporary
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.replace(target)
+    except OSError as error:
+        explained = _explain(error, target)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

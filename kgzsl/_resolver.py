@@ -1,0 +1,98 @@
+"""Names to classes: one resolver per folder, open to a user's own classes by import path."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from class_resolver import ClassResolver
+from class_resolver.utils import normalize_string
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["Resolver"]
+
+T = TypeVar("T")
+
+
+class Resolver(Generic[T]):
+    """Finds a component by its short name, or by the import path of a user's own class.
+
+    ``Resolver("generator", FeatureGenerator, {"wgan": WGAN})`` answers ``make("wgan", hidden=512)`` and
+    ``make("my_package.models:MyGenerator")`` alike. Options are checked against the constructor before the call.
+
+    Args:
+        kind: What is being named, for messages: ``"generator"``.
+        base: The class (or protocol) that every component follows.
+        classes: Short name to class.
+    """
+
+    def __init__(self, kind: str, base: type[T], classes: Mapping[str, type[T]]) -> None:
+        self.kind = kind
+        self.base = base
+        self.classes = dict(classes)
+        self._resolver: ClassResolver[T] = ClassResolver(
+            list(dict.fromkeys(self.classes.values())),
+            base=base,
+            synonyms={normalize_string(name): cls for name, cls in self.classes.items()},
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The known short names, in order."""
+        return sorted(self.classes)
+
+    def find(self, name: str) -> type[T]:
+        """The class behind ``name``.
+
+        Raises:
+            InputError: No component has this name; the nearest known names are given.
+        """
+        if ":" in name or "." in name:
+            return self._import(name)
+        try:
+            found: type[T] = self._resolver.lookup(name)
+        except KeyError:
+            close = nearest(name, self.names)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.names)}"
+            raise InputError(
+                f"no {self.kind} is called {name!r}",
+                remedy=f"{hint} A class of your own goes by its import path, package.module:Class",
+            ) from None
+        return found
+
+    def make(self, name: str, /, **options: Any) -> T:
+        """Build the component ``name`` with ``options``.
+
+        Raises:
+            InputError: Unknown name, or an option that its constructor does not take (the nearest one is given).
+        """
+        cls = self.find(name)
+        self.check(name, options)
+        return cls(**options)
+
+    def check(self, name: str, options: Iterable[str]) -> None:
+        """Refuse options that the constructor of ``name`` does not take."""
+        parameters = inspect.signature(self.find(name)).parameters
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return
+        for option in options:
+            if option not in parameters:
+                close = nearest(option, parameters)
+                known = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(parameters) or 'no options'}"
+                raise InputError(f"the {self.kind} {name!r} has no option {option!r}", remedy=known)
+
+    def _import(self, path: str) -> type[T]:
+        module_name, _, class_name = path.replace(":", ".").rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module_name), class_name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError(
+                f"could not import the {self.kind} {path!r} ({error})",
+                remedy="give it as package.module:Class and check that the package is installed",
+            ) from error
+        if not inspect.isclass(found):
+            raise InputError(f"the {self.kind} {path!r} is not a class", remedy="name a class")
+        return found
