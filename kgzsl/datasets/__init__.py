@@ -1,0 +1,10 @@
+"""Data sets: image features and knowledge graphs with seen and unseen classes or relations."""
+
+from __future__ import annotations
+
+from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.datasets.image_features import ImageFeatures
+from kgzsl.datasets.kg_split import KGSplit
+
+__all__ = ["FilterIndex", "ImageFeatures", "KGSplit", "candidates_by_tail_type", "nell_type"]

@@ -1,0 +1,146 @@
+"""From triples of names to a ``KGSplit`` with id maps, and what was noticed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets._tensors import distinct
+from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["split_from_names"]
+
+Triple = tuple[str, str, str]
+
+
+def split_from_names(
+    train: Iterable[Sequence[str]],
+    valid: Iterable[Sequence[str]] = (),
+    test: Iterable[Sequence[str]] = (),
+    *,
+    support: Iterable[Sequence[str]] = (),
+    entities: Sequence[str] = (),
+    relations: Sequence[str] = (),
+    unseen_relations: Sequence[str] | None = None,
+    valid_relations: Sequence[str] | None = None,
+    candidates: Mapping[str, Sequence[str]] | None = None,
+    name: str = "kg",
+    notes: Sequence[str] = (),
+    graph_source: str | None = None,
+    source: str | None = None,
+) -> KGSplit:
+    """Number entities and relations, and split triples of names.
+
+    Ids follow ``entities``/``relations`` where given, then first appearance in train, valid, test, support.
+
+    Args:
+        train: (head, relation, tail) names.
+        valid: The same, for selection.
+        test: The same, for the final score.
+        support: Graph given only at test time.
+        entities: Names in the order of their ids; more may follow from the triples.
+        relations: Names in the order of their ids; more may follow from the triples.
+        unseen_relations: Names; by default those of ``test`` that are not in ``train``.
+        valid_relations: Names; by default those of ``valid`` that are neither in ``train`` nor unseen.
+        candidates: Relation name to entity names that answers are ranked among; unknown names are counted in the notes.
+        name: What the data set is called.
+        notes: Remarks to keep.
+        graph_source: Path of the schema that belongs to the data.
+        source: File or folder, for messages.
+
+    Raises:
+        InputError: No training triple, an unseen relation in training, or an unknown relation name.
+    """
+    entity_ids = _numbered(entities, "entities", source)
+    relation_ids = _numbered(relations, "relations", source)
+
+    def encode(triples: Iterable[Sequence[str]]) -> Tensor:
+        flat: list[int] = []
+        for head, relation, tail in triples:
+            flat.append(entity_ids.setdefault(head, len(entity_ids)))
+            flat.append(relation_ids.setdefault(relation, len(relation_ids)))
+            flat.append(entity_ids.setdefault(tail, len(entity_ids)))
+        return torch.tensor(flat, dtype=torch.int64).reshape(-1, 3)
+
+    parts = {"train": encode(train), "valid": encode(valid), "test": encode(test), "support": encode(support)}
+    if not len(parts["train"]):
+        raise InputError("there is no training triple", file=source or name, place="train", remedy="give some")
+    remarks = [*notes, *_remarks(parts)]
+    relation_lists: dict[str, Any] = {}
+    for key, names in (("unseen_relations", unseen_relations), ("valid_relations", valid_relations)):
+        if names is not None:
+            relation_lists[key] = _ids_of(names, relation_ids, key, source or name)
+    encoded = None
+    if candidates is not None:
+        encoded, unknown = {}, 0
+        for relation, members in candidates.items():
+            if relation not in relation_ids:
+                continue
+            ids = [entity_ids[member] for member in members if member in entity_ids]
+            unknown += len(members) - len(ids)
+            encoded[relation_ids[relation]] = torch.tensor(ids, dtype=torch.int64)
+        if unknown:
+            remarks.append(f"{unknown} candidate entries name entities that occur in no triple; they were left out")
+    return KGSplit(
+        entities=tuple(entity_ids),
+        relations=tuple(relation_ids),
+        **parts,
+        **relation_lists,
+        candidates=encoded,
+        graph_source=graph_source,
+        name=name,
+        notes=tuple(remarks),
+        source=source,
+    )
+
+
+def _numbered(names: Sequence[str], what: str, source: str | None) -> dict[str, int]:
+    ids = {item: i for i, item in enumerate(names)}
+    if len(ids) != len(names):
+        twice = next(item for i, item in enumerate(names) if item in names[:i])
+        raise InputError(f"{twice!r} is listed more than once", file=source, place=what, remedy="list each name once")
+    return ids
+
+
+def _ids_of(names: Sequence[str], ids: Mapping[str, int], key: str, source: str) -> Tensor:
+    for item in names:
+        if item not in ids:
+            close = nearest(item, ids)
+            raise InputError(
+                f"no relation is called {item!r}",
+                file=source,
+                place=key,
+                remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "see the relations of the data",
+            )
+    return torch.tensor([ids[item] for item in names], dtype=torch.int64)
+
+
+def _remarks(parts: Mapping[str, Tensor]) -> list[str]:
+    """Repeated triples within and across the splits, and entities that training never shows."""
+    remarks = []
+    distinct: dict[str, Tensor] = {}
+    for key, triples in parts.items():
+        distinct[key] = distinct(triples, dim=0) if len(triples) else triples
+        repeated = len(triples) - len(distinct[key])
+        if repeated:
+            remarks.append(f"{repeated} of {len(triples)} {key} triples are repetitions within {key}; they are kept")
+    keys = list(distinct)
+    for i, one in enumerate(keys):
+        for other in keys[i + 1 :]:
+            both = torch.cat([distinct[one], distinct[other]])
+            shared = len(both) - len(distinct(both, dim=0)) if len(both) else 0
+            if shared:
+                remarks.append(f"{shared} triples of {other} are in {one} too; they are kept")
+    trained = distinct(parts["train"][:, (0, 2)])
+    for key in ("valid", "test"):
+        ends = parts[key][:, (0, 2)]
+        strange = ~torch.isin(ends, trained)
+        if bool(strange.any()):
+            count = int(strange.any(dim=1).sum())
+            names = len(distinct(ends[strange]))
+            remarks.append(f"{count} of {len(ends)} {key} triples use {names} entities that are in no training triple")
+    return remarks
