@@ -10,5 +10,5 @@ __all__ = ["distinct"]
 
 def distinct(values: Tensor, dim: int | None = None) -> Tensor:
     """The distinct values (or rows, with ``dim=0``), sorted."""
-    found: Tensor = torch.unique(values, dim=dim)  # type: ignore[no-untyped-call]
+    found: Tensor = torch.unique(values, dim=dim)
     return found

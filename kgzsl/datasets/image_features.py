@@ -282,8 +282,9 @@ class ImageFeatures:
         )
 
     def __repr__(self) -> str:
+        priors = ", ".join(self.priors) or "none"
         return (
             f"ImageFeatures({self.name!r}, {tuple(self.features.shape)} features, {len(self.seen)} seen + "
             f"{len(self.unseen)} unseen classes, rows: {len(self.trainval_loc)} train, "
-            f"{len(self.test_seen_loc)} test seen, {len(self.test_unseen_loc)} test unseen, priors: {', '.join(self.priors) or 'none'})"
+            f"{len(self.test_seen_loc)} test seen, {len(self.test_unseen_loc)} test unseen, priors: {priors})"
         )

@@ -122,16 +122,16 @@ def _ids_of(names: Sequence[str], ids: Mapping[str, int], key: str, source: str)
 def _remarks(parts: Mapping[str, Tensor]) -> list[str]:
     """Repeated triples within and across the splits, and entities that training never shows."""
     remarks = []
-    distinct: dict[str, Tensor] = {}
+    once: dict[str, Tensor] = {}
     for key, triples in parts.items():
-        distinct[key] = distinct(triples, dim=0) if len(triples) else triples
-        repeated = len(triples) - len(distinct[key])
+        once[key] = distinct(triples, dim=0) if len(triples) else triples
+        repeated = len(triples) - len(once[key])
         if repeated:
             remarks.append(f"{repeated} of {len(triples)} {key} triples are repetitions within {key}; they are kept")
-    keys = list(distinct)
+    keys = list(once)
     for i, one in enumerate(keys):
         for other in keys[i + 1 :]:
-            both = torch.cat([distinct[one], distinct[other]])
+            both = torch.cat([once[one], once[other]])
             shared = len(both) - len(distinct(both, dim=0)) if len(both) else 0
             if shared:
                 remarks.append(f"{shared} triples of {other} are in {one} too; they are kept")

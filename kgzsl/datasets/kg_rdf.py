@@ -1,0 +1,151 @@
+"""An RDF file with some of its relations held out whole."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, cast
+
+from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["read_rdf"]
+
+_SCHEMA = (
+    "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "http://www.w3.org/2000/01/rdf-schema#",
+    "http://www.w3.org/2002/07/owl#",
+    "http://www.w3.org/2004/02/skos/core#",
+)
+_FORMATS = {
+    ".ttl": "TURTLE",
+    ".nt": "N_TRIPLES",
+    ".nq": "N_QUADS",
+    ".trig": "TRIG",
+    ".rdf": "RDF_XML",
+    ".owl": "RDF_XML",
+    ".xml": "RDF_XML",
+    ".jsonld": "JSON_LD",
+}
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def read_rdf(
+    path: str | PathLike[str],
+    unseen_relations: Sequence[str],
+    *,
+    valid_relations: Sequence[str] = (),
+    relations: Sequence[str] | None = None,
+    name: str | None = None,
+    graph_source: str | None = None,
+) -> KGSplit:
+    """A knowledge graph from the facts of an RDF file.
+
+    A fact is a triple between two IRIs whose predicate is no word of RDF, RDFS, OWL or SKOS and whose ends are no
+    classes or properties declared in the file. Facts of ``unseen_relations`` become the test triples, those of
+    ``valid_relations`` the validation triples, all others training triples. Literals and blank nodes are left out and
+    counted in the notes. Ids follow the first appearance in the file.
+
+    Args:
+        path: ``.ttl .nt .nq .trig .rdf .owl .xml .jsonld``, also compressed (``.gz .bz2 .xz``).
+        unseen_relations: IRIs, or local names where these are unambiguous.
+        valid_relations: The same.
+        relations: Only these predicates count as facts. Left out: all.
+        name: What to call the data set; by default the file's name.
+        graph_source: Path of the schema; by default the file itself.
+
+    Raises:
+        InputError: The file is missing or does not parse (line and column are given), or a relation has no fact in it.
+    """
+    file = Path(path)
+    facts, notes = _facts(file)
+    known = list(dict.fromkeys(fact[1] for fact in facts))
+    unseen = [_resolve(item, known, file) for item in unseen_relations]
+    valid = [_resolve(item, known, file) for item in valid_relations]
+    if relations is not None:
+        wanted = {_resolve(item, known, file) for item in relations} | set(unseen) | set(valid)
+        facts = [fact for fact in facts if fact[1] in wanted]
+    unseen_set, valid_set = set(unseen), set(valid)
+    return split_from_names(
+        [fact for fact in facts if fact[1] not in unseen_set and fact[1] not in valid_set],
+        [fact for fact in facts if fact[1] in valid_set],
+        [fact for fact in facts if fact[1] in unseen_set],
+        unseen_relations=unseen,
+        valid_relations=valid,
+        name=name or file.name.split(".")[0],
+        notes=notes,
+        graph_source=graph_source or str(file),
+        source=str(file),
+    )
+
+
+def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
+    import pyoxigraph as ox
+
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    opener = _OPENERS.get(suffixes[-1]) if suffixes else None
+    ending = suffixes[-2] if opener is not None and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
+    if ending not in _FORMATS:
+        raise InputError(f"unknown ending {ending!r}", file=file, remedy=f"known: {' '.join(_FORMATS)}")
+    if not file.is_file():
+        raise InputError("there is no such file", file=file, remedy="check the path")
+    facts: dict[tuple[str, str, str], None] = {}
+    declared: set[str] = set()
+    literals = blanks = 0
+    try:
+        with cast(IO[bytes], opener(file, "rb") if opener else file.open("rb")) as stream:
+            for quad in ox.parse(stream, format=getattr(ox.RdfFormat, _FORMATS[ending]), base_iri="urn:kgzsl:base"):
+                subject, predicate, target = quad.subject, quad.predicate.value, quad.object
+                if predicate.startswith(_SCHEMA):
+                    if predicate == _SCHEMA[0] + "type" and _is_schema_word(target):
+                        declared.add(str(getattr(subject, "value", "")))
+                elif not isinstance(target, ox.NamedNode):
+                    literals += isinstance(target, ox.Literal)
+                    blanks += not isinstance(target, ox.Literal)
+                elif not isinstance(subject, ox.NamedNode):
+                    blanks += 1
+                else:
+                    facts[subject.value, predicate, target.value] = None
+    except SyntaxError as error:
+        place = f"line {error.lineno}, column {error.offset}" if error.lineno else None
+        raise InputError(
+            f"does not parse ({error.msg})", file=file, place=place, remedy="correct it, or download it again"
+        ) from error
+    except (EOFError, OSError, lzma.LZMAError) as error:
+        raise InputError(f"damaged or cut short ({error})", file=file, remedy="download or copy it again") from error
+    kept = [fact for fact in facts if fact[0] not in declared and fact[2] not in declared]
+    notes = []
+    if literals:
+        notes.append(f"{literals} triples with literals are left out")
+    if blanks:
+        notes.append(f"{blanks} triples with blank nodes are left out")
+    if len(kept) < len(facts):
+        notes.append(f"{len(facts) - len(kept)} triples about classes or properties are left out")
+    return kept, notes
+
+
+def _is_schema_word(target: Any) -> bool:
+    """Whether something of this type belongs to the schema, and is no entity."""
+    value = str(getattr(target, "value", ""))
+    return value.startswith(_SCHEMA[:3]) and not value.endswith(("NamedIndividual", "owl#Thing"))
+
+
+def _resolve(item: str, known: Sequence[str], file: Path) -> str:
+    if item in known:
+        return item
+    by_local: dict[str, list[str]] = {}
+    for iri in known:
+        by_local.setdefault(iri.replace("#", "/").rsplit("/", 1)[-1], []).append(iri)
+    found = by_local.get(item, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{item!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
+    close = nearest(item, [*by_local, *known])
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(list(by_local)[:20])}"
+    raise InputError(f"no fact of this file uses the relation {item!r}", file=file, remedy=hint)

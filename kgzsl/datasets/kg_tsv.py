@@ -1,0 +1,160 @@
+"""Folders of triples, one a line: train, valid and test files of head, relation, tail."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import IO, cast
+
+from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.errors import InputError
+
+__all__ = ["find_part", "open_text", "read_triples", "read_tsv_folder"]
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "valid": ("valid", "val", "dev", "validation"),
+    "test": ("test",),
+    "support": ("msg", "support"),
+}
+_ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz2", "txt.xz", "tsv.xz")
+_HEADER_WORDS = (
+    {"head", "h", "subject", "s", "source", "from"},
+    {"relation", "r", "predicate", "p", "property", "rel", "meta-relation"},
+    {"tail", "t", "object", "o", "target", "to"},
+)
+
+
+def read_tsv_folder(
+    folder: str | PathLike[str],
+    *,
+    train: str | None = None,
+    valid: str | None = None,
+    test: str | Sequence[str] | None = None,
+    support: str | None = None,
+    unseen_relations: Sequence[str] | None = None,
+    valid_relations: Sequence[str] | None = None,
+    name: str | None = None,
+    graph_source: str | None = None,
+) -> KGSplit:
+    """A knowledge graph from a folder with ``train``, ``valid`` and ``test`` files (``.txt``, ``.tsv``, ``.csv``; also
+    compressed with gzip, bzip2 or xz).
+
+    One triple a line, head relation tail, apart by tabs (or, in ``.csv``, commas; else white space, where each line has
+    three words). A header line is recognised by its words. Unseen relations are those of test that are not in train.
+
+    Args:
+        folder: The folder.
+        train: File in it, where it is called otherwise than ``train.txt`` and the like.
+        valid: The same; ``valid``, ``val``, ``dev`` or ``validation``. May be absent.
+        test: The same; several are joined.
+        support: Graph given only at test time: ``msg`` or ``support``. May be absent.
+        unseen_relations: Names; left out, as above.
+        valid_relations: Names; left out, those of valid that are neither in train nor unseen.
+        name: What to call the data set; by default the folder's name.
+        graph_source: Path of the schema that belongs to the data.
+
+    Raises:
+        InputError: A file is missing or damaged, a line has not three fields, or an unseen relation is in train.
+    """
+    base = Path(folder)
+    if not base.is_dir():
+        raise InputError("there is no such folder", file=base, remedy="give a folder with train, valid and test files")
+    files = {
+        "train": [_given_or_found(base, "train", train)],
+        "valid": [_given_or_found(base, "valid", valid)],
+        "test": [_given_or_found(base, "test", t) for t in ([test] if isinstance(test, str) or test is None else test)],
+        "support": [_given_or_found(base, "support", support)],
+    }
+    for part in ("train", "test"):
+        if None in files[part]:
+            raise InputError(
+                f"there is no {part} file here",
+                file=base,
+                remedy=f"put a {part}.txt into it: head, relation, tail on each line, apart by tabs",
+            )
+    parts = {key: [t for file in found if file is not None for t in read_triples(file)] for key, found in files.items()}
+    return split_from_names(
+        parts["train"],
+        parts["valid"],
+        parts["test"],
+        support=parts["support"],
+        unseen_relations=unseen_relations,
+        valid_relations=valid_relations,
+        name=name or base.resolve().name,
+        graph_source=graph_source,
+        source=str(base),
+    )
+
+
+def read_triples(path: str | PathLike[str]) -> Iterator[tuple[str, str, str]]:
+    """The triples of one file, line by line; empty lines are skipped.
+
+    Raises:
+        InputError: A line has not three fields (its number is given), or the file is missing, damaged or not UTF-8.
+    """
+    file = Path(path)
+    comma = ".csv" in file.suffixes[-2:]
+    separator: str | None = None
+    try:
+        with open_text(file) as stream:
+            for number, line in enumerate(stream, start=1):
+                line = line.rstrip("\r\n")
+                if number == 1:
+                    line = line.removeprefix("\ufeff")
+                    # KZSL's .csv files are apart by tabs, whatever they are called.
+                    separator = "\t" if "\t" in line else "," if comma else None
+                if not line.strip():
+                    continue
+                fields = [field.strip() for field in line.split(separator)]
+                if len(fields) != 3 or not all(fields):
+                    raise InputError(
+                        f"{len(fields)} field(s) instead of head, relation, tail: {line[:60]!r}",
+                        file=file,
+                        place=f"line {number}",
+                        remedy="separate the three by tabs",
+                    )
+                if number == 1 and all(
+                    field.lower() in words for field, words in zip(fields, _HEADER_WORDS, strict=True)
+                ):
+                    continue
+                yield fields[0], fields[1], fields[2]
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise InputError("there is no such file", file=file, remedy="check the path") from error
+        raise InputError(f"damaged or cut short ({error})", file=file, remedy="download or copy it again") from error
+
+
+def open_text(file: Path) -> IO[str]:
+    """A text file, also one compressed with gzip, bzip2 or xz (by its ending), as UTF-8."""
+    if file.suffix == ".gz":
+        return cast(IO[str], gzip.open(file, "rt", encoding="utf-8"))
+    if file.suffix == ".bz2":
+        return cast(IO[str], bz2.open(file, "rt", encoding="utf-8"))
+    if file.suffix == ".xz":
+        return cast(IO[str], lzma.open(file, "rt", encoding="utf-8"))
+    return file.open(encoding="utf-8")
+
+
+def find_part(folder: Path, part: str) -> Path | None:
+    """The file of ``"train"``, ``"valid"``, ``"test"`` or ``"support"`` in a folder, or None."""
+    for stem in _NAMES[part]:
+        for ending in _ENDINGS:
+            if (folder / f"{stem}.{ending}").is_file():
+                return folder / f"{stem}.{ending}"
+    return None
+
+
+def _given_or_found(base: Path, part: str, given: str | None) -> Path | None:
+    if given is None:
+        return find_part(base, part)
+    if not (base / given).is_file():
+        raise InputError("there is no such file", file=base / given, remedy=f"check the name of the {part} file")
+    return base / given
