@@ -1,0 +1,9 @@
+"""The one training loop: devices, precision, ranks, seeds, progress, checkpoints."""
+
+from kgzsl.engine.checkpoint import load_tree, save_tree
+from kgzsl.engine.engine import Engine
+from kgzsl.engine.errors import TrainingError
+from kgzsl.engine.history import History
+from kgzsl.engine.loop import TrainingLoop
+
+__all__ = ["Engine", "History", "TrainingError", "TrainingLoop", "load_tree", "save_tree"]
