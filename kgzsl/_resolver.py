@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from class_resolver import ClassResolver
 from class_resolver.utils import normalize_string
@@ -33,10 +33,13 @@ class Resolver(Generic[T]):
         self.kind = kind
         self.base = base
         self.classes = dict(classes)
+        distinct = list(dict.fromkeys(self.classes.values()))
+        by_class_name = ClassResolver(distinct, base=base).lookup_dict
+        short_names = {normalize_string(name): cls for name, cls in self.classes.items()}
         self._resolver: ClassResolver[T] = ClassResolver(
-            list(dict.fromkeys(self.classes.values())),
+            distinct,
             base=base,
-            synonyms={normalize_string(name): cls for name, cls in self.classes.items()},
+            synonyms={name: cls for name, cls in short_names.items() if name not in by_class_name},
         )
 
     @property
@@ -95,4 +98,4 @@ class Resolver(Generic[T]):
             ) from error
         if not inspect.isclass(found):
             raise InputError(f"the {self.kind} {path!r} is not a class", remedy="name a class")
-        return found
+        return cast(type[T], found)
