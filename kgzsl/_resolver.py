@@ -33,14 +33,9 @@ class Resolver(Generic[T]):
         self.kind = kind
         self.base = base
         self.classes = dict(classes)
-        distinct = list(dict.fromkeys(self.classes.values()))
-        by_class_name = ClassResolver(distinct, base=base).lookup_dict
-        short_names = {normalize_string(name): cls for name, cls in self.classes.items()}
-        self._resolver: ClassResolver[T] = ClassResolver(
-            distinct,
-            base=base,
-            synonyms={name: cls for name, cls in short_names.items() if name not in by_class_name},
-        )
+        # Ours first: class-resolver strips the base's name from a name's end, which would lose some aliases.
+        self._short_names = {normalize_string(name): cls for name, cls in self.classes.items()}
+        self._resolver: ClassResolver[T] = ClassResolver(list(dict.fromkeys(self.classes.values())), base=base)
 
     @property
     def names(self) -> list[str]:
@@ -55,6 +50,9 @@ class Resolver(Generic[T]):
         """
         if ":" in name or "." in name:
             return self._import(name)
+        short = self._short_names.get(normalize_string(name))
+        if short is not None:
+            return short
         try:
             found: type[T] = self._resolver.lookup(name)
         except KeyError:
