@@ -1,0 +1,382 @@
+"""A recipe: one experiment as YAML, checked key by key before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from kgzsl._recipe_text import Marks, apply_overrides, expand_variables, parse_yaml
+from kgzsl.errors import InputError, nearest
+
+__all__ = [
+    "ClassifierSpec",
+    "CompletionProtocolSpec",
+    "CompletionRecipe",
+    "Component",
+    "GraphSpec",
+    "ImageProtocolSpec",
+    "ImageRecipe",
+    "PriorSpec",
+    "Recipe",
+    "TrainSpec",
+    "apply_overrides",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Component(BaseModel):
+    """A component by name, with its options: ``{name: wgan, hidden: 1024}``, or just ``wgan``."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the keys that the recipe itself understands: what goes to the constructor."""
+        return dict(self.model_extra or {})
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _each_named(value: Any) -> Any:
+    return [_named(entry) for entry in value] if isinstance(value, list) else _named(value)
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _sourced(value: Any) -> Any:
+    return {"source": value} if isinstance(value, str) else value
+
+
+class GraphSpec(_Strict):
+    """Where the class graph comes from and how it is read."""
+
+    source: str
+    format: str | None = None
+    projection: Literal["owl2vec", "taxonomy", "w3c"] = "owl2vec"
+    reasoning: Literal["none", "rdfs", "owlrl"] = "none"
+    language: str = "en"
+    mapping: dict[str, str] | None = None
+
+
+class PriorSpec(Component):
+    """One prior: an encoder of the class graph, ``file`` (with ``path``, ``key``), or one that ships with the data."""
+
+    normalise: Literal["auto", "l2", "standard", "none"] = "auto"
+
+
+class ClassifierSpec(Component):
+    """The classifier on real seen and synthetic unseen features, and how the two are balanced.
+
+    ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
+    is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
+    the real rows per seen class.
+    """
+
+    name: str = "softmax"
+    samples_per_class: Annotated[list[int], BeforeValidator(_listed)] = [300]
+    real_per_class: int | None = None
+    unseen_bias: float | Literal["validation"] = 0.0
+    balanced: bool = False
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if not self.samples_per_class or min(self.samples_per_class) < 1:
+            raise ValueError("samples_per_class must be at least 1")
+        return self
+
+
+Seeds = Annotated[int | list[int], Field(description="a number of seeds (0, 1, ...), or the seeds themselves")]
+
+
+class _ProtocolSpec(_Strict):
+    validation: str = "held-out-classes"
+    seeds: Seeds = 1
+    fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _some_seeds(self) -> Self:
+        if (isinstance(self.seeds, int) and self.seeds < 1) or self.seeds == []:
+            raise ValueError("at least one seed is needed")
+        return self
+
+    @property
+    def seed_list(self) -> list[int]:
+        """The seeds themselves."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+
+class ImageProtocolSpec(_ProtocolSpec):
+    """How choices are made and what is scored, for images."""
+
+    validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
+    selection: Literal["once", "per-seed"] = "once"
+    criterion: Literal["both", "zsl.top1", "gzsl.harmonic"] = "both"
+    evaluate_every: int = Field(default=5, ge=1)
+    hits: list[int] = [2, 5]
+
+
+class CompletionProtocolSpec(_ProtocolSpec):
+    """How choices are made and what is ranked, for completion."""
+
+    validation: Literal["held-out-relations", "none", "oracle"] = "held-out-relations"
+    candidates: Literal["given", "all", "type"] = "given"
+    sides: Literal["tail", "both"] = "both"
+    filtered: bool = True
+
+
+class TrainSpec(_Strict):
+    """Device, precision and checkpoints of every training in the run."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    devices: int = Field(default=1, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+
+
+Named = Annotated[Component, BeforeValidator(_named)]
+_IMAGE_CONTROLS = ("chance", "eszsl", "shuffled")
+_COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
+
+
+class Recipe(_Strict):
+    """What the recipes of both tasks share. Read one with :meth:`read`; it comes as the class of its task."""
+
+    TASKS: ClassVar[tuple[str, ...]] = ("image_classification", "kg_completion")
+
+    task: str
+    dataset: Named
+    graph: Annotated[GraphSpec, BeforeValidator(_sourced)] | None = None
+    priors: Annotated[list[PriorSpec], BeforeValidator(_each_named)] = Field(min_length=1)
+    generator: Named | None = Component(name="wgan")
+    train: TrainSpec = TrainSpec()
+    notes: str | None = None
+
+    _file: str | None = PrivateAttr(default=None)
+    _marks: Marks = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recipe:
+        """Read a YAML file, apply ``key.key=value`` overrides, expand ``${VARIABLES}`` and check everything.
+
+        Raises:
+            InputError: An unreadable file, an unknown key (the nearest known one is given), a bad value, an unknown
+                component or one of its options; file and line are named.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a UTF-8 text"
+            raise InputError(f"cannot read the recipe: {reason}", file=file, remedy="see examples/recipes") from None
+        return cls.parse(text, file=str(file), overrides=overrides)
+
+    @classmethod
+    def parse(cls, text: str, *, file: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
+        """As :meth:`read`, from a text; ``file`` is for messages and for relative paths."""
+        content, marks = parse_yaml(text, file)
+        return cls.build(content, file=file, overrides=overrides, marks=marks)
+
+    @classmethod
+    def build(
+        cls,
+        content: dict[str, Any],
+        *,
+        file: str | None = None,
+        overrides: Sequence[str] = (),
+        marks: Marks | None = None,
+    ) -> Recipe:
+        """As :meth:`read`, from plain values."""
+        marks = {} if marks is None else marks
+        content = apply_overrides(content, overrides, marks)
+        content = expand_variables(content, marks=marks, file=file)
+        kinds: dict[str, type[Recipe]] = {"image_classification": ImageRecipe, "kg_completion": CompletionRecipe}
+        task = content.get("task")
+        if task not in kinds:
+            close = nearest(str(task), kinds) or list(kinds)
+            problem = "the recipe does not say its task" if task is None else f"no task is called {task!r}"
+            remedy = f"write task: {' or task: '.join(close)}"
+            raise InputError(problem, file=file, place=marks.get(("task",)), remedy=remedy)
+        try:
+            recipe = kinds[task].model_validate(content)
+        except ValidationError as error:
+            raise _explained(error, kinds[task], file, marks) from None
+        recipe._file, recipe._marks = file, marks
+        recipe.check_components()
+        return recipe
+
+    def where(self, *path: str | int) -> dict[str, str | None]:
+        """``file=`` and ``place=`` of the key at ``path``, or of the nearest one around it, for an ``InputError``."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._marks:
+                return {"file": self._file, "place": self._marks[path[:length]]}
+        return {"file": self._file, "place": ".".join(map(str, path)) or None}
+
+    def find_file(self, source: str, *path: str | int) -> Path:
+        """A file or folder that the recipe names: from here, beside the recipe, or among the shipped ontologies.
+
+        Raises:
+            InputError: It is in none of these places.
+        """
+        given = Path(source).expanduser()
+        places = [given] if given.is_absolute() or self._file is None else [given, Path(self._file).parent / given]
+        for place in places:
+            if place.exists():
+                return place.resolve()
+        shipped = _shipped(given)
+        if shipped is not None:
+            return shipped
+        raise InputError(
+            f"{source!r} does not exist",
+            **self.where(*path),
+            remedy="give a path from here, from the recipe's folder, or the name of a shipped ontology",
+        )
+
+    def check_components(self) -> None:
+        """Check names and options of components against their constructors."""
+        from kgzsl import generators, priors
+
+        for number, prior in enumerate(self.priors):
+            if prior.name == "file":
+                known = {"path", "key", "names"}
+                for option in set(prior.options) - known:
+                    raise self._unknown(option, known, "the prior 'file'", "priors", number, option)
+                if "path" not in prior.options:
+                    raise InputError("the prior 'file' needs path:", **self.where("priors", number))
+            elif prior.name in priors.encoders.names or ":" in prior.name:
+                self._check(priors.encoders, prior, "priors", number)
+            elif prior.options:
+                # Not an encoder, so a prior of the data set: whether it has it is known when the data are there.
+                option = next(iter(prior.options))
+                raise self._unknown(
+                    option, {"name", "normalise"}, f"the prior {prior.name!r}", "priors", number, option
+                )
+        if self.generator is not None:
+            self._check(generators.generators, self.generator, "generator")
+
+    def _check(self, resolver: Any, component: Component, *path: str | int) -> None:
+        try:
+            resolver.find(component.name)
+        except InputError as error:
+            raise InputError(error.problem, **self.where(*path, "name"), remedy=error.remedy) from None
+        for option in component.options:
+            try:
+                resolver.check(component.name, [option])
+            except InputError as error:
+                raise InputError(error.problem, **self.where(*path, option), remedy=error.remedy) from None
+
+    def _unknown(self, option: str, known: set[str], owner: str, *path: str | int) -> InputError:
+        close = nearest(option, known)
+        remedy = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(sorted(known))}"
+        return InputError(f"{owner} has no option {option!r}", **self.where(*path), remedy=remedy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every value, defaults written out, as plain values; what is None is left out."""
+        return dict(self.model_dump(mode="json", exclude_none=True))
+
+    def to_yaml(self) -> str:
+        """The resolved recipe as YAML that :meth:`parse` reads back to an equal recipe."""
+        return str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120))
+
+
+class ImageRecipe(Recipe):
+    """A recipe of zero-shot image classification."""
+
+    task: Literal["image_classification"] = "image_classification"
+    classifier: Annotated[ClassifierSpec, BeforeValidator(_named)] = ClassifierSpec()
+    protocol: ImageProtocolSpec = ImageProtocolSpec()
+    controls: list[Literal["chance", "eszsl", "shuffled"]] = list(_IMAGE_CONTROLS)  # type: ignore[arg-type]
+    answer: Literal["generator", "best"] = "generator"
+
+    def check_components(self) -> None:
+        """Check names and options of components against their constructors."""
+        from kgzsl import classifiers
+
+        super().check_components()
+        self._check(classifiers.classifiers, self.classifier, "classifier")
+
+
+class CompletionRecipe(Recipe):
+    """A recipe of knowledge-graph completion with unseen relations."""
+
+    task: Literal["kg_completion"] = "kg_completion"
+    pairs: dict[str, Any] = {}
+    samples_per_relation: int = Field(default=20, ge=1)
+    protocol: CompletionProtocolSpec = CompletionProtocolSpec()
+    controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap"]] = list(_COMPLETION_CONTROLS)  # type: ignore[arg-type]
+
+
+def _shipped(path: Path) -> Path | None:
+    from kgzsl import datasets
+
+    finder = getattr(datasets, "ontology_path", None)
+    if finder is None or path.is_absolute():
+        return None
+    try:
+        found = Path(finder(path.name))
+    except (InputError, FileNotFoundError):
+        return None
+    return found if found.exists() else None
+
+
+def _explained(error: ValidationError, model: type[BaseModel], file: str | None, marks: Marks) -> InputError:
+    """The first of pydantic's complaints as one line with file, line and remedy; unknown keys before bad values."""
+    complaints = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    complaint = complaints[0]
+    path = tuple(part for part in complaint["loc"] if not _is_tag(part))
+    place = next((marks[path[:n]] for n in range(len(path), 0, -1) if path[:n] in marks), None)
+    name = ".".join(map(str, path))
+    if complaint["type"] == "extra_forbidden":
+        known = _fields_at(model, path[:-1])
+        close = nearest(str(path[-1]), known)
+        remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        inside = f" in {'.'.join(map(str, path[:-1]))}" if path[:-1] else ""
+        return InputError(f"unknown key {path[-1]!r}{inside}", file=file, place=place, remedy=remedy)
+    if complaint["type"] == "missing":
+        return InputError(f"the key {name!r} is missing", file=file, place=place, remedy=f"add {path[-1]}: ...")
+    if complaint["type"] == "literal_error":
+        expected = complaint.get("ctx", {}).get("expected", "")
+        given = complaint["input"]
+        close = nearest(str(given), [part.strip(" '\"") for part in expected.replace(" or ", ",").split(",")])
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return InputError(f"{name} is {given!r}", file=file, place=place, remedy=f"{hint}It is one of {expected}")
+    message = str(complaint["msg"]).removeprefix("Value error, ")
+    given = complaint["input"]
+    told = f"{name} is {given!r}: " if isinstance(given, str | int | float | bool | type(None)) else f"{name}: "
+    return InputError(f"{told}{message[:1].lower()}{message[1:]}", file=file, place=place, remedy="correct this value")
+
+
+def _is_tag(part: str | int) -> bool:
+    # Branches of a union show up in pydantic's path beside the keys.
+    return isinstance(part, str) and (part in {"int", "float", "str", "list[int]"} or part.startswith("literal["))
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the model at ``path`` knows."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        found = _model_in(annotation)
+        if found is None:
+            return []
+        model = found
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

@@ -1,0 +1,192 @@
+"""Recipes: what is read, what is refused, and how it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgzsl.errors import InputError
+from kgzsl.recipe import CompletionRecipe, ImageRecipe, Recipe, apply_overrides
+
+IMAGES = """\
+task: image_classification
+dataset: flo
+priors: [{name: att}]
+generator: {name: wgan, hidden: 512}
+classifier:
+  name: softmax
+  samples_per_class: [100, 300]
+protocol:
+  seeds: 3
+"""
+
+
+def complaint(text: str, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        Recipe.parse(text, file="my.yaml", overrides=overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_an_image_recipe_has_its_defaults():
+    recipe = Recipe.parse(IMAGES)
+    assert isinstance(recipe, ImageRecipe)
+    assert recipe.generator is not None
+    assert recipe.generator.options == {"hidden": 512}
+    assert recipe.classifier.samples_per_class == [100, 300]
+    assert recipe.protocol.seed_list == [0, 1, 2]
+    assert recipe.protocol.validation == "held-out-classes"
+    assert recipe.controls == ["chance", "eszsl", "shuffled"]
+
+
+def test_names_alone_stand_for_components():
+    recipe = Recipe.parse(
+        "task: image_classification\ndataset: flo\npriors: att\ngenerator: wgan\nclassifier: softmax\n"
+    )
+    assert [prior.name for prior in recipe.priors] == ["att"]
+    assert recipe.generator is not None
+    assert recipe.generator.name == "wgan"
+
+
+def test_a_completion_recipe_is_its_own_kind():
+    recipe = Recipe.parse("task: kg_completion\ndataset: geography\npriors: [attributes]\nprotocol: {seeds: [3, 5]}\n")
+    assert isinstance(recipe, CompletionRecipe)
+    assert recipe.protocol.seed_list == [3, 5]
+
+
+def test_the_resolved_recipe_reads_back_equal():
+    recipe = Recipe.parse(IMAGES, overrides=["generator.hidden=64", "graph.source=x.ttl"])
+    again = Recipe.parse(recipe.to_yaml())
+    assert again == recipe
+    assert yaml.safe_load(recipe.to_yaml())["protocol"]["seeds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "replacement", "place", "words"),
+    [
+        ("protocol:", "protocl:", "line 8", "unknown key 'protocl'; did you mean 'protocol'?"),
+        ("  seeds: 3", "  seds: 3", "line 9", "unknown key 'seds' in protocol; did you mean 'seeds'?"),
+        (
+            "dataset: flo",
+            "dataset: flo\ngraph: {source: a.ttl, projction: w3c}",
+            "line 3",
+            "did you mean 'projection'?",
+        ),
+        ("hidden: 512", "hiden: 512", "line 4", "the generator 'wgan' has no option 'hiden'; did you mean 'hidden'?"),
+        ("name: wgan", "name: wgn", "line 4", "no generator is called 'wgn'; did you mean wgan?"),
+        ("name: softmax", "name: sofmax", "line 6", "no classifier is called 'sofmax'; did you mean softmax?"),
+        ("{name: att}", "{name: transe, dims: 3}", "line 3", "no option 'dims'; did you mean 'dim'?"),
+        ("{name: att}", "{name: att, dim: 3}", "line 3", "the prior 'att' has no option 'dim'"),
+        ("{name: att}", "{name: file}", "line 3", "needs path"),
+        ("  seeds: 3", "  validation: held-out-clases", "line 9", "did you mean 'held-out-classes'?"),
+        ("  seeds: 3", "  seeds: many", "line 9", "protocol.seeds is 'many'"),
+        ("  seeds: 3", "  seeds: 0", "line 8", "at least one seed"),
+        ("[100, 300]", "[0]", "line 5", "at least 1"),
+        ("task: image_classification", "task: image_clasification", "line 1", "write task: image_classification"),
+        ("dataset: flo", "notes: nothing", "my.yaml", "the key 'dataset' is missing"),
+        ("dataset: flo", "dataset: ${KGZSL_NOT_SET}", "line 2", "'KGZSL_NOT_SET' is not set"),
+        ("dataset: flo", "dataset: flo\ndataset: flo", "line 3", "given twice"),
+        ("dataset: flo", "dataset: [flo", "line 3", "not valid YAML"),
+    ],
+)
+def test_mistakes_are_named_with_file_line_and_remedy(line, replacement, place, words):
+    assert line in IMAGES
+    message = complaint(IMAGES.replace(line, replacement))
+    assert message.startswith("my.yaml")
+    assert place in message
+    assert words in message
+
+
+def test_an_empty_file_and_a_list_are_no_recipes():
+    assert "empty" in complaint("")
+    assert "mapping" in complaint("- a\n- b\n")
+
+
+def test_a_task_must_be_said():
+    assert "does not say its task" in complaint("dataset: flo\n")
+
+
+def test_keys_of_the_other_task_are_unknown():
+    assert "unknown key 'answer'" in complaint("task: kg_completion\ndataset: x\npriors: att\nanswer: best\n")
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"nothing\.yaml.*cannot read the recipe"):
+        Recipe.read(tmp_path / "nothing.yaml")
+
+
+def test_a_mistake_in_an_override_names_the_override():
+    message = complaint(IMAGES, "generator.hiden=3")
+    assert "--set generator.hiden=3" in message
+    assert "did you mean 'hidden'" in message
+    assert "--set protocol.seds=3" in complaint(IMAGES, "protocol.seds=3")
+
+
+def test_overrides_reach_nested_keys_lists_and_bare_names():
+    content = {"generator": "wgan", "priors": ["att", {"name": "transe", "dim": 5}], "seeds": 3}
+    changed = apply_overrides(
+        content,
+        ["generator.hidden=512", "priors.transe.dim=7", "priors.0.normalise=l2", "new.key=[1, 2]", "seeds=null"],
+    )
+    assert changed == {
+        "generator": {"name": "wgan", "hidden": 512},
+        "priors": [{"name": "att", "normalise": "l2"}, {"name": "transe", "dim": 7}],
+        "new": {"key": [1, 2]},
+        "seeds": None,
+    }
+    assert content["generator"] == "wgan"  # the original is left alone
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("generator.hidden", "key.key=value"),
+        (".a=1", "key.key=value"),
+        ("a=[1", "not valid YAML"),
+        ("priors.trnse.dim=3", "did you mean 'transe'"),
+        ("seeds.x=3", "has no parts"),
+    ],
+)
+def test_broken_overrides_are_refused(setting, words):
+    with pytest.raises(InputError, match="--set") as caught:
+        apply_overrides({"priors": [{"name": "transe"}], "seeds": 3}, [setting])
+    assert words in str(caught.value)
+
+
+keys = st.text("abc", min_size=1, max_size=3)
+values = st.one_of(st.integers(-9, 9), st.booleans(), st.none(), st.text("xyz", min_size=1, max_size=4))
+
+
+@given(st.dictionaries(keys, st.dictionaries(keys, values, max_size=3), max_size=3), keys, keys, values)
+def test_an_override_sets_its_key_and_nothing_else(content, outer, inner, value):
+    changed = apply_overrides(content, [f"{outer}.{inner}={yaml.safe_dump(value).splitlines()[0]}"])
+    assert changed[outer][inner] == value
+    expected = {key: dict(part) for key, part in content.items()}
+    expected.setdefault(outer, {})[inner] = value
+    assert changed == expected
+
+
+def test_variables_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("KGZSL_DATA", "/somewhere")
+    recipe = Recipe.parse(IMAGES.replace("dataset: flo", "dataset: ${KGZSL_DATA}/images/flo.npz"))
+    assert recipe.dataset.name == "/somewhere/images/flo.npz"
+
+
+def test_files_are_found_beside_the_recipe(tmp_path: Path):
+    (tmp_path / "my.ttl").write_text("")
+    (tmp_path / "my.yaml").write_text(IMAGES + "graph: my.ttl\n")
+    recipe = Recipe.read(tmp_path / "my.yaml")
+    assert recipe.graph is not None
+    assert recipe.find_file(recipe.graph.source) == (tmp_path / "my.ttl").resolve()
+    with pytest.raises(InputError, match=r"my\.yaml, line 10: 'other.ttl' does not exist"):
+        recipe.find_file("other.ttl", "graph", "source")
+
+
+def test_where_falls_back_to_the_key_around():
+    recipe = Recipe.parse(IMAGES, file="my.yaml")
+    assert recipe.where("classifier", "unseen_bias") == {"file": "my.yaml", "place": "line 5"}
