@@ -1,0 +1,339 @@
+"""The class graph: nodes with texts, typed edges, and where they came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge.account import Account
+from kgzsl.knowledge.texts import LABEL_ORDER, NodeText, TextTable, choose, humanise, local_name
+from kgzsl.knowledge.vocabulary import KINDS, NEGATIVE_RELATIONS, SUBCLASS_OF
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge.align import Alignment
+
+__all__ = ["ClassGraph"]
+
+
+class ClassGraph:
+    """What an ontology or a knowledge graph says about classes, as a graph. Immutable by convention.
+
+    Args:
+        iris: The nodes, by IRI (or by name where the source has no IRIs); distinct.
+        kinds: int8 [N], index into :data:`kgzsl.knowledge.KINDS`.
+        edge_index: int64 [2, E], subjects over objects.
+        edge_type: int64 [E], index into ``relations``.
+        relations: Relation IRIs.
+        texts: Node -> texts.
+        edge_weight: float32 [E], or ``None`` where no edge has a weight of its own.
+        labels: The labels; ``None`` takes them from ``texts`` in ``language``, else from the IRIs.
+        names: Node -> texts by which :meth:`align` finds the node, where they are not ``texts`` (a shuffled graph).
+        language: Preferred language of labels.
+        account: What was understood of the source.
+        provenance: Where the graph came from.
+
+    Raises:
+        InputError: Shapes or index ranges do not fit together.
+    """
+
+    def __init__(
+        self,
+        iris: Sequence[str],
+        kinds: npt.NDArray[np.int8],
+        edge_index: npt.NDArray[np.int64],
+        edge_type: npt.NDArray[np.int64],
+        relations: Sequence[str],
+        *,
+        texts: Mapping[int, tuple[NodeText, ...]] | None = None,
+        edge_weight: npt.NDArray[np.float32] | None = None,
+        labels: Sequence[str] | None = None,
+        names: TextTable | None = None,
+        language: str | None = "en",
+        account: Account | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.iris: tuple[str, ...] = tuple(iris)
+        self.kinds = _frozen(kinds, np.int8)
+        self.edge_index = _frozen(edge_index, np.int64)
+        self.edge_type = _frozen(edge_type, np.int64)
+        self.edge_weight = None if edge_weight is None else _frozen(edge_weight, np.float32)
+        self.relations: tuple[str, ...] = tuple(relations)
+        self.texts: TextTable = (
+            texts if isinstance(texts, TextTable) else TextTable.from_mapping(texts or {}, len(self.iris))
+        )
+        self.language = language
+        self.account = account if account is not None else Account(num_edges=self.num_edges)
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self._labels = None if labels is None else tuple(labels)
+        self._names = names
+        self._check()
+
+    # ---------------------------------------------------------------- making one
+
+    @classmethod
+    def read(
+        cls,
+        source: Any,
+        format: str | None = None,  # noqa: A002
+        *,
+        projection: str = "owl2vec",
+        reasoning: str | None = None,
+        language: str | None = "en",
+        header: bool | str = "auto",
+        columns: Sequence[str] | None = None,
+        relation: str | None = None,
+        prefixes: Mapping[str, str] | None = None,
+        base: str | None = None,
+        max_bytes: int | None = None,
+        max_added: int = 10_000_000,
+        max_seconds: float = 600.0,
+        progress: Any = None,
+    ) -> ClassGraph:
+        """Read an ontology or knowledge graph.
+
+        Args:
+            source: A path (``.ttl .nt .nq .trig .rdf .owl .xml .jsonld .csv .tsv .txt`` and ``.gz .bz2 .xz .zst`` of them; a graph
+                saved by :meth:`save`; a folder of triples with ``entities.dict``), a list of paths that make one graph,
+                a networkx graph, or an rdflib graph.
+            format: The format, where the name of the file does not tell.
+            projection: ``owl2vec`` (edges between named things), ``taxonomy`` (only what leads upwards), ``w3c`` (the triples).
+            reasoning: ``None``, ``"rdfs"`` or ``"owl2rl"``: add what follows before projecting.
+            language: Preferred language of labels; ``None`` takes untagged ones first.
+            header: Whether the first line of a table names its columns.
+            columns: What the columns of a table hold (``subject``, ``relation``, ``object``, ``weight``, ``ignore``).
+            relation: The relation of all rows, for a table that has no relation column.
+            prefixes: More prefixes for names in tables.
+            base: The IRI that relative IRIs are resolved against.
+            max_bytes: Uncompressed bytes after which a source is refused.
+            max_added: Triples that reasoning may add.
+            max_seconds: Seconds that reasoning may take.
+            progress: Called with (bytes read, size of the file or ``None``).
+
+        Returns:
+            The graph; ``graph.account`` says what was understood, and what was dropped and why.
+
+        Raises:
+            InputError: The source cannot be read; one line with the file, the place and the remedy.
+        """
+        from kgzsl.knowledge.projection import PROJECTIONS, project
+        from kgzsl.knowledge.readers import ReadOptions, read_triples
+        from kgzsl.knowledge.store import is_saved_graph, load_graph
+
+        if isinstance(source, (str, os.PathLike)) and format is None and is_saved_graph(source):
+            return load_graph(source)
+        if projection not in PROJECTIONS:
+            close = nearest(projection, PROJECTIONS)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(PROJECTIONS)}"
+            raise InputError(f"no projection is called {projection!r}", remedy=hint)
+        extra = {} if max_bytes is None else {"max_bytes": max_bytes}
+        options = ReadOptions(
+            header=header,  # type: ignore[arg-type]
+            columns=None if columns is None else tuple(columns),
+            relation=relation,
+            prefixes=dict(prefixes or {}),
+            base=base,
+            progress=progress,
+            **extra,
+        )
+        reading = read_triples(source, format, options)
+        triples = reading.triples
+        provenance = {**reading.provenance, "projection": projection, "reasoning": reasoning, "language": language}
+        provenance["prefixes"] = reading.prefixes
+        if reasoning not in (None, "none"):
+            from kgzsl.knowledge.reasoning import close as close_under
+
+            triples = close_under(triples, str(reasoning), max_added=max_added, max_seconds=max_seconds)
+        projected = project(triples, projection)
+        provenance["counts"] = {
+            "triples": len(triples),
+            "nodes": len(projected.iris),
+            "edges": len(projected.edge_type),
+            "relations": len(projected.relations),
+            "texts": projected.texts.num_texts,
+        }
+        return cls(
+            projected.iris,
+            projected.kinds,
+            projected.edge_index,
+            projected.edge_type,
+            projected.relations,
+            texts=projected.texts,
+            edge_weight=projected.edge_weight,
+            language=language,
+            account=projected.account,
+            provenance=provenance,
+        )
+
+    @classmethod
+    def from_triples(
+        cls,
+        triples: Iterable[tuple[str, str, str]],
+        labels: Mapping[str, str] | None = None,
+        texts: Mapping[str, Iterable[NodeText | tuple[str, str] | str]] | None = None,
+        *,
+        weights: Sequence[float] | None = None,
+        language: str | None = "en",
+    ) -> ClassGraph:
+        """A graph from (subject, relation, object) names; every triple becomes an edge as it is.
+
+        Args:
+            triples: Names of subject, relation, object; well-known bare relation names such as ``subClassOf`` and known prefixes
+                (``rdfs:subClassOf``) are expanded in the relation.
+            labels: Node name -> label.
+            texts: Node name -> texts: strings (taken as comments), (property, text) pairs, or :class:`NodeText`.
+            weights: One for each triple.
+            language: Preferred language of labels.
+        """
+        from kgzsl.knowledge.building import graph_from_triples
+
+        return graph_from_triples(triples, labels or {}, texts or {}, weights, language)
+
+    @classmethod
+    def from_networkx(cls, graph: Any, **options: Any) -> ClassGraph:
+        """A networkx graph; see :meth:`read` for the options.
+
+        The relation of an edge is its ``relation``, ``type`` or ``label`` attribute, or a multigraph's key, else ``related``;
+        its ``weight`` is kept; a node's ``label`` and ``comment`` (or ``description``, ``text``) become texts.
+        """
+        return cls.read(graph, **options)
+
+    @classmethod
+    def from_rdflib(cls, graph: Any, **options: Any) -> ClassGraph:
+        """An rdflib graph or data set; see :meth:`read` for the options."""
+        return cls.read(graph, **options)
+
+    # ---------------------------------------------------------------- looking at it
+
+    @property
+    def num_nodes(self) -> int:
+        """N."""
+        return len(self.iris)
+
+    @property
+    def num_edges(self) -> int:
+        """E."""
+        return int(self.edge_type.shape[0])
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """One label for each node: the best in the chosen language, else a readable form of the local name."""
+        if self._labels is not None:
+            return self._labels
+        found = [humanise(local_name(iri)) for iri in self.iris]
+        for node in self.texts:
+            label = self._label(self.texts[node])
+            if label is not None:
+                found[node] = label
+        return tuple(found)
+
+    def _label(self, texts: tuple[NodeText, ...]) -> str | None:
+        for kind in LABEL_ORDER:
+            chosen = choose([text for text in texts if text.property == kind], self.language)
+            if chosen is not None:
+                return chosen.text
+        return None
+
+    @cached_property
+    def _node_index(self) -> dict[str, int]:
+        return {iri: number for number, iri in enumerate(self.iris)}
+
+    def node(self, iri: str) -> int:
+        """The number of the node ``iri``.
+
+        Raises:
+            InputError: There is none; the nearest are named.
+        """
+        found = self._node_index.get(iri)
+        if found is None:
+            raise _unknown("node", iri, self.iris)
+        return found
+
+    def relation(self, iri: str) -> int:
+        """The number of the relation ``iri`` (a local name that is unique will do).
+
+        Raises:
+            InputError: There is none; the nearest are named.
+        """
+        if iri in self.relations:
+            return self.relations.index(iri)
+        same = [number for number, known in enumerate(self.relations) if local_name(known) == local_name(iri)]
+        if len(same) == 1:
+            return same[0]
+        raise _unknown("relation", iri, self.relations)
+
+    def kind(self, node: int) -> str:
+        """What node is: one of ``KINDS``."""
+        return KINDS[int(self.kinds[node])]
+
+    def node_text(self, node: int, properties: Sequence[str] | None = None) -> str:
+        """The texts of a node in the preferred language, joined for reading: label first, then what describes it.
+
+        Args:
+            node: Its number.
+            properties: Which kinds of text, in this order; ``None``: label, synonyms, definition, comment, description.
+        """
+        from kgzsl.knowledge.texts import node_text
+
+        return node_text(self.labels[node], self.texts.get(node, ()), properties, self.language)
+
+    def similarity_edges(self) -> npt.NDArray[np.bool_]:
+        """bool [E]: edges that say two nodes belong together; disjointness and its kin are not among them."""
+        negative = np.array([name in NEGATIVE_RELATIONS for name in self.relations], bool)
+        return ~negative[self.edge_type] if len(negative) else np.ones(self.num_edges, bool)
+
+    def align(
+        self, names: Sequence[str], *, mapping: Mapping[str, str] | None = None, kinds: Sequence[str] | None = None
+    ) -> Alignment:
+        """Find the nodes that class names mean; see :func:`kgzsl.knowledge.align.align`."""
+        from kgzsl.knowledge.align import align
+
+        return align(self, names, mapping=mapping, kinds=kinds)
+
+    def __repr__(self) -> str:
+        source = self.provenance.get("source", "made in Python")
+        return (
+            f"ClassGraph({self.num_nodes:,} nodes, {self.num_edges:,} edges, {len(self.relations)} relations, "
+            f"{self.texts.num_texts:,} texts; {source})"
+        )
+
+    def _check(self) -> None:
+        n, e = self.num_nodes, self.num_edges
+        if self.kinds.shape != (n,) or self.edge_index.shape != (2, e):
+            raise InputError(
+                f"{n} nodes with kinds of shape {self.kinds.shape}, {e} edge types with edge_index of shape {self.edge_index.shape}",
+                remedy="give kinds [N], edge_index [2, E], edge_type [E]",
+            )
+        if e and (self.edge_index.min() < 0 or self.edge_index.max() >= n):
+            raise InputError(f"an edge names a node outside 0..{n - 1}", remedy="check edge_index")
+        if e and (self.edge_type.min() < 0 or self.edge_type.max() >= len(self.relations)):
+            raise InputError(f"an edge names a relation outside 0..{len(self.relations) - 1}", remedy="check edge_type")
+        if n and (self.kinds.min() < 0 or self.kinds.max() >= len(KINDS)):
+            raise InputError(f"a kind lies outside 0..{len(KINDS) - 1}", remedy="index into KINDS")
+        if self.edge_weight is not None and self.edge_weight.shape != (e,):
+            raise InputError(
+                f"{e} edges, edge_weight of shape {self.edge_weight.shape}", remedy="give one weight an edge"
+            )
+        if self._labels is not None and len(self._labels) != n:
+            raise InputError(f"{n} nodes, {len(self._labels)} labels", remedy="give one label for each node")
+        if len(self.texts.offsets) != n + 1:
+            raise InputError(f"{n} nodes, texts for {len(self.texts.offsets) - 1}", remedy="give texts for these nodes")
+
+
+def _frozen(array: Any, dtype: Any) -> npt.NDArray[Any]:
+    made = np.ascontiguousarray(array, dtype=dtype)
+    if made is array:
+        made = made.view()
+    made.flags.writeable = False
+    return made
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
+    close = nearest(name, known) or nearest(local_name(name), known)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"the graph has {len(known)} {what}s"
+    return InputError(f"the graph has no {what} {name!r}", remedy=hint)

@@ -1,0 +1,198 @@
+"""Where a projection puts its edges, texts and kinds, and how they become the arrays of a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.knowledge.account import Account, Ledger
+from kgzsl.knowledge.texts import TextTable
+from kgzsl.knowledge.triples import Triples
+from kgzsl.knowledge.vocabulary import KINDS
+
+__all__ = ["EdgeCollector", "Projected"]
+
+Ints = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The parts of a class graph (see ``ClassGraph`` for shapes)."""
+
+    iris: tuple[str, ...]
+    kinds: npt.NDArray[np.int8]
+    texts: TextTable
+    edge_index: npt.NDArray[np.int64]
+    edge_type: npt.NDArray[np.int64]
+    edge_weight: npt.NDArray[np.float32] | None
+    relations: tuple[str, ...]
+    account: Account
+
+
+class EdgeCollector:
+    """Collects edges between terms, whole arrays at a time or one by one.
+
+    Relations are strings here, since a projection may make relations that the source does not name.
+    """
+
+    def __init__(self, triples: Triples) -> None:
+        self.triples = triples
+        self.ledger = Ledger()
+        self.relations: dict[str, int] = {}
+        self.kind_of = np.full(len(triples.terms) + len(triples.quoted), -1, np.int8)
+        self.is_node = np.zeros(len(self.kind_of), bool)
+        self._subjects: list[Ints] = []
+        self._types: list[Ints] = []
+        self._objects: list[Ints] = []
+        self._weights: list[npt.NDArray[np.float32] | None] = []
+        self._single: list[tuple[int, int, int, float]] = []
+        self._text_rows: list[tuple[Ints, Ints, Ints]] = []
+        self._text_names: dict[str, int] = {}
+
+    def relation(self, iri: str) -> int:
+        """The number of a relation."""
+        return self.relations.setdefault(iri, len(self.relations))
+
+    def add(self, subject: int, relation: str, object_: int, weight: float = 1.0) -> None:
+        """One edge."""
+        self._single.append((subject, self.relation(relation), object_, weight))
+
+    def add_many(
+        self, subjects: Ints, types: Ints, objects: Ints, weights: npt.NDArray[np.float32] | None = None
+    ) -> None:
+        """Edges as arrays; ``types`` from :meth:`relation`."""
+        self._flush()
+        self._subjects.append(subjects)
+        self._types.append(types)
+        self._objects.append(objects)
+        self._weights.append(weights)
+
+    def add_texts(self, subjects: Ints, name: str, literals: Ints) -> None:
+        """Texts of a kind."""
+        number = self._text_names.setdefault(name, len(self._text_names))
+        self._text_rows.append((subjects, np.full(len(subjects), number), literals))
+
+    def set_kind(self, terms: Ints | int, kind: str, *, node: bool = False) -> None:
+        """Say what terms are; the first in the order of ``KINDS`` wins where they are several things."""
+        code = KINDS.index(kind)
+        ids = np.atleast_1d(np.asarray(terms))
+        here = self.kind_of[ids]
+        self.kind_of[ids] = np.where((here < 0) | (here > code), code, here)
+        if node:
+            self.is_node[ids] = True
+
+    def _flush(self) -> None:
+        if self._single:
+            rows = np.array([row[:3] for row in self._single], np.int64)
+            weights = np.array([row[3] for row in self._single], np.float32)
+            self._single = []
+            self.add_many(rows[:, 0], rows[:, 1], rows[:, 2], weights if (weights != 1).any() else None)
+
+    def build(self, *, keep_all_nodes: bool = False) -> Projected:
+        """Number the nodes in order of first appearance in the source, merge equal edges, close the account."""
+        self._flush()
+        subjects = np.concatenate([*self._subjects, np.empty(0, np.int64)]).astype(np.int64)
+        types = np.concatenate([*self._types, np.empty(0, np.int64)]).astype(np.int64)
+        objects = np.concatenate([*self._objects, np.empty(0, np.int64)]).astype(np.int64)
+        weights = self._joined_weights()
+        subjects, types, objects, weights, merged = _merge(subjects, types, objects, weights, len(self.relations))
+        self.is_node[subjects] = True
+        self.is_node[objects] = True
+        for rows in self._text_rows:
+            self.is_node[rows[0]] = True
+        if keep_all_nodes:
+            self.is_node[:] = True
+        nodes = np.flatnonzero(self.is_node)
+        number = np.full(len(self.is_node), -1, np.int64)
+        number[nodes] = np.arange(len(nodes))
+        kinds = self.kind_of[nodes]
+        kinds[kinds < 0] = KINDS.index("other")
+        used, types = np.unique(types, return_inverse=True)
+        names = list(self.relations)
+        terms = self.triples.terms
+        account = self.ledger.close(
+            triples=len(self.triples),
+            duplicates=self.triples.duplicates,
+            num_edges=len(subjects),
+            merged=merged,
+            notes=self.triples.notes,
+        )
+        return Projected(
+            iris=tuple([self._name(i, terms) for i in nodes.tolist()]),
+            kinds=kinds,
+            texts=self._texts(number, len(nodes)),
+            edge_index=np.stack([number[subjects], number[objects]]),
+            edge_type=types.reshape(-1).astype(np.int64),
+            edge_weight=weights,
+            relations=tuple(names[i] for i in used.tolist()),
+            account=account,
+        )
+
+    def _name(self, term: int, terms: list[str]) -> str:
+        if term < len(terms):
+            return terms[term]
+        subject, predicate, object_ = self.triples.quoted[term - len(terms)].tolist()
+        return f"<<{' '.join(self._name(part, terms) for part in (subject, predicate, object_))}>>"
+
+    def _joined_weights(self) -> npt.NDArray[np.float32] | None:
+        if all(weights is None for weights in self._weights):
+            return None
+        pairs = zip(self._subjects, self._weights, strict=True)
+        return np.concatenate([np.ones(len(s), np.float32) if w is None else w for s, w in pairs])
+
+    def _texts(self, number: npt.NDArray[np.int64], num_nodes: int) -> TextTable:
+        if self._text_rows:
+            subjects, properties, literals = (np.concatenate(column) for column in zip(*self._text_rows, strict=True))
+        else:
+            subjects = properties = literals = np.empty(0, np.int64)
+        nodes = number[subjects]
+        order = np.argsort(nodes, kind="stable")
+        used, literals = np.unique(literals[order], return_inverse=True)
+        counts = np.bincount(nodes, minlength=num_nodes) if len(nodes) else np.zeros(num_nodes, np.int64)
+        return TextTable(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            properties[order].astype(np.int16),
+            literals.reshape(-1).astype(np.int64),
+            tuple(self._text_names),
+            [self.triples.terms[i] for i in used.tolist()],
+        )
+
+
+def _merge(
+    subjects: npt.NDArray[np.int64],
+    types: npt.NDArray[np.int64],
+    objects: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float32] | None,
+    num_relations: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32] | None, int]:
+    """Equal edges once, in order of first appearance, with the weight that was given first (one that is not 1 if any)."""
+    if not len(subjects):
+        return subjects, types, objects, weights, 0
+    limit = int(max(subjects.max(), objects.max())) + 1
+    if limit * limit * max(num_relations, 1) < 2**63:
+        order = np.argsort((subjects * num_relations + types) * limit + objects, kind="stable")
+    else:
+        order = np.lexsort((objects, types, subjects))
+    new = np.ones(len(order), bool)
+    a, b = order[1:], order[:-1]
+    new[1:] = (subjects[a] != subjects[b]) | (types[a] != types[b]) | (objects[a] != objects[b])
+    firsts = np.sort(order[new])
+    merged = len(order) - len(firsts)
+    if weights is not None and merged:
+        group = np.cumsum(new) - 1
+        given = np.flatnonzero(weights[order] != 1)
+        best = order[new].copy()
+        best_weights = weights[best]
+        best_weights[group[given][::-1]] = weights[order][given][::-1]
+        joined = np.empty(len(weights), np.float32)
+        joined[best] = best_weights
+        weights = joined
+    return (
+        subjects[firsts],
+        types[firsts],
+        objects[firsts],
+        None if weights is None else weights[firsts],
+        merged,
+    )

@@ -1,0 +1,138 @@
+"""The RDF family, streamed from pyoxigraph straight to integer ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgzsl.errors import InputError
+from kgzsl.knowledge.readers.options import ReadOptions
+from kgzsl.knowledge.readers.source import ByteSource
+from kgzsl.knowledge.triples import TripleBuilder, literal_key
+
+if TYPE_CHECKING:
+    import pyoxigraph
+
+__all__ = ["intern_quads", "read_rdf"]
+
+_XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
+
+
+def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, options: ReadOptions) -> None:
+    """Parse ``source`` into ``builder``.
+
+    Args:
+        source: The bytes.
+        format_name: Of ``turtle``, ``n-triples``, ``n-quads``, ``trig``, ``rdf/xml``, ``json-ld``, ``n3``.
+        builder: Receives the triples; the graphs of a data set are merged.
+        options: The base IRI is used.
+
+    Raises:
+        InputError: The text is not of that format; names the line and column.
+    """
+    import pyoxigraph
+
+    stream: Any = source
+    if format_name == "rdf/xml":
+        from kgzsl.knowledge.readers.xml_guard import guard_xml
+
+        stream = guard_xml(source)
+    base = options.base if options.base is not None else _file_iri(source.path)
+    try:
+        parser = pyoxigraph.parse(stream, _rdf_format(format_name), base_iri=base)
+        builder.prefixes.update(_prefixes(parser))
+        intern_quads(parser, builder)
+        builder.prefixes.update(_prefixes(parser))
+    except SyntaxError as error:
+        raise _explain(error, source.path, format_name) from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(str(error), file=source.path, remedy="check the base IRI") from error
+
+
+def intern_quads(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> None:
+    """Number the terms of ``quads`` and append them; the hot loop of every import."""
+    from pyoxigraph import BlankNode, Literal, NamedNode
+
+    iris, blanks, literals = builder.iris, builder.blanks, builder.literals
+    append = builder.codes.append
+    for subject, predicate, object_, _ in quads:
+        if subject.__class__ is NamedNode:
+            append(iris[subject.value])
+        elif subject.__class__ is BlankNode:
+            append(-3 * blanks[subject.value] - 1)
+        else:
+            append(_term(subject, builder))
+        append(iris[predicate.value])
+        if object_.__class__ is NamedNode:
+            append(iris[object_.value])
+        elif object_.__class__ is Literal:
+            language = object_.language
+            datatype = None if language else object_.datatype.value
+            key = literal_key(object_.value, language, None if datatype == _XSD_STRING else datatype)
+            append(-3 * literals[key] - 2)
+        elif object_.__class__ is BlankNode:
+            append(-3 * blanks[object_.value] - 1)
+        else:
+            append(_term(object_, builder))
+
+
+def _term(term: Any, builder: TripleBuilder) -> int:
+    """The code of any term, quoted triples included."""
+    from pyoxigraph import BlankNode, Literal, NamedNode
+
+    if isinstance(term, NamedNode):
+        return builder.iri(term.value)
+    if isinstance(term, BlankNode):
+        return builder.blank(term.value)
+    if isinstance(term, Literal):
+        datatype = None if term.language or term.datatype.value == _XSD_STRING else term.datatype.value
+        return builder.literal(term.value, term.language, datatype)
+    parts = [_term(part, builder) for part in (term.subject, term.predicate, term.object)]
+    return builder.quote(*parts)
+
+
+def _rdf_format(name: str) -> pyoxigraph.RdfFormat:
+    from pyoxigraph import RdfFormat
+
+    return {
+        "turtle": RdfFormat.TURTLE,
+        "n-triples": RdfFormat.N_TRIPLES,
+        "n-quads": RdfFormat.N_QUADS,
+        "trig": RdfFormat.TRIG,
+        "rdf/xml": RdfFormat.RDF_XML,
+        "json-ld": RdfFormat.JSON_LD,
+        "n3": RdfFormat.N3,
+    }[name]
+
+
+def _prefixes(parser: Any) -> dict[str, str]:
+    return dict(getattr(parser, "prefixes", {}) or {})
+
+
+def _file_iri(path: Path) -> str:
+    """A base IRI that does not depend on where the file lies, so that two machines read the same graph."""
+    from urllib.parse import quote
+
+    return f"file:///{quote(path.name)}"
+
+
+def _explain(error: SyntaxError, path: Path, format_name: str) -> InputError:
+    message = error.msg or str(error)
+    place = None
+    if error.lineno is not None:
+        place = f"line {error.lineno}, column {error.offset}"
+        _, _, tail = message.partition(": ")
+        message = tail or message
+    if "nvalid utf-8" in message or "Invalid UTF-8" in message:
+        problem = "the text is not valid UTF-8"
+        remedy = "save the file as UTF-8 (iconv -f latin1 -t utf-8 converts a Latin-1 file)"
+    elif "nexpected end" in message or "nexpected EOF" in message or "EOF" in message:
+        problem = f"the {format_name} text ends in the middle of a statement ({message})"
+        remedy = "the file is cut off: fetch it again"
+    else:
+        problem = f"not well-formed {format_name}: {message}"
+        remedy = "correct that place, or name the right format with format="
+    return InputError(problem, file=path, place=place, remedy=remedy)

@@ -1,0 +1,197 @@
+"""Triples as integers: every term is stored once, a triple is three small numbers."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Ids", "TripleBuilder", "Triples", "literal_key", "split_literal"]
+
+IntArray = npt.NDArray[np.int32]
+
+
+class Ids(dict[str, int]):
+    """A dictionary that gives each new key the next number."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: str) -> int:
+        value = self[key] = len(self)
+        return value
+
+
+def literal_key(value: str, language: str | None = None, datatype: str | None = None) -> str:
+    """One string for a literal: ``@language`` or the datatype's IRI (nothing for a plain string), NUL, the text."""
+    return f"@{language}\0{value}" if language else f"{datatype or ''}\0{value}"
+
+
+def split_literal(key: str) -> tuple[str, str | None, str | None]:
+    """``(text, language, datatype)`` of a literal's key; a plain string has neither language nor datatype."""
+    header, _, value = key.partition("\0")
+    if header.startswith("@"):
+        return value, header[1:], None
+    return value, None, header or None
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Distinct triples in order of first appearance.
+
+    Term ids are grouped: first the IRIs, then the blank nodes, the literals and the quoted triples (RDF 1.2),
+    so that what a term is follows from its number.
+
+    Args:
+        subjects: int32 [T].
+        predicates: int32 [T].
+        objects: int32 [T].
+        terms: IRIs, blank nodes as ``_:b0``, ``_:b1``, ..., literals as :func:`literal_key`.
+        num_iris: How many of the terms are IRIs.
+        num_blanks: How many are blank nodes.
+        num_literals: How many are literals.
+        quoted: int32 [Q, 3], the quoted triples that are terms themselves.
+        duplicates: How often a triple came again; it was dropped.
+        notes: What was put right or left out while reading, in words.
+    """
+
+    subjects: IntArray
+    predicates: IntArray
+    objects: IntArray
+    terms: list[str]
+    num_iris: int
+    num_blanks: int
+    num_literals: int
+    quoted: IntArray
+    duplicates: int = 0
+    notes: tuple[str, ...] = ()
+    _cache: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    @property
+    def first_literal(self) -> int:
+        """The number of the first literal."""
+        return self.num_iris + self.num_blanks
+
+    @property
+    def first_quoted(self) -> int:
+        """The number of the first quoted triple."""
+        return self.num_iris + self.num_blanks + self.num_literals
+
+    def is_iri(self, ids: IntArray) -> npt.NDArray[np.bool_]:
+        """Which of ``ids`` are IRIs."""
+        return ids < self.num_iris
+
+    def is_literal(self, ids: IntArray) -> npt.NDArray[np.bool_]:
+        """Which of ``ids`` are literals."""
+        return (ids >= self.first_literal) & (ids < self.first_quoted)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {self.terms[i]: i for i in np.unique(self.predicates).tolist()}
+
+    def predicate(self, iri: str) -> int:
+        """The id of the predicate ``iri``, or -1 where no triple has it."""
+        return self._index.get(iri, -1)
+
+
+class TripleBuilder:
+    """Collects triples as they stream by, and numbers their terms.
+
+    While it collects, an IRI has the code 0, 1, 2, ...; the other kinds share the negative numbers
+    (-1, -4, -7, ... blank nodes, -2, -5, ... literals, -3, -6, ... quoted triples), so one pass is enough.
+    """
+
+    def __init__(self) -> None:
+        self.iris = Ids()
+        self.blanks = Ids()
+        self.literals = Ids()
+        self.quoted: dict[tuple[int, int, int], int] = {}
+        self.codes = array("i")
+        self.notes: list[str] = []
+        self.prefixes: dict[str, str] = {}
+
+    def end_document(self) -> None:
+        """Blank nodes named so far belong to one document; the same name in the next one is another node."""
+        self.blanks = Ids({f"\0{number}": number for number in self.blanks.values()})
+
+    def iri(self, iri: str) -> int:
+        """The code of an IRI."""
+        return self.iris[iri]
+
+    def blank(self, name: str) -> int:
+        """The code of a blank node."""
+        return -3 * self.blanks[name] - 1
+
+    def literal(self, value: str, language: str | None = None, datatype: str | None = None) -> int:
+        """The code of a literal."""
+        return -3 * self.literals[literal_key(value, language, datatype)] - 2
+
+    def quote(self, subject: int, predicate: int, object_: int) -> int:
+        """The code of a quoted triple, from the codes of its parts."""
+        return -3 * self.quoted.setdefault((subject, predicate, object_), len(self.quoted)) - 3
+
+    def add(self, subject: int, predicate: int, object_: int) -> None:
+        """Add one triple by codes."""
+        self.codes.extend((subject, predicate, object_))
+
+    def add_iris(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Add triples of three IRIs (or plain names)."""
+        ids = self.iris
+        append = self.codes.append
+        for subject, predicate, object_ in rows:
+            append(ids[subject])
+            append(ids[predicate])
+            append(ids[object_])
+
+    def build(self) -> Triples:
+        """Number the terms, drop repeated triples, and hand the result over."""
+        offsets = np.cumsum([0, len(self.iris), len(self.blanks), len(self.literals)])
+        codes = np.frombuffer(self.codes, dtype=np.int32) if self.codes else np.empty(0, np.int32)
+        ids = _renumber(codes, offsets[1:]).reshape(-1, 3)
+        quoted = np.array(list(self.quoted), dtype=np.int32).reshape(-1, 3)
+        quoted = _renumber(quoted.ravel(), offsets[1:]).reshape(-1, 3)
+        terms = [*self.iris, *(f"_:b{i}" for i in range(len(self.blanks))), *self.literals]
+        counts = len(self.iris), len(self.blanks), len(self.literals)
+        kept = _first_of_each(ids, int(offsets[-1]) + len(quoted))
+        duplicates = len(ids) - len(kept)
+        if duplicates:
+            ids = ids[kept]
+        columns = [np.ascontiguousarray(ids[:, i]) for i in range(3)]
+        notes = tuple(self.notes)
+        return Triples(*columns, terms, *counts, quoted, duplicates, notes)
+
+
+def _renumber(codes: IntArray, offsets: npt.NDArray[np.int64]) -> IntArray:
+    """Builder codes to grouped ids; ``offsets`` are the first ids of blanks, literals, quoted triples."""
+    negative = np.flatnonzero(codes < 0)
+    if not len(negative):
+        return codes.copy()
+    out = codes.copy()
+    place = -(out[negative].astype(np.int64) + 1)
+    out[negative] = offsets[place % 3] + place // 3
+    return out
+
+
+def _first_of_each(ids: IntArray, num_terms: int) -> npt.NDArray[np.int64]:
+    """Indices of the first appearance of each distinct row, ascending."""
+    if not len(ids):
+        return np.empty(0, np.int64)
+    predicates, compact = np.unique(ids[:, 1], return_inverse=True)
+    if num_terms * num_terms * len(predicates) < 2**63:
+        key = (ids[:, 0].astype(np.int64) * len(predicates) + compact) * num_terms + ids[:, 2]
+        order = np.argsort(key, kind="stable")
+        new = np.empty(len(key), bool)
+        new[0] = True
+        np.not_equal(key[order[1:]], key[order[:-1]], out=new[1:])
+    else:
+        order = np.lexsort((ids[:, 2], ids[:, 1], ids[:, 0]))
+        new = np.empty(len(ids), bool)
+        new[0] = True
+        np.any(ids[order[1:]] != ids[order[:-1]], axis=1, out=new[1:])
+    return np.sort(order[new])
