@@ -6,5 +6,18 @@ from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.datasets.registry import Known, data_dir, known, load, names, ontology_path
 
-__all__ = ["FilterIndex", "ImageFeatures", "KGSplit", "candidates_by_tail_type", "nell_type"]
+__all__ = [
+    "FilterIndex",
+    "ImageFeatures",
+    "KGSplit",
+    "Known",
+    "candidates_by_tail_type",
+    "data_dir",
+    "known",
+    "load",
+    "names",
+    "nell_type",
+    "ontology_path",
+]

@@ -37,7 +37,7 @@ def candidates_by_tail_type(
         splits: Which triples count: some of ``"train"``, ``"valid"``, ``"test"``.
 
     Returns:
-        Relation id to sorted entity ids, for every relation with a triple in ``splits``.
+        Relation id to sorted entity ids, for every relation with a typed tail in ``splits``.
     """
     look_up = type_of.get if isinstance(type_of, Mapping) else type_of
     types = [look_up(name) or "" for name in split.entities]
@@ -49,7 +49,7 @@ def candidates_by_tail_type(
     pairs = torch.stack([triples[:, 1], typed], dim=1)[typed >= 0]
     pairs = distinct(pairs, dim=0)
     answer: dict[int, Tensor] = {}
-    for relation in distinct(triples[:, 1]).tolist():
+    for relation in distinct(pairs[:, 0]).tolist():
         wanted = pairs[pairs[:, 0] == relation, 1]
         answer[relation] = torch.nonzero(torch.isin(type_ids, wanted)).flatten()
     return answer

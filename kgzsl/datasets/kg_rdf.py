@@ -32,7 +32,7 @@ _FORMATS = {
     ".xml": "RDF_XML",
     ".jsonld": "JSON_LD",
 }
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_rdf(

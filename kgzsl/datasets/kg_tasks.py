@@ -42,7 +42,7 @@ def read_tasks_folder(
         graph_source: Path of the schema that belongs to the data.
 
     Raises:
-        InputError: A file is missing or not in this layout, a relation of test or dev is in train, or the fold is unknown.
+        InputError: A file is missing or not in this layout, a held-out relation is in train, or the fold is unknown.
     """
     base = Path(folder)
     if not base.is_dir():

@@ -62,7 +62,7 @@ def _load_v5(file: Path, keys: Sequence[str] | None) -> dict[str, MatValue]:
     import scipy.io
 
     try:
-        raw = scipy.io.loadmat(str(file), variable_names=keys, chars_as_strings=True)
+        raw = scipy.io.loadmat(str(file), variable_names=None if keys is None else list(keys), chars_as_strings=True)
     except NotImplementedError as error:
         raise _damaged(file, error) from error
     except (ValueError, TypeError, OSError, EOFError, zlib.error, KeyError, IndexError) as error:

@@ -1,0 +1,122 @@
+"""The data sets that go by a name: what they are, where they lie, how they are read."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kgzsl.datasets.kg_tasks import read_tasks_folder
+from kgzsl.datasets.kg_tsv import read_tsv_folder
+from kgzsl.datasets.npz import read_npz
+from kgzsl.datasets.registry import Dataset, Known
+from kgzsl.datasets.xlsa17 import read_xlsa17
+
+__all__ = ["CATALOGUE"]
+
+_SPLITS = "att_splits.mat"
+
+
+def _embedded(name: str, task: str, about: str) -> Known:
+    """A data set made by the function ``name`` of the module ``kgzsl.datasets.name``, imported on use."""
+
+    def read(**options: Any) -> Dataset:
+        made: Dataset = getattr(importlib.import_module(f"kgzsl.datasets.{name}"), name)(**options)
+        return made
+
+    return Known(name, task, about, (), (), read)
+
+
+def _npz(name: str, about: str, graph: tuple[str, ...] = ()) -> Known:
+    return Known(name, "images", about, (f"images/{name}.npz", f"{name}.npz"), (), read_npz, graph)
+
+
+def _xlsa17(name: str, about: str, graph: tuple[str, ...] = (), splits: str = _SPLITS) -> Known:
+    places = (f"xlsa17/data/{name}", f"images/{name}", name)
+    return Known(name, "images", about, places, ("res101.mat", splits), read_xlsa17, graph)
+
+
+def _tasks(name: str, about: str, train: str, graph: tuple[str, ...]) -> Known:
+    return Known(name, "kg", about, (f"kg/{name}", name), (train,), read_tasks_folder, graph)
+
+
+def _tsv(
+    name: str,
+    about: str,
+    *,
+    folder: str | None = None,
+    train: str = "train.txt",
+    test: str = "test.txt",
+    read: Callable[..., Dataset] = read_tsv_folder,
+    graph: tuple[str, ...] = (),
+) -> Known:
+    folder = folder or name
+    return Known(name, "kg", about, (f"kg/{folder}", folder), (train, test), read, graph)
+
+
+def _read_nell_ext(tests: tuple[str, ...]) -> Callable[..., Dataset]:
+    def read(folder: Path, *, name: str = "nell_ext") -> Dataset:
+        files = [f"ind/{test}.txt" for test in tests]
+        return read_tsv_folder(folder, test=files, support="ind/train.txt", name=name)
+
+    return read
+
+
+_AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
+_NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
+
+_ENTRIES = (
+    _embedded("latin_characters", "images", "about 540 Latin letters drawn from fonts, 80 of them never shown"),
+    _embedded("geography", "kg", "countries of the world, with some relations held out whole"),
+    _npz("flo", "Oxford Flowers-102, MobileNetV2 features, official split"),
+    _npz("awa1_handcrafted", "Animals with Attributes 1, hand-crafted features, official split", _AWA_GRAPH),
+    _npz("cifar100", "CIFAR-100, MobileNetV2 features; the backbone saw related classes"),
+    _npz("miniimagenet", "mini-ImageNet, MobileNetV2 features; the backbone saw the unseen classes"),
+    _xlsa17("AWA1", "Animals with Attributes 1, ResNet-101 features, proposed split", _AWA_GRAPH),
+    _xlsa17("AWA2", "Animals with Attributes 2, ResNet-101 features, proposed split", _AWA_GRAPH),
+    _xlsa17("CUB", "Caltech-UCSD Birds, ResNet-101 features, proposed split"),
+    _xlsa17("SUN", "SUN attributes, ResNet-101 features, proposed split"),
+    _xlsa17("FLO", "Oxford Flowers-102, ResNet-101 features"),
+    _xlsa17("APY", "aPascal and aYahoo, ResNet-101 features, proposed split"),
+    _tasks("nell_zs", "NELL-ZS, 139 seen, 10 validation and 32 unseen relations", "train_tasks.json.gz", _NELL_SCHEMA),
+    _tasks(
+        "wiki_zs",
+        "Wiki-ZS, with 58 of 469 training relations",
+        "train_tasks_partial.json.gz",
+        ("kg/wiki_zs/schema/Onto-Wiki.owl.gz", "kg/wiki_zs/schema/Schema-Wiki.ttl"),
+    ),
+    _tsv(
+        "nell_ext",
+        "NELL-Ext, fully inductive, all three test files",
+        test="ind/test1.txt",
+        read=_read_nell_ext(("test1", "test2", "test3")),
+        graph=_NELL_SCHEMA,
+    ),
+    *(
+        _tsv(
+            f"nell_ext_{kind}",
+            f"NELL-Ext, fully inductive, {what}",
+            folder="nell_ext",
+            test=f"ind/{test}.txt",
+            read=_read_nell_ext((test,)),
+            graph=_NELL_SCHEMA,
+        )
+        for kind, test, what in (
+            ("ent", "test1", "unseen entities"),
+            ("rel", "test2", "unseen relations"),
+            ("both", "test3", "unseen entities and relations"),
+        )
+    ),
+    *(
+        _tsv(f"ingram_{name.lower()}", f"InGram {name}, inductive", folder=f"ingram/{name}", train="train.txt.gz")
+        for name in ("NL-0", "NL-75", "NL-100", "WK-25", "WK-75", "WK-100")
+    ),
+    _tsv("codex_s", "CoDEx-S, ordinary completion"),
+    _tsv("wn18rr", "WN18RR, ordinary completion, readable names", folder="wn18rr/text", train="train.txt.gz"),
+    _tsv("umls", "UMLS, ordinary completion"),
+    _tsv("nations", "Nations, ordinary completion"),
+    _tsv("kinship", "Kinship, ordinary completion"),
+)
+
+CATALOGUE: Mapping[str, Known] = {entry.name: entry for entry in _ENTRIES}
