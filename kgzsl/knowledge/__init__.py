@@ -1,6 +1,7 @@
 """Knowledge: ontologies and knowledge graphs in, class graphs out."""
 
 from kgzsl.knowledge.account import Account, AccountRow
+from kgzsl.knowledge.align import Alignment
 from kgzsl.knowledge.class_graph import ClassGraph
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.knowledge.texts import NodeText
@@ -15,6 +16,7 @@ __all__ = [
     "WEIGHT",
     "Account",
     "AccountRow",
+    "Alignment",
     "ClassGraph",
     "ClassPriors",
     "NodeText",

@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge import operations
 from kgzsl.knowledge.account import Account
+from kgzsl.knowledge.operations import Adjacency
 from kgzsl.knowledge.texts import LABEL_ORDER, NodeText, TextTable, choose, humanise, local_name
-from kgzsl.knowledge.vocabulary import KINDS, NEGATIVE_RELATIONS, SUBCLASS_OF
+from kgzsl.knowledge.vocabulary import KINDS, NEGATIVE_RELATIONS, SUBCLASS_OF, TAXONOMIC
 
 if TYPE_CHECKING:
-    from kgzsl.knowledge.align import Alignment
+    from kgzsl.knowledge.align import Alignment, NameIndex
+    from kgzsl.knowledge.operations import Neighbour
 
 __all__ = ["ClassGraph"]
 
@@ -70,8 +73,8 @@ class ClassGraph:
         self.language = language
         self.account = account if account is not None else Account(num_edges=self.num_edges)
         self.provenance: dict[str, Any] = dict(provenance or {})
-        self._labels = None if labels is None else tuple(labels)
-        self._names = names
+        self.own_labels: tuple[str, ...] | None = None if labels is None else tuple(labels)
+        self.names = names
         self._check()
 
     # ---------------------------------------------------------------- making one
@@ -223,8 +226,8 @@ class ClassGraph:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """One label for each node: the best in the chosen language, else a readable form of the local name."""
-        if self._labels is not None:
-            return self._labels
+        if self.own_labels is not None:
+            return self.own_labels
         found = [humanise(local_name(iri)) for iri in self.iris]
         for node in self.texts:
             label = self._label(self.texts[node])
@@ -240,8 +243,16 @@ class ClassGraph:
         return None
 
     @cached_property
-    def _node_index(self) -> dict[str, int]:
+    def node_index(self) -> dict[str, int]:
+        """IRI -> number of the node."""
         return {iri: number for number, iri in enumerate(self.iris)}
+
+    @cached_property
+    def name_index(self) -> NameIndex:
+        """All names by which :meth:`align` finds nodes."""
+        from kgzsl.knowledge.align import NameIndex
+
+        return NameIndex(self)
 
     def node(self, iri: str) -> int:
         """The number of the node ``iri``.
@@ -249,7 +260,7 @@ class ClassGraph:
         Raises:
             InputError: There is none; the nearest are named.
         """
-        found = self._node_index.get(iri)
+        found = self.node_index.get(iri)
         if found is None:
             raise _unknown("node", iri, self.iris)
         return found
@@ -290,10 +301,140 @@ class ClassGraph:
     def align(
         self, names: Sequence[str], *, mapping: Mapping[str, str] | None = None, kinds: Sequence[str] | None = None
     ) -> Alignment:
-        """Find the nodes that class names mean; see :func:`kgzsl.knowledge.align.align`."""
+        """Find the nodes that class names mean; see :func:`kgzsl.knowledge.align.align`.
+
+        Returns:
+            ``.indices`` int64 [n] (-1 = not found), ``.matched_by``, ``.missing`` {name: nearest}; ``.require()`` insists.
+        """
         from kgzsl.knowledge.align import align
 
         return align(self, names, mapping=mapping, kinds=kinds)
+
+    # ---------------------------------------------------------------- walking and cutting
+
+    @cached_property
+    def outgoing(self) -> Adjacency:
+        """Edges by subject, in compressed rows."""
+        return Adjacency.of(self.edge_index[0], self.edge_index[1], self.num_nodes)
+
+    @cached_property
+    def incoming(self) -> Adjacency:
+        """Edges by object, in compressed rows."""
+        return Adjacency.of(self.edge_index[1], self.edge_index[0], self.num_nodes)
+
+    @property
+    def degrees(self) -> npt.NDArray[np.int64]:
+        """int64 [N]: edges at each node, either way."""
+        return np.diff(self.outgoing.offsets) + np.diff(self.incoming.offsets)
+
+    def neighbours(self, node: int, relation: str | None = None, direction: str = "both") -> list[Neighbour]:
+        """The nodes beside ``node``: (node, relation, outgoing), in the order of the edges.
+
+        Args:
+            node: Its number.
+            relation: Only along this relation.
+            direction: ``"out"``, ``"in"`` or ``"both"``.
+        """
+        return operations.neighbours(self, node, relation, direction)
+
+    def parents(self, relation: str | Sequence[str] = SUBCLASS_OF) -> Any:
+        """Who stands directly above whom: a SciPy CSR array of bool [N, N], row = node, column = its parent."""
+        return operations.parents(self, relation)
+
+    def ancestors(self, node: int, relation: str | Sequence[str] = SUBCLASS_OF) -> set[int]:
+        """All nodes above ``node`` along ``relation``, through equivalent classes too; never ``node`` itself, cycles or not."""
+        return operations.ancestors(self, node, relation)
+
+    def closure(
+        self,
+        nodes: Iterable[int] | None = None,
+        relation: str | Sequence[str] = SUBCLASS_OF,
+        *,
+        reflexive: bool = False,
+    ) -> Any:
+        """Ancestors of many nodes: a SciPy CSR array of bool [len(nodes), N] (all nodes for ``None``).
+
+        Args:
+            nodes: The rows.
+            relation: Which relation (or relations) leads upwards.
+            reflexive: Whether a node counts among its own ancestors.
+        """
+        return operations.closure(self, nodes, relation, reflexive)
+
+    def subgraph(self, seeds: Iterable[int | str], hops: int = 1) -> ClassGraph:
+        """The nodes within ``hops`` edges of ``seeds`` (either way, along similarity edges), with all edges between them.
+
+        Args:
+            seeds: Node numbers or IRIs.
+            hops: How far.
+
+        Raises:
+            InputError: A seed is not in the graph.
+        """
+        numbers = [self.node(seed) if isinstance(seed, str) else int(seed) for seed in seeds]
+        for number in numbers:
+            if not 0 <= number < self.num_nodes:
+                raise InputError(f"node {number} lies outside 0..{self.num_nodes - 1}", remedy="align the names first")
+        nodes = operations.reach(self, np.array(numbers, np.int64), hops)
+        return operations.induced(self, nodes, f"{len(nodes)} nodes within {hops} hops of {len(numbers)} seeds")
+
+    def taxonomy(self) -> ClassGraph:
+        """All nodes, and only the edges that lead upwards (subclass, sub-property, instance, broader); node numbers stay."""
+        mask = operations.relation_mask(self, TAXONOMIC)
+        return operations.edges_only(self, mask, "only the edges that lead upwards")
+
+    def distances(self, nodes: Sequence[int] | None = None, kind: str = "hops") -> npt.NDArray[np.float64]:
+        """float64 [n, n]: see :func:`kgzsl.knowledge.distances.distances`."""
+        from kgzsl.knowledge.distances import distances
+
+        return distances(self, nodes, kind)
+
+    def shuffled(self, seed: int) -> ClassGraph:
+        """The control: the same nodes and counts, wrong knowledge; see :func:`kgzsl.knowledge.shuffle.shuffled`."""
+        from kgzsl.knowledge.shuffle import shuffled
+
+        return shuffled(self, seed)
+
+    # ---------------------------------------------------------------- handing it on
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the graph to one file, to be read back exactly; equal graphs give equal bytes.
+
+        Raises:
+            InputError: It cannot be written; nothing is left half-written.
+        """
+        from kgzsl.knowledge.store import save_graph
+
+        save_graph(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ClassGraph:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: It is missing, damaged or something else.
+        """
+        from kgzsl.knowledge.store import load_graph
+
+        return load_graph(path)
+
+    def to_networkx(self) -> Any:
+        """A networkx ``MultiDiGraph`` of IRIs, keyed by relation, with ``label``, ``kind``, ``weight``, ``negative``."""
+        from kgzsl.knowledge.interop import to_networkx
+
+        return to_networkx(self)
+
+    def to_rdflib(self) -> Any:
+        """An rdflib ``Graph`` of the edges and texts; weights other than 1 as RDF reification."""
+        from kgzsl.knowledge.interop import to_rdflib
+
+        return to_rdflib(self)
+
+    def to_pyg(self) -> Any:
+        """A PyTorch Geometric ``Data``: ``edge_index``, ``edge_type``, ``edge_weight``, ``kind``, ``similarity``, names."""
+        from kgzsl.knowledge.interop import to_pyg
+
+        return to_pyg(self)
 
     def __repr__(self) -> str:
         source = self.provenance.get("source", "made in Python")
@@ -319,8 +460,8 @@ class ClassGraph:
             raise InputError(
                 f"{e} edges, edge_weight of shape {self.edge_weight.shape}", remedy="give one weight an edge"
             )
-        if self._labels is not None and len(self._labels) != n:
-            raise InputError(f"{n} nodes, {len(self._labels)} labels", remedy="give one label for each node")
+        if self.own_labels is not None and len(self.own_labels) != n:
+            raise InputError(f"{n} nodes, {len(self.own_labels)} labels", remedy="give one label for each node")
         if len(self.texts.offsets) != n + 1:
             raise InputError(f"{n} nodes, texts for {len(self.texts.offsets) - 1}", remedy="give texts for these nodes")
 

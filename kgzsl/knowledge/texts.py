@@ -41,9 +41,9 @@ class TextTable(Mapping[int, tuple[NodeText, ...]]):
     Args:
         offsets: int64 [N + 1]; the texts of node i are the rows ``offsets[i]`` to ``offsets[i + 1]``.
         properties: int16 [R], index into ``names``.
-        literals: int64 [R], index into ``keys``.
+        literals: int64 [R], index into ``strings``.
         names: Kinds of text.
-        keys: Literals, as :func:`kgzsl.knowledge.triples.literal_key` writes them.
+        strings: Literals, as :func:`kgzsl.knowledge.triples.literal_key` writes them.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class TextTable(Mapping[int, tuple[NodeText, ...]]):
         properties: npt.NDArray[np.int16],
         literals: npt.NDArray[np.int64],
         names: tuple[str, ...],
-        keys: Sequence[str],
+        strings: Sequence[str],
     ) -> None:
         self.offsets = offsets
         self.properties = properties
         self.literals = literals
         self.names = names
-        self.keys = keys
+        self.strings = strings
 
     @classmethod
     def from_mapping(cls, texts: Mapping[int, Iterable[NodeText]], num_nodes: int) -> TextTable:
@@ -91,7 +91,7 @@ class TextTable(Mapping[int, tuple[NodeText, ...]]):
         return tuple(self._row(row) for row in range(start, end))
 
     def _row(self, row: int) -> NodeText:
-        text, language, _ = split_literal(self.keys[self.literals[row]])
+        text, language, _ = split_literal(self.strings[self.literals[row]])
         return NodeText(self.names[self.properties[row]], text, language)
 
     def __iter__(self) -> Iterator[int]:
@@ -105,12 +105,34 @@ class TextTable(Mapping[int, tuple[NodeText, ...]]):
         """All texts of all nodes."""
         return len(self.literals)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TextTable):
+            return dict(self) == dict(other)
+        return NotImplemented if not isinstance(other, Mapping) else dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def check(self) -> None:
+        """Refuse arrays that do not fit together.
+
+        Raises:
+            ValueError: They do not.
+        """
+        rows = len(self.literals)
+        if self.offsets.ndim != 1 or not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != rows:
+            raise ValueError("the offsets of the texts do not cover them")
+        if (np.diff(self.offsets) < 0).any() or len(self.properties) != rows:
+            raise ValueError("the offsets of the texts do not cover them")
+        for array, limit in ((self.properties, len(self.names)), (self.literals, len(self.strings))):
+            if rows and (array.min() < 0 or array.max() >= limit):
+                raise ValueError("a text lies outside the table")
+
     def permuted(self, source: npt.NDArray[np.int64]) -> TextTable:
         """The table in which node i has the texts that node ``source[i]`` has here."""
         lengths = np.diff(self.offsets)[source]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         rows = np.repeat(self.offsets[:-1][source] - offsets[:-1], lengths) + np.arange(int(offsets[-1]))
-        return TextTable(offsets, self.properties[rows], self.literals[rows], self.names, self.keys)
+        return TextTable(offsets, self.properties[rows], self.literals[rows], self.names, self.strings)
 
 
 def choose(texts: Sequence[NodeText], language: str | None) -> NodeText | None:
@@ -153,3 +175,21 @@ def humanise(name: str) -> str:
         name = unquote(name)
     spaced = re.sub(r"[_+]+", " ", name)
     return " ".join(_CAMEL.sub(" ", spaced).split()) or name
+
+
+def node_text(label: str, texts: Sequence[NodeText], properties: Sequence[str] | None, language: str | None) -> str:
+    """The texts of one node joined for reading; see ``ClassGraph.node_text``."""
+    if properties is not None:
+        parts = [chosen.text for kind in properties for chosen in _of_kind(texts, kind, language)]
+        return ". ".join(dict.fromkeys(part.strip().rstrip(".") for part in parts if part.strip()))
+    parts = [humanise(label)]
+    for kind in (*SYNONYMS, *DESCRIPTIONS):
+        parts += [text.text for text in _of_kind(texts, kind, language)]
+    return ". ".join(dict.fromkeys(part.strip().rstrip(".") for part in parts if part.strip()))
+
+
+def _of_kind(texts: Sequence[NodeText], kind: str, language: str | None) -> list[NodeText]:
+    """All texts of a kind in the language that :func:`choose` settles on."""
+    of_kind = [text for text in texts if text.property == kind]
+    chosen = choose(of_kind, language)
+    return [] if chosen is None else [text for text in of_kind if text.language == chosen.language]

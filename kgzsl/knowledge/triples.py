@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -68,7 +68,6 @@ class Triples:
     quoted: IntArray
     duplicates: int = 0
     notes: tuple[str, ...] = ()
-    _cache: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -157,14 +156,22 @@ class TripleBuilder:
         quoted = np.array(list(self.quoted), dtype=np.int32).reshape(-1, 3)
         quoted = _renumber(quoted.ravel(), offsets[1:]).reshape(-1, 3)
         terms = [*self.iris, *(f"_:b{i}" for i in range(len(self.blanks))), *self.literals]
-        counts = len(self.iris), len(self.blanks), len(self.literals)
         kept = _first_of_each(ids, int(offsets[-1]) + len(quoted))
         duplicates = len(ids) - len(kept)
         if duplicates:
             ids = ids[kept]
-        columns = [np.ascontiguousarray(ids[:, i]) for i in range(3)]
-        notes = tuple(self.notes)
-        return Triples(*columns, terms, *counts, quoted, duplicates, notes)
+        return Triples(
+            np.ascontiguousarray(ids[:, 0]),
+            np.ascontiguousarray(ids[:, 1]),
+            np.ascontiguousarray(ids[:, 2]),
+            terms,
+            num_iris=len(self.iris),
+            num_blanks=len(self.blanks),
+            num_literals=len(self.literals),
+            quoted=quoted,
+            duplicates=duplicates,
+            notes=tuple(self.notes),
+        )
 
 
 def _renumber(codes: IntArray, offsets: npt.NDArray[np.int64]) -> IntArray:

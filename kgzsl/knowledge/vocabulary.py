@@ -16,10 +16,11 @@ __all__ = [
     "SKOS",
     "SUBCLASS_OF",
     "SUBPROPERTY_OF",
+    "TAXONOMIC",
     "TEXT_PROPERTIES",
     "WEIGHT",
-    "XSD",
     "WELL_KNOWN_NAMES",
+    "XSD",
 ]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -35,7 +36,7 @@ SCHEMA = "http://schema.org/"
 SCHEMA_HTTPS = "https://schema.org/"
 SWRL = "http://www.w3.org/2003/11/swrl#"
 
-#: The property that carries the strength of a statement, between 0 and 1 as a rule: ``<< :cat :has :fur >> kgzsl:weight 0.9``.
+#: Carries the strength of a statement, between 0 and 1 as a rule: ``<< :cat :has :fur >> kgzsl:weight 0.9``.
 WEIGHT = "urn:kgzsl:weight"
 
 RDF_TYPE = RDF + "type"
@@ -54,6 +55,9 @@ NEGATIVE_RELATIONS = frozenset(
         OWL + "differentFrom",
     }
 )
+
+#: Relations that lead upwards.
+TAXONOMIC = (SUBCLASS_OF, SUBPROPERTY_OF, RDF_TYPE, SKOS + "broader", SKOS + "broaderTransitive")
 
 #: Literal-valued properties whose value is a text about the node, and the short name the text goes by.
 TEXT_PROPERTIES: dict[str, str] = {

@@ -7,7 +7,7 @@ import numpy as np
 from kgzsl.knowledge.projection.edges import EdgeCollector, Projected
 from kgzsl.knowledge.projection.kinds import find_kinds
 from kgzsl.knowledge.triples import Triples
-from kgzsl.knowledge.vocabulary import DECLARATIONS, DOCUMENTATION, OWL, RDF_TYPE, TEXT_PROPERTIES
+from kgzsl.knowledge.vocabulary import DECLARATIONS, DOCUMENTATION, RDF_TYPE, TEXT_PROPERTIES
 
 __all__ = ["project_owl2vec"]
 

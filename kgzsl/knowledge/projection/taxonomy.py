@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kgzsl.knowledge.projection.edges import Projected
 from kgzsl.knowledge.projection.owl2vec import project_owl2vec
 from kgzsl.knowledge.triples import Triples
-from kgzsl.knowledge.vocabulary import RDF_TYPE, SKOS, SUBCLASS_OF, SUBPROPERTY_OF
+from kgzsl.knowledge.vocabulary import TAXONOMIC
 
-__all__ = ["TAXONOMIC", "project_taxonomy"]
-
-#: Relations that lead upwards.
-TAXONOMIC = (SUBCLASS_OF, SUBPROPERTY_OF, RDF_TYPE, SKOS + "broader", SKOS + "broaderTransitive")
+__all__ = ["project_taxonomy"]
 
 
 def project_taxonomy(triples: Triples) -> Projected:

@@ -235,7 +235,7 @@ def _columns(
         return ("subject", "relation", "object", "weight")
     if len(row) == 2:
         problem = f"two columns name no relation: {_shorten(row)}"
-        remedy = "say what they hold, e.g. columns=('object', 'subject'), relation='rdfs:subClassOf' for 'parent child' lines"
+        remedy = "say what they hold: columns=('object', 'subject'), relation='rdfs:subClassOf' reads parent child"
     else:
         problem = f"{len(row)} column{'s' if len(row) != 1 else ''} where a triple has three: {_shorten(row)}"
         remedy = "say what they hold, e.g. columns=('subject', 'relation', 'object', 'ignore')"

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.options import ReadOptions
@@ -32,6 +32,10 @@ def strip_compression(name: str) -> str:
         if lowered.endswith(suffix):
             return name[: -len(suffix)]
     return name
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class _Raw:
@@ -69,7 +73,7 @@ class ByteSource:
         max_bytes: The budget.
     """
 
-    def __init__(self, stream: IO[bytes], raw: _Raw, path: Path, max_bytes: int) -> None:
+    def __init__(self, stream: _Readable, raw: _Raw, path: Path, max_bytes: int) -> None:
         self._stream = stream
         self._raw = raw
         self._buffer = b""
@@ -160,10 +164,10 @@ def open_source(path: Path, options: ReadOptions) -> Iterator[ByteSource]:
         raise InputError("no permission to read this file", file=path, remedy="change its permissions") from None
     with file:
         raw = _Raw(file, size, options.progress)
-        yield ByteSource(_uncompress(path, raw), raw, path, options.max_bytes)  # type: ignore[arg-type]
+        yield ByteSource(_uncompress(path, raw), raw, path, options.max_bytes)
 
 
-def _uncompress(path: Path, raw: _Raw) -> object:
+def _uncompress(path: Path, raw: _Raw) -> Any:
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return gzip.GzipFile(fileobj=_as_file(raw))
