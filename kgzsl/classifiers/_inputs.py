@@ -1,0 +1,68 @@
+"""Features and labels of any usual type, to tensors; shared by the classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.errors import InputError
+
+__all__ = ["class_indices", "float_matrix", "rows_per_chunk"]
+
+
+def float_matrix(
+    values: Any,
+    what: str,
+    *,
+    columns: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """``values`` (tensor, array, data frame, nested list) as a finite floating matrix.
+
+    Args:
+        values: [N, D].
+        what: What it is called in messages: ``"X"``.
+        columns: The D that is asked for; None takes any.
+        device: Where the result lives; None leaves a tensor where it is.
+        dtype: Type of the result.
+
+    Raises:
+        InputError: Not a matrix, no rows, another D, NaN or infinite values (the first bad row is named).
+    """
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    try:
+        matrix = torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values), device=device).to(dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is not numeric ({error})", remedy="give a matrix of numbers [N, D]") from error
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"{what} has shape {tuple(matrix.shape)}", remedy="give a matrix [N, D] with at least one row")
+    if columns is not None and matrix.shape[1] != columns:
+        raise InputError(f"{what} has {matrix.shape[1]} columns where {columns} were expected")
+    finite = torch.isfinite(matrix).all(dim=1)
+    if not bool(finite.all()):
+        bad = int((~finite).nonzero()[0])
+        raise InputError(f"{what} holds NaN or infinite values", place=f"row {bad}", remedy="clean or drop such rows")
+    return matrix
+
+
+def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct labels of ``y``, sorted, and each label's place among them (int64 [N])."""
+    if isinstance(y, Tensor):
+        y = y.detach().cpu().numpy()
+    elif hasattr(y, "to_numpy"):
+        y = y.to_numpy()
+    labels = np.asarray(y)
+    if labels.ndim != 1 or len(labels) != rows:
+        raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
+    classes, encoded = np.unique(labels, return_inverse=True)
+    return classes, encoded.astype(np.int64)
+
+
+def rows_per_chunk(bytes_per_row: int, budget: int) -> int:
+    """How many rows fit in ``budget`` bytes, at least one."""
+    return max(1, budget // max(1, bytes_per_row))
