@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,14 +18,25 @@ __all__ = ["atomic_directory", "atomic_file", "atomic_text"]
 _DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "free some space or choose another place, then run again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space or choose another place, then run again"),
+    errno.EFBIG: (
+        "the file would be larger than is allowed here",
+        "raise the limit (ulimit -f) or choose another place",
+    ),
     errno.EROFS: ("the file system is read-only", "choose another place"),
     errno.EACCES: ("no permission to write here", "choose another place or change the permissions"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another place"),
 }
 
 
-def _explain(error: OSError, target: Path) -> InputError | None:
-    known = _DISK_ERRORS.get(error.errno or 0)
+# safetensors hides the operating system's error in the text of its own.
+_HIDDEN_ERROR = re.compile(r"\(os error (\d+)\)")
+
+
+def _explain(error: Exception, target: Path) -> InputError | None:
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (hidden := _HIDDEN_ERROR.search(str(error))):
+        number = int(hidden.group(1))
+    known = _DISK_ERRORS.get(number or 0)
     if known is None:
         return None
     problem, remedy = known
@@ -52,8 +64,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
-    except OSError as error:
-        explained = _explain(error, target)
+    except Exception as error:
+        explained = None if isinstance(error, InputError) else _explain(error, target)
         if explained is None:
             raise
         raise explained from error
@@ -90,8 +102,8 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> I
         if target.exists():
             shutil.rmtree(target)
         temporary.replace(target)
-    except OSError as error:
-        explained = _explain(error, target)
+    except Exception as error:
+        explained = None if isinstance(error, InputError) else _explain(error, target)
         if explained is None:
             raise
         raise explained from error

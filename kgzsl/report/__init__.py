@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kgzsl.report.environment import environment
+    from kgzsl.report.environment import record_environment
     from kgzsl.report.html import render
     from kgzsl.report.run_folder import RunFolder
 
-__all__ = ["RunFolder", "environment", "render"]
+__all__ = ["RunFolder", "record_environment", "render"]
 
 # Fetched on first use: reading a run folder's numbers must not wait for the drawing.
-_HOMES = {"RunFolder": "run_folder", "environment": "environment", "render": "html"}
+_HOMES = {"RunFolder": "run_folder", "record_environment": "environment", "render": "html"}
 
 
 def __getattr__(name: str) -> Any:

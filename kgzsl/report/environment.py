@@ -15,7 +15,7 @@ from typing import Any
 
 import kgzsl
 
-__all__ = ["PACKAGES", "environment"]
+__all__ = ["PACKAGES", "record_environment", "versions"]
 
 PACKAGES = (
     "torch",
@@ -37,7 +37,7 @@ PACKAGES = (
 )
 
 
-def environment(
+def record_environment(
     *,
     command: Sequence[str] | None = None,
     seeds: Sequence[int] = (),

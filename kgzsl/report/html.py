@@ -40,7 +40,7 @@ def render(result: RunResult, environment: Mapping[str, Any]) -> str:
 
     Args:
         result: What the task gave, or what :meth:`kgzsl.report.RunFolder.result` read back.
-        environment: What :func:`kgzsl.report.environment.environment` gave.
+        environment: What :func:`kgzsl.report.record_environment` gave.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from kgzsl._files import atomic_directory, atomic_file, atomic_text
 from kgzsl.errors import InputError
-from kgzsl.report.tables import read_rows, write_columns, write_rows
+from kgzsl.report.tables import read_columns, read_rows, write_columns, write_rows
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph, ClassPriors
     from kgzsl.tasks.result import RunResult
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "plain"]
 
 _RECIPE, _METRICS = "recipe.yaml", "metrics.json"
 _GRAPH = "graph.npz"
@@ -123,7 +123,7 @@ class RunFolder:
         return folder
 
     def _admit(self, recipe: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        changed = [] if overwrite else _differences(self.recipe, recipe)
+        changed = [] if overwrite else _differences(_essence(self.recipe), _essence(recipe))
         if overwrite:
             self.clear()
         elif changed:
@@ -201,6 +201,11 @@ class RunFolder:
         """The rows of history.csv."""
         return read_rows(self._need("history.csv"))
 
+    def predictions(self) -> dict[str, list[Any]]:
+        """The columns of predictions.csv or predictions.parquet."""
+        parquet = self.path / "predictions.parquet"
+        return read_columns(parquet if parquet.is_file() else self._need("predictions.csv"))
+
     def priors(self) -> ClassPriors:
         """The class vectors of the run."""
         from kgzsl.knowledge import ClassPriors
@@ -215,7 +220,7 @@ class RunFolder:
         return ClassGraph.load(file) if file.is_file() else None
 
     def result(self) -> RunResult:
-        """The result, without the fitted model and the predictions."""
+        """The result, without the fitted model."""
         from safetensors.numpy import load_file
 
         from kgzsl.tasks.result import ResultRow, RunResult
@@ -230,9 +235,8 @@ class RunFolder:
         return RunResult(
             **kept,
             recipe=self.recipe,
-            metrics=self.metrics,
             history=self.history(),
-            predictions={},
+            predictions=self.predictions(),
             arrays=load_file(arrays) if arrays.is_file() else {},
             priors=self.priors() if priors.is_file() else None,
             model=None,
@@ -263,7 +267,7 @@ class RunFolder:
 
         Args:
             result: What the task gave.
-            environment: What :func:`kgzsl.report.environment` gave.
+            environment: What :func:`kgzsl.report.record_environment` gave.
             parquet: Write the predictions as Parquet instead of CSV.
 
         Raises:
@@ -286,7 +290,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write ``value`` as JSON; a number that is not finite becomes null."""
-        atomic_text(self.path / name, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        atomic_text(self.path / name, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _write_details(self, result: RunResult) -> None:
         from dataclasses import asdict
@@ -297,42 +301,41 @@ class RunFolder:
         if result.arrays:
             with atomic_file(self.path / "arrays.safetensors") as temporary:
                 save_file({name: np.ascontiguousarray(array) for name, array in result.arrays.items()}, temporary)
-        names = (
-            "task",
-            "dataset",
-            "per_seed",
-            "columns",
-            "selection",
-            "names",
-            "seen",
-            "unseen",
-            "verdicts",
-            "warnings",
-        )
-        kept = {name: getattr(result, name) for name in (*names, "seconds", "peak_memory_mb")}
+        names = """
+            task dataset metrics per_seed columns headlines selection names seen unseen verdicts warnings seconds peak_memory_mb
+        """
+        kept = {name: getattr(result, name) for name in names.split()}
         self.write_json("result.json", {**kept, "rows": [asdict(row) for row in result.rows]})
 
     def _write_model(self, model: Any) -> None:
-        """Let the model save itself into a folder of its own, then move what it wrote to its place."""
+        """Let the model save itself into a folder of its own, then move what it wrote beside the rest."""
         with atomic_directory(self.path / "model") as temporary:
             model.save(temporary)
+        for file in sorted((self.path / "model").iterdir()):
+            file.replace(self.path / file.name)
+        (self.path / "model").rmdir()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON values: tuples to lists, numpy numbers to Python's, numbers that are not finite to None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool | str | int) or value is None:
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value)
+
+
+def _essence(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run another one; device and checkpoints do not."""
+    return {key: value for key, value in recipe.items() if key not in ("train", "notes")}
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -342,6 +345,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += _differences(before, after, f"{prefix}{key}.")
-        elif _plain(before) != _plain(after):
+        elif plain(before) != plain(after):
             found.append(f"{prefix}{key}: {before!r} there, {after!r} here")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
 
-__all__ = ["read_rows", "write_columns", "write_rows"]
+__all__ = ["read_columns", "read_rows", "write_columns", "write_rows"]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -60,6 +60,31 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             {key: _value(cell) for key, cell in row.items() if key is not None and cell not in ("", None)}
             for row in csv.DictReader(file)
         ]
+
+
+def read_columns(path: Path) -> dict[str, list[Any]]:
+    """Read what :func:`write_columns` wrote; a CSV gives numbers where a whole column is numbers.
+
+    Raises:
+        InputError: The file is Parquet and pyarrow is not installed.
+    """
+    if path.suffix == ".parquet":
+        try:
+            import pyarrow.parquet
+        except ImportError:
+            raise InputError("Parquet needs pyarrow", file=path, remedy='pip install "kgzsl[table]"') from None
+        found: dict[str, list[Any]] = pyarrow.parquet.read_table(path).to_pydict()
+        return found
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows:
+        return {}
+    columns: dict[str, list[Any]] = {}
+    for name, cells in zip(rows[0], zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(rows[0]), strict=True):
+        values = [_value(cell) if cell else None for cell in cells]
+        numbers = all(isinstance(value, int | float) or value is None for value in values)
+        columns[name] = values if numbers else list(cells)
+    return columns
 
 
 def _cell(value: Any) -> Any:
