@@ -19,8 +19,8 @@ class AnalyticHead:
 
     With R = (X'X + gamma I)^-1 kept, a batch (X_t, Y_t) is absorbed by recursive least squares (Woodbury's identity):
     ``R <- R - R X_t' (I + X_t R X_t')^-1 X_t R``, then ``W <- W + R X_t' (Y_t - X_t W)``. Whatever the batches and the
-    order of the classes, W equals the joint solution (X'X + gamma I)^-1 X'Y; memory does not grow with the samples seen. New
-    and known classes may come mixed in one batch; a class never seen before starts as a column of zeros.
+    order of the classes, W equals the joint solution (X'X + gamma I)^-1 X'Y; memory does not grow with the samples
+    seen. New and known classes may come mixed in one batch; a class never seen before starts as a column of zeros.
 
     Args:
         gamma: Ridge weight.

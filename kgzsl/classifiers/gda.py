@@ -114,7 +114,8 @@ class GDA:
 def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
     """The inverse of a shrunk covariance [D, D] of ``centred`` rows [N, D] (each minus its class mean).
 
-    ``"ks"``: D ((N - 1) S + tr(S) I)^-1, S with divisor N - 1 (Kubokawa and Srivastava 2008, as the GDA paper uses it). ``"ledoit_wolf"`` and ``"oas"``: (1 - a) S + a tr(S)/D I with S of divisor N and the coefficient a of Ledoit
+    ``"ks"``: D ((N - 1) S + tr(S) I)^-1, S with divisor N - 1 (Kubokawa and Srivastava 2008, as the GDA paper uses
+    it). ``"ledoit_wolf"`` and ``"oas"``: (1 - a) S + a tr(S)/D I with S of divisor N and the coefficient a of Ledoit
     and Wolf (2004) or Chen et al. (2010), inverted. ``"empirical"``: the pseudo-inverse of S.
 
     Raises:

@@ -94,7 +94,7 @@ class Loki:
         return names
 
     def locus(self, observed: Sequence[int] | None = None) -> np.ndarray:
-        """Which classes can be answered at all: bool [C], the union of the pairwise loci, of every two observed classes.
+        """Which classes can be answered at all: bool [C], the union over pairs of observed classes.
 
         On a tree this is exact: every reachable class lies on the path between two observed ones. In other metrics a
         class that needs weight on three or more observed classes is not counted.
