@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kgzsl.datasets._options import checked_call
 from kgzsl.datasets.kg_tasks import read_tasks_folder
 from kgzsl.datasets.kg_tsv import read_tsv_folder
 from kgzsl.datasets.npz import read_npz
@@ -22,8 +23,8 @@ def _embedded(name: str, task: str, about: str) -> Known:
     """A data set made by the function ``name`` of the module ``kgzsl.datasets.name``, imported on use."""
 
     def read(**options: Any) -> Dataset:
-        made: Dataset = getattr(importlib.import_module(f"kgzsl.datasets.{name}"), name)(**options)
-        return made
+        function: Callable[..., Dataset] = getattr(importlib.import_module(f"kgzsl.datasets.{name}"), name)
+        return checked_call(function, name, options)
 
     return Known(name, task, about, (), (), read)
 

@@ -271,19 +271,19 @@ class KGSplit:
         def without(ids: Tensor, *others: Tensor) -> Tensor:
             return ids[~torch.isin(ids, torch.cat(others))]
 
-        found = {"seen_relations": used["train"]}
-        given = self.seen_relations if self.seen_relations is not None else used["train"]
-        found["unseen_relations"] = without(used["test"], given)
-        unseen = self.unseen_relations if self.unseen_relations is not None else found["unseen_relations"]
-        found["valid_relations"] = without(used["valid"], given, unseen) if len(used["valid"]) else used["valid"]
-        for name in _RELATIONS:
-            value = getattr(self, name)
-            ids = found[name] if value is None else distinct(torch.as_tensor(value).to(torch.int64))
+        def settle(name: str, found: Tensor) -> Tensor:
+            given = getattr(self, name)
+            ids = found if given is None else distinct(torch.as_tensor(given, device=found.device).to(torch.int64))
             if len(ids) and (int(ids.min()) < 0 or int(ids.max()) >= self.num_relations):
                 raise self._fail(
                     f"{ids.tolist()} are not all ids of the {self.num_relations} relations", name, "use ids"
                 )
             object.__setattr__(self, name, ids)
+            return ids
+
+        seen = settle("seen_relations", used["train"])
+        unseen = settle("unseen_relations", without(used["test"], seen))
+        settle("valid_relations", without(used["valid"], seen, unseen))
         for one, other in (("seen", "unseen"), ("seen", "valid"), ("unseen", "valid")):
             ids = getattr(self, f"{one}_relations")
             shared = ids[torch.isin(ids, getattr(self, f"{other}_relations"))]

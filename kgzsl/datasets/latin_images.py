@@ -29,7 +29,7 @@ FACES = (
 )
 _CANVAS = 64
 # Pixels per em and the line that letters stand on: the tallest (capital, two marks above) and the deepest letters fit.
-_EM = 42
+_EM = 40
 _BASELINE = 47
 
 

@@ -37,9 +37,10 @@ def load_npz(path: str | PathLike[str], *, keys: Sequence[str] | None = None) ->
     if not file.is_file():
         raise InputError("there is no such file", file=file, remedy="check the path")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError("this is one array, not an .npz archive", file=file, remedy="save it with numpy.savez")
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError("this is one array, not an .npz archive", file=file, remedy="save it with numpy.savez")
+        with archive:
             return {key: archive[key] for key in archive.files if keys is None or key in keys}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise InputError(

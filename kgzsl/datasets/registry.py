@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from kgzsl.datasets._options import checked_call
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
@@ -100,13 +101,13 @@ def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None
     if entry is None:
         return _from_path(text, options)
     if entry.embedded:
-        return _call(entry.read, text, options)
+        return checked_call(entry.read, text, options)
     base = _data_dir_or(data_dir)
     place = entry.find(base)
     if place is None:
         raise _absent(entry, base)
     graph = entry.find_graph(base)
-    loaded = _call(entry.read, text, {"name": text, **options}, place)
+    loaded = checked_call(entry.read, text, {"name": text, **options}, place)
     return loaded if graph is None or loaded.graph_source else _with_graph(loaded, graph)
 
 
@@ -169,7 +170,7 @@ def _from_path(text: str, options: Mapping[str, Any]) -> Dataset:
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(names())}"
         raise InputError(f"{text!r} is neither a known data set nor a file or folder", remedy=hint)
     reader = _reader_for(path)
-    return _call(reader, text, options, path)
+    return checked_call(reader, text, options, path)
 
 
 def _reader_for(path: Path) -> Callable[..., Dataset]:
@@ -194,16 +195,3 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
         file=path,
         remedy="it should hold res101.mat and att_splits.mat, or train_tasks.json, or train.txt and test.txt",
     )
-
-
-def _call(read: Callable[..., Dataset], name: str, options: Mapping[str, Any], *args: Any) -> Dataset:
-    import inspect
-
-    parameters = inspect.signature(read).parameters
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        for option in options:
-            if option not in parameters:
-                close = nearest(option, parameters)
-                hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(parameters) or 'none'}"
-                raise InputError(f"the data set {name!r} has no option {option!r}", remedy=hint)
-    return read(*args, **options)

@@ -1,0 +1,29 @@
+"""Options of a reader, checked before the call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["checked_call"]
+
+T = TypeVar("T")
+
+
+def checked_call(function: Callable[..., T], name: str, options: Mapping[str, Any], *args: Any) -> T:
+    """Call ``function`` with ``args`` and ``options``.
+
+    Raises:
+        InputError: It takes no option of such a name; the nearest one is given.
+    """
+    parameters = inspect.signature(function).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        for option in options:
+            if option not in parameters:
+                close = nearest(option, parameters)
+                hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(parameters) or 'none'}"
+                raise InputError(f"the data set {name!r} has no option {option!r}", remedy=hint)
+    return function(*args, **options)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kgzsl import datasets
+from kgzsl.errors import InputError
+
+from .conftest import write_lines, write_v5, xlsa17_parts
+
+
+def test_names_are_listed_embedded_ones_first() -> None:
+    names = datasets.names()
+    assert names[:2] == ["latin_characters", "geography"]
+    assert {"flo", "nell_zs", "AWA2", "CUB", "umls", "ingram_nl-75"} <= set(names)
+
+
+def test_unknown_names_give_the_nearest() -> None:
+    with pytest.raises(
+        InputError, match="'nel_zs' is neither a known data set nor a file or folder; did you mean 'nell_zs'"
+    ):
+        datasets.load("nel_zs")
+    with pytest.raises(InputError, match=r"no option 'images_per_clas'; did you mean 'images_per_class'"):
+        datasets.load("latin_characters", images_per_clas=3)
+
+
+def test_absent_data_say_where_they_were_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"'flo'.*is not there: looked for .*images/flo\.npz or .*set KGZSL_DATA"):
+        datasets.load("flo", tmp_path)
+    with pytest.raises(InputError, match=r"looked for res101\.mat and att_splits\.mat in .*xlsa17/data/AWA2"):
+        datasets.load("AWA2", tmp_path)
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path))
+    assert datasets.data_dir() == tmp_path
+    with pytest.raises(InputError, match=str(tmp_path / "kg" / "umls")):
+        datasets.load("umls")
+    monkeypatch.delenv("KGZSL_DATA")
+    assert datasets.data_dir().name == "kgzsl"
+
+
+def test_named_data_are_found_with_their_graph(tmp_path: Path, toy: dict[str, Any]) -> None:
+    features, splits = xlsa17_parts(toy)
+    folder = tmp_path / "xlsa17" / "data" / "AWA2"
+    folder.mkdir(parents=True)
+    write_v5(folder / "res101.mat", features)
+    write_v5(folder / "att_splits.mat", splits)
+    graph = write_lines(tmp_path / "kg" / "awa" / "KG-AwA.ttl", "")
+    data = datasets.load("AWA2", tmp_path)
+    assert isinstance(data, datasets.ImageFeatures)
+    assert (data.name, data.graph_source) == ("AWA2", str(graph))
+    with pytest.raises(InputError, match="has no option 'fold'"):
+        datasets.load("AWA2", tmp_path, fold="one")
+
+
+def test_paths_are_read_by_what_they_hold(tmp_path: Path, toy: dict[str, Any]) -> None:
+    np.savez(tmp_path / "toy.npz", **toy)
+    assert isinstance(datasets.load(tmp_path / "toy.npz"), datasets.ImageFeatures)
+    for part, line in (("train", "a\tr\tb"), ("test", "b\tu\ta")):
+        write_lines(tmp_path / "kg" / f"{part}.txt", line)
+    kg = datasets.load(str(tmp_path / "kg"))
+    assert isinstance(kg, datasets.KGSplit)
+    with pytest.raises(InputError, match=r"kg/train\.txt: do not know how to read this file"):
+        datasets.load(tmp_path / "kg" / "train.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="do not know how to read this folder"):
+        datasets.load(tmp_path / "empty")
+
+
+def test_shipped_ontologies_are_found() -> None:
+    assert datasets.ontology_path("latin_characters").read_text(encoding="utf-8").startswith("# Latin letters")
+    assert datasets.ontology_path("latin_characters.ttl") == datasets.ontology_path("latin_characters")
+    with pytest.raises(InputError, match="did you mean 'latin_characters'"):
+        datasets.ontology_path("latin_character")
