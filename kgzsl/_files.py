@@ -24,6 +24,7 @@ _DISK_ERRORS = {
     ),
     errno.EROFS: ("the file system is read-only", "choose another place"),
     errno.EACCES: ("no permission to write here", "choose another place or change the permissions"),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "choose another place"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another place"),
 }
 
