@@ -1,0 +1,19 @@
+"""One file for each command; each adds itself to the app."""
+
+from kgzsl.cli.commands import bench, datasets, demo, doctor, explain, import_graph, info, predict, priors, run
+
+__all__ = ["ALL"]
+
+ALL = (
+    demo.add,
+    import_graph.add,
+    info.add,
+    priors.add,
+    run.add,
+    predict.add,
+    explain.add,
+    datasets.add,
+    bench.add,
+    doctor.add,
+)
+"""In the order in which help lists them."""

@@ -1,0 +1,111 @@
+"""``kgzsl import``: an ontology or knowledge graph to a class graph, with an account of what was understood."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kgzsl.cli.console import Console
+from kgzsl.cli.options import JsonOption, QuietOption
+from kgzsl.errors import InputError
+
+__all__ = ["add"]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "import",
+        short_help="An ontology or KG to a class graph, with an account.",
+        epilog="Example: kgzsl import zoo.ttl --out zoo.graph --projection owl2vec --reasoning rdfs",
+    )(import_graph)
+
+
+def import_graph(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE", help="Files (RDF, OWL, tables of triples) or a folder of triples."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The class graph to write.", show_default=False)],
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option("--format", "-f", help="The format, where the name of the file does not tell.")
+    ] = None,
+    projection: Annotated[
+        str,
+        typer.Option(
+            help="owl2vec: edges between named things. taxonomy: only what leads upwards. w3c: the triples as they are."
+        ),
+    ] = "owl2vec",
+    reasoning: Annotated[str, typer.Option(help="none, rdfs or owl2rl: add what follows before projecting.")] = "none",
+    language: Annotated[str, typer.Option(help="The preferred language of labels and texts.")] = "en",
+    header: Annotated[
+        str, typer.Option(help="auto, yes or no: does the first line of a table name its columns?")
+    ] = "auto",
+    columns: Annotated[
+        str | None, typer.Option(help="What a table's columns hold: subject,relation,object[,weight] or ignore.")
+    ] = None,
+    relation: Annotated[str | None, typer.Option(help="The relation of all rows, for a table without one.")] = None,
+    base: Annotated[str | None, typer.Option(help="The IRI that relative IRIs are resolved against.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Read an ontology or a knowledge graph into a class graph, and say what was and was not understood."""
+    from kgzsl.knowledge import ClassGraph
+
+    console = Console(as_json=as_json, quiet=quiet)
+    _check_out(sources, out)
+    flags: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False, "true": True, "false": False}
+    if header.lower() not in flags:
+        raise InputError(f"--header is {header!r}", remedy="give auto, yes or no")
+    begun = time.perf_counter()
+    with console.bytes_read(sources[0].name) as progress:
+        graph = ClassGraph.read(
+            sources[0] if len(sources) == 1 else list(sources),
+            format,
+            projection=projection,
+            reasoning=None if reasoning == "none" else reasoning,
+            language=language,
+            header=flags[header.lower()],
+            columns=None if columns is None else [part.strip() for part in columns.split(",")],
+            relation=relation,
+            base=base,
+            progress=progress,
+        )
+    graph.save(out)
+    seconds = time.perf_counter() - begun
+    console.result(_values(graph, out, seconds), _lines(graph, out, seconds))
+
+
+def _check_out(sources: list[Path], out: Path) -> None:
+    if out.is_dir():
+        raise InputError("this is a folder, and a class graph is one file", file=out, remedy="give --out a file name")
+    for source in sources:
+        if out.exists() and source.exists() and out.samefile(source):
+            raise InputError("the class graph would overwrite its own source", file=out, remedy="choose another --out")
+
+
+def _values(graph: Any, out: Path, seconds: float) -> dict[str, Any]:
+    return {
+        "graph": str(out),
+        "nodes": graph.num_nodes,
+        "edges": graph.num_edges,
+        "relations": len(graph.relations),
+        "texts": graph.texts.num_texts,
+        "seconds": round(seconds, 3),
+        "balanced": graph.account.balanced,
+        "account": graph.account.to_dict(),
+        "provenance": graph.provenance,
+    }
+
+
+def _lines(graph: Any, out: Path, seconds: float) -> list[str]:
+    return [
+        repr(graph),
+        "",
+        *graph.account.table(),
+        "",
+        f"written to {out} in {seconds:.1f} s",
+    ]

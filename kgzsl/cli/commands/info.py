@@ -1,0 +1,170 @@
+"""``kgzsl info``: what is in a graph, a file of class vectors, a data set or a run folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kgzsl.cli.console import Console
+from kgzsl.cli.options import JsonOption, QuietOption
+from kgzsl.errors import InputError
+
+__all__ = ["add"]
+
+Told = tuple[dict[str, Any], list[str]]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "info", short_help="What a graph, priors, data set or run holds.", epilog="Example: kgzsl info runs/demo/images"
+    )(info)
+
+
+def info(
+    thing: Annotated[
+        str, typer.Argument(metavar="GRAPH|PRIORS|DATASET|RUN", help="A file, a folder or the name of a data set.")
+    ],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a graph, a file of class vectors, a data set or a run folder holds."""
+    values, lines = examine(thing)
+    Console(as_json=as_json, quiet=quiet).result(values, lines)
+
+
+def examine(thing: str) -> Told:
+    """What ``thing`` is and holds, for machines and for people.
+
+    Raises:
+        InputError: It is neither a file, a folder nor a known data set.
+    """
+    from kgzsl.report.run_folder import RunFolder
+
+    path = Path(thing)
+    if path.is_dir() and RunFolder(path).exists:
+        return _run(RunFolder(path))
+    if path.is_file():
+        from kgzsl.knowledge.store import is_saved_graph
+
+        if path.suffix == ".safetensors":
+            return _priors(path)
+        if is_saved_graph(path) or path.suffix not in (".npz", ".mat"):
+            return _graph(path)
+    return _dataset(thing)
+
+
+def _graph(path: Path) -> Told:
+    from kgzsl.knowledge import KINDS, ClassGraph
+
+    graph = ClassGraph.read(path)
+    kinds = {KINDS[kind]: count for kind, count in sorted(Counter(graph.kinds.tolist()).items())}
+    relations = Counter(graph.edge_type.tolist())
+    by_relation = {graph.relations[relation]: count for relation, count in relations.most_common()}
+    values = {
+        "what": "class graph",
+        "path": str(path),
+        "nodes": graph.num_nodes,
+        "edges": graph.num_edges,
+        "texts": graph.texts.num_texts,
+        "kinds": kinds,
+        "relations": by_relation,
+        "provenance": graph.provenance,
+    }
+    lines = [repr(graph), "nodes: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())]
+    lines += [f"{count:>9,}  {relation}" for relation, count in list(by_relation.items())[:30]]
+    if len(by_relation) > 30:
+        lines.append(f"{'':>9}  and {len(by_relation) - 30} relations more")
+    return values, lines
+
+
+def _priors(path: Path) -> Told:
+    from kgzsl.knowledge import ClassPriors
+
+    priors = ClassPriors.load(path)
+    values = {
+        "what": "class priors",
+        "path": str(path),
+        "classes": len(priors),
+        "dimensions": priors.dim,
+        "names": list(priors.names),
+        "made": priors.made,
+    }
+    made = {key: value for key, value in priors.made.items() if key != "columns"}
+    return values, [repr(priors), f"made: {made}", "classes: " + _some(priors.names)]
+
+
+def _dataset(name: str) -> Told:
+    from kgzsl import datasets
+
+    data = datasets.load(name)
+    if isinstance(data, datasets.ImageFeatures):
+        values: dict[str, Any] = {
+            "what": "image features",
+            "name": data.name,
+            "rows": len(data.labels),
+            "dimensions": data.dim,
+            "classes": data.num_classes,
+            "seen": data.seen_names,
+            "unseen": data.unseen_names,
+            "train": len(data.trainval_loc),
+            "test_seen": len(data.test_seen_loc),
+            "test_unseen": len(data.test_unseen_loc),
+            "priors": {key: prior.dim for key, prior in data.priors.items()},
+        }
+        lines = [
+            f"{data.name}: {values['rows']:,} rows of {data.dim} features, {len(data.seen)} seen and "
+            f"{len(data.unseen)} unseen classes",
+            f"train {values['train']:,}, test seen {values['test_seen']:,}, test unseen {values['test_unseen']:,}",
+            "priors that ship with it: " + (", ".join(f"{k} [{d}]" for k, d in values["priors"].items()) or "none"),
+            "unseen: " + _some(values["unseen"]),
+        ]
+    else:
+        values = {
+            "what": "knowledge graph",
+            "name": data.name,
+            "entities": data.num_entities,
+            "relations": data.num_relations,
+            "train": len(data.train),
+            "valid": len(data.valid),
+            "test": len(data.test),
+            "seen": data.names_of(data.seen_relations),
+            "unseen": data.names_of(data.unseen_relations),
+        }
+        lines = [
+            f"{data.name}: {data.num_entities:,} entities, {len(values['seen'])} seen and "
+            f"{len(values['unseen'])} unseen relations",
+            f"triples: train {values['train']:,}, valid {values['valid']:,}, test {values['test']:,}",
+            "unseen: " + _some(values["unseen"]),
+        ]
+    values |= {"graph_source": data.graph_source, "notes": list(data.notes)}
+    if data.graph_source:
+        lines.append(f"class graph: {data.graph_source}")
+    return values, lines + [f"note: {note}" for note in data.notes]
+
+
+def _run(folder: Any) -> Told:
+    if not folder.complete:
+        raise InputError(
+            "this run is not finished", file=folder.path, remedy="go on with it: kgzsl run RECIPE --out ... --resume"
+        )
+    result = folder.result()
+    values = {
+        "what": "run",
+        "path": str(folder.path),
+        "task": result.task,
+        "dataset": result.dataset,
+        "verdicts": result.verdicts,
+        "selection": result.selection,
+        "metrics": folder.metrics,
+        "environment": folder.environment,
+    }
+    return values, [*result.verdicts, "", *result.table(), "", f"report: {folder.report}"]
+
+
+def _some(names: Any, most: int = 12) -> str:
+    shown = ", ".join(list(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

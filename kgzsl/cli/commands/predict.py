@@ -1,0 +1,106 @@
+"""``kgzsl predict``: new features, or heads and relations, to ranked answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from kgzsl.cli.answers import Answers, check_out, write_answers
+from kgzsl.cli.console import Console
+from kgzsl.cli.inputs import read_features, read_queries
+from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.errors import InputError
+
+__all__ = ["add"]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "predict",
+        short_help="New features, or heads and relations, to ranked answers.",
+        epilog="Example: kgzsl predict runs/flowers new.npy --out answers.csv --candidates unseen --top 3",
+    )(predict)
+
+
+def predict(
+    run: RunArgument,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="Images: features as .npy, .npz, .csv or .mat. Completion: head and relation as .tsv, .csv or .jsonl.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A .csv, .tsv or .jsonl file; left out, JSON lines go to standard output."),
+    ] = None,
+    candidates: Annotated[
+        str, typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names.")
+    ] = "all",
+    top: Annotated[int, typer.Option("--top", "-k", help="How many answers for each query.", min=1)] = 5,
+    key: Annotated[
+        str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)
+    ] = None,
+    relation: Annotated[
+        str | None, typer.Option(help="The relation of all heads, where INPUT has only heads.", show_default=False)
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Answer for new features, or complete triples, with a finished run."""
+    from kgzsl.cli.models import load_model, parse_candidates
+
+    check_out(out)
+    task, model, _ = load_model(run, device)
+    if task == "image_classification":
+        answers = classify(model, source, parse_candidates(candidates), top, key)
+    else:
+        answers = complete(model, source, parse_candidates(candidates), top, relation)
+    count = write_answers(answers, out)
+    if out is not None:
+        values = {"task": task, "queries": count, "answers": str(out)}
+        Console(as_json=as_json, quiet=quiet).result(values, [f"{count} queries answered, written to {out}"])
+
+
+def classify(model: Any, source: Path, candidates: Any, top: int, key: str | None) -> Iterator[Answers]:
+    """Ranked classes of each row of features, with their probabilities among the candidates."""
+    features, names = read_features(source, dim=model.n_features_in_, key=key)
+    classes = [str(name) for name in model.candidates(candidates)]
+    seen = set(map(str, model.seen_))
+    for start in range(0, len(features), 1024):
+        shares = model.predict_proba(features[start : start + 1024], candidates)
+        for row, order in enumerate(np.argsort(-shares, axis=1, kind="stable")[:, :top], start=start):
+            ranked = [
+                {
+                    "class": classes[i],
+                    "probability": round(float(shares[row - start, i]), 6),
+                    "seen": classes[i] in seen,
+                }
+                for i in order
+            ]
+            yield Answers({"item": row if names is None else names[row]}, ranked)
+
+
+def complete(model: Any, source: Path, candidates: Any, top: int, relation: str | None) -> Iterator[Answers]:
+    """Ranked tails of each head and relation, with their scores."""
+    for number, query in enumerate(read_queries(source), start=1):
+        wanted = query.relation or relation
+        if wanted is None:
+            raise InputError(
+                f"the head {query.head!r} has no relation",
+                file=source,
+                place=f"query {number}",
+                remedy="write head and relation, or give --relation",
+            )
+        ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates)
+        yield Answers(
+            {"head": query.head, "relation": wanted},
+            [{"tail": tail, "score": round(float(score), 6)} for tail, score in ranked],
+        )

@@ -1,0 +1,83 @@
+"""A recipe run into its folder: what ``kgzsl run`` and ``kgzsl demo`` share."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kgzsl.cli.console import Console
+from kgzsl.report import RunFolder, record_environment
+
+if TYPE_CHECKING:
+    from kgzsl.recipe import Recipe
+    from kgzsl.tasks.result import RunResult
+
+__all__ = ["execute", "read_recipe"]
+
+
+def read_recipe(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    seeds: int | None = None,
+    device: str | None = None,
+    devices: int | None = None,
+    precision: str | None = None,
+) -> Recipe:
+    """The recipe at ``path`` with what the command line changes.
+
+    Raises:
+        InputError: The recipe, or an override, is not in order.
+    """
+    from kgzsl.recipe import Recipe
+
+    given = {"protocol.seeds": seeds, "train.device": device, "train.devices": devices, "train.precision": precision}
+    # After --set, so that the option of its own wins over a general one.
+    return Recipe.read(path, [*overrides, *(f"{key}={value}" for key, value in given.items() if value is not None)])
+
+
+def execute(
+    recipe: Recipe,
+    out: Path,
+    console: Console,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    parquet: bool = False,
+    command: Sequence[str] | None = None,
+) -> tuple[RunResult, RunFolder]:
+    """Run ``recipe`` and write its folder.
+
+    Args:
+        recipe: What to run.
+        out: The run folder.
+        console: Where progress goes.
+        resume: Go on from the checkpoints that are there.
+        overwrite: Replace the run that was there.
+        parquet: Write predictions as Parquet.
+        command: What to record as the command line; ``sys.argv`` by default.
+
+    Returns:
+        The result, and the folder that now holds it.
+
+    Raises:
+        InputError: Something in recipe, data or folder is not in order.
+        KeyboardInterrupt: Interrupted; the folder can be resumed.
+    """
+    folder = RunFolder.prepare(out, recipe.to_dict(), resume=resume, overwrite=overwrite)
+    if folder.complete and resume:
+        console.note(f"{out} is complete already")
+        return folder.result(), folder
+    seeds = recipe.protocol.seed_list  # type: ignore[attr-defined]
+    begun = time.perf_counter()
+    task = importlib.import_module(f"kgzsl.tasks.{recipe.task}")
+    result: RunResult = task.run(recipe, out=folder.checkpoint, resume=resume, progress=console.progress)
+    result.seconds.setdefault("total", time.perf_counter() - begun)
+    facts = record_environment(
+        command=command, seeds=seeds, device=recipe.train.device, precision=recipe.train.precision
+    )
+    folder.write(result, facts, parquet=parquet)
+    return result, folder

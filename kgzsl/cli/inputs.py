@@ -1,0 +1,202 @@
+"""What people hand to ``kgzsl predict``: files of features, files of heads and relations."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.errors import InputError
+
+__all__ = ["Query", "read_features", "read_queries"]
+
+_MADE_OF = ".npy, .npz, .csv, .tsv or .mat"
+
+
+class Query(NamedTuple):
+    """A head, and the relation to complete (None where the command line gives it)."""
+
+    head: str
+    relation: str | None
+
+
+def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.NDArray[np.float32], list[str] | None]:
+    """Feature vectors from ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or ``.mat``.
+
+    A matrix [D, N], as in the xlsa17 files, is turned when only that fits ``dim``. A CSV may have a header, and a first
+    column of names.
+
+    Args:
+        path: The file.
+        dim: D, the length of the vectors that the model takes.
+        key: Which array, where the file has several.
+
+    Returns:
+        float32 [N, D], and the names of the rows where the file has them.
+
+    Raises:
+        InputError: The file is unreadable, has no such array, another D, or values that are not finite numbers.
+    """
+    if not path.is_file():
+        raise InputError("there is no such file", file=path, remedy="check the path")
+    names: list[str] | None = None
+    if path.suffix == ".npy":
+        array, place = _npy(path), None
+    elif path.suffix == ".npz":
+        from kgzsl.datasets.npz import load_npz
+
+        array, place = _chosen(load_npz(path), key, path)
+    elif path.suffix == ".mat":
+        from kgzsl.datasets.matfile import load_mat
+
+        array, place = _chosen(load_mat(path), key, path)
+    elif path.suffix in (".csv", ".tsv"):
+        array, names = _csv(path)
+        place = None
+    else:
+        raise InputError(
+            f"features cannot be read from a {path.suffix or 'nameless'} file", file=path, remedy=f"give {_MADE_OF}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"features are of the type {array.dtype}, not numbers", file=path, place=place)
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim == 2 and array.shape[1] != dim and array.shape[0] == dim:
+        array = array.T
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise InputError(
+            f"features have the shape {list(array.shape)}, the model takes [rows, {dim}]",
+            file=path,
+            place=place,
+            remedy="use the features that the model was fitted on",
+        )
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        row, column = (int(part) for part in bad[0])
+        raise InputError(
+            f"the value {array[row, column]} is not a finite number ({len(bad)} in all)",
+            file=path,
+            place=f"row {row}, column {column}",
+            remedy="remove or repair these rows",
+        )
+    return np.ascontiguousarray(array, dtype=np.float32), names
+
+
+def _npy(path: Path) -> npt.NDArray[Any]:
+    try:
+        found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        told = "it holds pickled objects, which are never loaded" if "allow_pickle" in str(error) else str(error)
+        raise InputError(f"this array cannot be read ({told})", file=path, remedy="save it with numpy.save") from None
+    return found
+
+
+def _chosen(arrays: dict[str, Any], key: str | None, path: Path) -> tuple[npt.NDArray[Any], str]:
+    """The array ``key``, or ``features``, or the only matrix there is."""
+    matrices = {name: np.asarray(value) for name, value in arrays.items() if np.ndim(value) == 2}
+    if key is None:
+        if "features" in matrices:
+            key = "features"
+        elif len(matrices) == 1:
+            key = next(iter(matrices))
+        else:
+            told = ", ".join(matrices) or "none"
+            raise InputError(
+                "which array holds the features is not clear", file=path, remedy=f"name it with --key; matrices: {told}"
+            )
+    if key not in arrays:
+        raise InputError(
+            f"the key {key!r} is missing", file=path, remedy=f"the file has: {', '.join(arrays) or 'nothing'}"
+        )
+    return np.asarray(arrays[key]), key
+
+
+def _csv(path: Path) -> tuple[npt.NDArray[np.float64], list[str] | None]:
+    rows = _cells(path)
+    begin = 1 if rows and not any(_is_number(cell) for cell in rows[0][1:] or rows[0]) else 0
+    named = len(rows) > begin and not _is_number(rows[begin][0]) and len(rows[begin]) > 1
+    names: list[str] = []
+    values: list[list[float]] = []
+    for number, row in enumerate(rows[begin:], start=begin + 1):
+        cells = row[1:] if named else row
+        if values and len(cells) != len(values[0]):
+            problem = f"this row has {len(cells)} values, the first one {len(values[0])}"
+            raise InputError(problem, file=path, place=f"line {number}", remedy="make the rows equally long")
+        try:
+            values.append([float(cell) for cell in cells])
+        except ValueError:
+            bad = next(cell for cell in cells if not _is_number(cell))
+            raise InputError(
+                f"{bad!r} is not a number", file=path, place=f"line {number}", remedy="correct it"
+            ) from None
+        names.append(row[0])
+    if not values:
+        raise InputError("there are no rows in it", file=path, remedy="write one row of numbers for each item")
+    return np.asarray(values), names if named else None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _cells(path: Path) -> list[list[str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a UTF-8 text"
+        raise InputError(f"cannot read this file: {reason}", file=path, remedy="save it as UTF-8") from None
+    tab = path.suffix in (".tsv", ".txt") or "\t" in text.partition("\n")[0]
+    return [row for row in csv.reader(text.splitlines(), delimiter="\t" if tab else ",") if any(row)]
+
+
+def read_queries(path: Path) -> list[Query]:
+    """Heads with relations, from ``.tsv``, ``.csv``, ``.txt`` (a header ``head, relation`` is skipped) or ``.jsonl``.
+
+    Raises:
+        InputError: The file is unreadable, empty, or a line has no head; the line is named.
+    """
+    if not path.is_file():
+        raise InputError("there is no such file", file=path, remedy="check the path")
+    if path.suffix in (".jsonl", ".json", ".ndjson"):
+        return _json_queries(path)
+    found: list[Query] = []
+    for number, row in enumerate(_cells(path), start=1):
+        cells = [cell.strip() for cell in row]
+        if number == 1 and cells[0].lower() in ("head", "subject", "h"):
+            continue
+        if not cells[0]:
+            raise InputError("this row has no head", file=path, place=f"line {number}", remedy="write head, relation")
+        found.append(Query(cells[0], cells[1] if len(cells) > 1 and cells[1] else None))
+    return _some(found, path)
+
+
+def _json_queries(path: Path) -> list[Query]:
+    found: list[Query] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise InputError(
+                f"this is not JSON ({error})", file=path, place=f"line {number}", remedy="one object a line"
+            ) from None
+        if not isinstance(entry, dict) or not isinstance(entry.get("head"), str):
+            problem = "this object has no head"
+            raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
+        found.append(Query(entry["head"], entry.get("relation")))
+    return _some(found, path)
+
+
+def _some(found: list[Query], path: Path) -> list[Query]:
+    if not found:
+        raise InputError("there are no queries in it", file=path, remedy="write head and relation, one pair a line")
+    return found

@@ -1,0 +1,53 @@
+"""The fitted model of a run folder, whichever task it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kgzsl.errors import InputError
+from kgzsl.report.run_folder import RunFolder
+
+__all__ = ["load_model", "parse_candidates"]
+
+
+def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
+    """The task, the model and the folder of a run.
+
+    Raises:
+        InputError: There is no finished run, or it kept no model.
+    """
+    folder = RunFolder.open(run)
+    if not folder.complete:
+        raise InputError("this run is not finished", file=run, remedy="go on with it: kgzsl run ... --resume")
+    task = str(folder.recipe.get("task"))
+    if task == "image_classification":
+        from kgzsl.tasks import ZeroShotClassifier
+
+        return task, ZeroShotClassifier.load(run, device=device), folder
+    if task == "kg_completion":
+        from kgzsl.tasks import RelationCompleter
+
+        return task, RelationCompleter.load(run, device=device), folder
+    raise InputError(f"the run is of the task {task!r}, which this kgzsl does not know", file=run)
+
+
+def parse_candidates(given: str) -> str | Sequence[str]:
+    """``all``, ``unseen``, ``seen``, a file with one name a line, or names with commas between.
+
+    Raises:
+        InputError: The file is empty or cannot be read.
+    """
+    if given in ("all", "unseen", "seen"):
+        return given
+    path = Path(given)
+    if path.is_file():
+        try:
+            names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except UnicodeDecodeError:
+            raise InputError("this is not a UTF-8 text", file=path, remedy="write one candidate a line") from None
+        if not names:
+            raise InputError("there are no candidates in it", file=path, remedy="write one candidate a line")
+        return names
+    return [part.strip() for part in given.split(",") if part.strip()]

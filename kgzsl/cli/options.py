@@ -1,0 +1,42 @@
+"""Options that several commands share, so that they are spelled and explained alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kgzsl.errors import InputError
+
+__all__ = ["DeviceOption", "JsonOption", "PrecisionOption", "QuietOption", "RunArgument", "SetOption", "pairs"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, 32-true, bf16-mixed or 64-true.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change a value, such as generator.hidden=1024. Repeatable."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of a run.", show_default=False)]
+
+
+def pairs(given: list[str] | None) -> dict[str, Any]:
+    """``["dim=100", "inherit=false"]`` to ``{"dim": 100, "inherit": False}``; values are read as YAML.
+
+    Raises:
+        InputError: No ``=``, an empty key, or a value that YAML does not read.
+    """
+    import yaml
+
+    found: dict[str, Any] = {}
+    for entry in given or []:
+        key, equals, value = entry.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {entry!r} is not KEY=VALUE", remedy="write it as --set dim=100")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"the value of --set {entry!r} cannot be read", remedy="quote it") from None
+    return found
