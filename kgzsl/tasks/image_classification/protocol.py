@@ -79,8 +79,8 @@ class ImageProtocol:
 
     Args:
         data: The data set.
-        validation: ``"held-out-classes"`` (some seen classes play the unseen ones), ``"none"`` (nothing is selected), or
-            ``"oracle"``: select on the test data, which is stamped on the result.
+        validation: ``"held-out-classes"`` (some seen classes play the unseen ones), ``"none"`` (nothing is selected),
+            or ``"oracle"``: select on the test data, which is stamped on the result.
         seed: Decides the held-out classes and rows.
         fraction: Share of seen classes, and of their rows, to hold out.
         hits: The k of hit@k; those of at least U are left out.
@@ -145,6 +145,11 @@ class ImageProtocol:
         """Features of the unseen and of the seen test rows; their labels are not to be had."""
         data = self._data
         return data.features[data.test_unseen_loc], data.features[data.test_seen_loc]
+
+    @property
+    def test_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The rows of the data set that ``test_features`` are."""
+        return np.asarray(self._data.test_unseen_loc.cpu()), np.asarray(self._data.test_seen_loc.cpu())
 
     def selection_data(self) -> ImageFeatures | None:
         """The zero-shot problem that choices are made on; None where nothing is to be selected."""

@@ -1,0 +1,244 @@
+"""A run's scores, put together as a result: figures, table, verdicts, and what a report draws."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from kgzsl.tasks.image_classification.protocol import ScoreCard
+from kgzsl.tasks.image_classification.selection import Choice
+from kgzsl.tasks.result import ResultRow, RunResult, judge, summarise_seeds
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.image_classification.pipeline import ImageRun
+
+__all__ = ["assemble", "peak_memory_mb"]
+
+COLUMNS = ["zsl.top1", "gzsl.unseen", "gzsl.seen", "gzsl.harmonic", "gzsl.ausuc"]
+HEADLINES = ["zsl.top1", "gzsl.harmonic"]
+_MAP_CLASSES, _MAP_POINTS = 12, 40
+
+
+def assemble(run: ImageRun, cards: Mapping[str, ScoreCard], choices: Mapping[str, Choice]) -> RunResult:
+    """The result of a run.
+
+    Args:
+        run: The run; its test labels have been used.
+        cards: ``"<seed>/generator"``, ``"<seed>/eszsl"``, ``"<seed>/shuffled.generator"`` ... to figures.
+        choices: What was chosen for ``"generator"`` and ``"eszsl"``.
+    """
+    picks = _picks(run, choices)
+    per_seed = [_figures(run, seed, cards, picks) for seed in run.seeds]
+    result = RunResult(
+        task="image_classification",
+        dataset=run.data_name,
+        recipe=run.recipe.to_dict(),
+        per_seed=per_seed,
+        rows=_rows(run, picks),
+        columns=COLUMNS,
+        headlines=HEADLINES,
+        selection=run.protocol.describe(_told(run, choices, picks)),
+        history=run.history,
+        priors=run.priors,
+        model=run.fitted_model(),
+        graph=run.graph,
+        seen=run.seen_names,
+        unseen=run.unseen_names,
+        warnings=[*run.notes, *dict.fromkeys(run.warnings)],
+    ).refresh()
+    result.verdicts = _verdicts(run, per_seed, picks)
+    first = cards[f"{run.seeds[0]}/{picks['gzsl']}"]
+    zsl_first = cards[f"{run.seeds[0]}/{picks['zsl']}"]
+    if first.absent:
+        names = ", ".join(run.protocol.class_names[i] for i in first.absent)
+        result.warnings.append(f"classes without test images are left out of the averages: {names}")
+    result.arrays = {
+        "curve.seen": 100 * first.curve.seen,
+        "curve.unseen": 100 * first.curve.unseen,
+        "confusion": zsl_first.confusion,
+    }
+    result.names = {"confusion": run.unseen_names}
+    _add_map(run, result, zsl_first)
+    result.predictions = _predictions(run, cards, picks)
+    result.seconds = {**run.stages.seconds, "total": time.perf_counter() - run.start}
+    result.peak_memory_mb = peak_memory_mb()
+    return result
+
+
+def peak_memory_mb() -> float:
+    """Highest resident memory of this process so far, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0 * 1024.0 if sys.platform == "darwin" else 1024.0)
+
+
+def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
+    """Which method answers in each setting: the recipe's, or the better one on validation classes."""
+    only = "eszsl" if run.recipe.generator is None else "generator"
+    picks = {"zsl": only, "gzsl": only}
+    if run.recipe.answer == "best" and run.recipe.generator is not None:
+        for setting, metric in (("zsl", "zsl.top1"), ("gzsl", "gzsl.harmonic")):
+            figures = {name: (choices[name].figures or {}).get(metric, -1.0) for name in ("generator", "eszsl")}
+            picks[setting] = max(figures, key=lambda name: figures[name])
+    if picks["gzsl"] == "eszsl" and _calibrated(run):
+        picks["gzsl"] = "eszsl_calibrated"
+    return picks
+
+
+def _calibrated(run: ImageRun) -> bool:
+    return run.recipe.classifier.unseen_bias == "validation"
+
+
+def _answer(cards: Mapping[str, ScoreCard], seed: int, prefix: str, picks: Mapping[str, str]) -> dict[str, float]:
+    of_zsl = cards[f"{seed}/{prefix}{picks['zsl']}"].metrics
+    of_gzsl = cards[f"{seed}/{prefix}{picks['gzsl']}"].metrics
+    return {
+        **{name: value for name, value in of_zsl.items() if name.startswith("zsl.")},
+        **{name: value for name, value in of_gzsl.items() if name.startswith("gzsl.")},
+    }
+
+
+def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Mapping[str, str]) -> dict[str, Any]:
+    figures: dict[str, Any] = {"seed": seed, **_answer(cards, seed, "", picks)}
+
+    def put(prefix: str, values: Mapping[str, float]) -> None:
+        figures.update({prefix + name: value for name, value in values.items()})
+
+    if "chance" in run.recipe.controls:
+        put("control.chance.", run.protocol.chance())
+    if f"{seed}/shuffled.{picks['zsl']}" in cards:
+        put("control.shuffled.", _answer(cards, seed, "shuffled.", picks))
+    others = {
+        "generator": "generator.",
+        "eszsl": "control.baseline.",
+        "eszsl_calibrated": "control.baseline_calibrated.",
+        "shuffled.eszsl": "control.shuffled_baseline.",
+    }
+    for name, prefix in others.items():
+        if f"{seed}/{name}" in cards:
+            put(prefix, cards[f"{seed}/{name}"].metrics)
+    return figures
+
+
+def _method_name(run: ImageRun, pick: str) -> str:
+    if pick.startswith("eszsl"):
+        return "ESZSL"
+    assert run.recipe.generator is not None
+    return f"{run.recipe.generator.name} + {run.recipe.classifier.name}"
+
+
+def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
+    zsl, gzsl = _method_name(run, picks["zsl"]), _method_name(run, picks["gzsl"])
+    best = run.recipe.answer == "best" and run.recipe.generator is not None
+    note = "selected on held-out seen classes"
+    if run.protocol.oracle:
+        note = "ORACLE: selected on test labels"
+    elif run.protocol.validation == "none":
+        note = "nothing was selected"
+    rows = []
+    if best:
+        picked = zsl if zsl == gzsl else f"T1: {zsl}, H: {gzsl}"
+        rows.append(ResultRow("best on validation", "method", note=f"{picked}; {note}"))
+        rows.append(ResultRow(_method_name(run, "generator"), "method", prefix="generator."))
+    else:
+        rows.append(ResultRow(zsl, "method", note=note))
+    if run.wants_eszsl and run.recipe.generator is not None:
+        rows.append(ResultRow("ESZSL", "baseline", prefix="control.baseline."))
+        if _calibrated(run):
+            rows.append(
+                ResultRow(
+                    "ESZSL, calibrated", "baseline", prefix="control.baseline_calibrated.", note="bias as the method's"
+                )
+            )
+    if "shuffled" in run.recipe.controls:
+        rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
+        if run.wants_eszsl and run.recipe.generator is not None:
+            rows.append(ResultRow("ESZSL, shuffled ontology", "control", prefix="control.shuffled_baseline."))
+    if "chance" in run.recipe.controls:
+        rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
+    return rows
+
+
+def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str, str]) -> list[str]:
+    """Failures first. The answer is judged against chance and the shuffled ontology, the generator against ESZSL."""
+    metrics = summarise_seeds(per_seed)
+    best = run.recipe.answer == "best" and run.recipe.generator is not None
+    name = "the answer" if best else _method_name(run, picks["zsl"])
+    own = {"control.shuffled.": "the shuffled ontology", "control.chance.": "chance"}
+    lines = judge(metrics, HEADLINES, own, method=name)
+    if run.recipe.generator is not None and run.wants_eszsl:
+        prefix = "generator."
+        as_method = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
+        baselines = {key: value for key, value in metrics.items() if key.startswith("control.baseline")}
+        rivals = {"control.baseline.": "ESZSL"}
+        if _calibrated(run):
+            # With a bias chosen for the method, only an ESZSL with a bias of its own is a fair rival for H.
+            lines += judge({**as_method, **baselines}, HEADLINES[:1], rivals, method=_method_name(run, "generator"))
+            rivals = {"control.baseline_calibrated.": "calibrated ESZSL"}
+            lines += judge({**as_method, **baselines}, HEADLINES[1:], rivals, method=_method_name(run, "generator"))
+        else:
+            lines += judge({**as_method, **baselines}, HEADLINES, rivals, method=_method_name(run, "generator"))
+    lines.sort(key=lambda line: " beats " in line)
+    if run.protocol.oracle:
+        lines.insert(0, "ORACLE SELECTION: settings were chosen on test labels; these figures are no fair estimate")
+    return lines
+
+
+def _told(run: ImageRun, choices: Mapping[str, Choice], picks: Mapping[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = {name: choice.to_dict() for name, choice in choices.items()}
+    if run.recipe.answer == "best":
+        told["answer"] = dict(picks)
+    return told
+
+
+def _predictions(run: ImageRun, cards: Mapping[str, ScoreCard], picks: Mapping[str, str]) -> dict[str, list[Any]]:
+    names = np.asarray(run.protocol.class_names)
+    rows_unseen, rows_seen = run.protocol.test_rows
+    table: dict[str, list[Any]] = {
+        key: [] for key in ("seed", "row", "kind", "true", "predicted", "predicted_among_unseen")
+    }
+    for seed in run.seeds:
+        gzsl, zsl = cards[f"{seed}/{picks['gzsl']}"], cards[f"{seed}/{picks['zsl']}"]
+        count = len(gzsl.true)
+        table["seed"].extend([seed] * count)
+        table["row"].extend(np.concatenate([rows_unseen, rows_seen]).tolist())
+        table["kind"].extend(["unseen"] * len(rows_unseen) + ["seen"] * len(rows_seen))
+        table["true"].extend(names[gzsl.true].tolist())
+        table["predicted"].extend(names[gzsl.gzsl_predicted].tolist())
+        table["predicted_among_unseen"].extend(names[zsl.zsl_predicted].tolist() + [""] * len(rows_seen))
+    return table
+
+
+def _add_map(run: ImageRun, result: RunResult, card: ScoreCard) -> None:
+    """Real and synthetic features of some unseen classes in 2-D: the two first principal components of both."""
+    model = result.model
+    if model is None or model.generator_ is None:
+        return
+    features = run.protocol.test_features[0].cpu()
+    true = torch.from_numpy(card.true[: len(features)])
+    parts, synthetic, label = [], [], []
+    shown = run.protocol.unseen[:_MAP_CLASSES]
+    for place, number in enumerate(shown.tolist()):
+        real = features[true == number][:_MAP_POINTS]
+        made = model.synthesise(run.protocol.class_names[number], _MAP_POINTS).cpu()
+        parts += [real, made]
+        synthetic += [False] * len(real) + [True] * len(made)
+        label += [place] * (len(real) + len(made))
+    points = torch.cat(parts).to(torch.float64)
+    if len(points) < 3 or points.shape[1] < 2:
+        return
+    # An exact decomposition of a few hundred points: torch.pca_lowrank would draw from the global random state.
+    centred = points - points.mean(dim=0)
+    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    result.arrays["map.xy"] = (centred @ axes[:2].T).to(torch.float32).numpy()
+    result.arrays["map.synthetic"] = np.array(synthetic)
+    result.arrays["map.class"] = np.array(label, dtype=np.int64)
+    result.names["map"] = [run.protocol.class_names[i] for i in shown]

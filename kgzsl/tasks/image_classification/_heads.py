@@ -1,0 +1,77 @@
+"""A decision head: any classifier of the project, its answers spread over all classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kgzsl import classifiers
+from kgzsl.knowledge import ClassPriors
+
+__all__ = ["Head", "takes_priors"]
+
+_CHUNK = 8192  # rows scored at once
+
+
+def takes_priors(name: str) -> bool:
+    """Whether the classifier called ``name`` answers from priors (ESZSL), without a training row of each class."""
+    return "priors" in inspect.signature(classifiers.classifiers.find(name).fit).parameters
+
+
+class Head:
+    """One classifier over C numbered classes, of which it may know a part.
+
+    Args:
+        name: The classifier's short name or import path.
+        options: Options of its constructor; ``seed``, ``device`` and ``precision`` are added where it takes them.
+        context: Values for ``seed``, ``device`` and so on.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        parameters = inspect.signature(classifiers.classifiers.find(name)).parameters
+        extra = {key: value for key, value in context.items() if key in parameters}
+        self.name = name
+        self.classifier: Any = classifiers.make(name, **{**extra, **options})
+        self._with_priors = takes_priors(name)
+        self.names: tuple[str, ...] = ()
+
+    def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> Head:
+        """Train on features [N, D] and labels [N], rows of ``priors``; returns itself."""
+        self.names = priors.names
+        if self._with_priors:
+            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors)
+        else:
+            self.classifier.fit(features, labels)
+        return self
+
+    def scores(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """float32 [N, K], scores of the classes ``candidates``; -inf for those that the classifier does not know."""
+        parts = [self._chunk(part, candidates) for part in torch.split(features, _CHUNK)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(candidates)), dtype=np.float32)
+
+    def _chunk(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        if self._with_priors:
+            names = [self.names[i] for i in candidates]
+            return _array(self.classifier.decision_function(features, candidates=names))
+        table = _array(self.classifier.decision_function(features))
+        known = np.array(list(self.classifier.classes_), dtype=np.int64)
+        if table.ndim == 1:  # two classes may be told by one number, as scikit-learn does
+            table = np.stack([-table / 2, table / 2], axis=1)
+        place = np.full(int(max(known.max(), candidates.max())) + 1, -1, dtype=np.int64)
+        place[known] = np.arange(len(known))
+        columns = place[candidates]
+        chosen = table[:, columns]
+        chosen[:, columns < 0] = -np.inf
+        return chosen
+
+
+def _array(values: Any) -> npt.NDArray[np.float32]:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values, dtype=np.float32)

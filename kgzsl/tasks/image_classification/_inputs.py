@@ -1,0 +1,126 @@
+"""What users hand over, to tensors: features of any kind, labels as names or numbers, candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["as_candidates", "as_features", "as_labels"]
+
+
+def as_features(features: Any, *, dim: int | None = None) -> Tensor:
+    """Float32 [N, D] on the CPU or where the tensor was; numpy, torch, pandas, scipy sparse or nested lists.
+
+    Args:
+        features: The features.
+        dim: D, where it is known.
+
+    Raises:
+        InputError: Not a table of real numbers, NaN or infinite values (the first row is named), or another D.
+    """
+    if hasattr(features, "toarray"):
+        features = features.toarray()
+    elif hasattr(features, "to_numpy"):
+        features = features.to_numpy()
+    if not isinstance(features, Tensor):
+        try:
+            array = np.asarray(features)
+            if array.dtype.kind in "cUSO":
+                array = array.astype(np.float64)
+            features = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"features are not a table of numbers ({error})", remedy="give [samples, dims]") from None
+    if features.ndim != 2:
+        remedy = "one sample is features.reshape(1, -1)" if features.ndim == 1 else "give [samples, dimensions]"
+        raise InputError(f"features have the shape {list(features.shape)}, not [samples, dimensions]", remedy=remedy)
+    table: Tensor = features.detach().to(torch.float32)
+    if dim is not None and table.shape[1] != dim:
+        raise InputError(
+            f"features have {table.shape[1]} dimensions, the model was fitted on {dim}",
+            remedy="use the features that it was fitted on",
+        )
+    bad = torch.nonzero(~torch.isfinite(table).all(dim=1))
+    if len(bad):
+        raise InputError(
+            f"features of sample {int(bad[0])} have NaN or infinite values ({len(bad)} samples in all)",
+            remedy="remove or repair these rows",
+        )
+    return table
+
+
+def as_labels(labels: Any, names: Sequence[str], *, count: int) -> tuple[npt.NDArray[np.int64], bool]:
+    """int64 [N], rows of ``names``, and whether the labels were numbers.
+
+    Raises:
+        InputError: Another number of labels than samples, a name that the priors lack, or a number out of range.
+    """
+    if isinstance(labels, Tensor):
+        labels = labels.detach().cpu().numpy()
+    array = np.asarray(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
+    if array.ndim != 1 or len(array) != count:
+        raise InputError(f"labels have the shape {list(array.shape)} for {count} samples", remedy="give one a sample")
+    if array.dtype.kind in "iu":
+        outside = np.flatnonzero((array < 0) | (array >= len(names)))
+        if len(outside):
+            raise InputError(
+                f"the label {array[outside[0]]} of sample {outside[0]} is outside the class list 0..{len(names) - 1}",
+                remedy="integer labels are rows of the priors",
+            )
+        return array.astype(np.int64), True
+    if array.dtype.kind == "f":
+        raise InputError("labels are real numbers", remedy="give class names or integer rows of the priors")
+    row = {name: number for number, name in enumerate(names)}
+    used, inverse = np.unique(array.astype(np.str_), return_inverse=True)
+    missing = [str(name) for name in used if str(name) not in row]
+    if missing:
+        close = nearest(missing[0], names)
+        told = f"; nearest to it: {', '.join(map(repr, close))}" if close else ""
+        raise InputError(
+            f"{len(missing)} classes of the labels have no prior: {', '.join(map(repr, missing[:10]))}{told}",
+            remedy="give priors for them, or correct the names",
+        )
+    return np.array([row[str(name)] for name in used], dtype=np.int64)[inverse], False
+
+
+def as_candidates(
+    candidates: str | Sequence[Any], names: Sequence[str], is_seen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """The classes meant by ``"all"``, ``"unseen"``, ``"seen"``, or a list of names or rows, int64 [K].
+
+    Raises:
+        InputError: No class is left, or a name is unknown.
+    """
+    if isinstance(candidates, str):
+        kinds = {"all": np.ones_like(is_seen), "seen": is_seen, "unseen": ~is_seen}
+        if candidates not in kinds:
+            raise InputError(
+                f"candidates={candidates!r} is not known", remedy="give 'all', 'unseen', 'seen' or a list of classes"
+            )
+        chosen = np.flatnonzero(kinds[candidates])
+        if not len(chosen):
+            raise InputError(f"there is no {candidates} class", remedy="add one with add_class, or ask for 'all'")
+        return chosen.astype(np.int64)
+    wanted = list(candidates)
+    if not wanted:
+        raise InputError("the list of candidates is empty", remedy="name at least one class")
+    row = {name: number for number, name in enumerate(names)}
+    found: list[int] = []
+    for name in wanted:
+        number = int(name) if isinstance(name, int | np.integer) else row.get(str(name), -1)
+        if not 0 <= number < len(names):
+            close = nearest(str(name), names)
+            raise InputError(
+                f"the candidate {name!r} is no class of this model",
+                remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "see names_",
+            )
+        found.append(number)
+    if len(set(found)) != len(found):
+        raise InputError("a candidate is named twice", remedy="name each class once")
+    return np.array(found, dtype=np.int64)

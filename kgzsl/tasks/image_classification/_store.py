@@ -1,0 +1,108 @@
+"""A fitted ZeroShotClassifier on disk: safetensors and JSON, all or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from kgzsl import generators
+from kgzsl._files import atomic_directory
+from kgzsl.engine import Engine, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.image_classification._heads import Head
+    from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
+
+__all__ = ["load_model", "save_model"]
+
+FORMAT = "kgzsl.zero_shot_classifier/1"
+_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
+
+
+def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
+    """Write ``model`` into ``folder``; returns it."""
+    generator = model.generator_
+    about = {
+        "format": FORMAT,
+        "options": _plain(model.get_params()),
+        "seen": model.seen_,
+        "unseen": model.unseen_,
+        "integers": model._integers,
+        "dim": model._dim,
+        "generator": None if generator is None else _plain(generator.config()),
+    }
+    tree: dict[str, Any] = {
+        "features": model._features,
+        "labels": torch.from_numpy(model._labels),
+        "is_seen": torch.from_numpy(model._is_seen.astype(np.uint8)),
+        "generator": None if generator is None else generator.state_dict(),
+        "zsl": _head_state(model._zsl_head),
+        "gzsl": None if model._gzsl_head is model._zsl_head else _head_state(model._gzsl_head),
+    }
+    with atomic_directory(folder) as temporary:
+        save_tree(temporary / _TENSORS, tree)
+        model.priors_.save(temporary / _PRIORS)
+        (temporary / _ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> ZeroShotClassifier:
+    """Read what :func:`save_model` wrote, onto ``device``."""
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise InputError("this is no model of this version of kgzsl", file=folder / _ABOUT, remedy="train it again")
+    where = Engine(device=device, progress=False).torch_device
+    tree = load_tree(folder / _TENSORS, device=where)
+    try:
+        model = cls(**{**about["options"], "device": device})
+        model._integers = bool(about["integers"])
+        model.priors_ = ClassPriors.load(folder / _PRIORS)
+        model._set_classes(tree["is_seen"].cpu().numpy().astype(bool))
+        model._where = where
+        model._features = tree["features"]
+        model._labels = tree["labels"].cpu().numpy()
+        model._synthetic = {}
+        model.generator_ = None
+        if model.generator is not None:
+            kind = generators.generators.find(model.generator)
+            model.generator_ = kind.from_config(about["generator"]).load_state_dict(tree["generator"])
+        model._zsl_head = _head(model, tree["zsl"])
+        model._gzsl_head = model._zsl_head if tree["gzsl"] is None else _head(model, tree["gzsl"])
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
+    return model
+
+
+def _head_state(head: Head | None) -> dict[str, Any] | None:
+    return None if head is None else {"names": list(head.names), "state": head.classifier.state_dict()}
+
+
+def _head(model: ZeroShotClassifier, kept: dict[str, Any] | None) -> Head | None:
+    if kept is None:
+        return None
+    head = model._head()
+    head.names = tuple(kept["names"])
+    head.classifier.load_state_dict(kept["state"])
+    return head
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(json.dumps(values)))
+    except TypeError as error:
+        raise InputError(
+            f"an option of the model cannot be written as JSON ({error})", remedy="use plain values for options"
+        ) from None

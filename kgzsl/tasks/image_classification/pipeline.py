@@ -1,0 +1,305 @@
+"""From a recipe to a result: priors, selection on held-out seen classes, training, controls, one final score."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kgzsl import datasets
+from kgzsl.datasets import ImageFeatures
+from kgzsl.engine import Engine
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._assemble import assemble
+from kgzsl.tasks.image_classification._knowledge import build_priors, read_graph
+from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
+from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask
+from kgzsl.tasks.image_classification.stages import Stages
+from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
+from kgzsl.tasks.result import RunResult
+
+if TYPE_CHECKING:
+    from kgzsl.recipe import ImageRecipe
+
+__all__ = ["ImageRun", "run"]
+
+Log = Callable[[str], None]
+ESZSL_GRID: dict[str, list[float]] = {
+    "gamma": [10.0**k for k in range(-3, 4)],
+    "lam": [10.0**k for k in range(-3, 4)],
+}
+
+
+def run(
+    recipe: ImageRecipe,
+    *,
+    data: ImageFeatures | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    progress: bool | str = "auto",
+    log: Log | None = None,
+) -> RunResult:
+    """Run an image classification recipe: the method, its baseline and its controls, over all seeds.
+
+    Nothing but the last step sees a test label: epochs, samples per class, the bias on unseen classes and ESZSL's
+    weights are chosen on held-out seen classes; then everything is trained again on all seen classes, asked about the
+    test features, and scored at once.
+
+    Args:
+        recipe: What to do.
+        data: The data set, where it is in memory already; else the recipe's.
+        out: The run folder; finished stages and checkpoints are kept under ``out/checkpoint``. None keeps none.
+        resume: Go on with what ``out/checkpoint`` has.
+        progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.
+        log: Told in one line what begins and ends.
+
+    Raises:
+        InputError: Bad data, priors or options; nothing is left half-written.
+        KeyboardInterrupt: Stopped by the user; ``resume=True`` goes on.
+    """
+    return ImageRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log).go()
+
+
+class ImageRun:
+    """One run of an image recipe; see :func:`run`. Its steps can be called one by one."""
+
+    def __init__(
+        self,
+        recipe: ImageRecipe,
+        *,
+        data: ImageFeatures | None = None,
+        out: Path | None = None,
+        resume: bool = False,
+        progress: bool | str = "auto",
+        log: Log | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.start = time.perf_counter()
+        self.seeds = recipe.protocol.seed_list
+        self.folder = None if out is None else Path(out) / "checkpoint"
+        self.stages = Stages(self.folder, resume=resume, log=log)
+        self.engine = Engine(
+            device=recipe.train.device,
+            precision=recipe.train.precision,
+            devices=recipe.train.devices,
+            seed=self.seeds[0],
+            checkpoint=self.folder,
+            checkpoint_every=recipe.train.checkpoint_every,
+            resume=resume and self.folder is not None,
+            progress=progress,
+        )
+        loaded = data if data is not None else datasets.load(recipe.dataset.name, **recipe.dataset.options)
+        if not isinstance(loaded, ImageFeatures):
+            raise InputError(
+                f"{recipe.dataset.name!r} is a knowledge graph, not an image data set",
+                **recipe.where("dataset"),
+                remedy="choose an image data set, or write task: kg_completion",
+            )
+        self.graph = read_graph(recipe, loaded)
+        self.protocol = ImageProtocol(
+            loaded,
+            validation=recipe.protocol.validation,
+            seed=self.seeds[0],
+            fraction=recipe.protocol.fraction,
+            hits=recipe.protocol.hits,
+        )
+        self.shipped = dict(loaded.priors)
+        self.data_name, self.notes = loaded.name, list(loaded.notes)
+        self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
+        self.warnings: list[str] = []
+        self.history: list[dict[str, Any]] = []
+        self.model: ZeroShotClassifier | None = None
+        self.priors: ClassPriors | None = None
+
+    def go(self) -> RunResult:
+        """All of it."""
+        scores: dict[str, TestScores] = {}
+        choices: dict[str, Choice] = {}
+        for seed in self.seeds:
+            priors = self.make_priors(seed)
+            if self.priors is None:
+                self.priors = priors
+            first = seed == self.seeds[0]
+            if self.recipe.generator is not None and (first or self.recipe.protocol.selection == "per-seed"):
+                choices["generator"] = self.choose_generator(priors, seed)
+            if self.wants_eszsl and first:
+                choices["eszsl"] = self.choose_eszsl(priors)
+            scores.update(self.answers(seed, priors, choices, ""))
+            if "shuffled" in self.recipe.controls:
+                with warnings.catch_warnings():
+                    warnings.simplefilter(
+                        "ignore"
+                    )  # a shuffled graph says little about some classes: that is the point
+                    wrong = self.make_priors(seed, shuffle=seed + 1)
+                scores.update(self.answers(seed, wrong, choices, "shuffled."))
+        self.stages.log("scoring")
+        cards = self.protocol.final_score(scores)
+        return assemble(self, cards, choices)
+
+    @property
+    def wants_eszsl(self) -> bool:
+        """Whether ESZSL is asked for: as a control, or as a candidate for the answer."""
+        return "eszsl" in self.recipe.controls or self.recipe.answer == "best" or self.recipe.generator is None
+
+    def make_priors(self, seed: int, *, shuffle: int | None = None) -> ClassPriors:
+        """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage."""
+
+        def work() -> dict[str, Any]:
+            engine = self._engine(seed, kind.replace(" ", "-"))
+            made = build_priors(
+                self.recipe, self.protocol.class_names, self.shipped, self.graph, engine=engine, shuffle=shuffle
+            )
+            return {"matrix": np.array(made.matrix), "names": list(made.names), "made": json.dumps(made.made)}
+
+        kind = "priors" if shuffle is None else "shuffled priors"
+        name = f"{kind.replace(' ', '-')}.seed{seed}"
+        with warnings.catch_warnings(record=shuffle is None) as caught:
+            kept = self.stages.do(name, work, about=f"seed {seed}: {kind}")
+        for warning in caught or []:
+            self.warnings.append(str(warning.message))
+        return ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
+
+    def new_model(self, seed: int, epochs: int | None = None) -> ZeroShotClassifier:
+        """The recipe's classifier, not yet fitted."""
+        recipe = self.recipe
+        assert recipe.generator is not None
+        options = dict(recipe.generator.options)
+        if epochs is not None:
+            options["epochs"] = epochs
+        spec = recipe.classifier
+        return ZeroShotClassifier(
+            recipe.generator.name,
+            spec.name,
+            samples_per_class=spec.samples_per_class[0],
+            real_per_class=spec.real_per_class,
+            balanced=spec.balanced,
+            unseen_bias=spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0,
+            generator_options=options,
+            classifier_options=spec.options,
+            seed=seed,
+            device=recipe.train.device,
+            precision=recipe.train.precision,
+        )
+
+    def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
+        """ESZSL, not yet fitted."""
+        options = None if choice is None else choice.options
+        return ZeroShotClassifier(None, "eszsl", classifier_options=options, device=self.recipe.train.device)
+
+    def searcher(self, priors: ClassPriors, stage: str, *, calibrate: bool, criterion: str) -> Searcher | None:
+        """Tries settings on the selection data; None where nothing is to be selected."""
+        data = self.protocol.selection_data()
+        if data is None:
+            return None
+        folder = None if self.folder is None else self.folder / stage
+        return Searcher(data, priors, criterion=criterion, calibrate=calibrate, folder=folder)
+
+    def choose_generator(self, priors: ClassPriors, seed: int) -> Choice:
+        """Epochs, samples per class and bias of the method, on validation classes."""
+        spec, protocol = self.recipe.classifier, self.recipe.protocol
+        calibrate = spec.unseen_bias == "validation"
+        stage = f"selection.seed{seed}"
+        searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion)
+        if searcher is None:
+            if calibrate or len(spec.samples_per_class) > 1:
+                raise InputError(
+                    "there are choices to make (samples_per_class, unseen_bias), but protocol.validation is 'none'",
+                    **self.recipe.where("protocol", "validation"),
+                    remedy="give one number each, or validation: held-out-classes",
+                )
+            bias = spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0
+            return Choice(samples_per_class=spec.samples_per_class[0], unseen_bias=bias)
+
+        def work() -> dict[str, Any]:
+            chosen, rows = searcher.generator(
+                self.new_model(seed),
+                samples=spec.samples_per_class,
+                every=protocol.evaluate_every,
+                engine=self._engine(seed, "selection"),
+            )
+            return {"choice": chosen.to_dict(), "history": rows}
+
+        kept = self.stages.do(
+            stage, work, about=f"seed {seed}: selection on {len(searcher.data.unseen)} held-out classes"
+        )
+        self._remember(kept["history"], seed, "selection")
+        return Choice(**kept["choice"])
+
+    def choose_eszsl(self, priors: ClassPriors) -> Choice:
+        """ESZSL's two weights, on the same validation classes."""
+        searcher = self.searcher(priors, "eszsl", calibrate=True, criterion="zsl.top1")
+        if searcher is None:
+            return Choice()
+
+        def work() -> dict[str, Any]:
+            return searcher.options(self.new_eszsl(), ESZSL_GRID).to_dict()
+
+        about = f"ESZSL: selection on {len(searcher.data.unseen)} held-out classes"
+        return Choice(**self.stages.do("selection.eszsl", work, about=about))
+
+    def answers(self, seed: int, priors: ClassPriors, choices: dict[str, Choice], prefix: str) -> dict[str, TestScores]:
+        """What the method and ESZSL say about the test features, trained on all seen classes with ``priors``."""
+        features, labels = self.protocol.train
+        names = np.asarray(self.protocol.class_names)[labels]
+        kind = "shuffled ontology" if prefix else "real ontology"
+        answers: dict[str, TestScores] = {}
+
+        def asked(model: ZeroShotClassifier) -> dict[str, Any]:
+            scores = ask(model, self.protocol.class_names, self.unseen_names, self.protocol.test_features)
+            return {"zsl": scores.zsl, "gzsl_unseen": scores.gzsl_unseen, "gzsl_seen": scores.gzsl_seen}
+
+        def train() -> dict[str, Any]:
+            choice = choices["generator"]
+            model = self.new_model(seed, choice.epochs)
+            if choice.samples_per_class is not None:
+                model.set_params(samples_per_class=choice.samples_per_class)
+            model.set_params(unseen_bias=choice.unseen_bias)
+            model.fit(features, names, priors, engine=self._engine(seed, f"{prefix}train"))
+            if not prefix and seed == self.seeds[0]:
+                self._keep_model(model)
+            history = getattr(model.generator_, "history", None)
+            return {**asked(model), "history": [] if history is None else [dict(row) for row in history.rows]}
+
+        if self.recipe.generator is not None:
+            name = f"{prefix}generator.seed{seed}"
+            kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
+            self._remember(kept.pop("history"), seed, f"{prefix}train")
+            answers[f"{seed}/{prefix}generator"] = TestScores(**kept, unseen_bias=choices["generator"].unseen_bias)
+        if self.wants_eszsl:
+
+            def baseline() -> dict[str, Any]:
+                model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
+                if not prefix and seed == self.seeds[0] and self.recipe.generator is None:
+                    self._keep_model(model)
+                return asked(model)
+
+            kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
+            answers[f"{seed}/{prefix}eszsl"] = TestScores(**kept)
+            answers[f"{seed}/{prefix}eszsl_calibrated"] = TestScores(**kept, unseen_bias=choices["eszsl"].unseen_bias)
+        return answers
+
+    def _engine(self, seed: int, stage: str) -> Engine:
+        folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
+        # Run names are counted anew in each stage: a resumed run, which skips finished stages, must find the same ones.
+        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder)
+
+    def _remember(self, rows: list[dict[str, Any]], seed: int, stage: str) -> None:
+        self.history.extend({"seed": seed, **row, "stage": stage} for row in rows)
+
+    def _keep_model(self, model: ZeroShotClassifier) -> None:
+        self.model = model
+        if self.folder is not None:
+            model.save(self.folder / "model")
+
+    def fitted_model(self) -> ZeroShotClassifier | None:
+        """The model of the first seed: in memory, else from the checkpoint of an earlier run."""
+        if self.model is None and self.folder is not None and (self.folder / "model").is_dir():
+            self.model = ZeroShotClassifier.load(self.folder / "model", device=self.recipe.train.device)
+        return self.model

@@ -1,0 +1,189 @@
+"""Choices made on held-out seen classes: epochs, samples per class, unseen bias, ESZSL's weights."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from kgzsl.engine import load_tree, save_tree
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification.metrics import seen_unseen_curve
+from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
+from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
+
+if TYPE_CHECKING:
+    from kgzsl.datasets import ImageFeatures
+    from kgzsl.engine import Engine
+
+__all__ = ["Choice", "Searcher", "ask", "labelled_names"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for a method, and what it reached on validation classes.
+
+    Args:
+        epochs: Epochs of the generator; None keeps the recipe's.
+        samples_per_class: Synthetic features of each unseen class.
+        unseen_bias: Added to the scores of unseen classes.
+        options: Options of the classifier.
+        figures: Validation figures of the choice.
+    """
+
+    epochs: int | None = None
+    samples_per_class: int | None = None
+    unseen_bias: float = 0.0
+    options: dict[str, Any] | None = None
+    figures: dict[str, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what is None is left out."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def labelled_names(data: ImageFeatures) -> tuple[Tensor, np.ndarray]:
+    """Training features and class names."""
+    features, names = data.train
+    return features, np.asarray(names)
+
+
+def ask(
+    model: ZeroShotClassifier,
+    class_names: Sequence[str],
+    unseen: Sequence[str],
+    features: tuple[Tensor, Tensor],
+) -> TestScores:
+    """What ``model`` says about rows of unseen and of seen classes; labels are not asked for."""
+    of_unseen, of_seen = features
+    return TestScores(
+        zsl=model.scores(of_unseen, list(unseen)),
+        gzsl_unseen=model.scores(of_unseen, list(class_names)),
+        gzsl_seen=model.scores(of_seen, list(class_names)),
+        unseen_bias=model.unseen_bias,
+    )
+
+
+class Searcher:
+    """Tries settings on a validation problem.
+
+    Args:
+        data: The problem, from ``ImageProtocol.selection_data()``.
+        priors: Priors of its classes (more do no harm).
+        criterion: ``"zsl.top1"``, ``"gzsl.harmonic"``, or ``"both"``: their mean.
+        calibrate: Choose the bias on unseen classes as well.
+        folder: Keeps the best generator so far, for resuming.
+    """
+
+    def __init__(
+        self,
+        data: ImageFeatures,
+        priors: ClassPriors,
+        *,
+        criterion: str = "both",
+        calibrate: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        self.data = data
+        self.priors = priors.align(data.class_names)
+        self.criterion = criterion
+        self.calibrate = calibrate
+        self._best_file = None if folder is None else folder / "best-on-validation.safetensors"
+        self._features = (data.features[data.test_unseen_loc], data.features[data.test_seen_loc])
+
+    def figures(self, model: ZeroShotClassifier) -> dict[str, float]:
+        """Validation figures of a fitted model; ``unseen_bias`` is the best one where it is to be chosen."""
+        scores = ask(model, self.data.class_names, self.data.unseen_names, self._features)
+        bias = model.unseen_bias
+        if self.calibrate:
+            labels = np.asarray(self.data.labels.cpu())
+            rows = np.concatenate(
+                [np.asarray(self.data.test_unseen_loc.cpu()), np.asarray(self.data.test_seen_loc.cpu())]
+            )
+            table = np.concatenate([scores.gzsl_unseen, scores.gzsl_seen])
+            bias, _ = seen_unseen_curve(table, labels[rows], np.asarray(self.data.seen.cpu())).best_bias()
+        card = ImageProtocol.score_problem(self.data, replace(scores, unseen_bias=bias))
+        kept = ("zsl.top1", "gzsl.seen", "gzsl.unseen", "gzsl.harmonic", "gzsl.ausuc")
+        return {**{name: card.metrics[name] for name in kept}, "unseen_bias": bias}
+
+    def value(self, figures: Mapping[str, float]) -> float:
+        """What is to be as large as possible."""
+        if self.criterion == "both":
+            return (figures["zsl.top1"] + figures["gzsl.harmonic"]) / 2
+        return figures[self.criterion]
+
+    def generator(
+        self, model: ZeroShotClassifier, *, samples: Sequence[int], every: int, engine: Engine
+    ) -> tuple[Choice, list[dict[str, float]]]:
+        """Choose epochs, samples per class and bias: one training, looked at every ``every`` epochs.
+
+        Epochs are compared with the first of ``samples``; then, at the best epoch, the numbers of samples are.
+
+        Returns:
+            The choice, and the validation figures epoch by epoch.
+        """
+        best: dict[str, Any] = self._kept() if engine.resume else {}
+        model.set_params(samples_per_class=samples[0], unseen_bias=0.0 if self.calibrate else model.unseen_bias)
+
+        def look(fitted: ZeroShotClassifier, epochs: int) -> dict[str, float]:
+            nonlocal best
+            found = self.figures(fitted.fit_heads())
+            if not best or self.value(found) > best["value"]:
+                assert fitted.generator_ is not None
+                state = _copied(fitted.generator_.state_dict())
+                best = {"epochs": epochs, "value": self.value(found), "figures": found, "state": state}
+                if self._best_file is not None:
+                    save_tree(self._best_file, best)
+            return {f"validation.{name}": value for name, value in found.items()}
+
+        features, names = labelled_names(self.data)
+        model.fit(features, names, self.priors, engine=engine, callback=look, callback_every_epochs=every, heads=False)
+        assert model.generator_ is not None
+        model.generator_.load_state_dict(best["state"])
+        chosen = Choice(int(best["epochs"]), samples[0], float(best["figures"]["unseen_bias"]), None, best["figures"])
+        top = float(best["value"])
+        for count in samples[1:]:
+            found = self.figures(model.fit_heads(count))
+            if self.value(found) > top:
+                top = self.value(found)
+                chosen = replace(chosen, samples_per_class=count, unseen_bias=found["unseen_bias"], figures=found)
+        return chosen, _validation_rows(model)
+
+    def options(self, model: ZeroShotClassifier, grid: Mapping[str, Sequence[Any]]) -> Choice:
+        """Choose options of a classifier that needs no generator: the best point of ``grid``."""
+        features, names = labelled_names(self.data)
+        chosen, top = Choice(), -np.inf
+        for values in itertools.product(*grid.values()):
+            options = dict(zip(grid, values, strict=True))
+            model.set_params(classifier_options={**(model.classifier_options or {}), **options})
+            found = self.figures(model.fit(features, names, self.priors))
+            if self.value(found) > top:
+                top = self.value(found)
+                chosen = Choice(options=options, unseen_bias=found["unseen_bias"], figures=found)
+        return chosen
+
+    def _kept(self) -> dict[str, Any]:
+        if self._best_file is None or not self._best_file.exists():
+            return {}
+        return dict(load_tree(self._best_file))
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of a state: the training goes on and changes its tensors in place."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(inner) for inner in value)
+    return value
+
+
+def _validation_rows(model: ZeroShotClassifier) -> list[dict[str, float]]:
+    history = None if model.generator_ is None else model.generator_.history
+    return [] if history is None else [dict(row) for row in history.rows]

@@ -1,0 +1,418 @@
+"""A classifier of classes that had no training image, from what their priors say."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kgzsl import generators
+from kgzsl.engine import Engine
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._heads import Head, takes_priors
+from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
+from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
+
+if TYPE_CHECKING:
+    from kgzsl.generators import FeatureGenerator
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.priors import PriorEncoder
+
+__all__ = ["ZeroShotClassifier"]
+
+EpochCallback = Callable[["ZeroShotClassifier", int], Mapping[str, float] | None]
+
+
+class ZeroShotClassifier:
+    """Recognises classes that were never in training (f-CLSWGAN: Xian et al., CVPR 2018).
+
+    A feature generator learns "prior -> features" on the seen classes and makes features of the unseen ones. Two
+    ordinary classifiers are then trained: one on synthetic features of unseen classes alone (answers
+    ``candidates="unseen"``), one on real features of seen and synthetic features of unseen classes (answers everything
+    else). With ``generator=None`` the classifier must answer from priors itself, as ESZSL does.
+
+    Args:
+        generator: Name or import path of the generator; None for none.
+        classifier: Name or import path of the classifier.
+        samples_per_class: Synthetic features of each unseen class.
+        real_per_class: At most this many real rows of each seen class train the second classifier; None takes all.
+        balanced: Repeat or thin the real rows of each seen class to ``samples_per_class``, so that all classes weigh
+            alike.
+        unseen_bias: Added to the scores of unseen classes when seen ones are candidates too (calibrated stacking).
+        generator_options: Options of the generator's constructor.
+        classifier_options: Options of the classifier's constructor.
+        seed: Seed of everything.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
+        precision: ``"auto"``, ``"32-true"``, ``"bf16-mixed"`` ...
+        progress: Progress of the generator's training: ``"auto"``, True, ``"lines"``, False.
+
+    Attributes:
+        classes_: The classes, as the labels were given: names [C], or integers, rows of the priors.
+        names_: Names [C] of all classes, in the order of the priors.
+        seen_: Names of the classes with training rows.
+        unseen_: Names of those without.
+        priors_: The class priors.
+        generator_: The fitted generator, or None.
+    """
+
+    def __init__(
+        self,
+        generator: str | None = "wgan",
+        classifier: str = "softmax",
+        *,
+        samples_per_class: int = 300,
+        real_per_class: int | None = None,
+        balanced: bool = False,
+        unseen_bias: float = 0.0,
+        generator_options: Mapping[str, Any] | None = None,
+        classifier_options: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        progress: bool | str = False,
+    ) -> None:
+        self.generator = generator
+        self.classifier = classifier
+        self.samples_per_class = samples_per_class
+        self.real_per_class = real_per_class
+        self.balanced = balanced
+        self.unseen_bias = unseen_bias
+        self.generator_options = generator_options
+        self.classifier_options = classifier_options
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+        self.progress = progress
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
+        """The options, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change options; returns itself.
+
+        Raises:
+            InputError: There is no such option.
+        """
+        known = inspect.signature(type(self)).parameters
+        for name, value in params.items():
+            if name not in known:
+                raise InputError(f"ZeroShotClassifier has no option {name!r}", remedy=f"it has: {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self)).parameters
+        told = (f"{key}={value!r}" for key, value in self.get_params().items() if value != defaults[key].default)
+        return f"ZeroShotClassifier({', '.join(told)})"
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        priors: ClassPriors | npt.ArrayLike,
+        *,
+        engine: Engine | None = None,
+        callback: EpochCallback | None = None,
+        callback_every_epochs: int | None = None,
+        heads: bool = True,
+    ) -> Self:
+        """Train on the seen classes; the classes of ``priors`` that do not occur in ``y`` are the unseen ones.
+
+        Args:
+            X: Features [N, D]: numpy, torch or pandas.
+            y: Labels [N]: class names, or integers, rows of ``priors``.
+            priors: Priors of all classes, or a matrix [C, P] when labels are integers.
+            engine: Device, precision, seed, checkpoints; overrides ``seed``, ``device``, ``precision``, ``progress``.
+            callback: Called with this object, heads not yet trained, and the epochs done; figures go to the history.
+            callback_every_epochs: Epochs between calls; None is only after the last.
+            heads: Train the classifiers too; else :meth:`fit_heads` is still to be called.
+
+        Raises:
+            InputError: Features or labels that do not fit, a label without a prior, or a classifier that needs a
+                generator and has none.
+        """
+        if not isinstance(priors, ClassPriors):
+            matrix = np.asarray(priors.detach().cpu() if isinstance(priors, Tensor) else priors)
+            priors = ClassPriors(tuple(str(i) for i in range(len(matrix))), matrix)
+        if self.samples_per_class < 1:
+            raise InputError(f"samples_per_class is {self.samples_per_class}", remedy="give 1 or more")
+        if self.generator is None and not takes_priors(self.classifier):
+            raise InputError(
+                f"the classifier {self.classifier!r} needs training rows of every class",
+                remedy="give a generator (wgan), or a classifier that answers from priors (eszsl)",
+            )
+        features = as_features(X)
+        labels, self._integers = as_labels(y, priors.names, count=len(features))
+        if not len(labels):
+            raise InputError("there are no training rows", remedy="give at least one")
+        engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=self.progress)
+        self.priors_ = priors
+        self._set_classes(np.isin(np.arange(len(priors)), labels))
+        self._where = engine.torch_device
+        self._features = features.to(self._where)
+        self._labels = labels
+        self._synthetic: dict[str, Tensor] = {}
+        self._zsl_head: Head | None = None
+        self._gzsl_head: Head | None = None
+        self.generator_: FeatureGenerator | None = None
+        if self.generator is not None:
+            self.generator_ = generators.make(self.generator, **dict(self.generator_options or {}))
+            self._train_generator(engine, callback, callback_every_epochs)
+        return self.fit_heads() if heads else self
+
+    def _train_generator(self, engine: Engine, callback: EpochCallback | None, every: int | None) -> None:
+        seen = np.flatnonzero(self._is_seen)
+        place = np.full(len(self.names_), -1, dtype=np.int64)
+        place[seen] = np.arange(len(seen))
+        matrix = torch.from_numpy(self.priors_.matrix[seen])
+
+        def at_epoch(generator: FeatureGenerator, epochs: int) -> Mapping[str, float] | None:
+            self.generator_ = generator
+            self._forget()
+            return None if callback is None else callback(self, epochs)
+
+        assert self.generator_ is not None
+        self.generator_.fit(
+            self._features,
+            torch.from_numpy(place[self._labels]).to(self._where),
+            matrix.to(self._where),
+            engine=engine,
+            callback=None if callback is None else at_epoch,
+            callback_every_epochs=every,
+        )
+        self._forget()
+
+    def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
+        self._is_seen = is_seen
+        self.names_ = self.priors_.names
+        names = np.asarray(self.names_, dtype=np.str_)
+        self.classes_ = np.arange(len(names)) if self._integers else names
+        self.seen_ = [str(name) for name in names[is_seen]]
+        self.unseen_ = [str(name) for name in names[~is_seen]]
+
+    def _forget(self) -> None:
+        self._synthetic.clear()
+        self._zsl_head = self._gzsl_head = None
+
+    def fit_heads(self, samples_per_class: int | None = None) -> Self:
+        """Train the two classifiers on the features there are; the generator stays as it is.
+
+        Args:
+            samples_per_class: Another number of synthetic features; kept as the option's new value.
+        """
+        if samples_per_class is not None and samples_per_class != self.samples_per_class:
+            self.samples_per_class = samples_per_class
+            self._synthetic.clear()
+        self._zsl_head = self._gzsl_head = None
+        if self.generator_ is None:
+            # A classifier that answers from priors is one and the same for every list of candidates.
+            self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
+            return self
+        unseen = np.flatnonzero(~self._is_seen)
+        synthetic = [self._synthesised(int(i)) for i in unseen]
+        made_of = np.repeat(unseen, self.samples_per_class)
+        if len(unseen):
+            self._zsl_head = self._head().fit(torch.cat(synthetic), made_of, self.priors_)
+        rows = self._real_rows()
+        real = self._features[torch.from_numpy(rows).to(self._where)]
+        labels = np.concatenate([self._labels[rows], made_of])
+        self._gzsl_head = self._head().fit(torch.cat([real, *synthetic]), labels, self.priors_)
+        return self
+
+    def _head(self) -> Head:
+        context = {"seed": self.seed, "device": str(self._where)}
+        return Head(self.classifier, dict(self.classifier_options or {}), context)
+
+    def _random(self, *what: object) -> int:
+        digest = hashlib.sha256(repr((self.seed, *what)).encode()).digest()
+        return int.from_bytes(digest[:7], "little")
+
+    def _synthesised(self, label: int) -> Tensor:
+        """Features [samples_per_class, D] of one class: a class's own draw, whatever other classes there are."""
+        name = self.names_[label]
+        if name not in self._synthetic:
+            self._synthetic[name] = self.synthesise(name, self.samples_per_class)
+        return self._synthetic[name]
+
+    def synthesise(self, name: str, n: int) -> Tensor:
+        """``n`` synthetic features [n, D] of the class ``name``; the same ones in every call.
+
+        Raises:
+            InputError: There is no generator, or no such class.
+        """
+        if self.generator_ is None:
+            raise InputError("this model has no generator", remedy="fit it with generator='wgan'")
+        row = torch.from_numpy(self.priors_.align([name]).matrix).to(self._where)
+        random = torch.Generator().manual_seed(self._random("samples", name))
+        features, _ = self.generator_.sample(row, n, generator=random)
+        return features.to(device=self._where, dtype=torch.float32)
+
+    def _real_rows(self) -> npt.NDArray[np.int64]:
+        target = self.samples_per_class if self.balanced else None
+        if target is None and self.real_per_class is None:
+            return np.arange(len(self._labels))
+        random = np.random.default_rng(self._random("rows"))
+        chosen: list[npt.NDArray[np.int64]] = []
+        for label in np.flatnonzero(self._is_seen):
+            rows = random.permutation(np.flatnonzero(self._labels == label))
+            if self.real_per_class is not None:
+                rows = rows[: self.real_per_class]
+            chosen.append(rows if target is None else np.resize(rows, target))
+        return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+    def scores(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Scores float32 [N, K] of the candidates, in their order, before any bias."""
+        return self._scored(X, candidates)[0]
+
+    def _scored(self, X: Any, candidates: str | Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        self._check_fitted()
+        features = as_features(X, dim=int(self._dim)).to(self._where)
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
+        assert head is not None
+        return head.scores(features, chosen), chosen
+
+    @property
+    def _dim(self) -> int:
+        return int(self._features.shape[1])
+
+    def _check_fitted(self) -> None:
+        if getattr(self, "_gzsl_head", None) is None:
+            raise InputError("this ZeroShotClassifier is not fitted yet", remedy="call fit(X, y, priors) first")
+
+    def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Scores float32 [N, K] of the candidates, with ``unseen_bias`` where seen and unseen ones compete."""
+        scores, chosen = self._scored(X, candidates)
+        unseen = ~self._is_seen[chosen]
+        if self.unseen_bias and unseen.any() and not unseen.all():
+            scores[:, unseen] += np.float32(self.unseen_bias)
+        return scores
+
+    def predict_proba(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Softmax of :meth:`decision_function`, float32 [N, K]; rows sum to 1."""
+        scores = self.decision_function(X, candidates).astype(np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores.astype(np.float32)
+
+    def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
+        """The best candidate of each sample, [N]: names, or integers where the labels were integers.
+
+        Args:
+            X: Features [N, D].
+            candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
+        """
+        best = self.decision_function(X, candidates).argmax(axis=1)
+        return np.asarray(self.candidates(candidates)[best])
+
+    def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
+        """The classes that the columns of :meth:`decision_function` stand for."""
+        self._check_fitted()
+        return np.asarray(self.classes_[as_candidates(candidates, self.names_, self._is_seen)])
+
+    def score(self, X: Any, y: Any, candidates: str | Sequence[Any] = "all") -> float:
+        """Per-class accuracy, 0..1."""
+        from kgzsl.tasks.image_classification.metrics import per_class_accuracy
+
+        self._check_fitted()
+        features = as_features(X, dim=self._dim)
+        truth, _ = as_labels(y, self.names_, count=len(features))
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        predicted = chosen[self.decision_function(features, candidates).argmax(axis=1)]
+        return per_class_accuracy(truth, predicted, num_classes=len(self.names_)).mean / 100.0
+
+    def add_class(
+        self,
+        name: str,
+        *,
+        prior_row: npt.ArrayLike | None = None,
+        graph: ClassGraph | None = None,
+        encoder: PriorEncoder | None = None,
+    ) -> Self:
+        """Learn one more unseen class; the generator is not trained again, only the heads are.
+
+        Args:
+            name: Name or IRI of the class.
+            prior_row: Its prior [P], scaled as those given to :meth:`fit`; or
+            graph: a class graph that has the class, for priors whose columns have names (``Attributes``): the columns
+                that the model knows are filled in; or
+            encoder: the fitted encoder of the priors, which knows the class; with ``graph`` an encoder to fit on it.
+
+        Raises:
+            InputError: The class is there already, or its prior is not to be had or does not fit.
+        """
+        from kgzsl.tasks.image_classification._new_class import prior_of_new_class
+
+        self._check_fitted()
+        if name in self.priors_:
+            raise InputError(f"the class {name!r} is there already", remedy="give another name")
+        row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
+        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
+        self._set_classes(np.append(self._is_seen, False))
+        return self.fit_heads()
+
+    def explain(
+        self,
+        X: Any,
+        candidates: str | Sequence[Any] = "all",
+        *,
+        graph: ClassGraph | None = None,
+        neighbours: int = 3,
+    ) -> list[Explanation]:
+        """Why each sample got its answer: the nearest seen classes, what they share with it, the paths between them.
+
+        Args:
+            X: Features [N, D].
+            candidates: As for :meth:`predict`.
+            graph: The class graph, for paths.
+            neighbours: How many seen classes, and how many runners-up.
+        """
+        shares = self.predict_proba(X, candidates)
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        names = [self.names_[i] for i in chosen]
+        about: dict[str, tuple[Any, Any, Any]] = {}
+        explanations: list[Explanation] = []
+        for row in shares:
+            order = np.argsort(-row, kind="stable")
+            best = names[order[0]]
+            if best not in about:
+                near = nearest_classes(self.priors_, best, self.seen_, neighbours)
+                both = {other: shared_columns(self.priors_, best, other) for other, _ in near}
+                paths = {} if graph is None else {other: graph_path(graph, best, other) for other, _ in near}
+                about[best] = (tuple(near), both, paths)
+            near, both, paths = about[best]
+            rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
+            explanations.append(Explanation(best, float(row[order[0]]), best in self.seen_, rest, near, both, paths))
+        return explanations
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.
+
+        Training features are part of it: :meth:`add_class` trains the heads on them again.
+        """
+        from kgzsl.tasks.image_classification._store import save_model
+
+        self._check_fitted()
+        return save_model(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> ZeroShotClassifier:
+        """Read what :meth:`save` wrote; predictions are the same.
+
+        Raises:
+            InputError: The folder holds no model, or a damaged one.
+        """
+        from kgzsl.tasks.image_classification._store import load_model
+
+        return load_model(cls, Path(folder), device)
