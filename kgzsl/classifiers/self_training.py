@@ -1,0 +1,153 @@
+"""Self-training with balanced pseudo-labels: a transductive way to adapt any probabilistic head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.errors import InputError
+
+__all__ = ["SelfTraining", "balanced_pseudo_labels"]
+
+
+class _Head(Protocol):
+    classes_: Any
+
+    def fit(self, X: Any, y: Any) -> Any: ...
+
+    def predict_proba(self, X: Any) -> np.ndarray: ...
+
+
+def balanced_pseudo_labels(probabilities: Any, per_class: int) -> tuple[Tensor, Tensor]:
+    """The ``per_class`` most probable rows of every class, no row used twice.
+
+    Where two classes want the same row, the one that finds it more probable gets it and the other takes its next best,
+    until every class is full or the rows are used up.
+
+    Args:
+        probabilities: [M, C].
+        per_class: K, at least 1.
+
+    Returns:
+        Rows and their pseudo-labels, int64 each: min(K C, M) of them in all, K a class when M >= K C.
+    """
+    scores = float_matrix(probabilities, "probabilities").clone()
+    rows, classes = scores.shape
+    if per_class < 1:
+        raise InputError(f"per_class is {per_class}", remedy="give 1 or more")
+    owner = torch.full((rows,), -1, dtype=torch.int64, device=scores.device)
+    need = torch.full((classes,), per_class, dtype=torch.int64, device=scores.device)
+    while bool((need > 0).any()) and bool((owner < 0).any()):
+        free = (owner < 0).nonzero().squeeze(1)
+        wanted = scores[free]
+        width = min(int(need.max()), len(free))
+        best = wanted.topk(width, dim=0)
+        # Entry (i, c) of this table is a bid of class c; bids beyond what the class still needs do not count.
+        counts = torch.arange(width, device=scores.device)[:, None] < need[None, :]
+        bid = torch.full_like(wanted, -torch.inf)
+        bid.scatter_(0, best.indices, best.values.masked_fill(~counts, -torch.inf))
+        value, winner = bid.max(dim=1)
+        taken = value > -torch.inf
+        owner[free[taken]] = winner[taken]
+        need -= torch.bincount(winner[taken], minlength=classes)
+    chosen = (owner >= 0).nonzero().squeeze(1)
+    return chosen, owner[chosen]
+
+
+class SelfTraining:
+    """Train a head on its own most confident answers, the same number for every class, over several rounds.
+
+    Menghini et al., "Enhancing CLIP with CLIP" (NeurIPS 2023): pseudo-labels by the top K of every class rather than by
+    a confidence threshold (which starves the classes that the first head dislikes), K growing from round to round, the
+    head trained afresh each time. The labelled set may be empty. **Transductive**: it looks at unlabelled data, which
+    come through ``unlabeled`` alone.
+
+    Args:
+        make_head: Builds an untrained head with ``fit``, ``predict_proba`` and ``classes_``.
+        rounds: How often to label and train.
+        per_class: K of the first round.
+        growth: What K grows by each round.
+
+    Attributes:
+        head_: The head of the last round.
+        history_: One mapping a round: ``round``, ``per_class``, ``pseudo_labels``.
+        setting: Always ``"transductive"``.
+    """
+
+    setting = "transductive"
+
+    def __init__(
+        self, make_head: Callable[[], _Head], *, rounds: int = 5, per_class: int = 16, growth: int = 16
+    ) -> None:
+        self.make_head = make_head
+        self.rounds = rounds
+        self.per_class = per_class
+        self.growth = growth
+
+    def fit(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        unlabeled: Any,
+        classes: Sequence[Any],
+        initial: Any,
+    ) -> SelfTraining:
+        """Adapt to ``unlabeled``.
+
+        Args:
+            X: Labelled features [N, D], or None.
+            y: Their labels.
+            unlabeled: Features [M, D] without labels.
+            classes: The C classes that pseudo-labels are given for.
+            initial: Probabilities [M, C] of ``unlabeled`` from any first expert (a zero-shot head, a nearest prior).
+
+        Raises:
+            InputError: Shapes that do not fit, or settings below 1.
+        """
+        if self.rounds < 1 or self.per_class < 1 or self.growth < 0:
+            raise InputError("rounds and per_class must be at least 1, growth at least 0")
+        features = float_matrix(unlabeled, "unlabeled")
+        names = np.asarray(list(classes))
+        probabilities = float_matrix(initial, "initial", columns=len(names), device=features.device)
+        if len(probabilities) != len(features):
+            raise InputError(f"initial has {len(probabilities)} rows for {len(features)} of unlabeled")
+        labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
+        known = None if labelled is None else np.asarray(y)
+        self.history_: list[dict[str, int]] = []
+        for turn in range(self.rounds):
+            count = self.per_class + turn * self.growth
+            rows, labels = balanced_pseudo_labels(probabilities, count)
+            inputs, targets = features[rows], names[labels.cpu().numpy()]
+            if labelled is not None and known is not None:
+                inputs = torch.cat([labelled, inputs])
+                targets = np.concatenate([known.astype(targets.dtype), targets])
+            self.head_ = self.make_head()
+            self.head_.fit(inputs, targets)
+            probabilities = self._over(names, features)
+            self.history_.append({"round": turn, "per_class": count, "pseudo_labels": len(rows)})
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the last head, columns as in its ``classes_``."""
+        return self.head_.predict_proba(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The last head's answers."""
+        chosen: np.ndarray = np.asarray(self.head_.classes_)[self.predict_proba(X).argmax(axis=1)]
+        return chosen
+
+    def _over(self, names: np.ndarray, features: Tensor) -> Tensor:
+        """The head's probabilities of ``names``; a class that got no pseudo-label has probability zero."""
+        found = torch.as_tensor(self.head_.predict_proba(features), dtype=torch.float32, device=features.device)
+        column = {name: place for place, name in enumerate(np.asarray(self.head_.classes_).tolist())}
+        result = torch.zeros(len(features), len(names), device=features.device)
+        for place, name in enumerate(names.tolist()):
+            if name in column:
+                result[:, place] = found[:, column[name]]
+        return result
