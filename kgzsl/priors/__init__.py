@@ -1,0 +1,45 @@
+"""Priors: class graphs in, class vectors out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors.base import PriorEncoder, PriorWarning
+
+if TYPE_CHECKING:
+    from kgzsl.priors.attributes import Attributes
+    from kgzsl.priors.registry import encoders, make
+    from kgzsl.priors.triples.distmult import DistMult
+    from kgzsl.priors.triples.transe import TransE
+
+__all__ = [
+    "Attributes",
+    "ClassPriors",
+    "DistMult",
+    "PriorEncoder",
+    "PriorWarning",
+    "TransE",
+    "encoders",
+    "make",
+]
+
+# Fetched on first use: attribute vectors must not wait for torch.
+_HOMES = {
+    "Attributes": "attributes",
+    "DistMult": "triples.distmult",
+    "TransE": "triples.transe",
+    "encoders": "registry",
+    "make": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"kgzsl.priors.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'kgzsl.priors' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

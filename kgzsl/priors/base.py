@@ -1,0 +1,115 @@
+"""What every prior encoder promises: fit on a class graph, then one vector per class."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.errors import InputError
+from kgzsl.knowledge.class_priors import ClassPriors
+
+if TYPE_CHECKING:
+    from kgzsl.engine import Engine
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["PriorEncoder", "PriorWarning"]
+
+
+class PriorWarning(UserWarning):
+    """A class about which the graph says too little for its vector to mean anything."""
+
+
+class PriorEncoder(ABC):
+    """Turns a class graph into class vectors.
+
+    A subclass stores its options under their own names in ``__init__``, learns in :meth:`fit` and answers in
+    :meth:`priors`.
+    """
+
+    name: ClassVar[str] = ""
+    """The short name in recipes and in ``ClassPriors.made``."""
+
+    family: ClassVar[str] = ""
+    """``"attributes"``, ``"triples"``, ``"text"``, ``"walks"``, ``"propagation"`` or ``"text-aware"``."""
+
+    graph: ClassGraph | None = None
+    """The graph of the last :meth:`fit`."""
+
+    @abstractmethod
+    def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
+        """Learn from ``graph``.
+
+        Args:
+            graph: The class graph.
+            engine: Trains encoders that learn; others ignore it.
+
+        Returns:
+            The encoder itself.
+        """
+
+    @abstractmethod
+    def priors(self, names: Iterable[str]) -> ClassPriors:
+        """The vectors of the classes ``names``, in their order.
+
+        Raises:
+            InputError: Not fitted yet, or some names are not in the graph (all of them are named, with candidates).
+        """
+
+    def get_params(self) -> dict[str, Any]:
+        """The options this encoder was made with."""
+        return {
+            name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"
+        }
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        told = (f"{key}={value!r}" for key, value in self.get_params().items() if value != defaults[key].default)
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def _rows(self, names: Iterable[str]) -> tuple[ClassGraph, tuple[str, ...], npt.NDArray[np.int64]]:
+        """The graph, the names, and the graph's node of each; every name must be matched."""
+        if self.graph is None:
+            raise InputError(f"{type(self).__name__} is not fitted yet", remedy="call fit(graph) first")
+        wanted = tuple(names)
+        if not wanted:
+            raise InputError("no class names were given", remedy="name at least one class")
+        alignment = self.graph.align(wanted)
+        alignment.require()
+        return self.graph, wanted, np.asarray(alignment.indices, dtype=np.int64)
+
+    def _finish(self, names: Sequence[str], matrix: npt.NDArray[Any], **made: Any) -> ClassPriors:
+        """The answer, with how it was made."""
+        params = {key: _plain(value) for key, value in self.get_params().items()}
+        told: dict[str, Any] = {"encoder": self.name, "options": params}
+        if self.graph is not None:
+            told["graph"] = {"nodes": self.graph.num_nodes, "edges": self.graph.num_edges}
+            source = self.graph.provenance.get("source")
+            if isinstance(source, str):
+                told["graph"]["source"] = source
+        return ClassPriors(tuple(names), np.asarray(matrix, dtype=np.float32), {**told, **made})
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return repr(value)
+
+
+def warn_bare(what: str, names: Sequence[str]) -> None:
+    """Warn that the classes ``names`` have ``what`` (nothing to learn from); silent when there are none."""
+    if names:
+        shown = ", ".join(repr(name) for name in names[:20]) + (
+            f" and {len(names) - 20} more" if len(names) > 20 else ""
+        )
+        warnings.warn(f"these classes have {what}: {shown}", PriorWarning, stacklevel=3)

@@ -1,0 +1,36 @@
+"""Prior encoders by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kgzsl._resolver import Resolver
+from kgzsl.priors.attributes import Attributes
+from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.triples.distmult import DistMult
+from kgzsl.priors.triples.transe import TransE
+
+__all__ = ["encoders", "make"]
+
+encoders: Resolver[PriorEncoder] = Resolver(
+    "prior encoder",
+    PriorEncoder,  # type: ignore[type-abstract]
+    {
+        "attributes": Attributes,
+        "distmult": DistMult,
+        "transe": TransE,
+    },
+)
+
+
+def make(name: str, /, **options: Any) -> PriorEncoder:
+    """The prior encoder called ``name``, or the one behind an import path ``package.module:Class``.
+
+    Args:
+        name: ``"attributes"``, ``"transe"``, ...; see ``encoders.names``.
+        options: Those of the encoder.
+
+    Raises:
+        InputError: An unknown name or option, with the nearest known one.
+    """
+    return encoders.make(name, **options)

@@ -1,0 +1,26 @@
+"""Triple embeddings: scorers, their training and their ranking."""
+
+from kgzsl.priors.triples.distmult import DistMult, DistMultScorer
+from kgzsl.priors.triples.encoder import TripleEncoder
+from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
+from kgzsl.priors.triples.model import TripleModel
+from kgzsl.priors.triples.ranking import RankingResult, rank_triples
+from kgzsl.priors.triples.scorer import TripleScorer
+from kgzsl.priors.triples.training import TripleLoop, TripleOptions
+from kgzsl.priors.triples.transe import TransE, TransEScorer
+
+__all__ = [
+    "DistMult",
+    "DistMultScorer",
+    "RankingResult",
+    "TransE",
+    "TransEScorer",
+    "TripleEncoder",
+    "TripleLoop",
+    "TripleModel",
+    "TripleOptions",
+    "TripleScorer",
+    "rank_triples",
+    "self_adversarial_loss",
+    "softmax_loss",
+]

@@ -1,0 +1,191 @@
+"""From a class graph to class vectors by learning to score its triples."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.errors import InputError
+from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.triples.graph_triples import GraphTriples
+from kgzsl.priors.triples.model import TripleModel
+from kgzsl.priors.triples.ranking import RankingResult, rank_triples
+from kgzsl.priors.triples.training import TripleLoop, TripleOptions
+
+if TYPE_CHECKING:
+    from kgzsl.engine import Engine, History
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.priors.triples.scorer import TripleScorer
+
+__all__ = ["TripleEncoder"]
+
+
+class TripleEncoder(PriorEncoder):
+    """Embeds the nodes of a class graph so that its triples score higher than corrupted ones.
+
+    Nodes and relations are trained in the order of their IRIs, so their numbering in the graph does not matter. The
+    same seed gives the same vectors on the same device.
+
+    Args:
+        dim: Numbers per class.
+        epochs: Passes over the triples.
+        batch_size: Triples per step.
+        negatives: Nodes per step that stand in as heads and tails, shared by the batch; 0 takes all nodes.
+        loss: ``"self-adversarial"`` (Sun et al., ICLR 2019, eq. 5 and 6) or ``"softmax"``. None: the model's own.
+        margin: g of the self-adversarial loss; None is 6 for distances and 0 for products.
+        temperature: Sharpness of the self-adversarial weights.
+        lr: Adam's learning rate at the start; None is the model's own.
+        n3: Weight of the N3 penalty (Lacroix et al., ICML 2018).
+        disjointness: ``"relation"`` keeps disjointness as a relation of its own; ``"drop"`` leaves it out.
+        holdout: Share of the triples that training does not see and that ``ranking_`` reports on, 0 to less than 1.
+        seed: None takes the engine's.
+    """
+
+    family: ClassVar[str] = "triples"
+    default_loss: ClassVar[Literal["self-adversarial", "softmax"]] = "self-adversarial"
+    default_margin: ClassVar[float] = 0.0
+    default_lr: ClassVar[float] = 0.01
+
+    def __init__(
+        self,
+        dim: int = 100,
+        *,
+        epochs: int = 100,
+        batch_size: int = 512,
+        negatives: int = 256,
+        loss: Literal["self-adversarial", "softmax"] | None = None,
+        margin: float | None = None,
+        temperature: float = 1.0,
+        lr: float | None = None,
+        n3: float = 0.0,
+        disjointness: Literal["relation", "drop"] = "relation",
+        holdout: float = 0.0,
+        seed: int | None = None,
+    ) -> None:
+        for key, value in (("dim", dim), ("epochs", epochs)):
+            if value < 1:
+                raise InputError(f"{key}={value!r} is less than 1")
+        if disjointness not in ("relation", "drop"):
+            raise InputError(f"disjointness={disjointness!r} is not known", remedy="choose 'relation' or 'drop'")
+        if not 0 <= holdout < 1:
+            raise InputError(f"holdout={holdout!r} is not a share from 0 to less than 1")
+        self.dim = dim
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.negatives = negatives
+        self.loss = loss
+        self.margin = margin
+        self.temperature = temperature
+        self.lr = lr
+        self.n3 = n3
+        self.disjointness = disjointness
+        self.holdout = holdout
+        self.seed = seed
+        self._options()
+
+    @abstractmethod
+    def make_scorer(self) -> TripleScorer:
+        """The scorer of this model, with ``dim`` numbers per node."""
+
+    def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
+        """Train on the graph's triples.
+
+        Args:
+            graph: The class graph.
+            engine: Where and how to train; None trains in silence, on CUDA where there is one, at 32-bit precision.
+
+        Returns:
+            The encoder, with ``model_`` (its rows in the order of ``triples_.nodes``), ``history_`` and, when triples
+            were held out, ``ranking_``.
+
+        Raises:
+            InputError: The graph has no edge to learn from.
+        """
+        from kgzsl.engine import Engine
+
+        engine = engine or Engine(seed=self.seed or 0, precision="32-true", progress=False)
+        triples = GraphTriples.of(graph, disjointness=self.disjointness == "relation")
+        device = engine.torch_device
+        generator = self._generator(engine, device)
+        everything = torch.from_numpy(triples.triples).to(device)
+        train, held = everything, everything[:0]
+        if self.holdout:
+            train, held = _hold_out(everything, self.holdout, generator)
+        model = TripleModel(
+            self.make_scorer(),
+            len(triples.nodes),
+            len(triples.relations),
+            generator=generator,
+            device=device,
+            dtype=engine.dtype,
+        )
+        options = self._options()
+        steps = self.epochs * -(-len(train) // options.batch_size)
+        loop = TripleLoop(model, train, options, steps=steps, generator=generator)
+        self.history_: History = engine.run(loop, steps=steps, name=f"priors-{self.name}")
+        self.model_ = model.requires_grad_(False)
+        self.triples_ = triples
+        self.graph = graph
+        self.ranking_: RankingResult | None = None
+        if len(held):
+            known = FilterIndex(everything, model.num_nodes, model.num_relations)
+            self.ranking_ = rank_triples(model, held, known)
+        return self
+
+    def priors(self, names: Iterable[str]) -> ClassPriors:
+        """The trained vectors of the classes; those without an edge are warned of by name.
+
+        Raises:
+            InputError: Not fitted yet, or names that are not in the graph.
+        """
+        _, wanted, rows = self._rows(names)
+        place = self.triples_.position[rows]
+        warn_bare(
+            "no edge in the graph, so that their vectors mean nothing",
+            [name for name, bare in zip(wanted, ~self.triples_.has_edge[rows], strict=True) if bare],
+        )
+        matrix = self.model_.nodes.detach()[torch.from_numpy(place).to(self.model_.nodes.device)]
+        told: dict[str, Any] = {"training": asdict(self._options())}
+        if self.ranking_ is not None:
+            told["held_out"] = self.ranking_.metrics()
+        return self._finish(wanted, matrix.float().cpu().numpy(), **told)
+
+    def _options(self) -> TripleOptions:
+        return TripleOptions(
+            batch_size=self.batch_size,
+            negatives=self.negatives,
+            loss=self.default_loss if self.loss is None else self.loss,
+            margin=self.default_margin if self.margin is None else self.margin,
+            temperature=self.temperature,
+            lr=self.default_lr if self.lr is None else self.lr,
+            n3=self.n3,
+        )
+
+    def _generator(self, engine: Engine, device: torch.device) -> torch.Generator:
+        # A state of its own, so that what else the engine trained before does not matter.
+        seed = engine.seed if self.seed is None else self.seed
+        digest = hashlib.sha256(f"{self.name} {seed}".encode()).digest()
+        return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+def _hold_out(triples: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Split off about ``share`` of the triples such that every node and relation of the graph stays in training."""
+    order = torch.randperm(len(triples), generator=generator, device=triples.device).cpu().numpy()
+    shuffled = triples.cpu().numpy()[order]
+    needed = np.zeros(len(order), dtype=bool)
+    ends = np.stack([shuffled[:, 0], shuffled[:, 2]], axis=1).ravel()
+    needed[np.unique(ends, return_index=True)[1] // 2] = True
+    needed[np.unique(shuffled[:, 1], return_index=True)[1]] = True
+    held = np.flatnonzero(~needed)[: round(share * len(order))]
+    mask = torch.zeros(len(order), dtype=torch.bool, device=triples.device)
+    mask[torch.from_numpy(order[held]).to(triples.device)] = True
+    return triples[~mask], triples[mask]

@@ -1,0 +1,63 @@
+"""A table of node vectors, a table of relation vectors, and the scorer that reads them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from kgzsl.priors.triples.scorer import TripleScorer
+
+__all__ = ["TripleModel"]
+
+
+class TripleModel(nn.Module):
+    """Scores triples by id.
+
+    Args:
+        scorer: What is computed.
+        num_nodes: N.
+        num_relations: R.
+        generator: Draws the first values.
+        device: Where the tables live.
+        dtype: Their type.
+    """
+
+    def __init__(
+        self,
+        scorer: TripleScorer,
+        num_nodes: int,
+        num_relations: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.scorer = scorer
+        self.num_nodes = num_nodes
+        self.num_relations = num_relations
+        self.nodes = nn.Parameter(torch.empty(num_nodes, scorer.dim, device=device, dtype=dtype))
+        self.relations = nn.Parameter(torch.empty(num_relations, scorer.relation_size, device=device, dtype=dtype))
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw fresh parameters from ``generator``."""
+        self.scorer.start(self.nodes, self.relations, generator)
+
+    def score(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
+        """Scores [B] of the triples (heads[i], relations[i], tails[i]); all int64 [B]."""
+        return self.scorer.score(self.nodes[heads], self.relations[relations], self.nodes[tails])
+
+    def score_tails(self, heads: Tensor, relations: Tensor, tails: Tensor | None = None) -> Tensor:
+        """Scores [B, M] of the candidates ``tails`` (int64 [M]; None: all N nodes) for each (head, relation)."""
+        candidates = self.nodes if tails is None else self.nodes[tails]
+        return self.scorer.score_tails(self.nodes[heads], self.relations[relations], candidates)
+
+    def score_heads(self, relations: Tensor, tails: Tensor, heads: Tensor | None = None) -> Tensor:
+        """Scores [B, M] of the candidates ``heads`` (int64 [M]; None: all N nodes) for each (relation, tail)."""
+        candidates = self.nodes if heads is None else self.nodes[heads]
+        return self.scorer.score_heads(self.relations[relations], self.nodes[tails], candidates)
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``repr``."""
+        return f"{type(self.scorer).__name__}, nodes={self.num_nodes}, relations={self.num_relations}"

@@ -1,0 +1,184 @@
+"""The training loop of triple embeddings: shared negatives, both sides corrupted, one gather per step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.errors import InputError
+from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
+from kgzsl.priors.triples.model import TripleModel
+
+__all__ = ["TripleLoop", "TripleOptions"]
+
+
+@dataclass(frozen=True)
+class TripleOptions:
+    """How triple embeddings are trained.
+
+    Args:
+        batch_size: Triples per step.
+        negatives: Nodes drawn per step, shared by the whole batch as heads and as tails; 0 takes all nodes (1-vs-all).
+        loss: ``"self-adversarial"`` or ``"softmax"``.
+        margin: g of the self-adversarial loss.
+        temperature: Sharpness of the self-adversarial weights.
+        lr: Adam's learning rate at the start; it falls linearly to a tenth.
+        n3: Weight of the N3 penalty.
+    """
+
+    batch_size: int = 512
+    negatives: int = 256
+    loss: Literal["self-adversarial", "softmax"] = "self-adversarial"
+    margin: float = 6.0
+    temperature: float = 1.0
+    lr: float = 0.01
+    n3: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("self-adversarial", "softmax"):
+            raise InputError(f"loss={self.loss!r} is not known", remedy="choose 'self-adversarial' or 'softmax'")
+        for name, low in (("batch_size", 1), ("negatives", 0), ("temperature", 0), ("n3", 0)):
+            if getattr(self, name) < low:
+                raise InputError(f"{name}={getattr(self, name)!r} is less than {low}")
+        if self.lr <= 0:
+            raise InputError(f"lr={self.lr!r} is not positive")
+
+
+class TripleLoop:
+    """Trains a :class:`TripleModel` (the engine's ``TrainingLoop``).
+
+    Each step draws one pool of nodes. Negatives of both sides come from it, so scoring is two matrix products; nodes
+    enter the pool in turn, all equally often. Corrupted triples that are known to be true get no weight.
+
+    Args:
+        model: What is trained, on the device of ``triples``.
+        triples: int64 [T, 3].
+        options: How.
+        steps: Steps of the whole run, for the learning rate.
+        generator: Draws batches and pools; its state is part of :meth:`state_dict`.
+    """
+
+    hint = "lower lr"
+
+    def __init__(
+        self, model: TripleModel, triples: Tensor, options: TripleOptions, *, steps: int, generator: torch.Generator
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.config = {"model": type(model.scorer).__name__, "dim": model.scorer.dim, "steps": steps, **asdict(options)}
+        self._triples = triples
+        self._generator = generator
+        self._steps = steps
+        self._known = FilterIndex(triples, model.num_nodes, model.num_relations)
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
+        device = triples.device
+        self._slot = torch.full((model.num_nodes,), -1, dtype=torch.int64, device=device)
+        self._queues = {
+            "batch": _Queue(len(triples), options.batch_size, generator, device),
+            "pool": _Queue(model.num_nodes, options.negatives, generator, device),
+        }
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every triple is seen once."""
+        return -(-len(self._triples) // self.options.batch_size)
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One batch; see the class."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.options.lr * (1 - 0.9 * index / max(self._steps, 1))
+        batch = self._triples[self._queues["batch"].next()]
+        self._optimizer.zero_grad(set_to_none=True)
+        losses = self.losses(batch)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return {name: value.detach() for name, value in losses.items()}
+
+    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+        """The losses of ``batch`` (int64 [B, 3]) with a fresh pool; their sum is what is minimised."""
+        options, model, scorer = self.options, self.model, self.model.scorer
+        head, relation, tail = batch.unbind(dim=1)
+        pool = self._queues["pool"].next() if options.negatives else None
+        ids = torch.cat([head, tail] if pool is None else [head, tail, pool])
+        # One gather, so that one dense gradient of the table is made.
+        vectors = model.nodes[ids]
+        heads, tails = vectors[: len(batch)], vectors[len(batch) : 2 * len(batch)]
+        candidates = model.nodes if pool is None else vectors[2 * len(batch) :]
+        relations = model.relations[relation]
+        positive = scorer.score(heads, relations, tails)
+        sides = (
+            (scorer.score_tails(heads, relations, candidates), self._known.tails(head, relation)),
+            (scorer.score_heads(relations, tails, candidates), self._known.heads(relation, tail)),
+        )
+        total = positive.new_zeros(())
+        for negative, true in sides:
+            known = self._mask(negative, true, pool)
+            if options.loss == "softmax":
+                total = total + 0.5 * softmax_loss(positive, negative, known=known)
+            else:
+                total = total + 0.5 * self_adversarial_loss(
+                    positive, negative, margin=options.margin, temperature=options.temperature, known=known
+                )
+        losses = {"loss": total}
+        if options.n3:
+            losses["n3"] = options.n3 * scorer.penalty(heads, relations, tails)
+        return losses
+
+    def _mask(self, scores: Tensor, true: tuple[Tensor, Tensor], pool: Tensor | None) -> Tensor:
+        rows, nodes = true
+        mask = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+        if pool is None:
+            mask[rows, nodes] = True
+            return mask
+        self._slot[pool] = torch.arange(len(pool), device=pool.device)
+        columns = self._slot[nodes]
+        self._slot[pool] = -1
+        inside = columns >= 0
+        mask[rows[inside], columns[inside]] = True
+        return mask
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "queues": {name: queue.state_dict() for name, queue in self._queues.items()},
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Put back what :meth:`state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        for name, queue in self._queues.items():
+            queue.load_state_dict(state["queues"][name])
+        self._generator.set_state(state["generator"].cpu())
+
+
+class _Queue:
+    """Chunks of a random order of ``0 .. size - 1``; a new order when one is used up."""
+
+    def __init__(self, size: int, chunk: int, generator: torch.Generator, device: torch.device) -> None:
+        self._size, self._chunk = size, min(chunk, size)
+        self._generator, self._device = generator, device
+        self._order = torch.empty(0, dtype=torch.int64, device=device)
+        self._at = 0
+
+    def next(self) -> Tensor:
+        """The next chunk, int64 [<= chunk], without repetition."""
+        if self._at >= len(self._order):
+            self._order = torch.randperm(self._size, generator=self._generator, device=self._device)
+            self._at = 0
+        part = self._order[self._at : self._at + self._chunk]
+        self._at += self._chunk
+        return part
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"order": self._order, "at": self._at}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._order, self._at = state["order"].to(self._device), state["at"]
