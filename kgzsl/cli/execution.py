@@ -74,7 +74,7 @@ def execute(
     seeds = recipe.protocol.seed_list  # type: ignore[attr-defined]
     begun = time.perf_counter()
     task = importlib.import_module(f"kgzsl.tasks.{recipe.task}")
-    result: RunResult = task.run(recipe, out=folder.checkpoint, resume=resume, progress=console.progress)
+    result: RunResult = task.run(recipe, out=folder.path, resume=resume, progress=console.progress, log=console.note)
     result.seconds.setdefault("total", time.perf_counter() - begun)
     facts = record_environment(
         command=command, seeds=seeds, device=recipe.train.device, precision=recipe.train.precision

@@ -9,7 +9,7 @@ from typing import Any
 from kgzsl.errors import InputError
 from kgzsl.report.run_folder import RunFolder
 
-__all__ = ["load_model", "parse_candidates"]
+__all__ = ["feature_dim", "load_model", "parse_candidates"]
 
 
 def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
@@ -31,6 +31,11 @@ def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
 
         return task, RelationCompleter.load(run, device=device), folder
     raise InputError(f"the run is of the task {task!r}, which this kgzsl does not know", file=run)
+
+
+def feature_dim(model: Any) -> int:
+    """D, the length of the feature vectors that an image model takes."""
+    return int(getattr(model, "n_features_in_", None) or model._dim)
 
 
 def parse_candidates(given: str) -> str | Sequence[str]:

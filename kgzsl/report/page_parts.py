@@ -54,6 +54,8 @@ def verdict_lines(verdicts: Sequence[str]) -> list[dict[str, str]]:
             kind, word = "poor", "✕ Not met"
         elif "within the spread" in text:
             kind, word = "unsure", "≈ Unclear"
+        elif " beats " not in text:
+            kind, word = "poor", "! Note"
         else:
             kind, word = "good", "✓ Beats it"
         found.append({"kind": kind, "word": word, "text": text.replace("DOES NOT BEAT", "does not beat")})
@@ -62,12 +64,12 @@ def verdict_lines(verdicts: Sequence[str]) -> list[dict[str, str]]:
 
 def lead(result: RunResult) -> str:
     """The verdicts in one sentence."""
-    kinds = [line["kind"] for line in verdict_lines(result.verdicts)]
-    method = next((row.name for row in result.rows if row.role == "method"), "The method")
-    good = kinds.count("good")
-    if good == len(kinds):
-        return f"{method} beats every baseline and control it was compared with."
-    return f"{method} beats its baselines and controls in {good} of {len(kinds)} comparisons, not in all."
+    lines = verdict_lines(result.verdicts)
+    compared = sum(line["word"] != "! Note" for line in lines)
+    good = sum(line["kind"] == "good" for line in lines)
+    if good == compared:
+        return f"Better than its baselines and controls in all {compared} comparisons."
+    return f"Better than its baselines and controls in {good} of {compared} comparisons only."
 
 
 def result_table(result: RunResult) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -301,9 +301,8 @@ class RunFolder:
         if result.arrays:
             with atomic_file(self.path / "arrays.safetensors") as temporary:
                 save_file({name: np.ascontiguousarray(array) for name, array in result.arrays.items()}, temporary)
-        names = """
-            task dataset metrics per_seed columns headlines selection names seen unseen verdicts warnings seconds peak_memory_mb
-        """
+        names = "task dataset metrics per_seed columns headlines selection names seen unseen verdicts warnings "
+        names += "seconds peak_memory_mb"
         kept = {name: getattr(result, name) for name in names.split()}
         self.write_json("result.json", {**kept, "rows": [asdict(row) for row in result.rows]})
 

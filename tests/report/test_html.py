@@ -124,13 +124,18 @@ def test_verdict_comes_before_the_table_and_says_when_the_method_loses(images: R
         seed["control.baseline.gzsl.harmonic"] = 45.0
     text = render(images.refresh(), {})
     assert text.index("does not beat ESZSL") < text.index("<table")
-    assert lead(images) == "wgan + softmax beats its baselines and controls in 3 of 4 comparisons, not in all."
+    assert lead(images) == "Better than its baselines and controls in 3 of 4 comparisons only."
     assert [line["kind"] for line in verdict_lines(images.verdicts)] == ["poor", "good", "good", "good"]
 
 
 def test_lead_over_the_spread_alone_counts() -> None:
     lines = verdict_lines(["a is above b, but within the spread of the seeds: T1 1 against 2"])
     assert [line["kind"] for line in lines] == ["unsure"]
+
+
+def test_an_oracle_run_is_no_victory() -> None:
+    (line,) = verdict_lines(["ORACLE SELECTION: settings were chosen on test labels"])
+    assert (line["kind"], line["word"]) == ("poor", "! Note")
 
 
 def test_table_shows_means_spreads_and_roles(text: str) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.inputs import read_features
+from kgzsl.cli.models import feature_dim, load_model, parse_candidates
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
@@ -42,14 +43,12 @@ def explain(
     quiet: QuietOption = False,
 ) -> None:
     """Name the nearest seen classes behind an answer, what they share with it and the paths in the class graph."""
-    from kgzsl.cli.models import load_model, parse_candidates
-
     task, model, folder = load_model(run, device)
     if task != "image_classification":
         raise InputError(
             "explanations are there for image runs only", file=run, remedy="use kgzsl predict for ranked answers"
         )
-    features, names = read_features(source, dim=model.n_features_in_, key=key)
+    features, names = read_features(source, dim=feature_dim(model), key=key)
     wanted = rows or list(range(min(5, len(features))))
     for row in wanted:
         if not 0 <= row < len(features):

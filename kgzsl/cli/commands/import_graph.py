@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,10 +104,40 @@ def _values(graph: Any, out: Path, seconds: float) -> dict[str, Any]:
 
 
 def _lines(graph: Any, out: Path, seconds: float) -> list[str]:
-    return [
-        repr(graph),
-        "",
-        *graph.account.table(),
-        "",
-        f"written to {out} in {seconds:.1f} s",
-    ]
+    return [repr(graph), "", *account_lines(graph.account), "", f"written to {out} in {seconds:.1f} s"]
+
+
+def account_lines(account: Any, *, most: int = 40) -> list[str]:
+    """The account as a table with short names: the commonest kinds first, and every reason for a loss.
+
+    Args:
+        account: What the import understood.
+        most: Kinds beyond so many are summed in one line.
+    """
+    from kgzsl.knowledge.texts import local_name
+
+    short = Counter(local_name(row.kind) for row in account.rows)
+    rows = sorted(account.rows, key=lambda row: -row.axioms)
+    names = {row.kind: local_name(row.kind) if short[local_name(row.kind)] == 1 else row.kind for row in rows}
+    width = max(len("kind of axiom"), *(len(names[row.kind]) for row in rows[:most])) if rows else 13
+    lines = [f"{'kind of axiom':<{width}}{'in':>9}{'edges':>9}{'texts':>9}{'declared':>10}{'dropped':>9}"]
+    for row in rows[:most]:
+        lines.append(_numbers(names[row.kind], [row], width))
+        lines += [f"    {count:,} dropped: {reason}" for reason, count in row.dropped.items()]
+        lines += [f"    {count:,} in part: {reason}" for reason, count in row.partly.items()]
+    if len(rows) > most:
+        lines.append(_numbers(f"{len(rows) - most} kinds more", rows[most:], width))
+    lines.append(_numbers("all", rows, width))
+    if account.duplicates:
+        lines.append(f"{account.duplicates:,} triples came twice")
+    if account.merged:
+        lines.append(f"{account.merged:,} edges came from several axioms and are counted once")
+    return [*lines, *account.notes]
+
+
+def _numbers(name: str, rows: Sequence[Any], width: int) -> str:
+    axioms, edges, texts, declared = (
+        sum(getattr(row, column) for row in rows) for column in ("axioms", "edges", "texts", "declared")
+    )
+    dropped = sum(sum(row.dropped.values()) for row in rows)
+    return f"{name:<{width}}{axioms:>9,}{edges:>9,}{texts:>9,}{declared:>10,}{dropped:>9,}"

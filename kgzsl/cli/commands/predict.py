@@ -12,6 +12,7 @@ import typer
 from kgzsl.cli.answers import Answers, check_out, write_answers
 from kgzsl.cli.console import Console
 from kgzsl.cli.inputs import read_features, read_queries
+from kgzsl.cli.models import feature_dim, load_model, parse_candidates
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
@@ -55,8 +56,6 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Answer for new features, or complete triples, with a finished run."""
-    from kgzsl.cli.models import load_model, parse_candidates
-
     check_out(out)
     task, model, _ = load_model(run, device)
     if task == "image_classification":
@@ -71,7 +70,7 @@ def predict(
 
 def classify(model: Any, source: Path, candidates: Any, top: int, key: str | None) -> Iterator[Answers]:
     """Ranked classes of each row of features, with their probabilities among the candidates."""
-    features, names = read_features(source, dim=model.n_features_in_, key=key)
+    features, names = read_features(source, dim=feature_dim(model), key=key)
     classes = [str(name) for name in model.candidates(candidates)]
     seen = set(map(str, model.seen_))
     for start in range(0, len(features), 1024):

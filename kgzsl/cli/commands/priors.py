@@ -20,7 +20,7 @@ def add(app: typer.Typer) -> None:
     app.command(
         "priors",
         short_help="Class vectors from a class graph.",
-        epilog="Example: kgzsl priors zoo.graph --encoder transe --set dim=100 --names classes.txt --out zoo.safetensors",
+        epilog="Example: kgzsl priors zoo.graph --encoder transe --set dim=100 --names classes.txt -o z.safetensors",
     )(priors)
 
 
@@ -54,6 +54,7 @@ def priors(
     begun = time.perf_counter()
     read = ClassGraph.read(graph)
     wanted = _wanted(read, names, dataset)
+    read.align(wanted).require()  # before anything is trained
     engine = Engine(device=device, precision=precision, seed=seed, progress=console.progress)
     found = made.fit(read, engine=engine).priors(wanted)
     found.save(out)

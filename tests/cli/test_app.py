@@ -1,0 +1,119 @@
+"""Help, versions, exit statuses, and how fast the command line wakes up."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from kgzsl import __version__
+from kgzsl.cli import app as app_module
+from kgzsl.cli.app import app
+
+COMMANDS = ["demo", "import", "info", "priors", "run", "predict", "explain", "bench", "doctor", "datasets"]
+
+
+def test_version(kgzsl_process) -> None:
+    assert kgzsl_process("--version").out == f"kgzsl {__version__}\n"
+
+
+def test_no_arguments_show_help(kgzsl) -> None:
+    done = kgzsl()
+    assert done.code == 0
+    assert all(command in done.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["datasets", "list"], ["datasets", "check"]])
+def test_every_command_has_help_with_an_example(kgzsl, command: list[str]) -> None:
+    done = kgzsl(*command, "--help")
+    assert done.code == 0
+    assert f"Example: kgzsl {command[0]}" in " ".join(done.out.split())
+
+
+def test_help_and_graph_commands_do_not_wait_for_torch(zoo: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom kgzsl.cli.app import run\n"
+        f"assert run(['--help']) == 0\nassert run(['import', {str(zoo)!r}, '--out', {str(tmp_path / 'g')!r}]) == 0\n"
+        f"assert run(['info', {str(tmp_path / 'g')!r}]) == 0\n"
+        "print('torch' in sys.modules, 'matplotlib' in sys.modules, 'rdflib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False False"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["inport"], ["inport", "import"]),
+        (["import"], ["SOURCE", "kgzsl import --help"]),
+        (["info"], ["kgzsl info --help"]),
+        (["run", "x.yaml", "--out", "o", "--sead", "1"], ["--sead", "--seeds", "kgzsl run --help"]),
+        (["run", "x.yaml", "--seeds", "none", "--out", "o"], ["--seeds", "valid integer"]),
+        (["demo", "image"], ["image", "did you mean images?"]),
+        (["info", "no/such/thing"], ["no/such/thing"]),
+        (["priors", "g", "--encoder", "transe", "--set", "dim", "--out", "p"], ["'dim'", "KEY=VALUE"]),
+    ],
+)
+def test_bad_usage_is_one_line_and_status_2(kgzsl, arguments: list[str], parts: list[str]) -> None:
+    kgzsl(*arguments).refused(*parts)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Exception]:
+    """A command with a defect, and a place for its traceback."""
+
+    def fail() -> None:
+        raise ZeroDivisionError("a slip of ours")
+
+    monkeypatch.setattr(app_module, "app", typer.Typer(pretty_exceptions_enable=False))
+    app_module.app.command()(fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return ZeroDivisionError
+
+
+def test_a_defect_is_status_1_and_its_traceback_is_kept(kgzsl, broken, tmp_path: Path) -> None:
+    done = kgzsl()
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert "this is a defect in kgzsl" in done.err
+    assert "ZeroDivisionError: a slip of ours" in done.err
+    (kept,) = tmp_path.glob("kgzsl-defect-*.txt")
+    assert str(kept) in done.err
+    assert "Traceback" in kept.read_text()
+
+
+def test_a_traceback_can_be_asked_for(kgzsl, broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KGZSL_TRACEBACK", "1")
+    assert "Traceback (most recent call last)" in kgzsl().err
+
+
+def test_ctrl_c_is_status_130(kgzsl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app_module, "app", typer.Typer(pretty_exceptions_enable=False))
+    app_module.app.command()(stop)
+    done = kgzsl()
+    assert (done.code, done.err.strip()) == (130, "kgzsl: interrupted")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m kgzsl datasets list | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
+    assert done.stderr == ""
+
+
+def test_commands_are_listed_in_order() -> None:
+    assert [command.name for command in app.registered_commands] == COMMANDS[:-1]
+    assert list(typer.main.get_command(app).commands)[-1] == "datasets"
