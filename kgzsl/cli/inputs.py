@@ -147,12 +147,16 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _cells(path: Path) -> list[list[str]]:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a UTF-8 text"
         raise InputError(f"cannot read this file: {reason}", file=path, remedy="save it as UTF-8") from None
+
+
+def _cells(path: Path) -> list[list[str]]:
+    text = _text(path)
     tab = path.suffix in (".tsv", ".txt") or "\t" in text.partition("\n")[0]
     return [row for row in csv.reader(text.splitlines(), delimiter="\t" if tab else ",") if any(row)]
 
@@ -180,7 +184,7 @@ def read_queries(path: Path) -> list[Query]:
 
 def _json_queries(path: Path) -> list[Query]:
     found: list[Query] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -192,7 +196,11 @@ def _json_queries(path: Path) -> list[Query]:
         if not isinstance(entry, dict) or not isinstance(entry.get("head"), str):
             problem = "this object has no head"
             raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
-        found.append(Query(entry["head"], entry.get("relation")))
+        relation = entry.get("relation")
+        if not isinstance(relation, str | None):
+            problem = f"the relation is {relation!r}, not a name"
+            raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
+        found.append(Query(entry["head"], relation))
     return _some(found, path)
 
 
