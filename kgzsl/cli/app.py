@@ -73,8 +73,9 @@ def run(argv: Sequence[str]) -> int:
         return _say(_usage(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of our output has left (`| head`): not an error, and nothing more can be said to it.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has left (`| head`): not an error, and nothing more can be said to it. The parser
+        # leaves by SystemExit in this case alone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
