@@ -50,6 +50,7 @@ class Account:
         duplicates: Triples that came again.
         num_edges: Edges of the graph.
         merged: Edges that several axioms gave, counted once in the graph.
+        left_out: Edges that the projection does not want, such as those of a taxonomy that lead nowhere up.
         notes: What was put right, added by reasoning or left out, in words.
     """
 
@@ -58,6 +59,7 @@ class Account:
     duplicates: int = 0
     num_edges: int = 0
     merged: int = 0
+    left_out: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -66,7 +68,7 @@ class Account:
         return (
             all(row.balanced for row in self.rows)
             and sum(row.triples for row in self.rows) == self.triples
-            and sum(row.edges for row in self.rows) == self.num_edges + self.merged
+            and sum(row.edges for row in self.rows) == self.num_edges + self.merged + self.left_out
         )
 
     @property
@@ -99,6 +101,8 @@ class Account:
             lines.append(f"{self.duplicates} triples came twice")
         if self.merged:
             lines.append(f"{self.merged} edges came from several axioms and are counted once")
+        if self.left_out:
+            lines.append(f"{self.left_out} edges are not of the kind that this projection keeps")
         lines += self.notes
         return lines
 
@@ -169,7 +173,9 @@ class Ledger:
         entry = self.entry(kind)
         entry.partly[reason] = entry.partly.get(reason, 0) + count
 
-    def close(self, *, triples: int, duplicates: int, num_edges: int, merged: int, notes: tuple[str, ...]) -> Account:
+    def close(
+        self, *, triples: int, duplicates: int, num_edges: int, merged: int, left_out: int, notes: tuple[str, ...]
+    ) -> Account:
         """The finished account."""
         rows = tuple(
             AccountRow(
@@ -185,4 +191,4 @@ class Ledger:
             )
             for kind, e in self.entries.items()
         )
-        return Account(rows, triples, duplicates, num_edges, merged, (*notes, *self.notes))
+        return Account(rows, triples, duplicates, num_edges, merged, left_out, (*notes, *self.notes))

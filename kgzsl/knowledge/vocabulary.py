@@ -51,8 +51,6 @@ NEGATIVE_RELATIONS = frozenset(
     {
         OWL + "disjointWith",
         OWL + "propertyDisjointWith",
-        OWL + "complementOf",
-        OWL + "differentFrom",
     }
 )
 

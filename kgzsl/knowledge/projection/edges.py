@@ -47,6 +47,7 @@ class EdgeCollector:
         self._types: list[Ints] = []
         self._objects: list[Ints] = []
         self._weights: list[npt.NDArray[np.float32] | None] = []
+        self._distinct = True
         self._single: list[tuple[int, int, int, float]] = []
         self._text_rows: list[tuple[Ints, Ints, Ints]] = []
         self._text_names: dict[str, int] = {}
@@ -60,19 +61,47 @@ class EdgeCollector:
         self._single.append((subject, self.relation(relation), object_, weight))
 
     def add_many(
-        self, subjects: Ints, types: Ints, objects: Ints, weights: npt.NDArray[np.float32] | None = None
+        self,
+        subjects: Ints,
+        types: Ints,
+        objects: Ints,
+        weights: npt.NDArray[np.float32] | None = None,
+        *,
+        distinct: bool = False,
     ) -> None:
-        """Edges as arrays; ``types`` from :meth:`relation`."""
+        """Edges as arrays; ``types`` from :meth:`relation`.
+
+        Args:
+            subjects: Terms.
+            types: Relations.
+            objects: Terms.
+            weights: ``None`` for 1.
+            distinct: These are triples of the source, under their own predicates: no two of them are equal.
+        """
         self._flush()
+        self._distinct &= distinct
         self._subjects.append(subjects)
         self._types.append(types)
         self._objects.append(objects)
         self._weights.append(weights)
 
-    def add_texts(self, subjects: Ints, name: str, literals: Ints) -> None:
-        """Texts of a kind."""
-        number = self._text_names.setdefault(name, len(self._text_names))
-        self._text_rows.append((subjects, np.full(len(subjects), number), literals))
+    def edges_of(self, relation: str) -> list[tuple[int, int]]:
+        """(subject, object) of the edges of a relation so far, in order."""
+        number = self.relations.get(relation, -1)
+        self._flush()
+        pairs: list[tuple[int, int]] = []
+        for subjects, types, objects in zip(self._subjects, self._types, self._objects, strict=True):
+            rows = np.flatnonzero(types == number)
+            pairs += zip(subjects[rows].tolist(), objects[rows].tolist(), strict=True)
+        return pairs
+
+    def text_kind(self, name: str) -> int:
+        """The number of a kind of text."""
+        return self._text_names.setdefault(name, len(self._text_names))
+
+    def add_texts(self, subjects: Ints, kinds: Ints | int, literals: Ints) -> None:
+        """Texts; their kinds from :meth:`text_kind`."""
+        self._text_rows.append((subjects, np.broadcast_to(kinds, subjects.shape), literals))
 
     def set_kind(self, terms: Ints | int, kind: str, *, node: bool = False) -> None:
         """Say what terms are; the first in the order of ``KINDS`` wins where they are several things."""
@@ -90,20 +119,30 @@ class EdgeCollector:
             self._single = []
             self.add_many(rows[:, 0], rows[:, 1], rows[:, 2], weights if (weights != 1).any() else None)
 
-    def build(self, *, keep_all_nodes: bool = False) -> Projected:
-        """Number the nodes in order of first appearance in the source, merge equal edges, close the account."""
+    def build(self, *, only: frozenset[str] | None = None) -> Projected:
+        """Number the nodes in order of first appearance in the source, merge equal edges, close the account.
+
+        Args:
+            only: Relations to keep; ``None``: all.
+        """
         self._flush()
         subjects = np.concatenate([*self._subjects, np.empty(0, np.int64)]).astype(np.int64)
         types = np.concatenate([*self._types, np.empty(0, np.int64)]).astype(np.int64)
         objects = np.concatenate([*self._objects, np.empty(0, np.int64)]).astype(np.int64)
         weights = self._joined_weights()
-        subjects, types, objects, weights, merged = _merge(subjects, types, objects, weights, len(self.relations))
+        left_out = 0
+        if only is not None:
+            wanted = np.array([name in only for name in self.relations], bool)[types] if len(types) else types == 0
+            left_out = int((~wanted).sum())
+            subjects, types, objects = subjects[wanted], types[wanted], objects[wanted]
+            weights = None if weights is None else weights[wanted]
+        merged = 0
+        if not self._distinct:
+            subjects, types, objects, weights, merged = _merge(subjects, types, objects, weights, len(self.relations))
         self.is_node[subjects] = True
         self.is_node[objects] = True
         for rows in self._text_rows:
             self.is_node[rows[0]] = True
-        if keep_all_nodes:
-            self.is_node[:] = True
         nodes = np.flatnonzero(self.is_node)
         number = np.full(len(self.is_node), -1, np.int64)
         number[nodes] = np.arange(len(nodes))
@@ -117,6 +156,7 @@ class EdgeCollector:
             duplicates=self.triples.duplicates,
             num_edges=len(subjects),
             merged=merged,
+            left_out=left_out,
             notes=self.triples.notes,
         )
         return Projected(

@@ -24,7 +24,7 @@ def project_w3c(triples: Triples) -> Projected:
     predicates, compact = np.unique(triples.predicates, return_inverse=True)
     names = [triples.terms[i] for i in predicates.tolist()]
     types = np.array([out.relation(name) for name in names], np.int64)
-    out.add_many(triples.subjects, types[compact], triples.objects)
+    out.add_many(triples.subjects, types[compact], triples.objects, distinct=True)
     counts = np.bincount(compact, minlength=len(predicates))
     is_literal = triples.is_literal(triples.objects)
     for number, name in enumerate(names):
@@ -32,7 +32,7 @@ def project_w3c(triples: Triples) -> Projected:
         if name in TEXT_PROPERTIES:
             rows = np.flatnonzero((compact == number) & is_literal)
             texts = len(rows)
-            out.add_texts(triples.subjects[rows], TEXT_PROPERTIES[name], triples.objects[rows])
+            out.add_texts(triples.subjects[rows], out.text_kind(TEXT_PROPERTIES[name]), triples.objects[rows])
         count = int(counts[number])
         out.ledger.used(name, axioms=count, triples=count, edges=count, texts=texts)
     return out.build()

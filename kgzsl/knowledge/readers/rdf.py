@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.options import ReadOptions
 from kgzsl.knowledge.readers.source import ByteSource
-from kgzsl.knowledge.triples import TripleBuilder, literal_key
+from kgzsl.knowledge.triples import TripleBuilder
 
 if TYPE_CHECKING:
     import pyoxigraph
@@ -54,29 +54,39 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
 
 def intern_quads(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> None:
     """Number the terms of ``quads`` and append them; the hot loop of every import."""
+    builder.extend(_codes(quads, builder))
+
+
+def _codes(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> Iterator[int]:
+    """Three codes for each quad. Every attribute is fetched once, and the commonest term is asked for first."""
     from pyoxigraph import BlankNode, Literal, NamedNode
 
     iris, blanks, literals = builder.iris, builder.blanks, builder.literals
-    append = builder.codes.append
-    for subject, predicate, object_, _ in quads:
-        if subject.__class__ is NamedNode:
-            append(iris[subject.value])
-        elif subject.__class__ is BlankNode:
-            append(-3 * blanks[subject.value] - 1)
+    for quad in quads:
+        term = quad.subject
+        if term.__class__ is NamedNode:
+            yield iris[term.value]
+        elif term.__class__ is BlankNode:
+            yield -3 * blanks[term.value] - 1
         else:
-            append(_term(subject, builder))
-        append(iris[predicate.value])
-        if object_.__class__ is NamedNode:
-            append(iris[object_.value])
-        elif object_.__class__ is Literal:
-            language = object_.language
-            datatype = None if language else object_.datatype.value
-            key = literal_key(object_.value, language, None if datatype == _XSD_STRING else datatype)
-            append(-3 * literals[key] - 2)
-        elif object_.__class__ is BlankNode:
-            append(-3 * blanks[object_.value] - 1)
+            yield _term(term, builder)
+        yield iris[quad.predicate.value]
+        term = quad.object
+        if term.__class__ is NamedNode:
+            yield iris[term.value]
+        elif term.__class__ is Literal:
+            # As literal_key writes it; a call would cost more than the rest.
+            language = term.language
+            if language:
+                yield -3 * literals[f"@{language}\0{term.value}"] - 2
+            else:
+                datatype = term.datatype.value
+                key = f"\0{term.value}" if datatype == _XSD_STRING else f"{datatype}\0{term.value}"
+                yield -3 * literals[key] - 2
+        elif term.__class__ is BlankNode:
+            yield -3 * blanks[term.value] - 1
         else:
-            append(_term(object_, builder))
+            yield _term(term, builder)
 
 
 def _term(term: Any, builder: TripleBuilder) -> int:

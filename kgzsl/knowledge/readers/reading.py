@@ -50,7 +50,7 @@ def read_triples(source: Any, format_name: str | None, options: ReadOptions) -> 
         provenance = read_object(source, builder)
         return Reading(builder.build(), provenance, dict(builder.prefixes))
     parts = [_read_path(path, format_name, builder, options) for path in paths]
-    if not builder.codes:
+    if builder.empty:
         raise InputError(
             "no triple was found",
             file=", ".join(map(str, paths)),

@@ -1,0 +1,84 @@
+"""What the parts of the ``owl2vec`` projection share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kgzsl.knowledge.projection.edges import EdgeCollector
+from kgzsl.knowledge.projection.kinds import find_kinds
+from kgzsl.knowledge.projection.structure import STRUCTURAL, Structure
+from kgzsl.knowledge.projection.unfold import Outcome, Unfolder
+from kgzsl.knowledge.triples import Triples
+from kgzsl.knowledge.vocabulary import RDFS
+
+__all__ = ["DIFFERENT", "MAX_PAIRS", "Context"]
+
+#: An n-ary axiom (all disjoint, all different) gives at most so many pairs.
+MAX_PAIRS = 250_000
+#: Why differentFrom makes no edges.
+DIFFERENT = "says that individuals are not one and the same, which is taken for granted"
+
+
+class Context:
+    """The triples, their structure, and where edges go.
+
+    Args:
+        triples: The source.
+    """
+
+    def __init__(self, triples: Triples) -> None:
+        self.triples = triples
+        self.structure = Structure(triples)
+        self.out = EdgeCollector(triples)
+        find_kinds(triples, self.out)
+        self.unfolder = Unfolder(self.structure, self._ranges)
+        self.structural_ids = np.array([i for iri, i in self.structure.ids.items() if iri in STRUCTURAL and i >= 0])
+        self._range_rows: dict[int, list[int]] | None = None
+
+    def term(self, iri: str) -> int:
+        """The number of an IRI, -2 where it does not occur (so that it equals no term)."""
+        return self.triples.iri_index.get(iri, -2)
+
+    def settle(self, kind: str, outcome: Outcome, triples: int) -> None:
+        """Enter one axiom with its outcome into the graph and the account."""
+        if not outcome.edges:
+            reason = outcome.lost[0] if outcome.lost else "empty"
+            self.out.ledger.dropped(kind, reason, 1, triples)
+            return
+        for edge in outcome.edges:
+            self.out.add(*edge)
+        self.out.ledger.used(kind, triples=triples, edges=len(outcome.edges))
+        for reason in outcome.lost:
+            self.out.ledger.partly(kind, reason)
+
+    def leaves(self, node: int) -> tuple[list[int], tuple[int, ...], list[str]]:
+        """(named classes, rows, why parts are lost) of a class expression taken as a list: unions and intersections are split."""
+        expression, rows = self.structure.expression(node)
+        found: list[int] = []
+        lost: list[str] = []
+        stack = [expression]
+        while stack:
+            part = stack.pop()
+            if part.kind == "name":
+                if part.term == self.unfolder.thing:
+                    lost.append("trivial: everything is below owl:Thing")
+                else:
+                    found.append(part.term)
+            elif part.kind in ("and", "or", "oneof"):
+                stack += reversed(part.parts)
+            else:
+                lost.append(part.reason or ("a data range" if part.kind == "data" else "a restriction or complement"))
+        return found, rows, lost
+
+    def _ranges(self, relation: int) -> list[int]:
+        """Named ranges of a property."""
+        if self._range_rows is None:
+            triples = self.triples
+            rows = np.flatnonzero(triples.predicates == triples.predicate(RDFS + "range"))
+            self._range_rows = {}
+            for row in rows.tolist():
+                self._range_rows.setdefault(int(triples.subjects[row]), []).append(int(triples.objects[row]))
+        found: list[int] = []
+        for node in self._range_rows.get(relation, ()):
+            found += self.leaves(node)[0]
+        return found
