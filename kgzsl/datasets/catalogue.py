@@ -64,6 +64,11 @@ def _read_nell_ext(tests: tuple[str, ...]) -> Callable[..., Dataset]:
     return read
 
 
+def _read_relation_first(folder: Path, *, name: str) -> Dataset:
+    """These two collections write the relation before head and tail."""
+    return read_tsv_folder(folder, order="rht", name=name)
+
+
 _AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
 _NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
 
@@ -116,8 +121,8 @@ _ENTRIES = (
     _tsv("codex_s", "CoDEx-S, ordinary completion"),
     _tsv("wn18rr", "WN18RR, ordinary completion, readable names", folder="wn18rr/text", train="train.txt.gz"),
     _tsv("umls", "UMLS, ordinary completion"),
-    _tsv("nations", "Nations, ordinary completion"),
-    _tsv("kinship", "Kinship, ordinary completion"),
+    _tsv("nations", "Nations, ordinary completion", read=_read_relation_first),
+    _tsv("kinship", "Kinship, ordinary completion", read=_read_relation_first),
 )
 
 CATALOGUE: Mapping[str, Known] = {entry.name: entry for entry in _ENTRIES}

@@ -37,6 +37,7 @@ def read_tsv_folder(
     valid: str | None = None,
     test: str | Sequence[str] | None = None,
     support: str | None = None,
+    order: str = "hrt",
     unseen_relations: Sequence[str] | None = None,
     valid_relations: Sequence[str] | None = None,
     name: str | None = None,
@@ -54,6 +55,8 @@ def read_tsv_folder(
         valid: The same; ``valid``, ``val``, ``dev`` or ``validation``. May be absent.
         test: The same; several are joined.
         support: Graph given only at test time: ``msg`` or ``support``. May be absent.
+        order: What the three fields are: ``"hrt"`` is head, relation, tail; some collections have ``"rht"`` or
+            ``"htr"``.
         unseen_relations: Names; left out, as above.
         valid_relations: Names; left out, those of valid that are neither in train nor unseen.
         name: What to call the data set; by default the folder's name.
@@ -78,7 +81,10 @@ def read_tsv_folder(
                 file=base,
                 remedy=f"put a {part}.txt into it: head, relation, tail on each line, apart by tabs",
             )
-    parts = {key: [t for file in found if file is not None for t in read_triples(file)] for key, found in files.items()}
+    parts = {
+        key: [t for file in found if file is not None for t in read_triples(file, order=order)]
+        for key, found in files.items()
+    }
     return split_from_names(
         parts["train"],
         parts["valid"],
@@ -92,13 +98,21 @@ def read_tsv_folder(
     )
 
 
-def read_triples(path: str | PathLike[str]) -> Iterator[tuple[str, str, str]]:
-    """The triples of one file, line by line; empty lines are skipped.
+def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[tuple[str, str, str]]:
+    """The triples of one file as (head, relation, tail), line by line; empty lines are skipped.
+
+    Args:
+        path: The file.
+        order: What the three fields of a line are, see :func:`read_tsv_folder`.
 
     Raises:
         InputError: A line has not three fields (its number is given), or the file is missing, damaged or not UTF-8.
     """
     file = Path(path)
+    if sorted(order) != ["h", "r", "t"]:
+        raise InputError(f"the order {order!r} is no order of h, r and t", remedy="use 'hrt', 'rht' or the like")
+    head, relation, tail = (order.index(letter) for letter in "hrt")
+    words = [_HEADER_WORDS["hrt".index(letter)] for letter in order]
     comma = ".csv" in file.suffixes[-2:]
     separator: str | None = None
     try:
@@ -119,11 +133,9 @@ def read_triples(path: str | PathLike[str]) -> Iterator[tuple[str, str, str]]:
                         place=f"line {number}",
                         remedy="separate the three by tabs",
                     )
-                if number == 1 and all(
-                    field.lower() in words for field, words in zip(fields, _HEADER_WORDS, strict=True)
-                ):
+                if number == 1 and all(field.lower() in known for field, known in zip(fields, words, strict=True)):
                     continue
-                yield fields[0], fields[1], fields[2]
+                yield fields[head], fields[relation], fields[tail]
     except UnicodeDecodeError as error:
         raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:

@@ -55,6 +55,16 @@ def test_commas_in_csv_and_spaces_between_words(tmp_path: Path) -> None:
     assert list(read_triples(write_lines(tmp_path / "b.csv", "a, b\tr\tc"))) == [("a, b", "r", "c")]
 
 
+def test_other_orders_of_the_three_fields(tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "a.txt", "relation\thead\ttail", "likes\tann\tbob")
+    assert list(read_triples(file, order="rht")) == [("ann", "likes", "bob")]
+    assert list(read_triples(write_lines(tmp_path / "b.txt", "ann\tbob\tlikes"), order="htr")) == [
+        ("ann", "likes", "bob")
+    ]
+    with pytest.raises(InputError, match="'hrr' is no order of h, r and t"):
+        list(read_triples(file, order="hrr"))
+
+
 name = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1).filter(
     lambda t: t == t.strip()
 )

@@ -21,9 +21,11 @@ KG = {  # training, validation, test triples, entities, seen, validation, unseen
     "ingram_nl-75": (11058, 606, 607, 2607 + 1578, 96, None, None),
     "codex_s": (32888, 1827, 1828, 2034, None, 0, 0),
     "wn18rr": (86835, 3034, 3134, None, 11, 0, 0),
-    "umls": (5216, 652, 661, 135, None, 0, 0),
-    "nations": (1619, 202, 203, None, None, 0, 0),
-    "kinship": (8548, 1069, 1069, None, None, 0, 0),
+    "umls": (5216, 652, 661, 135, 46, 0, 0),
+    # 14 countries and 56 predicates, 104 people and 25 terms (Kemp et al., AAAI 2006).
+    # Read with the relation in the second column they would be 70 and 14, 129 and 104.
+    "nations": (1619, 202, 203, 14, 56, 0, 0),
+    "kinship": (8548, 1069, 1069, 104, 25, 0, 0),
 }
 
 
@@ -73,3 +75,11 @@ def test_the_published_candidate_rule_on_nell_zs(kgzsl_data: Path) -> None:
     assert set(tails) <= set(candidates[coaches].tolist())
     # Only relations are unseen in NELL-ZS: every entity occurs in training.
     assert kg.notes == ()
+
+
+@pytest.mark.parametrize("name", ["umls", "wn18rr", "ingram_nl-75", "nell_ext", "codex_s"])
+def test_files_have_their_published_checksums(kgzsl_data: Path, name: str) -> None:
+    found = datasets.check(name, kgzsl_data)
+    assert found.in_order, found.problems
+    published = {file.path.name.removesuffix(".gz") for file in found.files if file.verdict == "published"}
+    assert {"train.txt", "valid.txt"} <= published
