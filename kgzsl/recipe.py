@@ -49,7 +49,7 @@ def _named(value: Any) -> Any:
 
 
 def _each_named(value: Any) -> Any:
-    return [_named(entry) for entry in value] if isinstance(value, list) else _named(value)
+    return [_named(entry) for entry in _listed(value)]
 
 
 def _listed(value: Any) -> Any:

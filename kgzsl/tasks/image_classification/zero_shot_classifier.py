@@ -152,9 +152,9 @@ class ZeroShotClassifier:
                 remedy="give a generator (wgan), or a classifier that answers from priors (eszsl)",
             )
         features = as_features(X)
-        labels, self._integers = as_labels(y, priors.names, count=len(features))
-        if not len(labels):
+        if not len(features):
             raise InputError("there are no training rows", remedy="give at least one")
+        labels, self._integers = as_labels(y, priors.names, count=len(features))
         engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=self.progress)
         self.priors_ = priors
         self._set_classes(np.isin(np.arange(len(priors)), labels))
@@ -174,7 +174,7 @@ class ZeroShotClassifier:
         seen = np.flatnonzero(self._is_seen)
         place = np.full(len(self.names_), -1, dtype=np.int64)
         place[seen] = np.arange(len(seen))
-        matrix = torch.from_numpy(self.priors_.matrix[seen])
+        matrix = self.priors_.align(self.seen_).to_tensor(self._where)
 
         def at_epoch(generator: FeatureGenerator, epochs: int) -> Mapping[str, float] | None:
             self.generator_ = generator
@@ -185,7 +185,7 @@ class ZeroShotClassifier:
         self.generator_.fit(
             self._features,
             torch.from_numpy(place[self._labels]).to(self._where),
-            matrix.to(self._where),
+            matrix,
             engine=engine,
             callback=None if callback is None else at_epoch,
             callback_every_epochs=every,
@@ -252,7 +252,7 @@ class ZeroShotClassifier:
         """
         if self.generator_ is None:
             raise InputError("this model has no generator", remedy="fit it with generator='wgan'")
-        row = torch.from_numpy(self.priors_.align([name]).matrix).to(self._where)
+        row = self.priors_.align([name]).to_tensor(self._where)
         random = torch.Generator().manual_seed(self._random("samples", name))
         features, _ = self.generator_.sample(row, n, generator=random)
         return features.to(device=self._where, dtype=torch.float32)

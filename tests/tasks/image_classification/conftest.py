@@ -79,3 +79,15 @@ def small_recipe():
         return recipe
 
     return build
+
+
+@pytest.fixture(scope="session")
+def linear():
+    """The import path of a fast generator: a component of somebody's own package."""
+    import sys
+    from pathlib import Path
+
+    folder = str(Path(__file__).parent)
+    sys.path.insert(0, folder)
+    yield "linear_generator:LinearGenerator"
+    sys.path.remove(folder)
