@@ -7,6 +7,7 @@ from kgzsl.datasets.downloads import DatasetCheck, DatasetStatus, check, downloa
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.datasets.pack import export_xlsa17, pack
 from kgzsl.datasets.registry import Known, data_dir, known, load, names, ontology_path
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "check",
     "data_dir",
     "download",
+    "export_xlsa17",
     "known",
     "load",
     "names",
     "nell_type",
     "ontology_path",
+    "pack",
     "status",
 ]

@@ -97,11 +97,24 @@ class ImageFeatures:
         return read_npz(path, **options)
 
     @classmethod
+    def from_packed(cls, folder: str | PathLike[str], **options: Any) -> ImageFeatures:
+        """Read a folder that :meth:`save` wrote; see :func:`kgzsl.datasets.packed.read_packed`."""
+        from kgzsl.datasets.packed import read_packed
+
+        return read_packed(folder, **options)
+
+    @classmethod
     def from_arrays(cls, features: Any, labels: Any, **options: Any) -> ImageFeatures:
         """From arrays in memory; see :func:`kgzsl.datasets.arrays.image_features_from_arrays`."""
         from kgzsl.datasets.arrays import image_features_from_arrays
 
         return image_features_from_arrays(features, labels, **options)
+
+    def save(self, folder: str | PathLike[str], **options: Any) -> None:
+        """Write a packed data set; see :func:`kgzsl.datasets.packed.save_packed`."""
+        from kgzsl.datasets.packed import save_packed
+
+        save_packed(self, folder, **options)
 
     @property
     def num_classes(self) -> int:

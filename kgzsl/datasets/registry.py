@@ -175,6 +175,7 @@ def _from_path(text: str, options: Mapping[str, Any]) -> Dataset:
 
 def _reader_for(path: Path) -> Callable[..., Dataset]:
     from kgzsl.datasets.kg_tsv import find_part
+    from kgzsl.datasets.packed import is_packed, read_packed
 
     if path.is_file():
         if path.suffix == ".npz":
@@ -184,6 +185,8 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
         raise InputError(
             "do not know how to read this file as a data set", file=path, remedy="give an .npz file or a folder"
         )
+    if is_packed(path):
+        return read_packed
     if any((path / f"{name}.mat").is_file() for name in ("att_splits", "sent_splits", "binaryAtt_splits", "res101")):
         return ImageFeatures.from_xlsa17
     if any((path / f"{name}_tasks.json{end}").is_file() for name in ("train", "test") for end in ("", ".gz")):
@@ -193,5 +196,6 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
     raise InputError(
         "do not know how to read this folder as a data set",
         file=path,
-        remedy="it should hold res101.mat and att_splits.mat, or train_tasks.json, or train.txt and test.txt",
+        remedy="it should hold a packed data set, or res101.mat and att_splits.mat, or train_tasks.json, "
+        "or train.txt and test.txt",
     )

@@ -1,0 +1,133 @@
+"""From files of features, labels and classes to a checked, packed data set."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgzsl._files import atomic_directory
+from kgzsl.datasets.image_features import ImageFeatures
+from kgzsl.datasets.packed import save_packed
+from kgzsl.datasets.tables import read_array, read_list
+from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge.class_priors import ClassPriors
+
+__all__ = ["export_xlsa17", "pack"]
+
+FilePath = str | PathLike[str]
+
+
+def pack(
+    features: FilePath,
+    out: FilePath,
+    *,
+    labels: FilePath,
+    unseen: FilePath | Sequence[str],
+    classes: FilePath | Sequence[str] | None = None,
+    features_key: str | None = None,
+    labels_key: str | None = None,
+    priors: Mapping[str, FilePath] | None = None,
+    graph: FilePath | None = None,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    name: str | None = None,
+    replace: bool = False,
+) -> ImageFeatures:
+    """Make a packed data set of your own features, and check it.
+
+    Args:
+        features: File with N rows: ``.npz .npy .mat .csv .tsv .parquet .safetensors``.
+        out: Folder to write; appears whole or not at all.
+        labels: File with N class names, or N class numbers from 0 (then ``classes`` is needed). May be the features'
+            own file, with ``labels_key``.
+        unseen: Names of the classes that training must not show: a list, or a file with one a line.
+        classes: All class names: a list, or a file with one a line. Left out: the sorted names among the labels.
+        features_key: Which array or column holds the features, where the file has several.
+        labels_key: The same for the labels.
+        priors: Name to file of class vectors (see :meth:`ClassPriors.read`), to ship with the data.
+        graph: Ontology of the classes; a copy goes into the folder.
+        test_fraction: Share of each seen class that becomes test rows.
+        seed: Of that choice.
+        name: What to call the data set; by default the name of ``out``.
+        replace: Whether a folder that is there may be replaced.
+
+    Returns:
+        What was written, read from memory.
+
+    Raises:
+        InputError: A file cannot be read, or the parts contradict each other; nothing is written.
+    """
+    matrix = read_array(features, features_key)
+    class_names = _names(classes) if classes is not None else None
+    values = read_list(labels, labels_key)
+    if all(isinstance(value, str) and value.lstrip("-").isdigit() for value in values) and class_names is not None:
+        # Numbers from a text file.
+        values = [int(value) for value in values]
+    data = ImageFeatures.from_arrays(
+        matrix,
+        values,
+        class_names=class_names,
+        unseen=_names(unseen),
+        test_fraction=test_fraction,
+        seed=seed,
+        name=name or Path(out).name,
+        source=str(features),
+    )
+    if priors:
+        data = data.with_priors(**{key: ClassPriors.read(file, names=data.class_names) for key, file in priors.items()})
+    if graph is not None:
+        if not Path(graph).is_file():
+            raise InputError("there is no such ontology", file=graph, remedy="check the path")
+        data = dataclasses.replace(data, graph_source=str(graph))
+    save_packed(data, out, replace=replace)
+    return data
+
+
+def export_xlsa17(data: ImageFeatures, folder: FilePath, *, prior: str = "att", replace: bool = False) -> Path:
+    """Write ``res101.mat`` and ``att_splits.mat`` as :meth:`ImageFeatures.from_xlsa17` and other programs read them.
+
+    Args:
+        data: What to write.
+        folder: Where to; appears whole or not at all.
+        prior: Which of its priors becomes ``att`` [A, C].
+        replace: Whether a folder that is there may be replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: The data set has no such prior, or the folder cannot be written.
+    """
+    import scipy.io
+
+    if prior not in data.priors:
+        close = nearest(prior, data.priors)
+        has = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(data.priors) or 'none'}"
+        raise InputError(f"the data set {data.name!r} ships no prior {prior!r}", remedy=has)
+    names = np.empty((data.num_classes, 1), dtype=object)
+    names[:, 0] = data.class_names
+    splits: dict[str, Any] = {"att": data.priors[prior].matrix.T.astype(np.float64), "allclasses_names": names}
+    for key in ("trainval_loc", "test_seen_loc", "test_unseen_loc", "train_loc", "val_loc"):
+        loc = getattr(data, key)
+        if loc is not None:
+            splits[key] = loc.cpu().numpy().reshape(-1, 1) + 1
+    table = {
+        "features": data.features.cpu().numpy().T,
+        "labels": data.labels.cpu().numpy().reshape(-1, 1) + 1,
+    }
+    with atomic_directory(folder, replace=replace) as scratch:
+        scipy.io.savemat(scratch / "res101.mat", table, do_compression=True)
+        scipy.io.savemat(scratch / "att_splits.mat", splits, do_compression=True)
+        (scratch / "allclasses.txt").write_text("\n".join(data.class_names) + "\n", encoding="utf-8")
+    return Path(folder)
+
+
+def _names(given: FilePath | Sequence[str]) -> list[str]:
+    if isinstance(given, (str, PathLike)):
+        return [str(item) for item in read_list(given)]
+    return list(given)

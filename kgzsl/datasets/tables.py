@@ -1,0 +1,185 @@
+"""Arrays and lists from the files that people have: .npz, .npy, .mat, .csv, .parquet, .safetensors, .txt."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["read_array", "read_list"]
+
+Array = np.ndarray[Any, Any]
+
+
+def read_array(path: str | PathLike[str], key: str | None = None) -> Array:
+    """One array from a file.
+
+    Args:
+        path: ``.npz``, ``.mat`` or ``.safetensors`` (several arrays, ``key`` names one), ``.npy``, ``.csv`` or ``.tsv``
+            (a header over numbers is skipped; with ``key``, the column of that name in the header), or ``.parquet``
+            (all columns of numbers; with ``key``, that column, which may hold lists).
+        key: Which array or column. May be left out where there is one only.
+
+    Raises:
+        InputError: The file is missing, damaged or of an unknown kind, or has no such key (it lists what it has).
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError("there is no such file", file=file, remedy="check the path")
+    suffix = file.suffix.lower()
+    if suffix == ".npz":
+        from kgzsl.datasets.npz import load_npz
+
+        return _picked(load_npz(file), key, file)
+    if suffix == ".mat":
+        from kgzsl.datasets.matfile import load_mat
+
+        return _picked({name: np.asarray(value) for name, value in load_mat(file).items()}, key, file)
+    if suffix == ".safetensors":
+        return _picked(_safetensors(file), key, file)
+    if suffix == ".npy":
+        try:
+            return np.asarray(np.load(file, allow_pickle=False))
+        except (ValueError, EOFError, OSError) as error:
+            raise InputError(f"the file cannot be read ({error})", file=file, remedy="save it anew") from error
+    if suffix in {".csv", ".tsv"}:
+        return _text_table(file, "," if suffix == ".csv" else "\t", key)
+    if suffix == ".parquet":
+        return _parquet(file, key)
+    raise InputError(
+        f"do not know how to read {suffix or 'a file without an ending'}",
+        file=file,
+        remedy="give .npz, .npy, .mat, .csv, .tsv, .parquet or .safetensors",
+    )
+
+
+def read_list(path: str | PathLike[str], key: str | None = None) -> list[Any]:
+    """Names or numbers: the lines of a ``.txt`` file (empty ones skipped), or a 1-d array of any other file."""
+    file = Path(path)
+    if file.suffix.lower() != ".txt":
+        values = np.squeeze(read_array(file, key))
+        if values.ndim > 1:
+            raise InputError(f"the shape is {values.shape}, not a list", file=file, remedy="name one column by its key")
+        return list(np.atleast_1d(values).tolist())
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", file=file, remedy="check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _picked(arrays: dict[str, Array], key: str | None, file: Path) -> Array:
+    if key is None:
+        if len(arrays) == 1:
+            return next(iter(arrays.values()))
+        raise InputError(
+            f"the file holds {len(arrays)} arrays", file=file, remedy=f"name one of: {', '.join(sorted(arrays))}"
+        )
+    if key not in arrays:
+        close = nearest(key, arrays)
+        hint = f"did you mean {close[0]!r}?" if close else f"the file has: {', '.join(sorted(arrays))}"
+        raise InputError(f"there is no {key!r}", file=file, remedy=hint)
+    return arrays[key]
+
+
+def _safetensors(file: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(file))
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"the file is damaged or cut short ({error})", file=file, remedy="copy it again") from error
+
+
+def _text_table(file: Path, separator: str, key: str | None) -> Array:
+    import csv
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream, delimiter=separator) if row]
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
+    if not rows:
+        raise InputError("the file is empty", file=file, remedy="give a table")
+    has_header = key is not None or _has_header(rows)
+    header, body = (rows[0], rows[1:]) if has_header else ([], rows)
+    for number, row in enumerate(body, start=2 if has_header else 1):
+        if len(row) != len(rows[0]):
+            raise InputError(
+                f"{len(row)} fields instead of {len(rows[0])}",
+                file=file,
+                place=f"row {number}",
+                remedy="complete the row",
+            )
+    if key is not None:
+        return _picked({name: np.array([row[i] for row in body]) for i, name in enumerate(header)}, key, file)
+    table = np.array(body)
+    try:
+        return table.astype(np.float64)
+    except ValueError:
+        for number, row in enumerate(body, start=2 if has_header else 1):
+            for column, cell in enumerate(row):
+                if not _is_number(cell) and table.shape[1] > 1:
+                    raise InputError(
+                        f"{cell!r} is no number",
+                        file=file,
+                        place=f"row {number}, column {column + 1}",
+                        remedy="give numbers only, or name one column by its key",
+                    ) from None
+        return table
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row is words over a column of numbers. A column of words alone has no header to be told by."""
+    return any(
+        not _is_number(cell) and any(len(row) > column and _is_number(row[column]) for row in rows[1:])
+        for column, cell in enumerate(rows[0])
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _parquet(file: Path, key: str | None) -> Array:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError("pyarrow is not installed", file=file, remedy="pip install 'kgzsl[table]'") from error
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"the file cannot be read ({error})", file=file, remedy="save it anew") from error
+    columns = {name: table.column(name) for name in table.column_names}
+    if key is not None or len(columns) == 1:
+        if key is not None and key not in columns:
+            close = nearest(key, columns)
+            hint = f"did you mean {close[0]!r}?" if close else f"the file has: {', '.join(columns)}"
+            raise InputError(f"there is no {key!r}", file=file, remedy=hint)
+        values = (columns[key] if key is not None else next(iter(columns.values()))).to_pylist()
+        lengths = {len(value) for value in values if isinstance(value, list)}
+        if len(lengths) > 1:
+            raise InputError(f"the lists of {key!r} have different lengths", file=file, remedy="make them equally long")
+        return np.array(values)
+    numeric = [name for name, column in columns.items() if _is_numeric(column.type)]
+    if not numeric:
+        raise InputError("no column holds numbers", file=file, remedy=f"name one of: {', '.join(columns)}")
+    return np.stack([columns[name].to_numpy() for name in numeric], axis=1)
+
+
+def _is_numeric(kind: Any) -> bool:
+    import pyarrow
+
+    return bool(pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind))
