@@ -65,6 +65,8 @@ class Account:
     @property
     def balanced(self) -> bool:
         """Whether axioms in = axioms used + axioms dropped with a reason, for triples, axioms and edges alike."""
+        if not self.rows:
+            return not self.triples  # a graph that was not made from axioms has nothing to account for
         return (
             all(row.balanced for row in self.rows)
             and sum(row.triples for row in self.rows) == self.triples

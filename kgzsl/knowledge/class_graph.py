@@ -93,6 +93,7 @@ class ClassGraph:
         relation: str | None = None,
         prefixes: Mapping[str, str] | None = None,
         base: str | None = None,
+        lenient: bool = False,
         max_bytes: int | None = None,
         max_added: int = 10_000_000,
         max_seconds: float = 600.0,
@@ -113,6 +114,7 @@ class ClassGraph:
             relation: The relation of all rows, for a table that has no relation column.
             prefixes: More prefixes for names in tables.
             base: The IRI that relative IRIs are resolved against.
+            lenient: Whether IRIs that break the rules (a space, two ``#``) are taken as they stand.
             max_bytes: Uncompressed bytes after which a source is refused.
             max_added: Triples that reasoning may add.
             max_seconds: Seconds that reasoning may take.
@@ -141,6 +143,7 @@ class ClassGraph:
             relation=relation,
             prefixes=dict(prefixes or {}),
             base=base,
+            lenient=lenient,
             progress=progress,
             **extra,
         )
@@ -475,6 +478,7 @@ def _frozen(array: Any, dtype: Any) -> npt.NDArray[Any]:
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
-    close = nearest(name, known) or nearest(local_name(name), known)
+    by_local = {local_name(iri): iri for iri in known}
+    close = nearest(name, known) or [by_local[local] for local in nearest(local_name(name), by_local)]
     hint = f"did you mean {' or '.join(close)}?" if close else f"the graph has {len(known)} {what}s"
     return InputError(f"the graph has no {what} {name!r}", remedy=hint)

@@ -119,7 +119,7 @@ def load_graph(path: str | os.PathLike[str]) -> ClassGraph:
             _get_strings(arrays, "relations"),
             texts=_get_texts(arrays, "texts"),
             edge_weight=arrays.get("edge_weight"),
-            labels=_get_strings(arrays, "labels") if "labels" in arrays else None,
+            labels=_get_strings(arrays, "labels") if "labels.bytes" in arrays else None,
             names=_get_texts(arrays, "names") if "names.offsets" in arrays else None,
             language=header["language"],
             account=Account.from_dict(header["account"]),

@@ -105,6 +105,20 @@ class Triples:
     def _index(self) -> dict[str, int]:
         return {self.terms[i]: i for i in self.predicate_counts}
 
+    def to_builder(self) -> TripleBuilder:
+        """A builder that holds all this already: ids of IRIs are their codes, in the same order."""
+        builder = TripleBuilder()
+        builder.iris = Ids(self.iri_index)
+        first, literal, quoted = self.num_iris, self.first_literal, self.first_quoted
+        builder.blanks = Ids({f"\0{number}": number for number in range(self.num_blanks)})
+        builder.literals = Ids({key: number for number, key in enumerate(self.terms[literal:quoted])})
+        ids = np.stack([self.subjects, self.predicates, self.objects], axis=1).astype(np.int64).ravel()
+        rows = self.quoted.astype(np.int64)
+        codes, inner = (_codes_of(array, first, literal, quoted) for array in (ids, rows.ravel()))
+        builder.quoted = {tuple(row): number for number, row in enumerate(inner.reshape(-1, 3).tolist())}
+        builder.extend(codes.tolist())
+        return builder
+
     def predicate(self, iri: str) -> int:
         """The id of the predicate ``iri``, or -1 where no triple has it."""
         return self._index.get(iri, -1)
@@ -215,6 +229,13 @@ def _renumber(codes: IntArray, offsets: npt.NDArray[np.int64]) -> IntArray:
     place = -(out[negative].astype(np.int64) + 1)
     out[negative] = offsets[place % 3] + place // 3
     return out
+
+
+def _codes_of(ids: npt.NDArray[np.int64], blank: int, literal: int, quoted: int) -> npt.NDArray[np.int64]:
+    """Grouped ids back to builder codes."""
+    starts = np.array([blank, literal, quoted])
+    kind = np.searchsorted(starts, ids, side="right") - 1
+    return np.where(kind < 0, ids, -3 * (ids - starts[kind]) - 1 - kind)
 
 
 def _first_of_each(ids: IntArray, num_terms: int) -> npt.NDArray[np.int64] | None:

@@ -27,6 +27,7 @@ class ReadOptions:
         relation: The relation of every row of a table that has no relation column.
         prefixes: More prefixes for names like ``ex:Cat`` in tables, beside the built-in ones.
         base: The IRI that relative IRIs are resolved against; ``None``: the file's own ``file:`` address.
+        lenient: Whether IRIs that break the rules are taken as they stand.
         max_bytes: Uncompressed bytes after which a source is refused.
         progress: Called with (bytes read of the file, size of the file or None) now and then.
     """
@@ -36,6 +37,7 @@ class ReadOptions:
     relation: str | None = None
     prefixes: Mapping[str, str] = field(default_factory=dict)
     base: str | None = None
+    lenient: bool = False
     max_bytes: int = DEFAULT_MAX_BYTES
     progress: Callable[[int, int | None], None] | None = None
 

@@ -38,14 +38,22 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
         from kgzsl.knowledge.readers.xml_guard import guard_xml
 
         stream = guard_xml(source)
+    if options.lenient:
+        builder.notes.append("IRIs were taken as they stand, without a check")
     base = options.base if options.base is not None else _file_iri(source.path)
     try:
-        parser = pyoxigraph.parse(stream, _rdf_format(format_name), base_iri=base)
+        parser = pyoxigraph.parse(stream, _rdf_format(format_name), base_iri=base, lenient=options.lenient)
         builder.prefixes.update(_prefixes(parser))
         intern_quads(parser, builder)
         builder.prefixes.update(_prefixes(parser))
     except SyntaxError as error:
         raise _explain(error, source.path, format_name) from error
+    except MemoryError as error:
+        raise InputError(
+            f"one statement, comment or text is longer than the parser can hold ({error})",
+            file=source.path,
+            remedy="shorten it: a class graph has no use for a text of 16 megabytes",
+        ) from error
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -142,6 +150,9 @@ def _explain(error: SyntaxError, path: Path, format_name: str) -> InputError:
     elif "nexpected end" in message or "nexpected EOF" in message or "EOF" in message:
         problem = f"the {format_name} text ends in the middle of a statement ({message})"
         remedy = "the file is cut off: fetch it again"
+    elif "IRI" in message:
+        problem = f"an IRI is not valid: {message}"
+        remedy = "correct it, or read with lenient=True to take IRIs as they stand"
     else:
         problem = f"not well-formed {format_name}: {message}"
         remedy = "correct that place, or name the right format with format="

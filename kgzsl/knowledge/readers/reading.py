@@ -67,6 +67,8 @@ def _read_path(path: Path, format_name: str | None, builder: TripleBuilder, opti
         return read_folder(path, builder, options)
     found = find_format(path, format_name)
     with open_source(path, options) as source:
+        if not source.peek(1):
+            raise InputError("the file is empty", file=path, remedy="fetch it again")
         used = found if format_name is not None and found is not None else sniff(source, found)
         run_reader(used, source, builder, options)
         builder.end_document()

@@ -20,6 +20,7 @@ __all__ = ["COMPRESSIONS", "ByteSource", "open_source", "strip_compression"]
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _CHUNK = 1 << 18
+_MAX_LINE = 16 * 2**20
 # Real ontologies shrink 5 to 40 times; a file that grows more than this, and is large by then, is built to do harm.
 _BOMB_RATIO = 250
 _BOMB_BYTES = 256 * 2**20
@@ -131,11 +132,24 @@ class ByteSource:
         return held[:size]
 
     def lines(self) -> Iterator[bytes]:
-        """Lines without their line ends (LF or CRLF)."""
+        """Lines without their line ends (LF or CRLF).
+
+        Raises:
+            InputError: A line of more than 16 megabytes.
+        """
         rest = b""
+        number = 0
         while data := self.read(_CHUNK):
             lines = (rest + data).split(b"\n")
             rest = lines.pop()
+            number += len(lines)
+            if len(rest) > _MAX_LINE:
+                raise InputError(
+                    f"a line is longer than {_MAX_LINE:,} bytes",
+                    file=self.path,
+                    place=f"line {number + 1}",
+                    remedy="check that the file is text, with one triple a line",
+                )
             for line in lines:
                 yield line[:-1] if line.endswith(b"\r") else line
         if rest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from xml.parsers import expat
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.source import ByteSource
@@ -12,6 +13,7 @@ __all__ = ["guard_xml"]
 
 _PROLOG_LIMIT = 1 << 20
 _EXPANSION_LIMIT = 1 << 20
+_MAX_DEPTH = 2_000
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _ENTITY = re.compile(r"<!ENTITY\s+(%\s+)?([^\s%]+)\s+(SYSTEM|PUBLIC)?\s*(?:\"([^\"]*)\"|'([^']*)')?", re.DOTALL)
 _REFERENCE = re.compile(r"[&%]([^\s;#&%]+);")
@@ -45,14 +47,62 @@ class _Recoded:
                 return text.encode("utf-8")
 
 
-def guard_xml(source: ByteSource) -> ByteSource | _Recoded:
+class _WellFormed:
+    """Hands bytes on while a strict parser looks at them too: pyoxigraph's own is lenient about XML."""
+
+    def __init__(self, stream: ByteSource | _Recoded, source: ByteSource) -> None:
+        self._stream = stream
+        self._source = source
+        self._depth = 0
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._down
+        self._parser.EndElementHandler = self._up
+
+    def _down(self, name: str, attributes: object) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise InputError(
+                f"elements are nested deeper than {_MAX_DEPTH:,} (at {name!r})",
+                file=self._source.path,
+                place=f"line {self._parser.CurrentLineNumber}, column {self._parser.CurrentColumnNumber + 1}",
+                remedy="no ontology is like this: look at what wrote the file",
+            )
+
+    def _up(self, name: str) -> None:
+        self._depth -= 1
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        try:
+            self._parser.Parse(data, not data)
+        except expat.ExpatError as error:
+            raise InputError(
+                f"not well-formed XML: {expat.ErrorString(error.code)}",
+                file=self._source.path,
+                place=f"line {error.lineno}, column {error.offset + 1}",
+                remedy=_remedy(error.code),
+            ) from error
+        return data
+
+
+def _remedy(code: int) -> str:
+    if code in (expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS], 3):
+        return "the file is cut off: fetch it again"
+    if code == expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]:
+        return "correct that place (two hyphens inside a comment, a bare & or <, or bytes that are not UTF-8)"
+    return "correct that place, or name the right format with format="
+
+
+def guard_xml(source: ByteSource) -> _WellFormed:
     """Look at the prolog of an XML document, refuse what is dangerous, and hand on a stream of UTF-8.
 
     Entities inside the document are fine (OWL files abbreviate IRIs with them) as long as all of them together
-    expand to less than a megabyte; external entities and external document types are refused, never fetched.
+    expand to less than a megabyte; external entities and external document types are refused, never fetched. What is
+    read from the stream is checked to be well-formed XML on the way.
 
     Raises:
-        InputError: An external entity, entities that blow up, an unknown encoding, or no XML at all.
+        InputError: An external entity, entities that blow up, an unknown encoding, or no XML at all. Reading the stream raises it
+            where the XML is not well-formed, with line and column.
     """
     head = source.peek(256)
     if not head.strip():
@@ -60,7 +110,7 @@ def guard_xml(source: ByteSource) -> ByteSource | _Recoded:
     encoding = _encoding(head, source)
     prolog = _prolog(source, encoding or "utf-8")
     _check_entities(prolog, source)
-    return source if encoding is None else _Recoded(source, encoding)
+    return _WellFormed(source if encoding is None else _Recoded(source, encoding), source)
 
 
 def _encoding(head: bytes, source: ByteSource) -> str | None:

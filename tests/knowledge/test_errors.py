@@ -1,0 +1,232 @@
+"""Bad and hostile input: refused or bounded, in one line that names file, place and remedy."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kgzsl import ClassGraph, InputError
+from kgzsl.knowledge.readers import ReadOptions, read_triples
+
+RDF = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">'
+BOMB = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 10))
+
+CASES: dict[str, tuple[str, bytes, str, str, str]] = {
+    # name: (file, content, place, problem, remedy)
+    "truncated turtle": ("a.ttl", b"@prefix : <http://a/> .\n:a :b ", "line 2, column 7", "ends in the middle", "fetch it"),
+    "broken turtle": ("a.ttl", b"@prefix : <http://a/> .\n:a :b , :c .", "line 2, column 7", "not well-formed", "correct"),
+    "not utf-8": ("a.ttl", b'@prefix : <http://a/> .\n:a :b "\xff" .', "line 2, column 8", "not valid UTF-8", "iconv"),
+    "iri with spaces": ("a.nt", b"<http://a/x y> <http://a/p> <http://a/z> .\n", "line 1", "IRI", "lenient=True"),
+    "two hyphens in a comment": (
+        "a.owl",
+        f"<?xml version='1.0'?>\n{RDF}\n<!-- a -- b -->\n</rdf:RDF>".encode(),
+        "line 3, column 10",  # expat points behind the hyphens
+        "not well-formed XML",
+        "two hyphens",
+    ),
+    "truncated xml": ("a.owl", f"{RDF}\n<rdf:Description>".encode(), "line 2", "no element found", "cut off"),
+    "external entity": (
+        "a.owl",
+        f'<!DOCTYPE r [\n<!ENTITY x SYSTEM "file:///etc/passwd">]>{RDF}</rdf:RDF>'.encode(),
+        "line 2",
+        "lies outside the file",
+        "remove it",
+    ),
+    "external document type": (
+        "a.owl",
+        f'<!DOCTYPE r SYSTEM "http://example.org/x.dtd">{RDF}</rdf:RDF>'.encode(),
+        "line 1",
+        "nothing is fetched",
+        "SYSTEM",
+    ),
+    "entity bomb": (
+        "a.owl",
+        f'<!DOCTYPE r [<!ENTITY e0 "{"a" * 100}">{BOMB}]>{RDF}<e:x>&e9;</e:x></rdf:RDF>'.encode(),
+        "line 1",
+        "entity bomb",
+        "do not use",
+    ),
+    "unknown encoding": ("a.owl", b'<?xml version="1.0" encoding="klingon"?><a/>', "", "'klingon'", "UTF-8"),
+    "broken json": ("a.jsonld", b'{"@id": ', "line 1", "json-ld", ""),
+    "json that is no json-ld": ("a.json", b'{"a": 1}', "", "no JSON-LD", "ontology"),
+    "too few columns": ("a.tsv", b"a\tb\tc\na\tb\n", "line 2", "2 columns where 3", "columns="),
+    "two columns": ("a.txt", b"parent child\n", "line 1", "name no relation", "rdfs:subClassOf"),
+    "no table": ("a.txt", b"hello\n", "line 1", "does not look like a table", "format="),
+    "table not utf-8": ("a.csv", b"a,b,c\n\xff,b,c\n", "line 2, byte 1", "not valid UTF-8", "iconv"),
+    "weight that is no number": ("a.tsv", b"s\tr\to\tweight\na\tb\tc\tmuch\n", "line 2", "'much'", "ignore"),
+    "empty": ("a.ttl", b"", "", "empty", "fetch"),
+    "no triples": ("a.ttl", b"@prefix : <http://a/> .\n", "", "no triple", "statements"),
+    "unknown suffix": ("a.xyz", b"\x00\x01", "", "not known", "format="),
+    "pickle": ("a.pkl", b"\x80\x04.", "", "unpickled", "export"),
+    "broken gzip": ("a.nt.gz", gzip.compress(b"<http://a/a> <http://a/b> <http://a/c> .\n" * 99)[:60], "", "broken", "again"),
+    "not gzip": ("a.nt.gz", b"hello", "", "broken", "again"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_names_file_place_and_remedy(name: str, tmp_path: Path) -> None:
+    file, content, place, problem, remedy = CASES[name]
+    path = tmp_path / file
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        ClassGraph.read(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert place in message
+    assert problem.lower() in message.lower()
+    assert remedy in message
+    assert "\n" not in message
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.ttl: there is no such file"):
+        ClassGraph.read(tmp_path / "nowhere.ttl")
+
+
+def test_folder_without_triples(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"holds no triples.*readme\.txt"):
+        ClassGraph.read(tmp_path)
+
+
+def test_unknown_format_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "a.ttl").write_text("")
+    with pytest.raises(InputError, match="did you mean turtle"):
+        ClassGraph.read(tmp_path / "a.ttl", format="turtel")
+
+
+def test_object_that_is_no_graph() -> None:
+    with pytest.raises(InputError, match="from int"):
+        ClassGraph.read(3)
+
+
+def test_entities_of_owl_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.owl"
+    path.write_text(
+        f'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY e "http://e/">]>{RDF}'
+        '<rdf:Description rdf:about="&e;a"><e:p rdf:resource="&e;b"/></rdf:Description></rdf:RDF>'
+    )
+    assert set(ClassGraph.read(path).iris) == {"http://e/a", "http://e/b"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "utf-8-sig"])
+def test_xml_in_other_encodings(encoding: str, tmp_path: Path) -> None:
+    declared = encoding.removesuffix("-sig")
+    path = tmp_path / "a.owl"
+    path.write_bytes(
+        (
+            f'<?xml version="1.0" encoding="{declared}"?>{RDF}'
+            '<rdf:Description rdf:about="http://e/café"><e:p rdf:resource="http://e/b"/></rdf:Description></rdf:RDF>'
+        ).encode(encoding)
+    )
+    assert "http://e/café" in ClassGraph.read(path).iris
+
+
+def test_iri_with_spaces_when_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.nt"
+    path.write_text("<http://a/x y> <http://a/p> <http://a/z> .\n")
+    graph = ClassGraph.read(path, lenient=True)
+    assert "http://a/x y" in graph.iris
+    assert "without a check" in graph.account.notes[0]
+
+
+def test_byte_budget(tmp_path: Path) -> None:
+    path = tmp_path / "a.nt"
+    path.write_text("<http://a/a> <http://a/b> <http://a/c> .\n" * 1000)
+    with pytest.raises(InputError, match="budget of 1,000 bytes"):
+        ClassGraph.read(path, max_bytes=1000)
+
+
+def test_file_without_permission(tmp_path: Path) -> None:
+    path = tmp_path / "a.ttl"
+    path.write_text("")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(InputError, match="permission"):
+        ClassGraph.read(path)
+
+
+HOSTILE = {
+    "zip bomb": """
+with gzip.open(path, "wb", compresslevel=6) as file:
+    line = b"# " + b" " * 1022 + b"\\n"
+    for _ in range(600):
+        file.write(line * 1024)
+""",
+    "deep turtle": 'path.write_bytes(b"<http://a/s> <http://a/p> " + b"[ <http://a/p> " * 10**6 + b"<http://a/o>" + b"]" * 10**6 + b" .")',
+    "deep collection": 'path.write_bytes(b"<http://a/s> <http://a/p> " + b"(" * 10**6 + b")" * 10**6 + b" .")',
+    "deep json": 'path.write_bytes(b\'{"@id":"http://a/s","http://a/p":\' + b\'{"http://a/p":\' * 10**6 + b"1" + b"}" * 10**6 + b"}")',
+    "deep xml": 'path.write_bytes(b\'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/">\' + b"<e:a><e:b>" * 10**6)',
+    "100 MB literal": 'path.write_bytes(b"<http://a/s> <http://a/p> \\"" + b"a" * 10**8 + b"\\" .")',
+    "100 MB xml literal": """
+path.write_bytes(b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/"><rdf:Description>'
+    b'<e:p>' + b"a" * 10**8 + b"</e:p></rdf:Description></rdf:RDF>")
+""",
+    "100 MB cell": 'path.write_bytes(b"a\\tb\\t" + b"c" * 10**8)',
+    "entity bomb": """
+lines = [f'<!ENTITY e{i} "' + f"&e{i-1};" * 10 + '">' for i in range(1, 30)]
+path.write_text('<!DOCTYPE r [<!ENTITY e0 "aaaaaaaaaa">' + "".join(lines) + ']><r>&e29;</r>')
+""",
+}
+SUFFIX = {
+    "zip bomb": "nt.gz",
+    "deep json": "jsonld",
+    "deep xml": "owl",
+    "100 MB xml literal": "owl",
+    "entity bomb": "owl",
+    "100 MB cell": "tsv",
+}
+CHILD = """
+import gzip, resource, sys, time
+from pathlib import Path
+path = Path(sys.argv[1])
+{make}
+import kgzsl
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.process_time()
+try:
+    graph = kgzsl.ClassGraph.read(path)
+    print("read", graph.account.balanced)
+except kgzsl.InputError as error:
+    print("refused", str(error)[:300])
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_input_is_bounded(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"hostile.{SUFFIX.get(name, 'ttl')}"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD.format(make=HOSTILE[name]), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=limit,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    said, seconds = done.stdout.strip().splitlines()
+    assert said.startswith(("refused", "read True"))
+    assert float(seconds) < 10
+
+
+def test_read_triples_closes_its_file_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.ttl"
+    path.write_text("broken")
+    with pytest.raises(InputError):
+        read_triples(path, None, ReadOptions())
+    path.unlink()
+    assert not path.exists()
