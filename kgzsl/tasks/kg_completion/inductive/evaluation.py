@@ -1,0 +1,103 @@
+"""Filtered ranking of an inductive model on an inference graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+from kgzsl.tasks.ranking import ranking_metrics, realistic_ranks
+
+__all__ = ["InductiveResult", "evaluate_inductive"]
+
+
+@dataclass(frozen=True)
+class InductiveResult:
+    """Ranks of one evaluation.
+
+    Args:
+        metrics: ``mrr``, ``hits@k``, ``queries``, ``coverage`` over both sides.
+        ranks: float64 [2T]: tail queries first, then head queries.
+        ties: Which rule ranked ties.
+    """
+
+    metrics: dict[str, float]
+    ranks: Tensor
+    ties: str
+
+
+def evaluate_inductive(
+    model: Ultra,
+    graph: FactGraph,
+    queries: Tensor,
+    *,
+    known: Tensor,
+    ties: str = "realistic",
+    block: int = 256,
+    budget: int = 6 << 20,
+    progress: Callable[[int, int], None] | None = None,
+) -> InductiveResult:
+    """Rank the tail and the head of each query triple among all entities, other known answers left out.
+
+    Args:
+        model: The scorer.
+        graph: The facts that the model may read: the inference graph, without the queries.
+        queries: int64 [T, 3].
+        known: int64 [K, 3], all triples whose answers are filtered (facts, validation and test).
+        ties: ``"realistic"`` (mean of best and worst place) or ``"pessimistic"`` (worst place: the public code's rule).
+        block: Queries ranked at a time.
+        budget: Bytes of the model's states at a time.
+        progress: Called with (done, all) queries.
+
+    Raises:
+        InputError: An unknown tie rule, or no queries.
+    """
+    if ties not in ("realistic", "pessimistic"):
+        raise InputError(f"ties is {ties!r}", remedy="choose realistic or pessimistic")
+    if not len(queries):
+        raise InputError("no query triples to rank")
+    index = FilterIndex(known, graph.num_entities, graph.num_relations)
+    heads, relations, tails = queries.unbind(dim=1)
+    subject = torch.cat([heads, tails])
+    relation = torch.cat([relations, relations + graph.num_relations])
+    truth = torch.cat([tails, heads])
+    # Equal queries side by side are answered once.
+    order = (subject * (2 * graph.num_relations) + relation).argsort(stable=True)
+    ranks = torch.empty(len(truth), dtype=torch.float64)
+    scorable = torch.empty(len(truth), dtype=torch.bool)
+    for start in range(0, len(order), block):
+        rows = order[start : start + block]
+        scores = model.score(graph, subject[rows], relation[rows], budget=budget)
+        forward = rows < len(queries)
+        found: list[tuple[Tensor, Tensor]] = []
+        for mask, ask in ((forward, "tails"), (~forward, "heads")):
+            places = mask.nonzero().squeeze(1)
+            first, second = subject[rows[places]], relation[rows[places]] % graph.num_relations
+            row, entity = index.tails(first, second) if ask == "tails" else index.heads(second, first)
+            found.append((places[row], entity))
+        filtered = (torch.cat([row for row, _ in found]), torch.cat([entity for _, entity in found]))
+        block_ranks, counts, block_scorable = realistic_ranks(scores, truth[rows], known=filtered)
+        if ties == "pessimistic":
+            block_ranks = _worst_place(scores, truth[rows], filtered, counts)
+        ranks[rows] = block_ranks.cpu()
+        scorable[rows] = block_scorable.cpu()
+        if progress is not None:
+            progress(min(start + block, len(order)), len(order))
+    return InductiveResult(ranking_metrics(ranks, scorable=scorable), ranks, ties)
+
+
+def _worst_place(scores: Tensor, truth: Tensor, known: tuple[Tensor, Tensor], counts: Tensor) -> Tensor:
+    """One plus the other candidates that score at least as much as the truth."""
+    row = torch.arange(len(truth), device=scores.device)
+    own = scores[row, truth]
+    rivals = scores >= own[:, None]
+    rivals[known[0], known[1]] = False
+    rivals[row, truth] = False
+    missing = torch.isnan(own)
+    return torch.where(missing, counts.double(), 1 + rivals.sum(dim=1).double())
