@@ -11,6 +11,8 @@ from kgzsl.priors.base import PriorEncoder, PriorWarning
 if TYPE_CHECKING:
     from kgzsl.priors.attributes import Attributes
     from kgzsl.priors.registry import encoders, make
+    from kgzsl.priors.text.sentences import Text
+    from kgzsl.priors.text.tfidf import TfidfText
     from kgzsl.priors.triples.distmult import DistMult
     from kgzsl.priors.triples.transe import TransE
 
@@ -20,6 +22,8 @@ __all__ = [
     "DistMult",
     "PriorEncoder",
     "PriorWarning",
+    "Text",
+    "TfidfText",
     "TransE",
     "encoders",
     "make",
@@ -29,6 +33,8 @@ __all__ = [
 _HOMES = {
     "Attributes": "attributes",
     "DistMult": "triples.distmult",
+    "Text": "text.sentences",
+    "TfidfText": "text.tfidf",
     "TransE": "triples.transe",
     "encoders": "registry",
     "make": "registry",

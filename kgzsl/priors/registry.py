@@ -7,6 +7,8 @@ from typing import Any
 from kgzsl._resolver import Resolver
 from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.text.sentences import Text
+from kgzsl.priors.text.tfidf import TfidfText
 from kgzsl.priors.triples.distmult import DistMult
 from kgzsl.priors.triples.transe import TransE
 
@@ -18,6 +20,8 @@ encoders: Resolver[PriorEncoder] = Resolver(
     {
         "attributes": Attributes,
         "distmult": DistMult,
+        "text": Text,
+        "tfidf": TfidfText,
         "transe": TransE,
     },
 )
