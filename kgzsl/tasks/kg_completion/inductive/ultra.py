@@ -199,7 +199,7 @@ class Ultra(nn.Module):
         conditions, condition = torch.unique(self._conditions(graph, queries[:, 1]), return_inverse=True)
         states = self.relation_states(graph, conditions)
         projected = [
-            layer.relation_projection(states).transpose(0, 1).contiguous() for layer in self.entity_model.layers
+            layer.relation_projection(states).transpose(0, 1).contiguous() for layer in self.entity_model.stack()
         ]
         sender = graph.messages[0]
         per_query = 4 * self.dim * (3 * graph.num_entities + 2 * len(sender))
