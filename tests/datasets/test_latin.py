@@ -137,6 +137,25 @@ def test_faces_occur_equally_often() -> None:
     assert sorted(Counter(picture.numpy().tobytes() for picture in pictures).values()) == [2] * len(FACES)
 
 
+def test_noise_has_its_standard_deviation_and_jitter_moves_the_letter() -> None:
+    # 64 copies of one space: only noise; cut at 0, half of it is 0 and the mean square is half the variance.
+    noisy = draw_letters([" "], 64, noise=0.2)
+    assert float((noisy > 0).float().mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(noisy.square().mean()) == pytest.approx(0.2**2 / 2, rel=0.03)
+    still = {"rotation": 0.0, "scale": 0.0, "shift": 0.0, "noise": 0.0}
+    plain = draw_letters(["I"], 4, faces=["DejaVuSans"], **still)
+    assert all(torch.equal(picture, plain[0]) for picture in plain)
+    for key, value in (("rotation", 10.0), ("scale", 0.1), ("shift", 0.05)):
+        moved = draw_letters(["I"], 4, faces=["DejaVuSans"], **(still | {key: value}))
+        assert not any(torch.equal(picture, plain[0]) for picture in moved), key
+        # A move within its limit keeps the ink near its place: the centre shifts by at most value * size pixels.
+        if key == "shift":
+            rows = torch.arange(32.0).unsqueeze(1)
+            centres = (moved * rows).sum(dim=(1, 2)) / moved.sum(dim=(1, 2))
+            still_centre = (plain[0] * rows).sum() / plain[0].sum()
+            assert float((centres - still_centre).abs().max()) <= 0.05 * 32 + 0.01
+
+
 def test_gradients_of_a_ramp_point_one_way() -> None:
     ramp = torch.linspace(0, 1, 8).expand(1, 8, 8)
     across = gradient_features(ramp, cell=4, directions=4).reshape(4, 2, 2)
