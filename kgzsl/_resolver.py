@@ -29,7 +29,7 @@ class Resolver(Generic[T]):
         classes: Short name to class.
     """
 
-    def __init__(self, kind: str, base: type[T], classes: Mapping[str, type[T]]) -> None:
+    def __init__(self, kind: str, base: type[Any], classes: Mapping[str, type[T]]) -> None:
         self.kind = kind
         self.base = base
         self.classes = dict(classes)

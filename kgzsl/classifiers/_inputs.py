@@ -36,7 +36,10 @@ def float_matrix(
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     try:
-        matrix = torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values), device=device).to(dtype)
+        if not isinstance(values, Tensor):
+            values = np.asarray(values)
+            values = values if values.flags.writeable else values.copy()  # tensors cannot share read-only memory
+        matrix = torch.as_tensor(values, device=device).to(dtype)
     except (TypeError, ValueError) as error:
         raise InputError(f"{what} is not numeric ({error})", remedy="give a matrix of numbers [N, D]") from error
     if matrix.ndim != 2 or 0 in matrix.shape:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
 __all__ = ["AnalyticHead"]
 
 
-class AnalyticHead:
+class AnalyticHead(Classifier):
     """Recursive ridge regression over classes, after G-ACIL (Zhuang et al., NeurIPS 2024).
 
     With R = (X'X + gamma I)^-1 kept, a batch (X_t, Y_t) is absorbed by recursive least squares (Woodbury's identity):
@@ -117,18 +118,6 @@ class AnalyticHead:
         names = np.array(list(self._rows))
         chosen: np.ndarray = names[self.decision_function(X).argmax(dim=1).cpu().numpy()]
         return chosen
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
-        """The constructor's arguments."""
-        return {name: getattr(self, name) for name in ("gamma", "expansion", "seed", "block", "device")}
-
-    def set_params(self, **params: Any) -> AnalyticHead:
-        """Change constructor arguments; they count from the next ``fit``."""
-        for name, value in params.items():
-            if name not in self.get_params():
-                raise InputError(f"AnalyticHead has no parameter {name!r}")
-            setattr(self, name, value)
-        return self
 
     def _start(self, features: Tensor) -> None:
         self._dim = features.shape[1]

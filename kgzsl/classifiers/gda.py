@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
 __all__ = ["GDA", "shrunk_precision"]
@@ -17,7 +18,7 @@ __all__ = ["GDA", "shrunk_precision"]
 _COVARIANCES = ("ks", "ledoit_wolf", "oas", "empirical")
 
 
-class GDA:
+class GDA(Classifier):
     """Gaussian discriminant analysis with a shared, shrunk covariance, after Wang et al. (ICLR 2024).
 
     "A Hard-to-Beat Baseline for Training-Free CLIP-Based Adaptation": with class means mu_c and one
@@ -94,21 +95,6 @@ class GDA:
         """Posterior probabilities [N, C]."""
         proba: np.ndarray = self.decision_function(X, zero_shot).softmax(dim=1).cpu().numpy()
         return proba
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
-        """The constructor's arguments, as scikit-learn asks for them."""
-        return {name: getattr(self, name) for name in ("covariance", "class_prior", "alpha", "device")}
-
-    def set_params(self, **params: Any) -> GDA:
-        """Change constructor arguments."""
-        for name, value in params.items():
-            if name not in self.get_params():
-                raise InputError(f"GDA has no parameter {name!r}")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        return f"GDA(covariance={self.covariance!r}, class_prior={self.class_prior!r}, alpha={self.alpha})"
 
 
 def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
