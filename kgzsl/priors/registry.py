@@ -16,7 +16,7 @@ __all__ = ["encoders", "make"]
 
 encoders: Resolver[PriorEncoder] = Resolver(
     "prior encoder",
-    PriorEncoder,  # type: ignore[type-abstract]
+    PriorEncoder,
     {
         "attributes": Attributes,
         "distmult": DistMult,

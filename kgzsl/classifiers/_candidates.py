@@ -1,0 +1,63 @@
+"""Class priors and candidate classes, as zero-shot classifiers take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["candidate_rows", "label_rows", "prior_matrix"]
+
+
+def prior_matrix(priors: Any, device: torch.device) -> tuple[np.ndarray, Tensor]:
+    """Names [C] and rows float64 [C, P] of ``priors``: a ``ClassPriors``, or a bare matrix whose names are 0..C-1."""
+    names = getattr(priors, "names", None)
+    matrix = float_matrix(getattr(priors, "matrix", priors), "priors", device=device, dtype=torch.float64)
+    return (np.arange(len(matrix)) if names is None else np.array(names)), matrix
+
+
+def label_rows(y: Any, names: np.ndarray) -> np.ndarray:
+    """The row of each label among the prior names, int64 [N].
+
+    Raises:
+        InputError: A label without a prior; the nearest names are given.
+    """
+    if isinstance(y, Tensor):
+        y = y.detach().cpu().numpy()
+    labels, inverse = np.unique(np.asarray(y), return_inverse=True)
+    rows = {name: row for row, name in enumerate(names.tolist())}
+    missing = [label for label in labels.tolist() if label not in rows]
+    if missing:
+        close = nearest(str(missing[0]), [str(name) for name in names])
+        raise InputError(
+            f"{len(missing)} classes have no prior: {', '.join(map(str, missing[:5]))}",
+            remedy=f"did you mean {close[0]!r}?" if close else "give a prior for every class that has samples",
+        )
+    found: np.ndarray = np.array([rows[label] for label in labels.tolist()], dtype=np.int64)[inverse]
+    return found
+
+
+def candidate_rows(candidates: str | Sequence[Any], names: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Rows of the classes that may be answered: ``"all"``, ``"seen"``, ``"unseen"`` or a list of names.
+
+    Raises:
+        InputError: An unknown word or name, or no class at all.
+    """
+    if isinstance(candidates, str):
+        masks = {"all": np.ones_like(seen), "seen": seen, "unseen": ~seen}
+        if candidates not in masks:
+            raise InputError(
+                f"candidates is {candidates!r}", remedy="choose all, seen, unseen, or give a list of names"
+            )
+        chosen: np.ndarray = np.flatnonzero(masks[candidates])
+    else:
+        chosen = label_rows(list(candidates), names) if len(candidates) else np.zeros(0, dtype=np.int64)
+    if not len(chosen):
+        raise InputError("there is no candidate class to answer with", remedy="check the candidates and the priors")
+    return chosen

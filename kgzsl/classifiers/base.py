@@ -1,0 +1,69 @@
+"""The scikit-learn contract of our classifiers, without needing scikit-learn."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["Classifier"]
+
+
+class Classifier(ABC):
+    """Constructor arguments that can be read and changed; ``predict`` scored by accuracy.
+
+    Subclasses store every constructor argument under its own name and set what they learn with a trailing underscore.
+    """
+
+    _estimator_type = "classifier"
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change constructor arguments; they count from the next ``fit``.
+
+        Raises:
+            InputError: An argument that the constructor does not have.
+        """
+        known = self._parameter_names()
+        for name, value in params.items():
+            if name not in known:
+                close = nearest(name, known)
+                raise InputError(
+                    f"{type(self).__name__} has no parameter {name!r}",
+                    remedy=f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}",
+                )
+            setattr(self, name, value)
+        return self
+
+    @abstractmethod
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of each row of X [N, D]."""
+
+    def score(self, X: Any, y: Any) -> float:
+        """Share of rows that are answered right, in [0, 1] (not per class)."""
+        return float(np.mean(np.asarray(self.predict(X)) == np.asarray(y)))
+
+    def _check_fitted(self, attribute: str) -> None:
+        if not hasattr(self, attribute):
+            raise InputError(f"this {type(self).__name__} is not fitted", remedy="call fit first")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether ``fit`` has run."""
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if defaults[name].default != value]
+        return f"{type(self).__name__}({', '.join(changed)})"

@@ -1,0 +1,193 @@
+"""Softmax regression on the device that the features live on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers.base import Classifier
+from kgzsl.errors import InputError
+
+__all__ = ["SoftmaxClassifier"]
+
+_NORMALISATIONS = ("none", "l2", "standard")
+
+
+class SoftmaxClassifier(Classifier):
+    """Multinomial logistic regression: the head of the generative zero-shot methods (Xian et al. 2018, section 3.3).
+
+    Args:
+        solver: ``"adam"``: mini-batches for ``epochs``, which stops early of the optimum and so regularises, as the
+            published heads do; ``"lbfgs"``: the optimum of the convex problem.
+        lr: Learning rate of Adam.
+        epochs: Passes over the data (Adam), or at most ten times as many iterations (L-BFGS).
+        batch_size: Rows of a step of Adam.
+        weight_decay: Weight of ``||W||^2 / 2`` beside the mean loss.
+        normalise: What happens to each row first: ``"none"``, ``"l2"`` (unit length), ``"standard"`` (zero mean, unit
+            variance by the training rows).
+        tolerance: Adam stops when an epoch lowers the mean training loss by less than this share of it.
+        seed: Seed of the batches; the weights start at zero.
+        device: Where it computes; None follows X.
+
+    Attributes:
+        classes_: The C classes, sorted.
+        coef_: float32 [C, D].
+        intercept_: float32 [C].
+        n_iter_: Epochs or iterations that ran.
+    """
+
+    classes_: np.ndarray
+    coef_: Tensor
+    intercept_: Tensor
+
+    def __init__(
+        self,
+        solver: str = "adam",
+        lr: float = 1e-3,
+        epochs: int = 25,
+        batch_size: int = 256,
+        weight_decay: float = 0.0,
+        normalise: str = "none",
+        tolerance: float = 0.0,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.solver = solver
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.normalise = normalise
+        self.tolerance = tolerance
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Any, y: Any, sample_weight: Any | None = None) -> SoftmaxClassifier:
+        """Learn from X [N, D] and labels y [N] of any sortable type.
+
+        Args:
+            X: Features: tensor, array or data frame.
+            y: Labels.
+            sample_weight: [N], not negative, or None for equal weights.
+
+        Raises:
+            InputError: NaN, shapes that do not fit, an unknown option, or weights that sum to zero.
+        """
+        if self.solver not in ("adam", "lbfgs"):
+            raise InputError(f"solver is {self.solver!r}", remedy="choose adam or lbfgs")
+        if self.normalise not in _NORMALISATIONS:
+            raise InputError(f"normalise is {self.normalise!r}", remedy=f"choose {', '.join(_NORMALISATIONS)}")
+        features = float_matrix(X, "X", device=self.device)
+        self.classes_, encoded = class_indices(y, len(features))
+        labels = torch.as_tensor(encoded, device=features.device)
+        weights = None
+        if sample_weight is not None:
+            weights = torch.as_tensor(sample_weight, dtype=torch.float32, device=features.device)
+            if weights.shape != labels.shape or bool((weights < 0).any()) or not bool(weights.sum() > 0):
+                raise InputError("sample_weight must hold one weight a row, none negative, not all zero")
+            weights = weights * (len(weights) / weights.sum())
+        self.n_features_in_ = features.shape[1]
+        self._mean = features.mean(dim=0) if self.normalise == "standard" else None
+        self._scale = features.std(dim=0).clamp_min(1e-8) if self.normalise == "standard" else None
+        inputs = self._prepared(features)
+        self.coef_ = torch.zeros(len(self.classes_), inputs.shape[1], device=inputs.device, requires_grad=True)
+        self.intercept_ = torch.zeros(len(self.classes_), device=inputs.device, requires_grad=True)
+        run = self._adam if self.solver == "adam" else self._lbfgs
+        self.n_iter_ = run(inputs, labels, weights)
+        self.coef_, self.intercept_ = self.coef_.detach(), self.intercept_.detach()
+        return self
+
+    def decision_function(self, X: Any) -> Tensor:
+        """Logits, float32 [N, C], on the device of the weights."""
+        self._check_fitted("coef_")
+        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.coef_.device)
+        return torch.addmm(self.intercept_, self._prepared(features), self.coef_.T)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of each row."""
+        best = self.decision_function(X).argmax(dim=1).cpu().numpy()
+        answers: np.ndarray = self.classes_[best]
+        return answers
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities, float32 [N, C]."""
+        probabilities: np.ndarray = self.decision_function(X).softmax(dim=1).cpu().numpy()
+        return probabilities
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learnt, as tensors and plain values."""
+        self._check_fitted("coef_")
+        state: dict[str, Any] = {"coef": self.coef_, "intercept": self.intercept_, "classes": self.classes_.tolist()}
+        if self._mean is not None and self._scale is not None:
+            state |= {"mean": self._mean, "scale": self._scale}
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> SoftmaxClassifier:
+        """Take over what :meth:`state_dict` gave."""
+        device = self.device or state["coef"].device
+        self.coef_, self.intercept_ = state["coef"].to(device), state["intercept"].to(device)
+        self.classes_ = np.array(state["classes"])
+        self._mean = state["mean"].to(device) if "mean" in state else None
+        self._scale = state["scale"].to(device) if "scale" in state else None
+        self.n_features_in_ = self.coef_.shape[1]
+        return self
+
+    def _prepared(self, features: Tensor) -> Tensor:
+        if self.normalise == "l2":
+            return functional.normalize(features, dim=1)
+        if self._mean is not None and self._scale is not None:
+            return (features - self._mean) / self._scale
+        return features
+
+    def _adam(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
+        generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
+        optimiser = torch.optim.Adam([self.coef_, self.intercept_], lr=self.lr, fused=True)
+        previous = float("inf")
+        for epoch in range(self.epochs):
+            order = torch.randperm(len(inputs), generator=generator, device=inputs.device)
+            total = torch.zeros((), device=inputs.device)
+            for rows in torch.split(order, self.batch_size):
+                logits = torch.addmm(self.intercept_, inputs[rows], self.coef_.T)
+                loss = _mean_loss(logits, labels[rows], None if weights is None else weights[rows])
+                if self.weight_decay:
+                    loss = loss + 0.5 * self.weight_decay * self.coef_.square().sum()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                total += loss.detach() * len(rows)
+            if self.tolerance:
+                mean = float(total) / len(inputs)
+                if previous - mean < self.tolerance * abs(previous):
+                    return epoch + 1
+                previous = mean
+        return self.epochs
+
+    def _lbfgs(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
+        optimiser = torch.optim.LBFGS(
+            [self.coef_, self.intercept_],
+            max_iter=10 * self.epochs,
+            tolerance_grad=1e-7,
+            tolerance_change=1e-10,
+            line_search_fn="strong_wolfe",
+        )
+
+        def closure() -> Tensor:
+            optimiser.zero_grad(set_to_none=True)
+            loss = _mean_loss(torch.addmm(self.intercept_, inputs, self.coef_.T), labels, weights)
+            loss = loss + 0.5 * self.weight_decay * self.coef_.square().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
+        return int(optimiser.state[self.coef_]["n_iter"])
+
+
+def _mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return functional.cross_entropy(logits, labels)
+    return (functional.cross_entropy(logits, labels, reduction="none") * weights).mean()
