@@ -27,6 +27,12 @@ HEADINGS: dict[str, str] = {
     "kgc.hits@3": "Hits@3",
     "kgc.hits@5": "Hits@5",
     "kgc.hits@10": "Hits@10",
+    "kgc.linked.mrr": "MRR linked",
+    "kgc.unlinked.mrr": "MRR unlinked",
+    "kgc.type.mrr": "MRR by type",
+    "kgc.range.mrr": "MRR by range",
+    "kgc.given.mrr": "MRR given",
+    "kgc.all.mrr": "MRR all",
 }
 """Metric name to the heading that the field prints over it."""
 

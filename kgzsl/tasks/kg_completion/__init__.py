@@ -1,0 +1,30 @@
+"""Completion of relations that were never in training."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+    from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+    from kgzsl.tasks.kg_completion.pipeline import run
+    from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+    from kgzsl.tasks.kg_completion.relation_completer import Completion, RelationCompleter
+
+__all__ = ["Completion", "CompletionProtocol", "LinkOverlap", "PairFeatures", "RelationCompleter", "run"]
+
+_HOMES = {
+    "Completion": "relation_completer",
+    "CompletionProtocol": "protocol",
+    "LinkOverlap": "link_overlap",
+    "PairFeatures": "pair_features",
+    "RelationCompleter": "relation_completer",
+    "run": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

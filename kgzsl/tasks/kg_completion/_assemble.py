@@ -1,0 +1,169 @@
+"""Ranks put together as a result: figures, table, verdicts, predictions, and what a report draws."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.tasks.image_classification._assemble import peak_memory_mb
+from kgzsl.tasks.kg_completion.evaluation import Evaluation
+from kgzsl.tasks.result import ResultRow, RunResult
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.pipeline import CompletionRun
+
+__all__ = ["assemble"]
+
+_HEADLINE = ["kgc.mrr"]
+_MAP_RELATIONS, _MAP_POINTS = 12, 40
+_PREFIXES = {
+    "method": "",
+    "ridge": "control.baseline.",
+    "nearest_prior": "control.nearest_prior.",
+    "link_overlap": "control.link_overlap.",
+    "shuffled.method": "control.shuffled.",
+    "shuffled.ridge": "control.shuffled_baseline.",
+}
+
+
+def assemble(run: CompletionRun, found: Mapping[str, Evaluation]) -> RunResult:
+    """The result of a run.
+
+    Args:
+        run: The run; its test triples have been used.
+        found: ``"<seed>/method"``, ``"<seed>/ridge"``, ``"<seed>/shuffled.method"`` ... to ranks.
+    """
+    rules = run.protocol.rules
+    names = {rule.name: "kgc." if place == 0 else f"kgc.{rule.name}." for place, rule in enumerate(rules)}
+    per_seed: list[dict[str, Any]] = []
+    for seed in run.seeds:
+        figures: dict[str, Any] = {"seed": seed}
+        for name, prefix in _PREFIXES.items():
+            if f"{seed}/{name}" in found:
+                metrics = found[f"{seed}/{name}"].metrics(names)
+                figures.update({prefix + metric: value for metric, value in metrics.items()})
+        if "chance" in run.recipe.controls:
+            chance = found[f"{seed}/method"].chance(names)
+            figures.update({f"control.chance.{metric}": value for metric, value in chance.items()})
+        per_seed.append(figures)
+    columns = ["kgc.mrr", "kgc.hits@1", "kgc.hits@5", "kgc.hits@10", "kgc.linked.mrr", "kgc.unlinked.mrr"]
+    columns += [f"{prefix}mrr" for prefix in list(names.values())[1:]]
+    first = found[f"{run.seeds[0]}/method"]
+    result = RunResult(
+        task="kg_completion",
+        dataset=run.data_name,
+        recipe=run.recipe.to_dict(),
+        per_seed=per_seed,
+        rows=_rows(run, found),
+        columns=columns,
+        headlines=_HEADLINE,
+        selection=run.protocol.describe(run.chosen),
+        history=run.history,
+        predictions=_predictions(run, found),
+        priors=run.priors,
+        model=run.model,
+        graph=run.graph,
+        seen=run.seen_names,
+        unseen=run.unseen_names,
+        warnings=[*run.notes, *dict.fromkeys(run.warnings), *_warnings(run, first)],
+    ).refresh()
+    if run.protocol.oracle:
+        result.verdicts.insert(
+            0, "ORACLE SELECTION: settings were chosen on test triples; these figures are no fair estimate"
+        )
+    _add_map(run, result, first)
+    result.seconds = {**run.seconds, "total": time.perf_counter() - run.start}
+    result.peak_memory_mb = peak_memory_mb()
+    return result
+
+
+def _rows(run: CompletionRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
+    first = run.seeds[0]
+    generator = run.recipe.generator
+    rule = run.protocol.rules[0]
+    note = f"among {rule.note}; {'tails' if run.protocol.sides == 'tail' else 'heads and tails'}"
+    if run.protocol.oracle:
+        note += "; ORACLE: selected on test triples"
+    rows = [ResultRow("ridge" if generator is None else generator.name, "method", note=note)]
+    others = [
+        ("link_overlap", "link overlap", "control", "training-free"),
+        ("ridge", "ridge (closed form)", "baseline", "same pair features"),
+        ("nearest_prior", "nearest seen relation", "baseline", "same pair features"),
+        ("shuffled.method", "shuffled ontology", "control", "same settings"),
+        ("shuffled.ridge", "ridge, shuffled ontology", "control", ""),
+    ]
+    for name, label, role, remark in others:
+        if f"{first}/{name}" in found:
+            rows.append(ResultRow(label, role, prefix=_PREFIXES[name], note=remark))
+    if "chance" in run.recipe.controls:
+        rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
+    return rows
+
+
+def _warnings(run: CompletionRun, first: Evaluation) -> list[str]:
+    lines = []
+    missing = int((~first.scorable).sum())
+    if missing:
+        lines.append(f"{missing} of {len(first.scorable)} queries could not be scored; they rank as by chance")
+    lines += [
+        f"{first.outside[rule.name]} true answers are no candidates by the rule {rule.name!r}; they are ranked too"
+        for rule in run.protocol.rules
+        if first.outside.get(rule.name)
+    ]
+    if run.protocol.rules[0].name == "type":
+        lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
+    return lines
+
+
+def _predictions(run: CompletionRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:
+    keys = ("seed", "relation", "asked", "head", "tail", "rank", "candidates", "linked", "best")
+    table: dict[str, list[Any]] = {key: [] for key in keys}
+    rule = run.protocol.rules[0].name
+    for seed in run.seeds:
+        one = found[f"{seed}/method"]
+        given = [run.entities[i] for i in one.anchor.tolist()]
+        true = [run.entities[i] for i in one.truth.tolist()]
+        asks_tail = one.tail_asked.tolist()
+        table["seed"] += [seed] * len(given)
+        table["relation"] += [run.relations[i] for i in one.relation.tolist()]
+        table["asked"] += ["tail" if asks else "head" for asks in asks_tail]
+        table["head"] += [a if asks else b for a, b, asks in zip(given, true, asks_tail, strict=True)]
+        table["tail"] += [b if asks else a for a, b, asks in zip(given, true, asks_tail, strict=True)]
+        table["rank"] += one.ranks[rule].tolist()
+        table["candidates"] += one.counts[rule].tolist()
+        table["linked"] += one.linked.tolist()
+        table["best"] += [" | ".join(run.entities[i] for i in row if i >= 0) for row in one.best[:, :5].tolist()]
+    return table
+
+
+def _add_map(run: CompletionRun, result: RunResult, found: Evaluation) -> None:
+    """Real and generated pair features of some unseen relations in 2-D: first principal components of both."""
+    model = run.model
+    if model is None or model.generator_ is None:
+        return
+    parts: list[Tensor] = []
+    synthetic: list[bool] = []
+    label: list[int] = []
+    shown: list[str] = []
+    for relation in torch.unique(found.relation).tolist()[:_MAP_RELATIONS]:
+        rows = torch.nonzero((found.relation == relation) & found.tail_asked).flatten()[:_MAP_POINTS]
+        real = model.features_.pairs(found.anchor[rows], found.truth[rows]).cpu()
+        made = model.prototypes(relation, _MAP_POINTS).cpu()
+        parts += [real, made]
+        synthetic += [False] * len(real) + [True] * len(made)
+        label += [len(shown)] * (len(real) + len(made))
+        shown.append(run.relations[relation])
+    points = torch.cat(parts).to(torch.float64)
+    if len(points) < 3:
+        return
+    centred = points - points.mean(dim=0)
+    # Exact, on a few hundred points: torch.pca_lowrank would draw from the global random state.
+    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    result.arrays["map.xy"] = (centred @ axes[:2].T).to(torch.float32).numpy()
+    result.arrays["map.synthetic"] = torch.tensor(synthetic).numpy()
+    result.arrays["map.class"] = torch.tensor(label).numpy()
+    result.names["map"] = shown

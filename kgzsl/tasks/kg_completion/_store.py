@@ -1,0 +1,110 @@
+"""A fitted RelationCompleter on disk: safetensors and JSON, all or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from kgzsl import generators
+from kgzsl._files import atomic_directory
+from kgzsl.engine import Engine, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.generators import FeatureGenerator
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
+
+__all__ = ["load_model", "save_model"]
+
+FORMAT = "kgzsl.relation_completer/1"
+_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
+
+
+def save_model(model: RelationCompleter, folder: Path) -> Path:
+    """Write ``model`` into ``folder``; returns it.
+
+    Raises:
+        InputError: It is not fitted, an option cannot be written as JSON, or the folder cannot be written.
+    """
+    if not hasattr(model, "features_"):
+        raise InputError("the model is not fitted yet", remedy="call fit(kg, priors) first")
+    generator = model.generator_
+    options = model.get_params()
+    if isinstance(model.generator, FeatureGenerator):
+        name = next((key for key, cls in generators.generators.classes.items() if cls is type(model.generator)), None)
+        kind = type(model.generator)
+        options |= {"generator": name or f"{kind.__module__}:{kind.__qualname__}", "generator_options": None}
+    about = {
+        "format": FORMAT,
+        "options": _plain(options),
+        "generator": None if generator is None else _plain(generator.config()),
+        "pairs": _plain(model.features_.config()),
+        "entities": list(model.entities_),
+        "relations": list(model.relations_),
+        "seen": model.seen_,
+        "chosen": _plain(model.chosen_),
+    }
+    tree: dict[str, Any] = {
+        "features": model.features_.state_dict(),
+        "generator": None if generator is None else generator.state_dict(),
+        "means": None if generator is not None else model._means,
+        "seen": model._seen,
+        "known": model._known,
+    }
+    with atomic_directory(folder) as temporary:
+        save_tree(temporary / _TENSORS, tree)
+        model.priors_.save(temporary / _PRIORS)
+        (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> RelationCompleter:
+    """Read what :func:`save_model` wrote, onto ``device``."""
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise InputError(
+            "this is no completion model of this version of kgzsl", file=folder / _ABOUT, remedy="train it again"
+        )
+    where = Engine(device=device, progress=False).torch_device
+    tree = load_tree(folder / _TENSORS, device=where)
+    try:
+        model = cls(**{**about["options"], "device": device})
+        model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
+        model.seen_, model.chosen_ = list(about["seen"]), dict(about["chosen"])
+        model.priors_ = ClassPriors.load(folder / _PRIORS)
+        model._prior_rows = model.priors_.to_tensor()
+        model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
+        model._drawn = {}
+        model.features_ = PairFeatures(**about["pairs"]).load_state_dict(tree["features"])
+        model.generator_ = None
+        if tree["means"] is not None:
+            model._means = tree["means"]
+        if about["generator"] is not None:
+            kind = generators.generators.find(str(model.generator))
+            model.generator_ = kind.from_config(about["generator"]).load_state_dict(tree["generator"])
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
+    if not isinstance(model._known, torch.Tensor):
+        raise InputError("the model is damaged", file=folder, remedy="train it again")
+    return model
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(json.dumps(values)))
+    except TypeError as error:
+        raise InputError(
+            f"an option of the model cannot be written as JSON ({error})", remedy="use plain values for options"
+        ) from None

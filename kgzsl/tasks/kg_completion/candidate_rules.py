@@ -1,0 +1,154 @@
+"""What the answer to a query is ranked among: the published rule, the schema's domain and range, or everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
+from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge import ClassGraph
+
+__all__ = ["RULES", "CandidateRule", "make_rule", "training_candidates"]
+
+RULES = ("given", "type", "range", "all")
+_DOMAIN = "http://www.w3.org/2000/01/rdf-schema#domain"
+_RANGE = "http://www.w3.org/2000/01/rdf-schema#range"
+_SUBCLASS = "http://www.w3.org/2000/01/rdf-schema#subClassOf"
+
+
+@dataclass(frozen=True)
+class CandidateRule:
+    """Candidates of each relation, by side.
+
+    Args:
+        name: One of :data:`RULES`.
+        tails: Relation id to sorted entity ids; relations that are not there have all entities.
+        heads: The same for the other side.
+        note: What a reader must know about it.
+    """
+
+    name: str
+    tails: Mapping[int, Tensor]
+    heads: Mapping[int, Tensor]
+    note: str = ""
+
+    def mask(self, relation: int, side: str, num_entities: int) -> Tensor | None:
+        """bool [E], the candidates; None where all entities are."""
+        ids = (self.tails if side == "tail" else self.heads).get(relation)
+        if ids is None:
+            return None
+        mask = torch.zeros(num_entities, dtype=torch.bool, device=ids.device)
+        mask[ids] = True
+        return mask
+
+
+def make_rule(
+    name: str, kg: KGSplit, *, schema: ClassGraph | None = None, type_of: Callable[[str], str] = nell_type
+) -> CandidateRule | None:
+    """The rule called ``name``, or None where the data do not have what it needs.
+
+    * ``given``: candidates that come with the data, for tails.
+    * ``type``: entities whose type occurs at that end of the relation's own triples, test triples among them (the
+      published rule of NELL-ZS, which therefore looks at the types of test answers).
+    * ``range``: entities whose type is the relation's rdfs:range (rdfs:domain for heads) or below it in the schema; it
+      looks at no triple of the relation.
+    * ``all``: every entity.
+
+    Args:
+        name: One of :data:`RULES`.
+        kg: The knowledge graph.
+        schema: Its class graph with rdfs:domain and rdfs:range edges, for ``range``.
+        type_of: Entity name to the local name of its class, empty where it has none.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    if name not in RULES:
+        close = nearest(name, RULES)
+        raise InputError(f"no candidate rule is called {name!r}", remedy=f"choose {' or '.join(close or RULES)}")
+    if name == "all":
+        return CandidateRule("all", {}, {}, "all entities")
+    if name == "given":
+        return None if kg.candidates is None else CandidateRule("given", kg.candidates, {}, "the data set's candidates")
+    if not any(type_of(entity) for entity in kg.entities):
+        return None
+    if name == "type":
+        return CandidateRule(
+            "type",
+            candidates_by_tail_type(kg, type_of),
+            candidates_by_tail_type(_turned(kg), type_of),
+            "entities of the types that the true answers have (the published rule)",
+        )
+    return None if schema is None else _range_rule(kg, schema, type_of)
+
+
+def training_candidates(kg: KGSplit, rule: str, type_of: Callable[[str], str] = nell_type) -> Mapping[int, Tensor]:
+    """Tails of seen relations to draw corrupted training pairs from: by the data's lists, or the types in training."""
+    seen = set(kg.seen_relations.tolist())
+    if rule == "type":
+        found: Mapping[int, Tensor] = candidates_by_tail_type(kg, type_of, splits=("train",))
+    else:
+        found = kg.candidates or {}
+    return {relation: ids for relation, ids in found.items() if relation in seen}
+
+
+def _turned(kg: KGSplit) -> KGSplit:
+    """The graph with heads and tails exchanged."""
+    from dataclasses import replace
+
+    turned = {name: getattr(kg, name).flip(1) for name in ("train", "valid", "test")}
+    return replace(kg, **turned, candidates=None)
+
+
+def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) -> CandidateRule | None:
+    known = set(schema.relations)
+    if not {_DOMAIN, _RANGE} & known:
+        return None
+    types = [type_of(entity) for entity in kg.entities]
+    kinds = sorted(set(types) - {""})
+    node_of_kind = schema.align(kinds).indices.tolist()
+    node_of_relation = schema.align(list(kg.relations)).indices.tolist()
+    number = {kind: place for place, kind in enumerate(kinds)}
+    type_ids = torch.tensor([number.get(kind, -1) for kind in types], dtype=torch.int64)
+    below = _subclasses(schema)
+
+    def entities_of(iri: str) -> dict[int, Tensor]:
+        wanted: dict[int, set[int]] = {}
+        if iri in known:
+            rows = schema.edge_type == schema.relation(iri)
+            for subject, target in schema.edge_index[:, rows].T.tolist():
+                wanted.setdefault(subject, set()).add(target)
+        found: dict[int, Tensor] = {}
+        for relation, node in enumerate(node_of_relation):
+            allowed = [below(target) for target in wanted.get(node, ())]
+            if allowed:
+                nodes = set.intersection(*allowed)
+                places = [place for place, kind_node in enumerate(node_of_kind) if kind_node in nodes]
+                found[relation] = torch.nonzero(torch.isin(type_ids, torch.tensor(places, dtype=torch.int64))).flatten()
+        return found
+
+    return CandidateRule("range", entities_of(_RANGE), entities_of(_DOMAIN), "entities that rdfs:range allows")
+
+
+def _subclasses(schema: ClassGraph) -> Callable[[int], set[int]]:
+    children: dict[int, list[int]] = {}
+    if _SUBCLASS in schema.relations:
+        rows = schema.edge_type == schema.relation(_SUBCLASS)
+        for child, parent in schema.edge_index[:, rows].T.tolist():
+            children.setdefault(parent, []).append(child)
+
+    def below(node: int) -> set[int]:
+        found, waiting = {node}, [node]
+        while waiting:
+            for child in children.get(waiting.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        return found
+
+    return below

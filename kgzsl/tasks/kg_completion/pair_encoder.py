@@ -1,0 +1,178 @@
+"""Entity pairs to features: blocks for head, tail, the links between them and the walks between them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+
+__all__ = ["BLOCKS", "PairEncoder", "squash", "walk_strength"]
+
+BLOCKS = ("head", "tail", "link", "walk1", "walk2", "walk3")
+"""The parts of a pair feature, in order."""
+
+_WALK_SCALE = 1e4
+
+
+def squash(vectors: Tensor) -> Tensor:
+    """``z / sqrt(1 + |z|^2)``: the direction kept, the length brought below 1.
+
+    Args:
+        vectors: [..., d].
+
+    Returns:
+        [..., d].
+    """
+    return vectors * (1 + vectors.square().sum(dim=-1, keepdim=True)).rsqrt()
+
+
+def walk_strength(walks: Tensor) -> Tensor:
+    """Walk weights, spread over many orders between 0 and 1, to an even scale: ``log(1 + 10^4 w) / log(1 + 10^4)``."""
+    return torch.log1p(walks * _WALK_SCALE) / math.log1p(_WALK_SCALE)
+
+
+class PairEncoder(nn.Module):
+    """The learnt part of pair features: vectors for kinds of arcs, gains, and weights of the blocks.
+
+    After Qin et al. ("Generative Adversarial Zero-Shot Relational Learning for Knowledge Graphs", AAAI 2020, section
+    on the feature encoder), a pair is described by the neighbourhoods of its head and of its tail. Theirs has no part
+    that looks at both, so that the order of tails is the same for every head; here the seen relations that link the
+    pair, and short walks between its ends, are parts as well.
+
+    Every block has a length of at most 1 and the squared block weights sum to 1, so that features lie in the unit
+    ball. What is absent (no link, no walk) is zero. Similarity to a prototype is the product with its unit vector: a
+    cosine in which every pair counts as having length 1, so that a pair with less behind it is not thereby nearer.
+
+    Args:
+        num_relations: R.
+        dim: Size of the head block and of the tail block.
+        link_dim: Size of the link block; even.
+        relation_vectors: float [R, P], what is known of each seen relation (its prior). The link block lives in a
+            projection of that space, so that a pair linked by a relation akin to the asked one looks akin. None: a
+            random vector for each relation.
+        generator: Random state of the initial values.
+    """
+
+    relation_vectors: Tensor
+
+    def __init__(
+        self,
+        num_relations: int,
+        *,
+        dim: int = 64,
+        link_dim: int = 128,
+        relation_vectors: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_relations = num_relations
+        half = link_dim // 2
+        known = torch.eye(num_relations) if relation_vectors is None else F.normalize(relation_vectors.float(), dim=1)
+
+        def random(rows: int, columns: int) -> nn.Parameter:
+            # Entries of variance 1 / columns keep lengths and angles of what is projected, on average.
+            return nn.Parameter(torch.randn(rows, columns, generator=generator) * columns**-0.5)
+
+        self.register_buffer("relation_vectors", known)
+        self.head_kinds = random(2 * num_relations, dim)
+        self.tail_kinds = random(2 * num_relations, dim)
+        self.link_map = random(known.shape[1], half)
+        self.gains = nn.Parameter(torch.tensor([1.0, 1.0, 3.0, 1.5, 3.0, 3.0]))
+        self.block_logits = nn.Parameter(torch.zeros(len(BLOCKS)))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Length of each block."""
+        return [self.head_kinds.shape[1], self.tail_kinds.shape[1], 2 * self.link_map.shape[1], 1, 1, 1]
+
+    @property
+    def dim(self) -> int:
+        """D, the length of a pair feature."""
+        return sum(self.sizes)
+
+    def weights(self) -> Tensor:
+        """Weight of each block, [6]; their squares sum to 1."""
+        return torch.softmax(self.block_logits, dim=0).sqrt()
+
+    def entity_block(
+        self, side: str, profile: tuple[Tensor, Tensor, Tensor], rows: int, hidden: Tensor | None = None
+    ) -> Tensor:
+        """Head or tail block: kinds of arcs, weighted by ``log(1 + count)``.
+
+        Args:
+            side: ``"head"`` or ``"tail"``.
+            profile: ``(row, kind, count)``, int64 [K] each, rows in order.
+            rows: How many rows.
+            hidden: int64 [rows], a relation to be ignored in each row.
+
+        Returns:
+            [rows, dim].
+        """
+        row, kind, count = profile
+        table, gain = (self.head_kinds, self.gains[0]) if side == "head" else (self.tail_kinds, self.gains[1])
+        weight = torch.log1p(count.to(table.dtype))
+        if hidden is not None:
+            weight = weight * (kind % self.num_relations != hidden[row])
+        return squash(gain * _sums(table, row, kind, rows, weight))
+
+    def link_block(self, links: tuple[Tensor, Tensor], rows: int, hidden: Tensor | None = None) -> Tensor:
+        """Link block: the seen relations from head to tail in its first half, from tail to head in its second.
+
+        Args:
+            links: ``(row, kind)``, int64 [K] each, rows in order.
+            rows: How many rows.
+            hidden: int64 [rows], a relation to be ignored in each row.
+
+        Returns:
+            [rows, link_dim].
+        """
+        row, kind = links
+        if hidden is not None:
+            kept = kind % self.num_relations != hidden[row]
+            row, kind = row[kept], kind[kept]
+        vectors = self.relation_vectors @ self.link_map
+        zeros = torch.zeros_like(vectors)
+        table = torch.cat([torch.cat([vectors, zeros], dim=1), torch.cat([zeros, vectors], dim=1)])
+        return squash(self.gains[2] * _sums(table, row, kind, rows))
+
+    def walk_block(self, steps: int, strength: Tensor) -> Tensor:
+        """Walk block for walks of 1, 2 or 3 steps: strengths of any shape to values of the same shape."""
+        return squash(self.gains[2 + steps] * strength[..., None]).squeeze(-1)
+
+    def join(self, blocks: list[Tensor]) -> Tensor:
+        """Blocks [P, ...] to pair features [P, D]."""
+        return torch.cat([weight * block for weight, block in zip(self.weights(), blocks, strict=True)], dim=-1)
+
+    def forward(
+        self, graph: PairGraph, heads: Tensor, tails: Tensor, strengths: Tensor, hidden: Tensor | None = None
+    ) -> Tensor:
+        """Features of pairs.
+
+        Args:
+            graph: The arcs.
+            heads: int64 [P].
+            tails: int64 [P].
+            strengths: float [P, 3], walk strengths, made without the hidden relation.
+            hidden: int64 [P], the relation that each pair's feature must not know of.
+
+        Returns:
+            [P, D].
+        """
+        count = len(heads)
+        blocks = [
+            self.entity_block("head", graph.profiles.of(heads), count, hidden),
+            self.entity_block("tail", graph.profiles.of(tails), count, hidden),
+            self.link_block(graph.links(heads, tails), count, hidden),
+            *(self.walk_block(steps, strengths[:, steps - 1])[:, None] for steps in (1, 2, 3)),
+        ]
+        return self.join(blocks)
+
+
+def _sums(table: Tensor, row: Tensor, kind: Tensor, rows: int, weight: Tensor | None = None) -> Tensor:
+    """Sums of table rows by ``row``, which is in order; rows that do not occur get zero."""
+    offsets = torch.searchsorted(row, torch.arange(rows, device=row.device))
+    return F.embedding_bag(kind, table, offsets, mode="sum", per_sample_weights=weight)

@@ -1,0 +1,288 @@
+"""Entity-pair features: trained on the seen relations of a graph, made for any pair, scored for all pairs at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine, History
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.pair_encoder import PairEncoder, walk_strength
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.kg_completion.pair_sampling import PairSample, sample_pairs
+from kgzsl.tasks.kg_completion.pretraining import PairPretraining, RelationAttention, true_features
+from kgzsl.tasks.ranking import rows_under_budget
+
+__all__ = ["PairFeatures", "unit_mean"]
+
+_SIDES = ("tail", "both")
+
+
+class PairFeatures:
+    """Features of (head, tail) pairs that say what kind of relation may hold between them.
+
+    Args:
+        dim: Size of the head block and of the tail block.
+        link_dim: Size of the link block.
+        steps: Training steps; 0 leaves the initial weights.
+        batch_size: Queries in a step.
+        queries: Queries drawn of each seen relation.
+        corrupted: Corrupted pairs of each query.
+        hard: Share of corrupted ends that are of the relation's own kind; the others are any entity.
+        support: Pairs for each relation's mean in a step.
+        lr: Learning rate of gains, block weights and temperatures.
+        table_lr: Learning rate of vectors and maps; 0 keeps them the random projections that they begin as.
+        loss: ``"softmax"`` or ``"margin"``; see :class:`PairPretraining`.
+        prototype: ``"transfer"`` or ``"support"``; see :class:`PairPretraining`.
+        margin: Of the margin loss.
+        memory_budget: Bytes that a chunk of all-entity scores and walks may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int = 64,
+        link_dim: int = 128,
+        steps: int = 200,
+        batch_size: int = 64,
+        queries: int = 64,
+        corrupted: int = 64,
+        hard: float = 0.75,
+        support: int = 8,
+        lr: float = 0.05,
+        table_lr: float = 0.0,
+        loss: str = "softmax",
+        prototype: str = "transfer",
+        margin: float = 0.1,
+        memory_budget: int = 256 * 2**20,
+    ) -> None:
+        self.dim, self.link_dim, self.steps, self.batch_size = dim, link_dim, steps, batch_size
+        self.queries, self.corrupted, self.hard, self.support = queries, corrupted, hard, support
+        self.lr, self.table_lr, self.loss, self.prototype, self.margin = lr, table_lr, loss, prototype, margin
+        self.memory_budget = memory_budget
+        for name, value, known in (
+            ("loss", loss, ("softmax", "margin")),
+            ("prototype", prototype, ("transfer", "support")),
+        ):
+            if value not in known:
+                raise InputError(f"pairs.{name} is {value!r}", remedy=f"choose {' or '.join(known)}")
+        for name in ("dim", "link_dim", "batch_size", "queries", "corrupted", "support"):
+            if getattr(self, name) < 1:
+                raise InputError(f"pairs.{name} is {getattr(self, name)}", remedy="give 1 or more")
+        if link_dim % 2:
+            raise InputError(f"pairs.link_dim is {link_dim}", remedy="give an even number: half for each direction")
+        self.history: History | None = None
+
+    def config(self) -> dict[str, Any]:
+        """The options of the constructor, JSON-able."""
+        return {
+            name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"
+        }
+
+    def fit(
+        self,
+        kg: KGSplit,
+        priors: Tensor,
+        *,
+        sides: str = "both",
+        candidates: Mapping[int, Tensor] | None = None,
+        engine: Engine | None = None,
+        callback: Callable[[PairFeatures, int], dict[str, float] | None] | None = None,
+        callback_every: int | None = None,
+    ) -> Self:
+        """Learn from the training triples of ``kg``; its other triples are not looked at.
+
+        Args:
+            kg: The knowledge graph.
+            priors: float [R, P], one row for each relation of ``kg.train``, in the order of their ids.
+            sides: ``"tail"`` trains for ranking tails only, ``"both"`` for heads too.
+            candidates: Relation id to the tails that corrupted pairs are drawn from.
+            engine: Device, seed, progress, checkpoints.
+            callback: Called with these features, ready for use, and the number of steps done.
+            callback_every: Steps between calls.
+
+        Raises:
+            InputError: No training triple, an unknown side, or priors that do not fit.
+        """
+        if sides not in _SIDES:
+            raise InputError(f"sides is {sides!r}", remedy=f"choose {' or '.join(_SIDES)}")
+        if not len(kg.train):
+            raise InputError("there is no training triple", file=kg.source, remedy="give triples of seen relations")
+        seen = torch.unique(kg.train[:, 1]).cpu()
+        if len(priors) != len(seen):
+            raise InputError(f"{len(priors)} prior rows for {len(seen)} relations with training triples")
+        engine = engine or Engine(progress=False)
+        random = torch.Generator().manual_seed(engine.seed)
+        self.graph = _arcs(kg, seen)
+        self.encoder = PairEncoder(
+            len(seen),
+            dim=self.dim,
+            link_dim=self.link_dim,
+            relation_vectors=priors.cpu(),
+            generator=random,
+        )
+        self.attention = RelationAttention(priors.cpu())
+        self.sample: PairSample = sample_pairs(
+            self.graph,
+            kg,
+            seen,
+            queries=self.queries,
+            corrupted=self.corrupted,
+            sides=sides,
+            hard=self.hard,
+            candidates=candidates,
+            generator=random,
+            budget=self.memory_budget,
+        ).to(engine.torch_device)
+        self.graph = self.graph.to(engine.torch_device)
+        loop = PairPretraining(
+            self.encoder,
+            self.attention,
+            self.graph,
+            self.sample,
+            engine,
+            batch_size=self.batch_size,
+            support=self.support,
+            lr=self.lr,
+            table_lr=self.table_lr,
+            loss=self.loss,
+            prototype=self.prototype,
+            margin=self.margin,
+        )
+
+        def call(done: int) -> dict[str, float] | None:
+            return None if callback is None else callback(self, done)
+
+        self.history = engine.run(loop, steps=self.steps, name="pairs", callback=call, callback_every=callback_every)
+        return self
+
+    @torch.no_grad()
+    def training_pairs(self) -> tuple[Tensor, Tensor]:
+        """Features of the drawn true pairs, each with its relation hidden, and their relations.
+
+        Returns:
+            float32 [Q, D], and int64 [Q]: positions among the relations of ``kg.train``.
+        """
+        return true_features(self.encoder, self.graph, self.sample), self.sample.relation
+
+    @torch.no_grad()
+    def relation_means(self) -> Tensor:
+        """Mean feature of each seen relation: float32 [R, D]."""
+        features, relation = self.training_pairs()
+        sums = torch.zeros(len(self.sample.offsets) - 1, features.shape[1], device=features.device)
+        sizes = (self.sample.offsets[1:] - self.sample.offsets[:-1]).to(features.dtype)
+        return sums.index_add_(0, relation, features) / sizes[:, None]
+
+    @torch.no_grad()
+    def attended(self, priors: Tensor) -> Tensor:
+        """Prototypes made by the attention that pre-training used: unit rows [B, D] for prior rows [B, P]."""
+        found: Tensor = self.attention(priors.to(self.graph.device), self.relation_means())
+        return found
+
+    @torch.no_grad()
+    def pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """Features of single pairs: int64 [P] each to float32 [P, D]."""
+        heads, tails = heads.to(self.graph.device), tails.to(self.graph.device)
+        chunk = rows_under_budget(self.graph.num_entities, bytes_each=4 * 5, budget=self.memory_budget)
+        found = []
+        for some_heads, some_tails in zip(torch.split(heads, chunk), torch.split(tails, chunk), strict=True):
+            anchors, row = torch.unique(some_heads, return_inverse=True)
+            strengths = torch.stack(
+                [walk_strength(walk[row, some_tails]) for walk in self.graph.walks(anchors)], dim=-1
+            )
+            found.append(self.encoder(self.graph, some_heads, some_tails, strengths))
+        return torch.cat(found) if found else torch.zeros(0, self.encoder.dim, device=self.graph.device)
+
+    @torch.no_grad()
+    def scores(self, prototype: Tensor, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        """Similarity of the pairs of each anchor with every entity to a prototype, without making the pairs' features.
+
+        The product of a pair's feature with the prototype is a sum over blocks; those of single entities are computed
+        once, links only where there are some, walks by sparse products.
+
+        Args:
+            prototype: float [D]; its length counts (a mean of unit vectors is shorter where they disagree).
+            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            side: Which end is asked for.
+
+        Returns:
+            float32 [Q, E].
+        """
+        encoder, graph = self.encoder, self.graph
+        anchors = anchors.to(graph.device)
+        head, tail, link, *walk = torch.split(prototype.to(graph.device, torch.float32), encoder.sizes)
+        weights = encoder.weights()
+        tables = self._entity_tables()
+        asked, given = (tail, head) if side == "tail" else (head, tail)
+        asked_at, given_at = (1, 0) if side == "tail" else (0, 1)
+        found = (tables[asked_at] @ (weights[asked_at] * asked))[None] + (
+            tables[given_at][anchors] @ (weights[given_at] * given)
+        )[:, None]
+        for steps, amounts in enumerate(graph.walks(anchors), start=1):
+            # Blocks 3, 4 and 5 are the walks of 1, 2 and 3 steps.
+            found += encoder.walk_block(steps, walk_strength(amounts)) * (weights[2 + steps] * walk[steps - 1])
+        rows, kinds, targets = graph.arcs_of(anchors)
+        if side == "head":
+            # An arc from the anchor, which is the tail, is the same link seen from its other end.
+            kinds = (kinds + graph.num_relations) % (2 * graph.num_relations)
+        pair, arc = torch.unique_consecutive(rows * graph.num_entities + targets, return_inverse=True)
+        found.view(-1)[pair] += encoder.link_block((arc, kinds), len(pair)) @ (weights[2] * link)
+        return found
+
+    def _entity_tables(self) -> tuple[Tensor, Tensor]:
+        everyone = torch.arange(self.graph.num_entities, device=self.graph.device)
+        profile = self.graph.profiles.of(everyone)
+        return (
+            self.encoder.entity_block("head", profile, len(everyone)),
+            self.encoder.entity_block("tail", profile, len(everyone)),
+        )
+
+    def encoder_state(self) -> dict[str, Any]:
+        """What training changes, as tensors."""
+        return {"encoder": self.encoder.state_dict(), "attention": self.attention.state_dict()}
+
+    def load_encoder_state(self, state: Mapping[str, Any]) -> Self:
+        """Put back what :meth:`encoder_state` gave."""
+        self.encoder.load_state_dict(state["encoder"])
+        self.attention.load_state_dict(state["attention"])
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """What scoring needs, as tensors."""
+        graph = self.graph
+        return {
+            **self.encoder_state(),
+            "arcs": {"source": graph.source, "kind": graph.kind, "target": graph.target},
+            "sizes": [graph.num_entities, graph.num_relations],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """Put back what :meth:`state_dict` gave."""
+        entities, relations = state["sizes"]
+        arcs = state["arcs"]
+        self.graph = object.__new__(PairGraph)
+        self.graph._set(entities, relations, arcs["source"], arcs["kind"], arcs["target"])
+        known = torch.zeros_like(state["encoder"]["relation_vectors"], device="cpu")
+        encoder = PairEncoder(relations, dim=self.dim, link_dim=self.link_dim, relation_vectors=known)
+        self.encoder = encoder.to(self.graph.device)
+        self.attention = RelationAttention(known).to(self.graph.device)
+        return self.load_encoder_state(state)
+
+
+def _arcs(kg: KGSplit, seen: Tensor) -> PairGraph:
+    """The training triples as arcs whose kinds are positions in ``seen``."""
+    position = torch.full((kg.num_relations,), -1, dtype=torch.int64)
+    position[seen] = torch.arange(len(seen))
+    train = kg.train.cpu()
+    return PairGraph(torch.stack([train[:, 0], position[train[:, 1]], train[:, 2]], dim=1), kg.num_entities, len(seen))
+
+
+def unit_mean(samples: Tensor) -> Tensor:
+    """The vector whose product with a feature is the mean cosine to the samples: mean of unit rows, [D]."""
+    return F.normalize(samples.float(), dim=1).mean(dim=0)

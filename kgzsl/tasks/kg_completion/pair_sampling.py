@@ -1,0 +1,127 @@
+"""Queries of seen relations, each as if its relation were unseen: true pairs, corrupted pairs, walks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.tasks.kg_completion.pair_encoder import walk_strength
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.ranking import rows_under_budget
+
+__all__ = ["PairSample", "sample_pairs"]
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """Queries with their true pair first and corrupted pairs behind it.
+
+    Args:
+        relation: int64 [Q].
+        heads: int64 [Q, 1 + M].
+        tails: int64 [Q, 1 + M].
+        strengths: float32 [Q, 1 + M, 3], walk strengths in the graph without the query's relation.
+        wrong: bool [Q, 1 + M], corrupted pairs that are true after all, or the same as the true one.
+        offsets: int64 [R + 1], where the queries of each seen relation begin.
+    """
+
+    relation: Tensor
+    heads: Tensor
+    tails: Tensor
+    strengths: Tensor
+    wrong: Tensor
+    offsets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.relation)
+
+    def to(self, device: torch.device | str) -> PairSample:
+        """The same sample on ``device``."""
+        return PairSample(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+def sample_pairs(
+    graph: PairGraph,
+    kg: KGSplit,
+    relations: Tensor,
+    *,
+    queries: int,
+    corrupted: int,
+    sides: str,
+    hard: float,
+    candidates: Mapping[int, Tensor] | None,
+    generator: torch.Generator,
+    budget: int,
+) -> PairSample:
+    """Draw queries of each relation and corrupt one end of each.
+
+    Args:
+        graph: Arcs whose kinds are positions in ``relations``.
+        kg: Its training triples, and nothing else of it, are used.
+        relations: int64 [R], ids of the seen relations.
+        queries: At most so many of each relation.
+        corrupted: M, corrupted pairs of each query.
+        sides: ``"tail"`` corrupts tails; ``"both"`` tails of one half and heads of the other.
+        hard: Share of the corrupted ends drawn from the candidates of the relation, or where it has none from the
+            ends that its own triples have; the others are drawn from all entities.
+        candidates: Relation id to entity ids, for tails.
+        generator: Random state on the CPU.
+        budget: Bytes that walks may take at a time.
+    """
+    train = kg.train.cpu()
+    index = FilterIndex(train, kg.num_entities, kg.num_relations)
+    chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 5, budget=budget)
+    parts: list[tuple[Tensor, ...]] = []
+    counts = []
+    arcs = graph.to("cpu")
+    for position, relation in enumerate(relations.tolist()):
+        triples = train[train[:, 1] == relation]
+        chosen = triples[torch.randperm(len(triples), generator=generator)[:queries]]
+        half = len(chosen) if sides == "tail" else (len(chosen) + 1) // 2
+        hidden = arcs.without(position)
+        given = None if candidates is None else candidates.get(relation)
+        for rows, end in ((chosen[:half], 2), (chosen[half:], 0)):
+            pool = given.cpu() if given is not None and len(given) and end == 2 else torch.unique(triples[:, end])
+            parts += [
+                _corrupt(batch, end, position, pool, hidden, index, corrupted, hard, generator)
+                for batch in torch.split(rows, chunk)
+            ]
+        counts.append(len(chosen))
+    of_query, heads, tails, strengths, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
+    return PairSample(of_query, heads, tails, strengths, wrong, offsets=torch.tensor([0, *counts]).cumsum(0))
+
+
+def _corrupt(
+    rows: Tensor,
+    end: int,
+    position: int,
+    pool: Tensor,
+    graph: PairGraph,
+    index: FilterIndex,
+    corrupted: int,
+    hard: float,
+    generator: torch.Generator,
+) -> tuple[Tensor, ...]:
+    anchor, true = rows[:, 2 - end], rows[:, end : end + 1]
+    shape = (len(rows), corrupted)
+    near = pool[torch.randint(len(pool), shape, generator=generator)]
+    far = torch.randint(graph.num_entities, shape, generator=generator)
+    drawn = torch.where(torch.rand(shape, generator=generator) < hard, near, far)
+    ends = torch.cat([true, drawn], dim=1)
+    kept = torch.stack(
+        [anchor.repeat_interleave(corrupted), rows[:, 1].repeat_interleave(corrupted), drawn.reshape(-1)], 1
+    )
+    if end == 0:
+        kept = kept.flip(1)
+    wrong = torch.zeros(ends.shape, dtype=torch.bool)
+    wrong[:, 1:] = index.contains(kept).view(shape)
+    strengths = torch.stack([walk_strength(walk.gather(1, ends)) for walk in graph.walks(anchor)], dim=-1)
+    anchors = anchor[:, None].expand_as(ends)
+    heads, tails = (anchors, ends) if end == 2 else (ends, anchors)
+    relation = torch.full((len(rows),), position, dtype=torch.int64)
+    return relation, heads, tails, strengths, wrong

@@ -1,0 +1,316 @@
+"""From a recipe to a result: priors, selection on held-out seen relations, training, controls, one final score."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from kgzsl import datasets
+from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._knowledge import build_priors, read_graph
+from kgzsl.tasks.kg_completion._assemble import assemble
+from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
+from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
+from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
+from kgzsl.tasks.result import RunResult
+
+if TYPE_CHECKING:
+    from kgzsl.recipe import CompletionRecipe
+
+__all__ = ["CompletionRun", "run"]
+
+Log = Callable[[str], None]
+PENALTIES = [10.0**k for k in range(-4, 3)]
+
+
+def run(
+    recipe: CompletionRecipe,
+    *,
+    data: KGSplit | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    progress: bool | str = "auto",
+    log: Log | None = None,
+) -> RunResult:
+    """Run a completion recipe: the method, its baselines and its controls, over all seeds.
+
+    Nothing but the last step sees a test triple: the steps of the pair features, the epochs of the generator and the
+    penalty of the closed-form map are chosen on held-out seen relations.
+
+    Args:
+        recipe: What to do.
+        data: The knowledge graph, where it is in memory already; else the recipe's.
+        out: The run folder; checkpoints are kept under ``out/checkpoint``. None keeps none.
+        resume: Go on with what ``out/checkpoint`` has.
+        progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.
+        log: Told in one line what begins.
+
+    Raises:
+        InputError: Bad data, priors or options; nothing is left half-written.
+        KeyboardInterrupt: Stopped by the user; ``resume=True`` goes on.
+    """
+    return CompletionRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log).go()
+
+
+class CompletionRun:
+    """One run of a completion recipe; see :func:`run`. Its steps can be called one by one."""
+
+    def __init__(
+        self,
+        recipe: CompletionRecipe,
+        *,
+        data: KGSplit | None = None,
+        out: Path | None = None,
+        resume: bool = False,
+        progress: bool | str = "auto",
+        log: Log | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.start = time.perf_counter()
+        self.seeds = recipe.protocol.seed_list
+        self.seconds: dict[str, float] = {}
+        self.folder = None if out is None else Path(out) / "checkpoint"
+        self._log = log
+        self.engine = Engine(
+            device=recipe.train.device,
+            precision=recipe.train.precision,
+            devices=recipe.train.devices,
+            seed=self.seeds[0],
+            checkpoint=self.folder,
+            checkpoint_every=recipe.train.checkpoint_every,
+            resume=resume and self.folder is not None,
+            progress=progress,
+        )
+        loaded = data if data is not None else datasets.load(recipe.dataset.name, **recipe.dataset.options)
+        if not isinstance(loaded, KGSplit):
+            raise InputError(
+                f"{recipe.dataset.name!r} is an image data set, not a knowledge graph",
+                **recipe.where("dataset"),
+                remedy="choose a knowledge graph, or write task: image_classification",
+            )
+        self.features = PairFeatures(**self._pair_options())
+        self.graph = read_graph(recipe, loaded)  # type: ignore[arg-type]  # reads what both recipes have
+        made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
+        asked = recipe.protocol.candidates
+        headline = "all" if asked == "given" and made["given"] is None else asked
+        if made.get(headline) is None:
+            raise InputError(
+                f"the data have no candidates of the kind {asked!r}",
+                **recipe.where("protocol", "candidates"),
+                remedy=f"choose among {', '.join(name for name, rule in made.items() if rule is not None)}",
+            )
+        self.rules = [made[headline], *(rule for name, rule in made.items() if rule is not None and name != headline)]
+        self.protocol = CompletionProtocol(
+            loaded,
+            [rule for rule in self.rules if rule is not None],
+            validation=recipe.protocol.validation,
+            sides=recipe.protocol.sides,
+            filtered=recipe.protocol.filtered,
+            seed=self.seeds[0],
+            fraction=recipe.protocol.fraction,
+            budget=self.features.memory_budget,
+        )
+        self.data_name, self.notes = loaded.name, list(loaded.notes)
+        self.entities, self.relations = loaded.entities, loaded.relations
+        mapping = (recipe.graph.mapping if recipe.graph is not None else None) or {}
+        self.called = [mapping.get(name, name) for name in self.relations]
+        self.seen_names, self.unseen_names = (
+            loaded.names_of(loaded.seen_relations),
+            loaded.names_of(loaded.unseen_relations),
+        )
+        self.warnings: list[str] = []
+        self.history: list[dict[str, Any]] = []
+        self.chosen: dict[str, Any] = {}
+        self.model: RelationCompleter | None = None
+        self.priors: ClassPriors | None = None
+
+    def _pair_options(self) -> dict[str, Any]:
+        """The recipe's ``pairs``; an unknown option is refused with the nearest known one."""
+        from kgzsl.errors import nearest
+
+        known = PairFeatures().config()
+        for option in self.recipe.pairs:
+            if option not in known:
+                close = nearest(option, known)
+                raise InputError(
+                    f"pairs has no option {option!r}",
+                    **self.recipe.where("pairs", option),
+                    remedy=f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known)}",
+                )
+        return dict(self.recipe.pairs)
+
+    def go(self) -> RunResult:
+        """All of it."""
+        scorers: dict[str, Scorer] = {}
+        for seed in self.seeds:
+            priors = self._timed("priors", partial(self.make_priors, seed))
+            if self.priors is None:
+                self.priors = priors
+            scorers |= self.scorers(seed, priors, "")
+            if "link_overlap" in self.recipe.controls:
+                scorers[f"{seed}/link_overlap"] = self.link_overlap(priors)
+            if "shuffled" in self.recipe.controls:
+                with warnings.catch_warnings():
+                    # A shuffled graph says little about some relations: that is the point.
+                    warnings.simplefilter("ignore")
+                    wrong = self._timed("priors", partial(self.make_priors, seed, shuffle=seed + 1))
+                scorers |= self.scorers(seed, wrong, "shuffled.")
+        self.log("scoring the test triples")
+        found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10))
+        return assemble(self, found)
+
+    def log(self, line: str) -> None:
+        """Tell the user one line."""
+        if self._log is not None:
+            self._log(line)
+
+    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        begun = time.perf_counter()
+        result = work()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+        return result
+
+    def make_priors(self, seed: int, *, shuffle: int | None = None) -> ClassPriors:
+        """The priors of all relations, real or (with a seed for it) of the shuffled graph."""
+        self.log(f"seed {seed}: {'priors' if shuffle is None else 'shuffled priors'}")
+        engine = self._engine(seed, "priors" if shuffle is None else "shuffled-priors")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            made = build_priors(
+                self.recipe,  # type: ignore[arg-type]  # reads what both recipes have
+                self.relations,
+                self.called,
+                {},
+                self.graph,
+                engine=engine,
+                shuffle=shuffle,
+            )
+        if shuffle is None:
+            self.warnings += [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
+        return made
+
+    def new_model(self, seed: int, **pairs: Any) -> RelationCompleter:
+        """The recipe's completer, not yet fitted."""
+        generator = self.recipe.generator
+        return RelationCompleter(
+            None if generator is None else generator.name,
+            samples=self.recipe.samples_per_relation,
+            generator_options=None if generator is None else generator.options,
+            pairs={**self._pair_options(), **pairs},
+            seed=seed,
+            device=self.recipe.train.device,
+            precision=self.recipe.train.precision,
+        )
+
+    def scorers(self, seed: int, priors: ClassPriors, prefix: str) -> dict[str, Scorer]:
+        """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations."""
+        kind = "shuffled ontology" if prefix else "real ontology"
+        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind))
+        self.chosen.setdefault(
+            f"{prefix}generator" if model.generator_ is not None else f"{prefix}ridge", dict(model.chosen_)
+        )
+        if not prefix and seed == self.seeds[0]:
+            self.model = model
+        found = {f"{seed}/{prefix}method": model.scorer}
+        rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
+        seen = rows[model._seen]
+        if model.generator_ is not None:
+            penalty = self._penalty(seed, chooser, rows)
+            self.chosen.setdefault(f"{prefix}ridge", {"penalty": penalty})
+            means = model.features_.relation_means()
+            ridge = ridge_prototypes(seen, means, rows, penalty=penalty)
+            found[f"{seed}/{prefix}ridge"] = _prototype_scorer(model.features_, ridge)
+            if "nearest_prior" in self.recipe.controls and not prefix:
+                found[f"{seed}/nearest_prior"] = _prototype_scorer(
+                    model.features_, nearest_prototypes(seen, means, rows)
+                )
+        return found
+
+    def _fit(
+        self, seed: int, priors: ClassPriors, prefix: str, kind: str
+    ) -> tuple[RelationCompleter, RelationCompleter]:
+        """The final model, and the one that choices were made with, which is the same where nothing is given back."""
+        protocol = self.protocol
+        rule = protocol.rules[0].name
+        validate = protocol.validate if protocol.selects else None
+        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every()}
+
+        def fit(model: RelationCompleter, kg: KGSplit, stage: str, **more: Any) -> RelationCompleter:
+            engine = self._engine(seed, f"{prefix}{stage}")
+            model.fit(kg, priors, engine=engine, candidates=training_candidates(kg, rule), **options, **more)
+            self._remember(model, seed, f"{prefix}{stage}")
+            return model
+
+        if not protocol.twice:
+            self.log(f"seed {seed}: training, {kind}")
+            model = fit(self.new_model(seed), protocol.final_kg, "train", validate=validate)
+            return model, model
+        self.log(f"seed {seed}: selection on held-out relations, {kind}")
+        chooser = fit(self.new_model(seed), protocol.selection_kg, "selection", validate=validate)
+        chosen = chooser.chosen_
+        self.log(f"seed {seed}: training, {kind}")
+        final = self.new_model(seed, steps=chosen["steps"])
+        if "epochs" in chosen:
+            final.set_params(generator_options={**(final.generator_options or {}), "epochs": chosen["epochs"]})
+        fit(final, protocol.final_kg, "train")
+        final.chosen_ = chosen
+        return final, chooser
+
+    def _every(self) -> tuple[int, int]:
+        epochs = 0 if self.recipe.generator is None else int(self.recipe.generator.options.get("epochs", 30))
+        return max(1, self.features.steps // 4), max(1, epochs // 6)
+
+    def _penalty(self, seed: int, model: RelationCompleter, rows: torch.Tensor) -> float:
+        """The ridge penalty that does best on validation relations (0.1 where there are none)."""
+        if not self.protocol.selects:
+            return 0.1
+        means, seen = model.features_.relation_means(), rows[model._seen]
+        values = {
+            penalty: self.protocol.validate(
+                _prototype_scorer(model.features_, ridge_prototypes(seen, means, rows, penalty=penalty))
+            )
+            for penalty in PENALTIES
+        }
+        best = max(values, key=lambda penalty: values[penalty])
+        self.history.append(
+            {"seed": seed, "stage": "ridge", "step": 0, "penalty": best, "validation.mrr": values[best]}
+        )
+        return best
+
+    def link_overlap(self, priors: ClassPriors) -> Scorer:
+        """The training-free control, with the real priors."""
+        assert self.model is not None
+        rows = priors.align(self.relations).to_tensor()
+        rule = LinkOverlap(self.model.features_.graph, rows[self.model._seen])
+        return lambda relation, anchors, side: rule.scores(rows[relation], anchors, side=side)
+
+    def _engine(self, seed: int, stage: str) -> Engine:
+        folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
+        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder)
+
+    def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
+        for part, history in (
+            ("pairs", model.features_.history),
+            ("generator", None if model.generator_ is None else model.generator_.history),
+        ):
+            if history is not None:
+                self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]
+
+
+def _prototype_scorer(features: PairFeatures, prototypes: torch.Tensor) -> Scorer:
+    unit = torch.nn.functional.normalize(prototypes, dim=1)
+    return lambda relation, anchors, side: features.scores(unit[relation], anchors, side=side)

@@ -1,0 +1,181 @@
+"""The honest protocol of completion: selection on held-out seen relations, test triples behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate
+
+__all__ = ["CompletionProtocol"]
+
+_KINDS = ("held-out-relations", "none", "oracle")
+
+
+class CompletionProtocol:
+    """Owns the triples. Methods are trained on ``selection_kg`` or ``final_kg``, which hold no test triple.
+
+    Where the data set names validation relations, these are what choices are made on, and nothing has to be trained
+    twice: they are no part of training. Otherwise some seen relations, drawn with the seed, are held out for selection
+    and given back for the final training.
+
+    Args:
+        kg: The knowledge graph.
+        rules: Candidate rules; the first one is the headline and the one of selection.
+        validation: ``"held-out-relations"``, ``"none"`` (nothing is selected), or ``"oracle"``: select on the test
+            triples, which is stamped on the result.
+        sides: ``"tail"`` or ``"both"``.
+        filtered: Take other known answers out of the candidates.
+        seed: Decides the held-out relations, and the validation queries where there are very many.
+        fraction: Share of seen relations to hold out, where the data set names none.
+        queries: At most so many validation triples of each relation.
+        budget: Bytes for a chunk of scores.
+    """
+
+    def __init__(
+        self,
+        kg: KGSplit,
+        rules: Sequence[CandidateRule],
+        *,
+        validation: str = "held-out-relations",
+        sides: str = "both",
+        filtered: bool = True,
+        seed: int = 0,
+        fraction: float = 0.2,
+        queries: int = 100,
+        budget: int = 256 * 2**20,
+    ) -> None:
+        if validation not in _KINDS:
+            raise InputError(
+                f"no validation is called {validation!r}",
+                place="protocol.validation",
+                remedy=f"choose {', '.join(_KINDS)}",
+            )
+        if sides not in ("tail", "both"):
+            raise InputError(f"sides is {sides!r}", place="protocol.sides", remedy="choose tail or both")
+        if not len(kg.unseen_relations) or not len(kg.test):
+            raise InputError(
+                "no relation of this knowledge graph is unseen", file=kg.source, remedy="say which: unseen_relations"
+            )
+        self.validation, self.sides, self.filtered = validation, sides, filtered
+        self.rules, self.budget = list(rules), budget
+        self._kg = kg
+        self._opened = False
+        self._held_out, self._queries = self._choose(seed, fraction, queries)
+        empty = kg.test.new_zeros(0, 3)
+        self.final_kg = _without_test(kg, empty)
+        self.selection_kg = self.final_kg
+        if self.oracle or validation == "none" or len(kg.valid_relations):
+            return
+        self.selection_kg = self.final_kg.with_validation_relations(kg.names_of(self._held_out))
+
+    def _choose(self, seed: int, fraction: float, count: int) -> tuple[Tensor, Tensor]:
+        kg = self._kg
+        random = np.random.default_rng(seed)
+        if self.validation == "none":
+            return kg.valid_relations[:0], kg.valid[:0]
+        if self.oracle:
+            relations, triples = kg.unseen_relations, kg.test
+        elif len(kg.valid_relations):
+            relations, triples = kg.valid_relations, kg.valid
+        else:
+            number = max(1, round(fraction * len(kg.seen_relations)))
+            if number >= len(kg.seen_relations):
+                raise InputError(
+                    f"{len(kg.seen_relations)} seen relations are too few to hold {number} of them out",
+                    place="protocol.fraction",
+                    remedy="lower protocol.fraction, or validation: none",
+                )
+            drawn = random.choice(kg.seen_relations.cpu().numpy(), size=number, replace=False)
+            relations, triples = torch.from_numpy(np.sort(drawn)), kg.train
+        kept = []
+        for relation in relations.tolist():
+            mine = triples[triples[:, 1] == relation].cpu()
+            kept.append(mine[torch.from_numpy(random.permutation(len(mine))[:count])])
+        return relations, torch.cat(kept) if kept else triples[:0].cpu()
+
+    @property
+    def oracle(self) -> bool:
+        """Whether selection sees test triples."""
+        return self.validation == "oracle"
+
+    @property
+    def selects(self) -> bool:
+        """Whether there is anything to select on."""
+        return len(self._queries) > 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether the final training differs from that of selection."""
+        return self.selection_kg is not self.final_kg
+
+    def validate(self, scorer: Scorer) -> float:
+        """Mean reciprocal rank on the validation queries, averaged over relations so that none outweighs the others."""
+        found = evaluate(
+            self._kg,
+            self._queries,
+            scorer,
+            self.rules[:1],
+            sides=self.sides,
+            filtered=self.filtered,
+            budget=self.budget,
+        )
+        reciprocal = 1 / found.ranks[self.rules[0].name]
+        of_relations = [reciprocal[found.relation == relation].mean() for relation in torch.unique(found.relation)]
+        return float(torch.stack(of_relations).mean())
+
+    def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """How the selection was done, JSON-able: ``by``, ``classes``, ``chosen``, ``setting``, ``oracle``."""
+        return {
+            "by": self.validation,
+            "classes": self._kg.names_of(self._held_out),
+            "candidates": self.rules[0].name,
+            "sides": self.sides,
+            "queries": len(self._queries),
+            "chosen": dict(chosen or {}),
+            "setting": "inductive",
+            "oracle": self.oracle,
+        }
+
+    def final_score(self, scorers: Mapping[str, Scorer], *, top: int = 0) -> dict[str, Evaluation]:
+        """Open the door: the ranks of every method on the test triples, at once.
+
+        Args:
+            scorers: Name to scorer; none is told a true answer.
+            top: Best candidates to keep of each query.
+
+        Raises:
+            RuntimeError: It was opened before.
+        """
+        if self._opened:
+            raise RuntimeError(
+                "the test triples were used already: score everything in one call, or make a new protocol"
+            )
+        self._opened = True
+        unseen = torch.isin(self._kg.test[:, 1], self._kg.unseen_relations)
+        return {
+            name: evaluate(
+                self._kg,
+                self._kg.test[unseen],
+                scorer,
+                self.rules,
+                sides=self.sides,
+                filtered=self.filtered,
+                top=top,
+                budget=self.budget,
+            )
+            for name, scorer in scorers.items()
+        }
+
+
+def _without_test(kg: KGSplit, empty: Tensor) -> KGSplit:
+    from dataclasses import replace
+
+    return replace(kg, test=empty, valid=empty if not len(kg.valid_relations) else kg.valid)

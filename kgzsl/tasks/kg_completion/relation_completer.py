@@ -1,0 +1,402 @@
+"""The estimator: completes relations that were never in training, from what is known about them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine
+from kgzsl.errors import InputError, nearest
+from kgzsl.generators import FeatureGenerator
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
+from kgzsl.tasks.kg_completion.pair_features import PairFeatures, unit_mean
+from kgzsl.tasks.ranking import rows_under_budget
+
+__all__ = ["Completion", "RelationCompleter"]
+
+Validate = Callable[[Scorer], float]
+
+
+class Completion(NamedTuple):
+    """One proposed triple, by names; its score is the mean cosine to the features drawn for the relation."""
+
+    head: str
+    relation: str
+    tail: str
+    score: float
+
+
+class RelationCompleter:
+    """Learns on the seen relations of a knowledge graph, answers for any relation that has a prior.
+
+    Pair features are trained on the seen relations, each playing the unseen one in turn; a generator, the same that
+    makes image features, learns "prior -> pair features"; for an unseen relation it draws ``samples`` features, and
+    candidates are ranked by their mean cosine to these (Qin et al., "Generative Adversarial Zero-Shot Relational
+    Learning for Knowledge Graphs", AAAI 2020; Geng et al., "OntoZSL", WWW 2021).
+
+    Args:
+        generator: A name of ``kgzsl.generators.generators``, an unfitted generator, or None: prototypes by ridge
+            regression from priors to the seen relations' mean features.
+        samples: Features drawn for a relation.
+        generator_options: Options of a generator given by name.
+        pairs: Options of :class:`PairFeatures`.
+        penalty: Of the ridge regression, where there is no generator.
+        seed: Of everything.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        precision: As in :class:`kgzsl.engine.Engine`.
+
+    Attributes:
+        features_: The fitted :class:`PairFeatures`.
+        generator_: The fitted generator, or None.
+        priors_: The priors of all relations, seen and unseen.
+        seen_: Names of the relations with training triples.
+        chosen_: What was chosen on validation relations: ``steps``, ``epochs``, and the figures that they gave.
+    """
+
+    def __init__(
+        self,
+        generator: str | FeatureGenerator | None = "wgan",
+        *,
+        samples: int = 20,
+        generator_options: Mapping[str, Any] | None = None,
+        pairs: Mapping[str, Any] | None = None,
+        penalty: float = 0.1,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        if samples < 1:
+            raise InputError(f"samples is {samples}", remedy="give 1 or more")
+        self.generator = generator
+        self.samples = samples
+        self.generator_options = generator_options
+        self.pairs = pairs
+        self.penalty = penalty
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
+        """The options of the constructor."""
+        names = ("generator", "samples", "generator_options", "pairs", "penalty", "seed", "device", "precision")
+        return {name: getattr(self, name) for name in names}
+
+    def set_params(self, **options: Any) -> Self:
+        """Change options of the constructor; returns itself."""
+        for name, value in options.items():
+            if name not in self.get_params():
+                close = nearest(name, self.get_params())
+                raise InputError(
+                    f"RelationCompleter has no option {name!r}", remedy=f"did you mean {close[0]!r}?" if close else None
+                )
+            setattr(self, name, value)
+        return self
+
+    def fit(
+        self,
+        kg: KGSplit,
+        priors: ClassPriors,
+        *,
+        sides: str = "both",
+        candidates: Mapping[int, Tensor] | None = None,
+        validate: Validate | None = None,
+        every: tuple[int, int] = (50, 5),
+        engine: Engine | None = None,
+        features: PairFeatures | None = None,
+    ) -> Self:
+        """Train on the training triples of ``kg``; its other triples are not looked at.
+
+        Args:
+            kg: The knowledge graph.
+            priors: Vectors of its relations, seen and unseen; more do no harm.
+            sides: ``"tail"`` trains for ranking tails only, ``"both"`` for heads too.
+            candidates: Relation id to the tails that corrupted training pairs are drawn from; see
+                :func:`kgzsl.tasks.kg_completion.candidate_rules.training_candidates`.
+            validate: Told a scorer, says how good it is (higher is better) on relations that are no part of training.
+                With it, the best steps of the pair features and the best epochs of the generator are kept.
+            every: Steps of the pair features, and epochs of the generator, between validations.
+            engine: Device, seed, progress, checkpoints; made from the options where left out.
+            features: Pair features that are fitted already, on the same graph and priors.
+
+        Raises:
+            InputError: A relation of ``kg`` without a prior, or no training triple.
+            TrainingError: A loss became NaN or infinite.
+        """
+        engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=False)
+        self._set_names(kg, priors)
+        prior_rows = self._prior_rows.to(engine.torch_device)
+        self.chosen_: dict[str, Any] = {}
+        if features is None:
+            features = PairFeatures(**(self.pairs or {}))
+            keep = _Best(validate)
+
+            def look(fitted: PairFeatures, done: int) -> dict[str, float] | None:
+                means = fitted.relation_means()
+                scorer = _scorer(fitted, fitted.attention(prior_rows, means))
+                return keep.look(done, scorer, lambda: fitted.encoder_state())
+
+            features.fit(
+                kg,
+                prior_rows[self._seen],
+                sides=sides,
+                candidates=candidates,
+                engine=engine,
+                callback=look,
+                callback_every=every[0] if validate is not None else None,
+            )
+            if keep.state is not None:
+                features.load_encoder_state(keep.state)
+                self.chosen_ |= {"steps": keep.at, "pairs.validation.mrr": keep.value}
+        self.features_ = features
+        self.generator_: FeatureGenerator | None = self._new_generator()
+        self._drawn: dict[int, Tensor] = {}
+        if self.generator_ is None:
+            self._means = features.relation_means()
+            return self
+        keep = _Best(validate)
+
+        def listen(fitted: FeatureGenerator, done: int) -> dict[str, float] | None:
+            return keep.look(done, self._generated_scorer(fitted), lambda: fitted.state_dict())
+
+        pairs, labels = features.training_pairs()
+        self.generator_.fit(
+            pairs,
+            labels,
+            prior_rows[self._seen],
+            engine=engine,
+            callback=listen,
+            callback_every_epochs=every[1] if validate is not None else None,
+        )
+        if keep.state is not None:
+            self.generator_.load_state_dict(keep.state)
+            self.chosen_ |= {"epochs": keep.at, "generator.validation.mrr": keep.value}
+        return self
+
+    def _set_names(self, kg: KGSplit, priors: ClassPriors) -> None:
+        self.priors_ = priors.align(kg.relations)
+        self._prior_rows = self.priors_.to_tensor()
+        self._seen = torch.unique(kg.train[:, 1]).cpu()
+        self.entities_, self.relations_ = kg.entities, kg.relations
+        self.seen_ = kg.names_of(self._seen)
+        self._known = kg.train.cpu()
+
+    def _new_generator(self) -> FeatureGenerator | None:
+        from kgzsl import generators
+
+        if self.generator is None:
+            return None
+        if isinstance(self.generator, str):
+            return generators.make(self.generator, **(self.generator_options or {}))
+        return copy.deepcopy(self.generator)
+
+    # --------------------------------------------------------------------------------------------------- answering
+
+    def prototypes(self, relation: str | int, n: int | None = None) -> Tensor:
+        """Features that pairs of the relation should have: float [n, D], drawn from the generator.
+
+        Args:
+            relation: Name or id; also one that was never in training.
+            n: How many; ``samples`` of them where left out. Without a generator there is one.
+        """
+        number = self._relation(relation)
+        row = self._prior_rows[number : number + 1].to(self.features_.graph.device)
+        if self.generator_ is None:
+            return ridge_prototypes(self._prior_rows[self._seen].to(row.device), self._means, row, penalty=self.penalty)
+        return self._sample(self.generator_, row, n or self.samples)
+
+    def _sample(self, generator: FeatureGenerator, row: Tensor, count: int) -> Tensor:
+        random = torch.Generator(device="cpu").manual_seed(self.seed)
+        features, _ = generator.sample(row, count, generator=random)
+        return features.to(self.features_.graph.device)
+
+    def _generated_scorer(self, generator: FeatureGenerator) -> Scorer:
+        drawn: dict[int, Tensor] = {}
+
+        def score(relation: int, anchors: Tensor, side: str) -> Tensor:
+            if relation not in drawn:
+                row = self._prior_rows[relation : relation + 1].to(self.features_.graph.device)
+                drawn[relation] = unit_mean(self._sample(generator, row, self.samples))
+            return self.features_.scores(drawn[relation], anchors, side=side)
+
+        return score
+
+    @property
+    def scorer(self) -> Scorer:
+        """Scores of all entities for (relation id, anchors, side)."""
+        return lambda relation, anchors, side: self.scores(relation, anchors, side=side)
+
+    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        """Mean cosine of the pairs of each anchor with every entity to the features drawn for the relation.
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            side: Which end is asked for.
+
+        Returns:
+            float32 [Q, E].
+        """
+        number = self._relation(relation)
+        if number not in self._drawn:
+            self._drawn[number] = unit_mean(self.prototypes(number))
+        return self.features_.scores(self._drawn[number], anchors, side=side)
+
+    def complete(
+        self,
+        relation: str,
+        head: str | None = None,
+        tail: str | None = None,
+        k: int = 20,
+        *,
+        candidates: str | Sequence[str] = "all",
+        known: bool = False,
+    ) -> list[Completion]:
+        """The ``k`` best triples of a relation.
+
+        Args:
+            relation: Its name.
+            head: With it, tails are ranked.
+            tail: With it, heads are ranked. With both, the one triple is scored; with neither, all pairs are ranked.
+            k: How many.
+            candidates: ``"all"`` entities, or the names of those that may be answers.
+            known: Whether triples that were in training may be among the answers.
+
+        Returns:
+            Best first.
+
+        Raises:
+            InputError: An unknown relation, entity or candidate; the nearest names are given.
+        """
+        number = self._relation(relation)
+        if k < 1:
+            raise InputError(f"k is {k}", remedy="give 1 or more")
+        allowed = self._allowed(candidates)
+        if head is not None and tail is not None:
+            anchor, other = self._entity(head), self._entity(tail)
+            score = self.scores(number, torch.tensor([anchor]))[0, other]
+            return [Completion(head, relation, tail, float(score))]
+        side = "head" if head is None and tail is not None else "tail"
+        if head is None and tail is None:
+            anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
+        else:
+            anchors = torch.tensor([self._entity(str(head if tail is None else tail))])
+        chunk = rows_under_budget(len(self.entities_), bytes_each=24, budget=self.features_.memory_budget)
+        found: list[tuple[float, int, int]] = []
+        for some in torch.split(anchors, chunk):
+            table = self.scores(number, some, side=side).cpu()
+            if allowed is not None:
+                table[:, ~allowed] = float("-inf")
+            if not known:
+                self._forget_known(table, number, some, side)
+            values, places = table.flatten().topk(min(k, table.numel()))
+            rows, entities = places // table.shape[1], places % table.shape[1]
+            for value, row, entity in zip(values.tolist(), rows.tolist(), entities.tolist(), strict=True):
+                if value != float("-inf"):
+                    found.append((value, int(some[row]), entity))
+            found = sorted(found, key=lambda one: -one[0])[:k]
+        names = self.entities_
+        ends = ((a, b, s) if side == "tail" else (b, a, s) for s, a, b in found)
+        return [Completion(names[h], relation, names[t], score) for h, t, score in ends]
+
+    def _forget_known(self, table: Tensor, relation: int, anchors: Tensor, side: str) -> None:
+        given, asked = (0, 2) if side == "tail" else (2, 0)
+        mine = self._known[self._known[:, 1] == relation]
+        row_of = torch.full((len(self.entities_),), -1, dtype=torch.int64)
+        row_of[anchors] = torch.arange(len(anchors))
+        rows = row_of[mine[:, given]]
+        table[rows[rows >= 0], mine[rows >= 0, asked]] = float("-inf")
+
+    def _allowed(self, candidates: str | Sequence[str]) -> Tensor | None:
+        if isinstance(candidates, str):
+            if candidates == "all":
+                return None
+            raise InputError(f"candidates={candidates!r} is not known", remedy="give 'all' or a list of entity names")
+        allowed = torch.zeros(len(self.entities_), dtype=torch.bool)
+        allowed[[self._entity(name) for name in candidates]] = True
+        return allowed
+
+    def _relation(self, relation: str | int) -> int:
+        if isinstance(relation, int | np.integer):
+            if not 0 <= relation < len(self.relations_):
+                raise InputError(f"{relation} is no relation id: there are {len(self.relations_)}")
+            return int(relation)
+        return _find(relation, self._relation_ids, "relation")
+
+    def _entity(self, name: str) -> int:
+        return _find(name, self._entity_ids, "entity")
+
+    @property
+    def _relation_ids(self) -> dict[str, int]:
+        return _numbers(self, "relations_")
+
+    @property
+    def _entity_ids(self) -> dict[str, int]:
+        return _numbers(self, "entities_")
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write all that answering needs into a folder, all or nothing, and return it."""
+        from kgzsl.tasks.kg_completion._store import save_model
+
+        return save_model(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> RelationCompleter:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        from kgzsl.tasks.kg_completion._store import load_model
+
+        return load_model(cls, Path(folder), device)
+
+    def __repr__(self) -> str:
+        fitted = f", {len(self.seen_)} seen of {len(self.relations_)} relations" if hasattr(self, "seen_") else ""
+        return f"RelationCompleter({self.generator!r}{fitted})"
+
+
+class _Best:
+    """Keeps the best state that a validation has seen."""
+
+    def __init__(self, validate: Validate | None) -> None:
+        self.validate = validate
+        self.value, self.at = float("-inf"), 0
+        self.state: Any = None
+
+    def look(self, done: int, scorer: Scorer, state: Callable[[], Any]) -> dict[str, float] | None:
+        if self.validate is None:
+            return None
+        value = self.validate(scorer)
+        if value > self.value:
+            self.value, self.at, self.state = value, done, copy.deepcopy(state())
+        return {"validation.mrr": value}
+
+
+def _scorer(features: PairFeatures, prototypes: Tensor) -> Scorer:
+    return lambda relation, anchors, side: features.scores(prototypes[relation], anchors, side=side)
+
+
+def _find(name: str, ids: Mapping[str, int], what: str) -> int:
+    if name not in ids:
+        close = nearest(name, ids)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {len(ids)} of them"
+        raise InputError(f"no {what} is called {name!r}", remedy=hint)
+    return ids[name]
+
+
+def _numbers(model: RelationCompleter, names: str) -> dict[str, int]:
+    key = f"_ids_of_{names}"
+    if key not in model.__dict__:
+        model.__dict__[key] = {name: number for number, name in enumerate(getattr(model, names))}
+    found: dict[str, int] = model.__dict__[key]
+    return found
