@@ -1,0 +1,132 @@
+"""A tiny world on disk: an ontology, features, a recipe; and the command line to run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CLASSES, UNSEEN, PARTS, DIM, ROWS = 16, 4, 8, 24, 24
+NAMES = [f"animal{number:02d}" for number in range(CLASSES)]
+
+RECIPE = """\
+task: image_classification
+dataset: {name: FOLDER/zoo.npz}
+graph: {source: zoo.ttl}
+priors: [{name: attributes}]
+generator: {name: wgan, hidden: 32, epochs: 6, batch_size: 32}
+classifier: {name: softmax, samples_per_class: 20, epochs: 5}
+protocol: {evaluate_every: 3, hits: [2]}
+train: {device: cpu, precision: 32-true}
+"""
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Zoo:
+    """The folder, and what is in it."""
+
+    folder: Path
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def recipe(self) -> Path:
+        return self.folder / "zoo.yaml"
+
+    def save(self, **changes: np.ndarray) -> None:
+        np.savez(self.folder / "zoo.npz", **{**self.arrays, **changes})
+
+    def kgzsl(self, *arguments: object, **options: object) -> Done:
+        """The command line in a process of its own, here."""
+        done = subprocess.run(
+            [sys.executable, "-m", "kgzsl", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **options,  # type: ignore[call-overload]
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+def make_zoo(folder: Path) -> Zoo:
+    random = np.random.default_rng(0)
+    while True:  # every class another set of parts, each part in several seen classes
+        parts = (random.random((CLASSES, PARTS)) < 0.5).astype(np.float32)
+        if len(np.unique(parts, axis=0)) == CLASSES and parts[:-UNSEEN].sum(axis=0).min() >= 3:
+            break
+    mixing = random.normal(size=(PARTS, DIM))
+    labels = np.repeat(np.arange(CLASSES), ROWS)
+    features = np.maximum(parts[labels] @ mixing + 0.3 * random.normal(size=(len(labels), DIM)), 0)
+    lines = ["@prefix : <http://example.org/zoo#> .", "@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> ."]
+    lines += ["@prefix owl: <http://www.w3.org/2002/07/owl#> .", ":has a owl:ObjectProperty ."]
+    for row, name in enumerate(NAMES):
+        lines.append(f':{name} a owl:Class ; rdfs:subClassOf :Family{row % 3} ; rdfs:label "{name}"@en .')
+        for part in np.flatnonzero(parts[row]):
+            some = f"[ a owl:Restriction ; owl:onProperty :has ; owl:someValuesFrom :Part{part} ]"
+            lines.append(f":{name} rdfs:subClassOf {some} .")
+    lines += [f":Family{i} a owl:Class ; rdfs:subClassOf :Animal ." for i in range(3)]
+    lines += [f":Part{i} a owl:Class ." for i in range(PARTS)]
+    (folder / "zoo.ttl").write_text("\n".join(lines) + "\n")
+    (folder / "zoo.yaml").write_text(RECIPE.replace("FOLDER", str(folder)))
+    order = random.permutation(len(labels))
+    arrays = {
+        "features": features[order].astype(np.float32),
+        "labels": labels[order],
+        "class_names": np.array(NAMES),
+        "unseen_classes": np.arange(CLASSES - UNSEEN, CLASSES),
+        "att": parts,
+    }
+    zoo = Zoo(folder, arrays)
+    zoo.save()
+    return zoo
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Zoo:
+    """A fresh world."""
+    return make_zoo(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A world with a finished run in ``run``; not to be changed."""
+    zoo = make_zoo(tmp_path_factory.mktemp("zoo"))
+    done = zoo.kgzsl("run", "zoo.yaml", "--out", "run", "--seeds", 2)
+    assert done.code == 0, done.err
+    (zoo.folder / "run.out").write_text(done.out)
+    return zoo
+
+
+Refusal = Callable[..., None]
+
+
+@pytest.fixture
+def refused() -> Refusal:
+    """Checks for exit status 2, one line with all parts, and nothing written."""
+
+    def check(done: Done, *parts: str, absent: Path | None = None) -> None:
+        assert done.code == 2, done
+        line = done.err.strip().splitlines()[-1]
+        assert line.startswith("kgzsl: ")
+        assert "Traceback" not in done.err
+        for part in parts:
+            assert part in line, (part, line)
+        if absent is not None and absent.exists():
+            files = {file.name for file in absent.rglob("*") if file.is_file()}
+            assert files <= {"recipe.yaml"}, files
+
+    return check
