@@ -143,7 +143,8 @@ def _reduce(table: Any, dim: int) -> npt.NDArray[np.float64]:
     largest = words[np.arange(len(words)), np.abs(words).argmax(axis=1)]
     vectors: npt.NDArray[np.float64] = table @ (words * np.sign(largest)[:, None]).T
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
+    vectors /= np.where(length > 1e-12, length, np.inf)
+    return vectors
 
 
 def _hashed(text: str, dim: int) -> npt.NDArray[np.float64]:

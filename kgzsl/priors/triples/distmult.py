@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,9 @@ class DistMult(TripleEncoder):
     """
 
     name: ClassVar[str] = "distmult"
+    default_loss: ClassVar[Literal["self-adversarial", "softmax"]] = "softmax"
+    default_lr: ClassVar[float] = 0.03
+    default_n3: ClassVar[float] = 0.02
 
     def make_scorer(self) -> TripleScorer:  # noqa: D102
         return DistMultScorer(self.dim)

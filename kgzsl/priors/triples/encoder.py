@@ -39,12 +39,13 @@ class TripleEncoder(PriorEncoder):
         dim: Numbers per class.
         epochs: Passes over the triples.
         batch_size: Triples per step.
-        negatives: Nodes per step that stand in as heads and tails, shared by the batch; 0 takes all nodes.
-        loss: ``"self-adversarial"`` (Sun et al., ICLR 2019, eq. 5 and 6) or ``"softmax"``. None: the model's own.
-        margin: g of the self-adversarial loss; None is 6 for distances and 0 for products.
+        negatives: Nodes per step that stand in as heads and tails, shared by the batch; 0 takes all nodes; None is the
+            model's own number.
+        loss: ``"self-adversarial"`` (Sun et al., ICLR 2019, eq. 5 and 6) or ``"softmax"``; None is the model's own.
+        margin: g of the self-adversarial loss; None is the model's own.
         temperature: Sharpness of the self-adversarial weights.
         lr: Adam's learning rate at the start; None is the model's own.
-        n3: Weight of the N3 penalty (Lacroix et al., ICML 2018).
+        n3: Weight of the N3 penalty (Lacroix et al., ICML 2018); None is the model's own.
         disjointness: ``"relation"`` keeps disjointness as a relation of its own; ``"drop"`` leaves it out.
         holdout: Share of the triples that training does not see and that ``ranking_`` reports on, 0 to less than 1.
         seed: None takes the engine's.
@@ -54,19 +55,21 @@ class TripleEncoder(PriorEncoder):
     default_loss: ClassVar[Literal["self-adversarial", "softmax"]] = "self-adversarial"
     default_margin: ClassVar[float] = 0.0
     default_lr: ClassVar[float] = 0.01
+    default_negatives: ClassVar[int] = 256
+    default_n3: ClassVar[float] = 0.0
 
     def __init__(
         self,
         dim: int = 100,
         *,
         epochs: int = 100,
-        batch_size: int = 512,
-        negatives: int = 256,
+        batch_size: int = 256,
+        negatives: int | None = None,
         loss: Literal["self-adversarial", "softmax"] | None = None,
         margin: float | None = None,
         temperature: float = 1.0,
         lr: float | None = None,
-        n3: float = 0.0,
+        n3: float | None = None,
         disjointness: Literal["relation", "drop"] = "relation",
         holdout: float = 0.0,
         seed: int | None = None,
@@ -162,12 +165,12 @@ class TripleEncoder(PriorEncoder):
     def _options(self) -> TripleOptions:
         return TripleOptions(
             batch_size=self.batch_size,
-            negatives=self.negatives,
+            negatives=self.default_negatives if self.negatives is None else self.negatives,
             loss=self.default_loss if self.loss is None else self.loss,
             margin=self.default_margin if self.margin is None else self.margin,
             temperature=self.temperature,
             lr=self.default_lr if self.lr is None else self.lr,
-            n3=self.n3,
+            n3=self.default_n3 if self.n3 is None else self.n3,
         )
 
     def _generator(self, engine: Engine, device: torch.device) -> torch.Generator:

@@ -60,6 +60,8 @@ class TransE(TripleEncoder):
 
     name: ClassVar[str] = "transe"
     default_margin: ClassVar[float] = 6.0
+    default_lr: ClassVar[float] = 0.005
+    default_negatives: ClassVar[int] = 64
 
     def __init__(
         self,
@@ -67,13 +69,13 @@ class TransE(TripleEncoder):
         *,
         norm: Literal[1, 2] = 1,
         epochs: int = 100,
-        batch_size: int = 512,
-        negatives: int = 256,
+        batch_size: int = 256,
+        negatives: int | None = None,
         loss: Literal["self-adversarial", "softmax"] | None = None,
         margin: float | None = None,
         temperature: float = 1.0,
         lr: float | None = None,
-        n3: float = 0.0,
+        n3: float | None = None,
         disjointness: Literal["relation", "drop"] = "relation",
         holdout: float = 0.0,
         seed: int | None = None,
