@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from kgzsl.priors.registry import encoders, make
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
+    from kgzsl.priors.triples.boxe import BoxE
+    from kgzsl.priors.triples.complex import ComplEx
     from kgzsl.priors.triples.distmult import DistMult
+    from kgzsl.priors.triples.rotate import RotatE
     from kgzsl.priors.triples.transe import TransE
 
 __all__ = [
     "Attributes",
+    "BoxE",
     "ClassPriors",
+    "ComplEx",
     "DistMult",
     "PriorEncoder",
     "PriorWarning",
+    "RotatE",
     "Text",
     "TfidfText",
     "TransE",
@@ -32,7 +38,10 @@ __all__ = [
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
     "Attributes": "attributes",
+    "BoxE": "triples.boxe",
+    "ComplEx": "triples.complex",
     "DistMult": "triples.distmult",
+    "RotatE": "triples.rotate",
     "Text": "text.sentences",
     "TfidfText": "text.tfidf",
     "TransE": "triples.transe",

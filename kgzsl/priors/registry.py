@@ -9,7 +9,10 @@ from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
+from kgzsl.priors.triples.boxe import BoxE
+from kgzsl.priors.triples.complex import ComplEx
 from kgzsl.priors.triples.distmult import DistMult
+from kgzsl.priors.triples.rotate import RotatE
 from kgzsl.priors.triples.transe import TransE
 
 __all__ = ["encoders", "make"]
@@ -19,7 +22,10 @@ encoders: Resolver[PriorEncoder] = Resolver(
     PriorEncoder,
     {
         "attributes": Attributes,
+        "boxe": BoxE,
+        "complex": ComplEx,
         "distmult": DistMult,
+        "rotate": RotatE,
         "text": Text,
         "tfidf": TfidfText,
         "transe": TransE,

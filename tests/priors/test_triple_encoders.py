@@ -5,7 +5,7 @@ import torch
 from kgzsl import InputError
 from kgzsl.engine import Engine
 from kgzsl.knowledge import ClassGraph
-from kgzsl.priors import DistMult, PriorWarning, TransE
+from kgzsl.priors import BoxE, ComplEx, DistMult, PriorWarning, RotatE, TransE
 from kgzsl.priors.triples import DistMultScorer, TransEScorer, TripleLoop, TripleModel, TripleOptions
 
 from .conftest import ZOO, renumbered
@@ -45,7 +45,7 @@ def block_world():
     return ClassGraph.from_triples(triples)
 
 
-@pytest.mark.parametrize("encoder", [TransE, DistMult])
+@pytest.mark.parametrize("encoder", [TransE, DistMult, ComplEx, RotatE, BoxE])
 def test_held_out_triples_are_found_again_and_training_is_what_finds_them(encoder):
     trained = encoder(16, epochs=150, batch_size=32, negatives=16, holdout=0.1).fit(block_world())
     untrained = encoder(16, epochs=1, batch_size=1000, negatives=16, holdout=0.1, lr=1e-9).fit(block_world())

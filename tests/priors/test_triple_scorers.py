@@ -2,12 +2,22 @@ import pytest
 import torch
 
 from kgzsl import InputError
-from kgzsl.priors.triples import DistMultScorer, TransEScorer, TripleModel
+from kgzsl.priors.triples import (
+    BoxEScorer,
+    ComplExScorer,
+    DistMultScorer,
+    RotatEScorer,
+    TransEScorer,
+    TripleModel,
+)
 
 SCORERS = {
     "transe-1": lambda: TransEScorer(6, 1),
     "transe-2": lambda: TransEScorer(6, 2),
     "distmult": lambda: DistMultScorer(6),
+    "complex": lambda: ComplExScorer(6),
+    "rotate": lambda: RotatEScorer(6),
+    "boxe": lambda: BoxEScorer(6),
 }
 
 
@@ -77,6 +87,50 @@ def test_distmult_is_symmetric_and_transe_is_not():
         assert torch.allclose(forth, back) is same
 
 
+def test_complex_is_the_complex_formula_and_distmult_where_imaginary_parts_are_nought():
+    random = torch.Generator().manual_seed(0)
+    h, r, t = (torch.randn(9, 6, generator=random, dtype=torch.float64) for _ in range(3))
+    as_complex = [torch.complex(part[:, :3], part[:, 3:]) for part in (h, r, t)]
+    expected = (as_complex[0] * as_complex[1] * as_complex[2].conj()).sum(dim=1).real
+    torch.testing.assert_close(ComplExScorer(6).score(h, r, t), expected)
+    real = [torch.cat([part[:, :3], torch.zeros(9, 3, dtype=torch.float64)], dim=1) for part in (h, r, t)]
+    torch.testing.assert_close(ComplExScorer(6).score(*real), DistMultScorer(3).score(h[:, :3], r[:, :3], t[:, :3]))
+    conjugated = torch.cat([r[:, :3], -r[:, 3:]], dim=1)
+    torch.testing.assert_close(ComplExScorer(6).score(h, r, t), ComplExScorer(6).score(t, conjugated, h))
+    moduli = sum((part.abs() ** 3).sum(dim=1).mean() for part in as_complex)
+    torch.testing.assert_close(ComplExScorer(6).penalty(h, r, t), moduli)
+
+
+def test_rotations_compose_and_invert():
+    random = torch.Generator().manual_seed(0)
+    h, t = (torch.randn(5, 6, generator=random, dtype=torch.float64) for _ in range(2))
+    first, second = (torch.randn(5, 3, generator=random, dtype=torch.float64) for _ in range(2))
+    scorer = RotatEScorer(6)
+    # The tail that fits exactly (distance 0) after the first turn is the head of the second.
+    complex_head = torch.complex(h[:, :3], h[:, 3:]) * torch.exp(1j * first)
+    middle = torch.cat([complex_head.real, complex_head.imag], dim=1)
+    torch.testing.assert_close(scorer.score(h, first, middle), torch.zeros(5, dtype=torch.float64))
+    torch.testing.assert_close(scorer.score(h, first + second, t), scorer.score(middle, second, t))
+    torch.testing.assert_close(scorer.score(h, first, t), scorer.score(t, -first, h))
+
+
+def test_boxe_distance_inside_outside_and_on_the_edge():
+    """A box of centre 0 and width 2 (so w = 3): u/3 inside, 3u - 1 * (3 - 1/3) outside; both are 1/3 at the edge."""
+    width = torch.log(torch.expm1(torch.tensor(2.0)))  # softplus of this is 2
+    relation = torch.stack([torch.tensor(0.0), width, torch.tensor(0.0), width]).unsqueeze(0)
+    for place, expected in ((0.5, 0.5 / 3), (1.0, 1 / 3), (-1.0, 1 / 3), (2.0, 6 - 3 + 1 / 3)):
+        head = torch.tensor([[place, 0.0]])
+        tail = torch.tensor([[0.0, 0.0]])
+        assert BoxEScorer(2).score(head, relation, tail).item() == pytest.approx(-expected, abs=1e-5)
+    # The tail's bump moves the head, and the head's own does not.
+    assert BoxEScorer(2).score(
+        torch.tensor([[0.5, 0.0]]), relation, torch.tensor([[0.0, 1.5]])
+    ).item() == pytest.approx(-(6 - 3 + 1 / 3), abs=1e-5)
+    assert BoxEScorer(2).score(
+        torch.tensor([[0.5, 0.9]]), relation, torch.tensor([[0.0, 0.0]])
+    ).item() == pytest.approx(-(0.5 / 3 + 0.9 / 3), abs=1e-5)
+
+
 def test_the_penalty_is_the_mean_of_cubes():
     scorer = DistMultScorer(2)
     parts = (torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0, 0.0]]))
@@ -94,3 +148,6 @@ def test_the_same_seed_starts_the_same():
 def test_bad_input():
     with pytest.raises(InputError, match="no norm 3"):
         TransEScorer(4, 3)
+    for scorer in (ComplExScorer, RotatEScorer, BoxEScorer):
+        with pytest.raises(InputError, match="odd"):
+            scorer(5)
