@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit status."""
     try:
-        code = typer.main.get_command(app).main(args=list(argv), prog_name="kgzsl", standalone_mode=False)
+        with warnings.catch_warnings():
+            _plain_warnings()
+            code = typer.main.get_command(app).main(args=list(argv), prog_name="kgzsl", standalone_mode=False)
         sys.stdout.flush()
     except InputError as error:
         return _say(str(error), 2)
@@ -81,6 +84,18 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:
         return _defect(error)
     return code if isinstance(code, int) else 0
+
+
+def _plain_warnings() -> None:
+    """Warnings in one line each, without the place in the code; those of libraries about themselves are left out."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        print(f"kgzsl: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    warnings.showwarning = show  # put back by the caller's catch_warnings
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _say(text: str, code: int) -> int:

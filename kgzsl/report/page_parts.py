@@ -42,6 +42,8 @@ _MEANINGS = {
     "gzsl.unseen": "per-class accuracy on test items of unseen classes, all classes as candidates (%)",
     "gzsl.harmonic": "harmonic mean of S and U (%)",
     "gzsl.ausuc": "area under the curve of unseen against seen accuracy, from 0 to 1",
+    "kgc.linked.mrr": "MRR of the queries whose true pair is already linked by a seen relation",
+    "kgc.unlinked.mrr": "MRR of the queries whose true pair no seen relation links",
     "kgc.mrr": "mean reciprocal rank of the true answer, filtered, ties at their mean rank, from 0 to 1",
 }
 
@@ -127,14 +129,22 @@ def selection_part(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
     if selection.get("oracle"):
         told.append(("oracle", "YES: choices were made on test labels; the figures are no measure of a fair run"))
     for key, value in selection.items():
-        if key not in ("setting", "oracle"):
-            told.append((key.replace("_", " "), _spoken(value)))
+        name = key.replace("_", " ")
+        if key in ("setting", "oracle") or value in (None, [], {}):
+            continue
+        if isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values()):
+            told += [(f"{name}, {inner}", _spoken(entry)) for inner, entry in value.items()]
+        else:
+            told.append((name, _spoken(value)))
     return told
 
 
 def _spoken(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_spoken(item)}" for key, item in value.items())
+        shown = [(key, item) for key, item in value.items() if item not in (None, [], {})]
+        return ", ".join(
+            f"{key} ({_spoken(item)})" if isinstance(item, Mapping) else f"{key} {_spoken(item)}" for key, item in shown
+        )
     if isinstance(value, list | tuple):
         shown = ", ".join(_spoken(item) for item in value[:12])
         return shown if len(value) <= 12 else f"{shown} and {len(value) - 12} more"
@@ -205,7 +215,13 @@ def class_graph_part(result: RunResult) -> dict[str, Any] | None:
         return None
     scores, errors, score = _by_class(result)
     view = class_graph_view(
-        result.graph, result.seen, result.unseen, priors=result.priors, scores=scores, errors=errors
+        result.graph,
+        result.seen,
+        result.unseen,
+        priors=result.priors,
+        scores=scores,
+        errors=errors,
+        noun="relations" if result.task == "kg_completion" else "classes",
     )
     if view is None:
         return None

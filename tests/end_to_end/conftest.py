@@ -130,3 +130,54 @@ def refused() -> Refusal:
             assert files <= {"recipe.yaml"}, files
 
     return check
+
+
+COMPLETION = """\
+task: kg_completion
+dataset: FOLDER/kg
+graph: {source: schema.ttl}
+priors: [{name: attributes, generalise: true}]
+generator: null
+pairs: {steps: 10}
+train: {device: cpu, precision: 32-true}
+"""
+
+SCHEMA = """\
+@prefix : <http://example.org/geo#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix owl: <http://www.w3.org/2002/07/owl#> .
+:hasCity a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :City .
+:largestCity a owl:ObjectProperty ; rdfs:subPropertyOf :hasCity ; rdfs:domain :Country ; rdfs:range :City .
+:port a owl:ObjectProperty ; rdfs:subPropertyOf :hasCity ; rdfs:domain :Country ; rdfs:range :City .
+:capital a owl:ObjectProperty ; rdfs:subPropertyOf :hasCity ; rdfs:domain :Country ; rdfs:range :City .
+:speaks a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Language .
+:writes a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Language .
+:borders a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Country .
+:near a owl:ObjectProperty ; rdfs:domain :City ; rdfs:range :City .
+:inRegion a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Region .
+"""
+
+
+@pytest.fixture(scope="session")
+def countries(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Twelve countries whose capitals no training triple tells, with a finished run in ``run``; not to be changed."""
+    folder = tmp_path_factory.mktemp("geo")
+    (folder / "kg").mkdir()
+    train, test = [], []
+    for i in range(12):
+        country = f"country{i}"
+        train += [(country, "hasCity", f"city{i}_{j}") for j in range(3)]
+        train += [(country, "largestCity", f"city{i}_0"), (country, "port", f"city{i}_2")]
+        train += [(country, "speaks", f"language{i % 4}"), (country, "writes", f"language{i % 4}")]
+        train += [(country, "inRegion", f"region{i % 3}"), (country, "borders", f"country{(i + 3) % 12}")]
+        train += [(f"city{i}_0", "near", f"city{i}_1")]
+        test.append((country, "capital", f"city{i}_0"))
+    for name, triples in (("train", train), ("test", test)):
+        (folder / "kg" / f"{name}.txt").write_text("".join("\t".join(triple) + "\n" for triple in triples))
+    (folder / "schema.ttl").write_text(SCHEMA)
+    (folder / "geo.yaml").write_text(COMPLETION.replace("FOLDER", str(folder)))
+    world = Zoo(folder, {})
+    done = world.kgzsl("run", "geo.yaml", "--out", "run")
+    assert done.code == 0, done.err
+    (folder / "run.out").write_text(done.out)
+    return world

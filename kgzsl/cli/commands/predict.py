@@ -42,7 +42,7 @@ def predict(
         typer.Option("--out", "-o", help="A .csv, .tsv or .jsonl file; left out, JSON lines go to standard output."),
     ] = None,
     candidates: Annotated[
-        str, typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names.")
+        str, typer.Option(help="all; or unseen or seen (classes); or names with commas between; or a file of names.")
     ] = "all",
     top: Annotated[int, typer.Option("--top", "-k", help="How many answers for each query.", min=1)] = 5,
     key: Annotated[
@@ -51,6 +51,9 @@ def predict(
     relation: Annotated[
         str | None, typer.Option(help="The relation of all heads, where INPUT has only heads.", show_default=False)
     ] = None,
+    known: Annotated[
+        bool, typer.Option("--known", help="Completion: triples of the training set may be answers too.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -61,7 +64,7 @@ def predict(
     if task == "image_classification":
         answers = classify(model, source, parse_candidates(candidates), top, key)
     else:
-        answers = complete(model, source, parse_candidates(candidates), top, relation)
+        answers = complete(model, source, parse_candidates(candidates), top, relation, known)
     count = write_answers(answers, out)
     if out is not None:
         values = {"task": task, "queries": count, "answers": str(out)}
@@ -87,7 +90,9 @@ def classify(model: Any, source: Path, candidates: Any, top: int, key: str | Non
             yield Answers({"item": row if names is None else names[row]}, ranked)
 
 
-def complete(model: Any, source: Path, candidates: Any, top: int, relation: str | None) -> Iterator[Answers]:
+def complete(
+    model: Any, source: Path, candidates: Any, top: int, relation: str | None, known: bool
+) -> Iterator[Answers]:
     """Ranked tails of each head and relation, with their scores."""
     for number, query in enumerate(read_queries(source), start=1):
         wanted = query.relation or relation
@@ -98,8 +103,11 @@ def complete(model: Any, source: Path, candidates: Any, top: int, relation: str 
                 place=f"query {number}",
                 remedy="write head and relation, or give --relation",
             )
-        ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates)
+        try:
+            ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates, known=known)
+        except InputError as error:
+            raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None
         yield Answers(
             {"head": query.head, "relation": wanted},
-            [{"tail": tail, "score": round(float(score), 6)} for tail, score in ranked],
+            [{"tail": found.tail, "score": round(float(found.score), 6)} for found in ranked],
         )

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["GraphView", "class_graph_view"]
 
 _TAXONOMIC = ("subClassOf", "subPropertyOf", "broader", "type")
+_VOCABULARIES = (
+    "http://www.w3.org/2002/07/owl#",
+    "http://www.w3.org/2000/01/rdf-schema#",
+    "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+)
 _STATES = ("other", "seen", "unseen")
 _MOST_AXIOMS = 24
 _TEXT = 240
@@ -51,6 +56,7 @@ def class_graph_view(
     priors: ClassPriors | None = None,
     scores: Mapping[str, float] | None = None,
     errors: Mapping[str, Sequence[tuple[str, float]]] | None = None,
+    noun: str = "classes",
     most: int = 2000,
 ) -> GraphView | None:
     """Draw the taxonomy over the seen and unseen classes.
@@ -62,6 +68,7 @@ def class_graph_view(
         priors: Gives each class its nearest seen classes.
         scores: Unseen class to its score.
         errors: Unseen class to what it was taken for: (name, share).
+        noun: What the classes are: "classes" or "relations".
         most: At most so many classes are drawn: all unseen ones first.
 
     Returns:
@@ -94,11 +101,11 @@ def class_graph_view(
         ],
     }
     missing = len(set(names)) - len(state)
-    caption = f"{sum(v == 1 for v in state.values())} seen and {sum(v == 2 for v in state.values())} unseen classes"
+    caption = f"{sum(v == 1 for v in state.values())} seen and {sum(v == 2 for v in state.values())} unseen {noun}"
     caption += f" under {len(layout.order) - len(state)} ancestors; "
     caption += f"the whole graph has {graph.num_nodes} nodes and {graph.num_edges} edges."
     if missing:
-        caption += f" {missing} classes are not drawn: they are not in the graph, or beyond the {most} that have room."
+        caption += f" {missing} {noun} are not drawn: they are not in the graph, or beyond the {most} that have room."
     parent = {node: [labels.get(p, graph.labels[p]) for p in parents.get(node, ())] for node in state}
     table = [
         {
@@ -122,7 +129,10 @@ def _parents(graph: ClassGraph) -> dict[int, list[int]]:
         fresh: dict[int, list[int]] = {}
         mask = np.isin(graph.edge_type, kinds[kind])
         for child, parent in graph.edge_index[:, mask].T.tolist():
-            if child != parent and (kind != "type" or child not in found):
+            vocabulary = graph.iris[parent].startswith(
+                _VOCABULARIES
+            )  # owl:Thing and owl:FunctionalProperty tell nothing
+            if child != parent and not vocabulary and (kind != "type" or child not in found):
                 fresh.setdefault(child, []).append(parent)
         for child, above in fresh.items():
             found.setdefault(child, []).extend(p for p in dict.fromkeys(above) if p not in found.get(child, ()))

@@ -79,5 +79,6 @@ def confused_pairs(
     return sorted(found, key=lambda pair: (-pair[2], -pair[3]))[:most]
 
 
-def _short(name: str, most: int = 16) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _short(name: str, most: int = 18) -> str:
+    """A long name with its middle left out: class names differ at their ends more often than at their beginnings."""
+    return name if len(name) <= most else f"{name[:5]}…{name[6 - most :]}"

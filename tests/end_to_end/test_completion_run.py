@@ -1,0 +1,61 @@
+"""From triples and a schema to candidate triples of a relation that training never showed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+
+def test_run_folder_has_the_controls(countries) -> None:
+    found = json.loads((countries.folder / "run" / "metrics.json").read_text())
+    for name in ("kgc.mrr", "kgc.hits@1", "kgc.hits@3", "kgc.hits@5", "kgc.hits@10"):
+        assert {name, f"control.chance.{name}", f"control.shuffled.{name}", f"control.link_overlap.{name}"} <= set(
+            found
+        )
+    assert found["control.chance.kgc.mrr"] < 0.2 < found["kgc.mrr"]
+    out = (countries.folder / "run.out").read_text()
+    assert "link overlap" in out
+    assert "chance" in out
+
+
+def test_report_has_each_relation(countries) -> None:
+    page = (countries.folder / "run" / "report.html").read_text()
+    assert "Relation by relation" in page
+    assert "1 relations, from the hardest to the easiest, over 24 queries" in page
+    assert "8 seen and 1 unseen relations" in page
+
+
+def test_predict_completes_heads(countries, tmp_path: Path) -> None:
+    (tmp_path / "heads.csv").write_text("head,relation\ncountry3,capital\ncountry5,capital\n")
+    out = tmp_path / "answers.csv"
+    done = countries.kgzsl("predict", "run", tmp_path / "heads.csv", "--out", out, "--top", 3, "--json")
+    assert json.loads(done.out) == {"task": "kg_completion", "queries": 2, "answers": str(out)}
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2", "3"] * 2
+    assert {row["tail"] for row in rows[:3]} == {"city3_0", "city3_1", "city3_2"}
+    scores = [float(row["score"]) for row in rows[:3]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_predict_takes_one_relation_and_candidates_for_all(countries, tmp_path: Path) -> None:
+    (tmp_path / "heads.txt").write_text("country3\n")
+    arguments = ["predict", "run", tmp_path / "heads.txt", "--relation", "capital", "--candidates", "city3_1,city4_1"]
+    (line,) = countries.kgzsl(*arguments).out.splitlines()
+    assert [answer["tail"] for answer in json.loads(line)["answers"]] == ["city3_1", "city4_1"]
+
+
+def test_predict_names_what_it_does_not_know(countries, tmp_path: Path, refused) -> None:
+    (tmp_path / "heads.csv").write_text("country3,capital\ncountri4,capital\n")
+    out = tmp_path / "a.csv"
+    done = countries.kgzsl("predict", "run", tmp_path / "heads.csv", "--out", out)
+    refused(done, "heads.csv", "query 2", "countri4", "country4", absent=out)
+    (tmp_path / "heads.csv").write_text("country3,capitol\n")
+    refused(countries.kgzsl("predict", "run", tmp_path / "heads.csv", "--out", out), "capitol", "capital", absent=out)
+    (tmp_path / "heads.csv").write_text("country3\n")
+    refused(countries.kgzsl("predict", "run", tmp_path / "heads.csv"), "'country3' has no relation", "--relation")
+
+
+def test_explain_is_honest_about_what_it_offers(countries, tmp_path: Path, refused) -> None:
+    refused(countries.kgzsl("explain", "run", tmp_path / "x.npy"), "image runs only", "kgzsl predict")
