@@ -102,11 +102,12 @@ class ClassGraph:
         """Read an ontology or knowledge graph.
 
         Args:
-            source: A path (``.ttl .nt .nq .trig .rdf .owl .xml .jsonld .csv .tsv .txt`` and ``.gz .bz2 .xz .zst`` of them; a graph
-                saved by :meth:`save`; a folder of triples with ``entities.dict``), a list of paths that make one graph,
-                a networkx graph, or an rdflib graph.
+            source: A path (``.ttl .nt .nq .trig .rdf .owl .xml .jsonld .csv .tsv .txt`` and ``.gz .bz2 .xz .zst`` of
+                them; a graph saved by :meth:`save`; a folder of triples with ``entities.dict``), a list of paths
+                that make one graph, a networkx graph, or an rdflib graph.
             format: The format, where the name of the file does not tell.
-            projection: ``owl2vec`` (edges between named things), ``taxonomy`` (only what leads upwards), ``w3c`` (the triples).
+            projection: ``owl2vec`` (edges between named things), ``taxonomy`` (only what leads upwards), ``w3c``
+                (the triples).
             reasoning: ``None``, ``"rdfs"`` or ``"owl2rl"``: add what follows before projecting.
             language: Preferred language of labels; ``None`` takes untagged ones first.
             header: Whether the first line of a table names its columns.
@@ -189,8 +190,8 @@ class ClassGraph:
         """A graph from (subject, relation, object) names; every triple becomes an edge as it is.
 
         Args:
-            triples: Names of subject, relation, object; well-known bare relation names such as ``subClassOf`` and known prefixes
-                (``rdfs:subClassOf``) are expanded in the relation.
+            triples: Names of subject, relation, object; well-known bare relation names such as ``subClassOf`` and
+                known prefixes (``rdfs:subClassOf``) are expanded in the relation.
             labels: Node name -> label.
             texts: Node name -> texts: strings (taken as comments), (property, text) pairs, or :class:`NodeText`.
             weights: One for each triple.
@@ -204,8 +205,9 @@ class ClassGraph:
     def from_networkx(cls, graph: Any, **options: Any) -> ClassGraph:
         """A networkx graph; see :meth:`read` for the options.
 
-        The relation of an edge is its ``relation``, ``type`` or ``label`` attribute, or a multigraph's key, else ``related``;
-        its ``weight`` is kept; a node's ``label`` and ``comment`` (or ``description``, ``text``) become texts.
+        The relation of an edge is its ``relation``, ``type`` or ``label`` attribute, or a multigraph's key, else
+        ``related``; its ``weight`` is kept; a node's ``label`` and ``comment`` (or ``description``, ``text``) become
+        texts.
         """
         return cls.read(graph, **options)
 
@@ -307,7 +309,8 @@ class ClassGraph:
         """Find the nodes that class names mean; see :func:`kgzsl.knowledge.align.align`.
 
         Returns:
-            ``.indices`` int64 [n] (-1 = not found), ``.matched_by``, ``.missing`` {name: nearest}; ``.require()`` insists.
+            ``.indices`` int64 [n] (-1 = not found), ``.matched_by``, ``.missing`` {name: nearest}; ``.require()``
+            insists.
         """
         from kgzsl.knowledge.align import align
 
@@ -345,7 +348,7 @@ class ClassGraph:
         return operations.parents(self, relation)
 
     def ancestors(self, node: int, relation: str | Sequence[str] = SUBCLASS_OF) -> set[int]:
-        """All nodes above ``node`` along ``relation``, through equivalent classes too; never ``node`` itself, cycles or not."""
+        """All nodes above ``node`` along ``relation``, through equivalents too; never ``node`` itself."""
         return operations.ancestors(self, node, relation)
 
     def closure(
@@ -365,7 +368,7 @@ class ClassGraph:
         return operations.closure(self, nodes, relation, reflexive)
 
     def subgraph(self, seeds: Iterable[int | str], hops: int = 1) -> ClassGraph:
-        """The nodes within ``hops`` edges of ``seeds`` (either way, along similarity edges), with all edges between them.
+        """The nodes within ``hops`` similarity edges of ``seeds``, either way, with all edges between them.
 
         Args:
             seeds: Node numbers or IRIs.
@@ -382,7 +385,7 @@ class ClassGraph:
         return operations.induced(self, nodes, f"{len(nodes)} nodes within {hops} hops of {len(numbers)} seeds")
 
     def taxonomy(self) -> ClassGraph:
-        """All nodes, and only the edges that lead upwards (subclass, sub-property, instance, broader); node numbers stay."""
+        """All nodes under their numbers, and the edges that lead upwards: subclass, sub-property, type, broader."""
         mask = operations.relation_mask(self, TAXONOMIC)
         return operations.edges_only(self, mask, "only the edges that lead upwards")
 
@@ -422,7 +425,7 @@ class ClassGraph:
         return load_graph(path)
 
     def to_networkx(self) -> Any:
-        """A networkx ``MultiDiGraph`` of IRIs, keyed by relation, with ``label``, ``kind``, ``weight``, ``negative``."""
+        """A networkx ``MultiDiGraph`` of IRIs, keyed by relation, with label, kind, weight, negative."""
         from kgzsl.knowledge.interop import to_networkx
 
         return to_networkx(self)
@@ -434,7 +437,7 @@ class ClassGraph:
         return to_rdflib(self)
 
     def to_pyg(self) -> Any:
-        """A PyTorch Geometric ``Data``: ``edge_index``, ``edge_type``, ``edge_weight``, ``kind``, ``similarity``, names."""
+        """A PyTorch Geometric ``Data``: edge_index, edge_type, edge_weight, kind, similarity, and the names."""
         from kgzsl.knowledge.interop import to_pyg
 
         return to_pyg(self)
@@ -450,8 +453,7 @@ class ClassGraph:
         n, e = self.num_nodes, self.num_edges
         if self.kinds.shape != (n,) or self.edge_index.shape != (2, e):
             raise InputError(
-                f"{n} nodes with kinds of shape {self.kinds.shape}, {e} edge types with edge_index of shape {self.edge_index.shape}",
-                remedy="give kinds [N], edge_index [2, E], edge_type [E]",
+                f"{n} nodes, kinds of shape {self.kinds.shape}; {e} edges, edge_index of shape {self.edge_index.shape}",
             )
         if e and (self.edge_index.min() < 0 or self.edge_index.max() >= n):
             raise InputError(f"an edge names a node outside 0..{n - 1}", remedy="check edge_index")

@@ -21,8 +21,8 @@ _CHUNK_BYTES = 256 * 2**20
 def distances(graph: ClassGraph, nodes: Sequence[int] | None = None, kind: str = "hops") -> npt.NDArray[np.float64]:
     """Distances between nodes along similarity edges, taken both ways.
 
-    ``hops`` is the number of edges on a shortest path: a metric (zero between a node and itself only, symmetric, with the
-    triangle inequality), infinite between nodes that no path links. Disjointness edges are no path.
+    ``hops`` is the number of edges on a shortest path: a metric (zero between a node and itself only, symmetric,
+    with the triangle inequality), infinite between nodes that no path links. Disjointness edges are no path.
 
     Args:
         graph: The graph; paths may run through all of its nodes.

@@ -35,7 +35,7 @@ class Neighbour(NamedTuple):
 
 
 class Adjacency(NamedTuple):
-    """Compressed rows: the neighbours of node i are ``targets[offsets[i]:offsets[i + 1]]``, over edges ``edges[...]``."""
+    """Compressed rows: node i has the neighbours ``targets[offsets[i]:offsets[i + 1]]``, over ``edges[...]``."""
 
     offsets: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]

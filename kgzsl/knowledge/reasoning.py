@@ -35,8 +35,9 @@ with open(sys.argv[2], "w", encoding="utf-8") as out:
 def close(triples: Triples, regime: str, *, max_added: int, max_seconds: float) -> Triples:
     """Add what follows.
 
-    ``rdfs`` follows subclasses, sub-properties, domains and ranges; ``owl2rl`` the OWL 2 RL rules, by the ``reasonable`` library. Consequences that
-    say nothing (everything is a Thing, a class lies below itself) are left out. Triples with literals take no part.
+    ``rdfs`` follows subclasses, sub-properties, domains and ranges; ``owl2rl`` the OWL 2 RL rules, by the
+    ``reasonable`` library. Consequences that say nothing (everything is a Thing, a class lies below itself) are left
+    out. Triples with literals take no part.
 
     Args:
         triples: The source.
@@ -73,7 +74,9 @@ def close(triples: Triples, regime: str, *, max_added: int, max_seconds: float) 
                 remedy="raise max_added, use reasoning='rdfs', or leave reasoning out",
             )
     closed = builder.build()
-    parts = ", ".join(f"{count:,} {predicate}" for predicate, count in sorted(counts.items(), key=lambda item: -item[1]))
+    parts = ", ".join(
+        f"{count:,} {predicate}" for predicate, count in sorted(counts.items(), key=lambda item: -item[1])
+    )
     note = f"reasoning {name} added {len(closed) - before:,} triples" + (f" ({parts})" if parts else "")
     return replace(closed, duplicates=triples.duplicates, notes=(*triples.notes, note))
 
@@ -130,7 +133,11 @@ def _write(triples: Triples, regime: str, path: Path) -> None:
     first = triples.num_iris
     with path.open("w", encoding="utf-8") as file:
         for row in _logical(triples).tolist():
-            subject, predicate, object_ = int(triples.subjects[row]), terms[triples.predicates[row]], int(triples.objects[row])
+            subject, predicate, object_ = (
+                int(triples.subjects[row]),
+                terms[triples.predicates[row]],
+                int(triples.objects[row]),
+            )
             if regime == "rdfs" and (predicate.startswith(OWL) or (object_ < first and terms[object_].startswith(OWL))):
                 continue
             names = [terms[i] if i < first else f"{_BLANK}{i - first}" for i in (subject, object_)]
@@ -150,4 +157,6 @@ def _says_nothing(subject: str, predicate: str, object_: str) -> bool:
     language = (OWL, RDFS, RDF)
     if subject.startswith(language):
         return True
-    return predicate in (RDF_TYPE, RDFS + "subClassOf", RDFS + "domain", RDFS + "range") and object_.startswith(language)
+    return predicate in (RDF_TYPE, RDFS + "subClassOf", RDFS + "domain", RDFS + "range") and object_.startswith(
+        language
+    )

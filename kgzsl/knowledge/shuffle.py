@@ -21,10 +21,11 @@ _RARE = 20
 def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
     """The graph with its knowledge given to the wrong nodes: what a method learns from it, it learns from counts alone.
 
-    Within each relation the objects are permuted among its edges, so that every node keeps its number of outgoing and incoming
-    edges of the relation. Relations with fewer than 20 edges are permuted together (a relation with one edge could not change
-    otherwise): there, nodes keep their outgoing edges by relation and their incoming edges in all. Texts and labels are permuted among
-    nodes of the same kind. Names are still found by :meth:`ClassGraph.align`, which goes by the true ones.
+    Within each relation the objects are permuted among its edges, so that every node keeps its number of outgoing
+    and incoming edges of the relation. Relations with fewer than 20 edges are permuted together (a relation with one
+    edge could not change otherwise): there, nodes keep their outgoing edges by relation and their incoming edges in
+    all. Texts and labels are permuted among nodes of the same kind. Names are still found by
+    :meth:`ClassGraph.align`, which goes by the true ones.
 
     Args:
         graph: The true graph.

@@ -168,7 +168,7 @@ def local_name(iri: str) -> str:
 
 
 def humanise(name: str) -> str:
-    """``killer_whale``, ``killer+whale``, ``KillerWhale`` and ``killer%20whale`` to ``killer whale`` (capitals kept)."""
+    """``killer_whale``, ``killer+whale``, ``killer%20whale`` to ``killer whale``; ``KillerWhale`` to two words."""
     if "%" in name:
         from urllib.parse import unquote
 

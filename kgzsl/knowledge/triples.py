@@ -115,7 +115,7 @@ class Triples:
         ids = np.stack([self.subjects, self.predicates, self.objects], axis=1).astype(np.int64).ravel()
         rows = self.quoted.astype(np.int64)
         codes, inner = (_codes_of(array, first, literal, quoted) for array in (ids, rows.ravel()))
-        builder.quoted = {tuple(row): number for number, row in enumerate(inner.reshape(-1, 3).tolist())}
+        builder.quoted = {(s, p, o): number for number, (s, p, o) in enumerate(inner.reshape(-1, 3).tolist())}
         builder.extend(codes.tolist())
         return builder
 

@@ -9,13 +9,19 @@ from kgzsl.knowledge.texts import local_name
 def edges(graph: ClassGraph) -> set[tuple[str, str, str]]:
     """Edges by local names; a path of relations keeps its slash."""
     return {
-        (local_name(graph.iris[s]), "/".join(local_name(r) for r in _steps(graph.relations[k])), local_name(graph.iris[o]))
+        (
+            local_name(graph.iris[s]),
+            "/".join(local_name(r) for r in _steps(graph.relations[k])),
+            local_name(graph.iris[o]),
+        )
         for s, o, k in zip(*graph.edge_index.tolist(), graph.edge_type.tolist(), strict=True)
     }
 
 
 def _steps(relation: str) -> list[str]:
-    return [("http" + part).rstrip("/") for part in relation.split("http") if part] if "http" in relation else [relation]
+    return (
+        [("http" + part).rstrip("/") for part in relation.split("http") if part] if "http" in relation else [relation]
+    )
 
 
 def row(graph: ClassGraph, kind: str) -> tuple[int, int, int, int]:

@@ -29,9 +29,13 @@ def graphs(draw: st.DrawFn) -> ClassGraph:
     """Random small graphs with texts, weights and disjointness."""
     nodes = [f"n{i}" for i in range(draw(st.integers(2, 8)))]
     relation = st.sampled_from(["subClassOf", "disjointWith", "r", "s"])
-    triples = draw(st.lists(st.tuples(st.sampled_from(nodes), relation, st.sampled_from(nodes)), min_size=1, max_size=30))
+    triples = draw(
+        st.lists(st.tuples(st.sampled_from(nodes), relation, st.sampled_from(nodes)), min_size=1, max_size=30)
+    )
     weights = draw(st.none() | st.lists(st.floats(0, 1, width=32), min_size=len(triples), max_size=len(triples)))
-    text = st.builds(NodeText, st.sampled_from(["label", "comment"]), st.text(max_size=8), st.sampled_from([None, "en", "fr"]))
+    text = st.builds(
+        NodeText, st.sampled_from(["label", "comment"]), st.text(max_size=8), st.sampled_from([None, "en", "fr"])
+    )
     texts = draw(st.dictionaries(st.sampled_from(nodes), st.lists(text, max_size=3), max_size=4))
     return ClassGraph.from_triples(triples, texts=texts, weights=weights)
 
@@ -56,9 +60,7 @@ def same(one: ClassGraph, two: ClassGraph) -> bool:
 
 @settings(max_examples=40, deadline=None)
 @given(graph=graphs(), seed=st.none() | st.integers(0, 5))
-def test_save_and_load_are_exact(
-    graph: ClassGraph, seed: int | None, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_save_and_load_are_exact(graph: ClassGraph, seed: int | None, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("saved") / "graph.kgz"
     graph = graph if seed is None else graph.shuffled(seed)
     graph.save(path)
@@ -70,7 +72,9 @@ def test_save_and_load_are_exact(
 
 
 def test_a_saved_graph_of_owl_round_trips(turtle: Callable[..., ClassGraph], tmp_path: Path) -> None:
-    graph = turtle(":A rdfs:subClassOf :B , [ owl:onProperty :r ; owl:maxCardinality 0 ] ; rdfs:label 'ä\\u0000b'@de ; :fur 0.5 .")
+    graph = turtle(
+        ":A rdfs:subClassOf :B , [ owl:onProperty :r ; owl:maxCardinality 0 ] ; rdfs:label 'ä\\u0000b'@de ; :fur 0.5 ."
+    )
     graph.save(tmp_path / "g.npz")
     assert same(ClassGraph.load(tmp_path / "g.npz"), graph)
 
@@ -170,7 +174,10 @@ def test_labels_choose_their_language(turtle: Callable[..., ClassGraph]) -> None
 
 
 def test_choice_prefers_exact_then_family_then_untagged_then_any() -> None:
-    texts = [NodeText("label", text, tag) for text, tag in [("any", "ja"), ("family", "en-US"), ("plain", None), ("exact", "en")]]
+    texts = [
+        NodeText("label", text, tag)
+        for text, tag in [("any", "ja"), ("family", "en-US"), ("plain", None), ("exact", "en")]
+    ]
     assert choose(texts, "en") is texts[3]
     assert choose(texts[:3], "en") is texts[1]
     assert choose([texts[0], texts[2]], "en") is texts[2]
@@ -178,7 +185,8 @@ def test_choice_prefers_exact_then_family_then_untagged_then_any() -> None:
     assert choose([], "en") is None
 
 
-TEXT_TURTLE = """@prefix o: <http://purl.obolibrary.org/obo/> . @prefix i: <http://www.geneontology.org/formats/oboInOwl#> .
+TEXT_TURTLE = """@prefix o: <http://purl.obolibrary.org/obo/> .
+@prefix i: <http://www.geneontology.org/formats/oboInOwl#> .
 @prefix s: <https://schema.org/> . @prefix dct: <http://purl.org/dc/terms/> .
 :A rdfs:label "a" ; skos:altLabel "b" ; i:hasExactSynonym "c" ; o:IAO_0000115 "d" ; skos:definition "e" ;
   rdfs:comment "f" ; dct:description "g" ; s:description "h" ; :motto "i" ."""
@@ -220,7 +228,9 @@ def test_readable_names(iri: str, local: str, readable: str) -> None:
 
 
 def test_neighbours_parents_and_ancestors() -> None:
-    graph = ClassGraph.from_triples([*CHAIN, ("c", "subClassOf", "a"), ("c", "equivalentClass", "e"), ("e", "subClassOf", "f")])
+    graph = ClassGraph.from_triples(
+        [*CHAIN, ("c", "subClassOf", "a"), ("c", "equivalentClass", "e"), ("e", "subClassOf", "f")]
+    )
     a, b, c, d, e, f = (graph.node(name) for name in "abcdef")
     assert [(n.node, n.outgoing) for n in graph.neighbours(a, "subClassOf")] == [(b, True), (c, False)]
     assert [n.node for n in graph.neighbours(d, direction="in")] == [c, a]
@@ -337,5 +347,7 @@ def test_reading_starts_without_torch_and_other_heavy_libraries(tmp_path: Path) 
 
 
 def test_disjointness_is_no_similarity() -> None:
-    graph = ClassGraph.from_triples([("a", "disjointWith", "b"), ("a", OWL + "propertyDisjointWith", "b"), ("a", "is", "b")])
+    graph = ClassGraph.from_triples(
+        [("a", "disjointWith", "b"), ("a", OWL + "propertyDisjointWith", "b"), ("a", "is", "b")]
+    )
     assert graph.similarity_edges().tolist() == [False, False, True]

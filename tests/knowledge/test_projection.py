@@ -141,7 +141,7 @@ DROPPED = {
     ":A rdfs:subClassOf [ owl:onProperty :r ; owl:hasValue 'text' ] .": "a value that is a text",
     ":A rdfs:subClassOf [ owl:complementOf [ owl:onProperty :r ; owl:someValuesFrom :B ] ] .": "a negated restriction",
     "[ owl:intersectionOf ( :A :B ) ] rdfs:subClassOf :C .": "a general axiom with a complex left side",
-    "[] a owl:NegativePropertyAssertion ; owl:sourceIndividual :x ; owl:assertionProperty :r ; owl:targetIndividual :y .": (
+    "[] a owl:NegativePropertyAssertion; owl:sourceIndividual :x; owl:assertionProperty :r; owl:targetIndividual :y.": (
         "says that two things are not linked"
     ),
     "[] a owl:AllDifferent ; owl:distinctMembers ( :x :y ) .": (
@@ -166,9 +166,7 @@ def test_what_gives_no_edge_is_dropped_with_a_reason(text: str, turtle: Turtle) 
 
 
 def test_parts_lost_from_an_axiom_are_named(turtle: Turtle) -> None:
-    graph = turtle(
-        ":A rdfs:subClassOf [ owl:intersectionOf ( :B [ owl:onProperty :r ; owl:maxCardinality 0 ] ) ] ."
-    )
+    graph = turtle(":A rdfs:subClassOf [ owl:intersectionOf ( :B [ owl:onProperty :r ; owl:maxCardinality 0 ] ) ] .")
     (entry,) = [entry for entry in graph.account.rows if entry.kind == "SubClassOf"]
     assert (entry.axioms, entry.used, entry.edges) == (1, 1, 1)
     assert entry.partly == {"at most none: a negative statement": 1}
@@ -195,7 +193,8 @@ WEIGHTS = {
     "annotation": (":cat :has :fur {| kgzsl:weight 0.5 |} .", ("cat", "has", "fur")),
     "reifier alone": ("<< :cat :has :fur >> kgzsl:weight 0.5 .", ("cat", "has", "fur")),
     "rdf:Statement": (
-        ":cat :has :fur . [] a rdf:Statement ; rdf:subject :cat ; rdf:predicate :has ; rdf:object :fur ; kgzsl:weight 0.5 .",
+        ":cat :has :fur . [] a rdf:Statement ; rdf:subject :cat ; rdf:predicate :has ;"
+        " rdf:object :fur ; kgzsl:weight 0.5 .",
         ("cat", "has", "fur"),
     ),
     "owl:Axiom": (

@@ -186,8 +186,12 @@ def _types(context: Context) -> None:
 def _definitions(context: Context) -> None:
     """Named classes that carry a class expression themselves, as OWL 1 wrote them: the two are equivalent."""
     triples, structure = context.triples, context.structure
-    wanted = [structure.ids[iri] for iri in STRUCTURAL if structure.ids[iri] >= 0 and not iri.endswith(("first", "rest"))]
-    rows = np.flatnonzero(np.isin(triples.predicates, wanted) & ~structure.claimed & (triples.subjects < triples.num_iris))
+    wanted = [
+        structure.ids[iri] for iri in STRUCTURAL if structure.ids[iri] >= 0 and not iri.endswith(("first", "rest"))
+    ]
+    rows = np.flatnonzero(
+        np.isin(triples.predicates, wanted) & ~structure.claimed & (triples.subjects < triples.num_iris)
+    )
     for subject in dict.fromkeys(triples.subjects[rows].tolist()):
         expression, used = structure.definition(subject)
         if used:

@@ -52,7 +52,7 @@ class Context:
             self.out.ledger.partly(kind, reason)
 
     def leaves(self, node: int) -> tuple[list[int], tuple[int, ...], list[str]]:
-        """(named classes, rows, why parts are lost) of a class expression taken as a list: unions and intersections are split."""
+        """(named classes, rows, why parts are lost) of a class expression, its unions and intersections split."""
         expression, rows = self.structure.expression(node)
         found: list[int] = []
         lost: list[str] = []

@@ -207,7 +207,7 @@ def _merge(
     weights: npt.NDArray[np.float32] | None,
     num_relations: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32] | None, int]:
-    """Equal edges once, in order of first appearance, with the weight that was given first (one that is not 1 if any)."""
+    """Equal edges once, in order of first appearance, with the first weight that is not 1 (else 1)."""
     if not len(subjects):
         return subjects, types, objects, weights, 0
     limit = int(max(subjects.max(), objects.max())) + 1

@@ -16,7 +16,7 @@ __all__ = ["project_facts"]
 
 
 def project_facts(context: Context) -> None:
-    """Relations become edges, texts go to their nodes, numbers become weights; the rest of a node's literals is dropped by name."""
+    """Relations become edges, texts go to their nodes, numbers become weights; the rest is dropped by name."""
     triples, structure, out = context.triples, context.structure, context.out
     special = [
         number
@@ -82,7 +82,9 @@ def _values(context: Context, rows: npt.NDArray[np.int64]) -> None:
     untyped = np.array([triples.terms[literal][0] in "@\0" for literal in literals.tolist()], bool)
     kept = rows[untyped[where]] if len(rows) else rows
     if len(kept):
-        kinds = {number: out.text_kind(triples.terms[number]) for number in np.unique(triples.predicates[kept]).tolist()}
+        kinds = {
+            number: out.text_kind(triples.terms[number]) for number in np.unique(triples.predicates[kept]).tolist()
+        }
         table = np.zeros(max(kinds) + 1, np.int64)
         table[list(kinds)] = list(kinds.values())
         out.add_texts(triples.subjects[kept], table[triples.predicates[kept]], triples.objects[kept])

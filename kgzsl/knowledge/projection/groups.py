@@ -1,4 +1,4 @@
-"""Axioms that name many things at once: chains, keys, disjoint unions, all-disjoint, all-different, negative assertions, rules."""
+"""Axioms that name many things at once: chains, keys, disjoint unions, all-disjoint, all-different, rules."""
 
 from __future__ import annotations
 
@@ -163,5 +163,3 @@ def _rules(context: Context) -> None:
     variables = (triples.predicates == type_id) & (triples.objects == context.term(SWRL + "Variable"))
     count = structure.claim(np.flatnonzero(variables & ~structure.claimed).tolist())
     context.out.ledger.declared("Rule variable", count)
-
-

@@ -20,14 +20,17 @@ __all__ = ["project_owl2vec"]
 def project_owl2vec(triples: Triples, only: frozenset[str] | None = None) -> Projected:
     """Edges between named things, after OWL2Vec* (Chen et al., Machine Learning 110, 2021, section 4.1).
 
-    ``A ⊑ B`` gives (A, subClassOf, B). ``A ⊑ ∃r.B``, ``∀``, ``≥``, ``≤`` (not 0) and exact cardinality give (A, r, B), has-value gives (A, r, b),
-    nested restrictions a path (A, r/s, B). Intersections split; ``A ≡ B ⊔ C`` puts B and C below A, ``A ⊑ B ⊔ C`` gives
-    (A, owl:unionOf, B); fillers that are unions or intersections count one by one. Named equivalents link both ways. Domain D and range
-    R of r give (r, rdfs:domain, D), (r, rdfs:range, R) and (D, r, R). Sub-properties, inverses, chains and characteristics
-    are edges between properties. Disjointness in all its forms is an edge of its own type, and ``A ⊑ ¬B`` is one. Individuals link
-    to their classes and to each other. Texts go to their nodes; a number that a property gives is the weight of an edge
-    from the node to the property: ``:cat :furry 0.9`` is (cat, furry, furry) with weight 0.9. A weight may also be set on any triple, as
-    ``kgzsl:weight`` of an RDF 1.2 annotation, an rdf:Statement or an owl:Axiom.
+    - ``A ⊑ B`` gives (A, subClassOf, B). ``A ⊑ ∃r.B``, ``∀``, ``≥``, ``≤`` (not 0), exact cardinality give (A, r, B),
+      has-value gives (A, r, b), a nested restriction a path (A, r/s, B).
+    - Intersections split; ``A ≡ B ⊔ C`` puts B and C below A, ``A ⊑ B ⊔ C`` gives (A, owl:unionOf, B). Fillers that are
+      unions or intersections count one by one. Named equivalents link both ways.
+    - Domain D and range R of r give (r, rdfs:domain, D), (r, rdfs:range, R) and (D, r, R). Sub-properties, inverses,
+      chains, keys and characteristics are edges at properties.
+    - Disjointness in all its forms is an edge of its own type, and so is ``A ⊑ ¬B``.
+    - Individuals link to their classes and to each other. Texts go to their nodes.
+    - A number that a property gives is the weight of an edge to the property: ``:cat :furry 0.9`` is (cat, furry,
+      furry) with weight 0.9. Any triple can have a weight, as ``kgzsl:weight`` of an RDF 1.2 annotation, an
+      rdf:Statement or an owl:Axiom.
 
     Args:
         triples: The source.

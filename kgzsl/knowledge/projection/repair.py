@@ -15,8 +15,9 @@ __all__ = ["repair"]
 def repair(triples: Triples) -> Triples:
     """Turn backward RDF lists round.
 
-    The KZSL schema files write the cells of a property chain with subject and object exchanged (``rdf:nil rdf:rest _:y2``), and their Turtle form
-    writes the blank nodes as IRIs that end in ``#_:y2``. A list cell whose subject is ``rdf:nil`` means nothing else, so it is the sign.
+    The KZSL schema files write the cells of a property chain with subject and object exchanged (``rdf:nil rdf:rest
+    _:y2``), and their Turtle form writes the blank nodes as IRIs that end in ``#_:y2``. A list cell whose subject is
+    ``rdf:nil`` means nothing else, so it is the sign.
     """
     nil = triples.iri_index.get(RDF + "nil", -1)
     first, rest = triples.predicate(RDF + "first"), triples.predicate(RDF + "rest")

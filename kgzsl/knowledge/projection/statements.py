@@ -45,7 +45,9 @@ def _reifiers(context: Context) -> None:
     predicate = triples.predicate(RDF + "reifies")
     if predicate < 0:
         return
-    rows = np.flatnonzero((triples.predicates == predicate) & ~structure.claimed & (triples.objects >= triples.first_quoted))
+    rows = np.flatnonzero(
+        (triples.predicates == predicate) & ~structure.claimed & (triples.objects >= triples.first_quoted)
+    )
     for row in rows.tolist():
         node = int(triples.subjects[row])
         used = structure.rows(node) or np.flatnonzero(triples.subjects == node).tolist()

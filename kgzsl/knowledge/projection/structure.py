@@ -155,7 +155,7 @@ class Structure:
         return self._expression(node, 0, frozenset())
 
     def definition(self, node: int) -> tuple[Expression, tuple[int, ...]]:
-        """(class expression, its triples) that stands at the *named* node itself, as OWL 1 wrote ``:A owl:unionOf (...)``."""
+        """(class expression, its triples) at a *named* node itself, as OWL 1 wrote ``:A owl:unionOf (...)``."""
         return self._complex(node, 0, frozenset())
 
     def _expression(self, node: int, depth: int, above: frozenset[int]) -> tuple[Expression, tuple[int, ...]]:
@@ -288,4 +288,3 @@ class Structure:
             return -1
         text = split_literal(self.triples.terms[term])[0].strip()
         return int(text) if text.isdigit() and len(text) < 10 else -1
-

@@ -43,7 +43,7 @@ class Outcome:
 
 
 def number_of(key: str) -> float | None:
-    """The value of a numeric literal (booleans are 0 and 1), ``None`` for any other literal or a number that is not finite."""
+    """The value of a finite numeric literal (booleans are 0 and 1), ``None`` for any other literal."""
     text, _, datatype = split_literal(key)
     if datatype == XSD + "boolean":
         return {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0}.get(text.strip())
@@ -57,7 +57,7 @@ def number_of(key: str) -> float | None:
 
 
 class Unfolder:
-    """Rules of the ``owl2vec`` projection (Chen et al., OWL2Vec*, Machine Learning 110, 2021, section 4.1), and a few more.
+    """Rules of the ``owl2vec`` projection (Chen et al., OWL2Vec*, 2021, section 4.1), and a few more.
 
     Args:
         structure: For terms.
@@ -107,7 +107,7 @@ class Unfolder:
         return self._restricted(subject, expression)
 
     def above(self, target: int, expression: Expression) -> Outcome:
-        """Edges of ``expression ⊑ target``: a union lies below part by part, a restriction links its target (as OWL2Vec* does)."""
+        """Edges of ``expression ⊑ target``: unions part by part, a restriction links its target, as OWL2Vec* does."""
         kind = expression.kind
         if kind == "or":
             out = Outcome()
@@ -185,8 +185,10 @@ class Unfolder:
             out.edges.append((pair[0], relation, pair[1], 1.0 if weight is None else weight))
         return out
 
-    def _targets(self, expression: Expression, depth: int) -> list[tuple[tuple[int, ...], bool, int, float | None, str]]:
-        """(path of properties, inverse, target, weight, why lost) of a restriction; target -1: itself, or the property."""
+    def _targets(
+        self, expression: Expression, depth: int
+    ) -> list[tuple[tuple[int, ...], bool, int, float | None, str]]:
+        """(path of properties, inverse, target, weight, why lost); target -1: itself, or the property."""
         step = (expression.relation,)
         inverse = expression.inverse
         kind = expression.kind

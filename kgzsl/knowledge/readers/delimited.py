@@ -29,8 +29,8 @@ _FIELD_LIMIT = 16 * 2**20
 def read_table(source: ByteSource, format_name: str, builder: TripleBuilder, options: ReadOptions) -> None:
     """Read a table of triples into ``builder``.
 
-    Names with a known prefix become IRIs, ``<...>`` and full IRIs are taken as they are, ``_:x`` is a blank node, and any
-    other name is kept as it stands. The object of a text property (``rdfs:label`` ...) is a literal.
+    Names with a known prefix become IRIs, ``<...>`` and full IRIs are taken as they are, ``_:x`` is a blank node,
+    and any other name is kept as it stands. The object of a text property (``rdfs:label`` ...) is a literal.
 
     Args:
         source: The bytes, UTF-8.
@@ -172,13 +172,9 @@ def _unquote(field: str) -> str:
 
 
 def _text_lines(source: ByteSource) -> Iterator[str]:
-    number = 0
-    for raw in source.lines():
-        number += 1
-        if number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
+    for number, raw in enumerate(source.lines(), 1):
         try:
-            yield raw.decode("utf-8") + "\n"
+            yield (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).decode("utf-8") + "\n"
         except UnicodeDecodeError as error:
             raise InputError(
                 "the text is not valid UTF-8",

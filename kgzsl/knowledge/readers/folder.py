@@ -86,10 +86,17 @@ def read_numbered(
         place = f"line {number}"
         if len(cells) != 3:
             raise InputError(
-                f"{len(cells)} fields where three numbers are expected", file=source.path, place=place, remedy="repair it"
+                f"{len(cells)} fields where three numbers are expected",
+                file=source.path,
+                place=place,
+                remedy="repair it",
             )
         subject, relation, object_ = cells[subject_at], cells[relation_at], cells[object_at]
-        for value, table, what in ((subject, heads, "entity"), (relation, kinds, "relation"), (object_, heads, "entity")):
+        for value, table, what in (
+            (subject, heads, "entity"),
+            (relation, kinds, "relation"),
+            (object_, heads, "entity"),
+        ):
             if value not in table:
                 raise InputError(
                     f"no {what} has the number {value!r}",
@@ -100,15 +107,13 @@ def read_numbered(
         builder.add(heads[subject], kinds[relation], heads[object_])
 
 
-def _first_dictionary(
-    files: dict[str, Path], names: Sequence[str], options: ReadOptions
-) -> dict[str, str] | None:
+def _first_dictionary(files: dict[str, Path], names: Sequence[str], options: ReadOptions) -> dict[str, str] | None:
     found = next((files[name] for name in names if name in files), None)
     return None if found is None else read_dictionary(found, options)
 
 
 def read_dictionary(path: Path, options: ReadOptions) -> dict[str, str]:
-    """Number -> name, from ``number<TAB>name`` or ``name<TAB>number`` lines; a first line with the count is passed over.
+    """Number -> name, from ``number<TAB>name`` or ``name<TAB>number`` lines; a first line with a count is skipped.
 
     Raises:
         InputError: A line that is neither.

@@ -47,8 +47,16 @@ FORMATS: dict[str, Format] = {
     )
 }
 
+_OWN_SYNTAX = "is a syntax of its own beside RDF, which kgzsl does not read yet"
+
 #: Suffixes that are known and not read, with the reason and the remedy.
 REFUSED: dict[str, tuple[str, str]] = {
+    ".obo": (f"OBO {_OWN_SYNTAX}", "convert it: robot convert -i x.obo -o x.ttl, or pronto in Python"),
+    ".ofn": (
+        f"OWL functional syntax {_OWN_SYNTAX}",
+        "save it as Turtle in Protégé, or: robot convert -i x.ofn -o x.ttl",
+    ),
+    ".owx": (f"OWL/XML {_OWN_SYNTAX}", "save it as Turtle in Protégé, or: robot convert -i x.owx -o x.ttl"),
     ".pkl": ("a pickle can run any code, so nothing is unpickled", "export the graph as tab-separated triples"),
     ".pickle": ("a pickle can run any code, so nothing is unpickled", "export the graph as tab-separated triples"),
     ".pl": ("Prolog facts are not read", "write them as tab-separated subject, relation, object lines"),
@@ -96,16 +104,21 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
     if found is not None and found.name not in ("rdf/xml", "table"):
         return found
     head = source.peek(4096)
+    _refuse_by_content(head, source)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or text.startswith(b"<?xml") or text.startswith((b"<!--", b"<!DOC")):
-        return FORMATS["rdf/xml"]
-    if text.startswith(b"<rdf:RDF"):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or text.startswith((b"<?xml", b"<!--", b"<!DOC", b"<rdf:RDF")):
         return FORMATS["rdf/xml"]
     if text.startswith((b"@prefix", b"@base", b"PREFIX ", b"BASE ", b"prefix ")):
         return FORMATS["turtle"]
     if found is not None:
         return found
-    if text.startswith(b"{") or text.startswith(b"["):
+    if text.startswith((b"{", b"[")):
+        if b'"graphs"' in head:
+            raise InputError(
+                f"OBO graphs JSON {_OWN_SYNTAX}",
+                file=source.path,
+                remedy="convert it: robot convert -i x.json -o x.ttl",
+            )
         if b'"@context"' in head or b'"@id"' in head or b'"@graph"' in head:
             return FORMATS["json-ld"]
         raise InputError(
@@ -119,3 +132,18 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
         file=source.path,
         remedy=f"name it with format=, or use one of {known} (and .gz, .bz2, .xz of them)",
     )
+
+
+def _refuse_by_content(head: bytes, source: ByteSource) -> None:
+    """Ontologies in a syntax that is known and not read, under the suffix of another."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    found = None
+    if text.startswith((b"Prefix(", b"Ontology(")):
+        found = ".ofn"
+    elif text.startswith(b"format-version:"):
+        found = ".obo"
+    elif b"<Ontology" in head and b"<rdf:RDF" not in head:
+        found = ".owx"
+    if found is not None:
+        problem, remedy = REFUSED[found]
+        raise InputError(problem, file=source.path, remedy=remedy)

@@ -23,7 +23,8 @@ class ReadOptions:
     Args:
         header: Whether the first line of a table names its columns; ``"auto"`` looks at it.
         columns: What the columns of a table hold, of ``subject``, ``relation``, ``object``, ``weight``, ``ignore``;
-            ``None``: from the header, else subject, relation, object and, where a fourth column of numbers is there, weight.
+            ``None``: from the header, else subject, relation, object and, where a fourth column of numbers is there,
+            weight.
         relation: The relation of every row of a table that has no relation column.
         prefixes: More prefixes for names like ``ex:Cat`` in tables, beside the built-in ones.
         base: The IRI that relative IRIs are resolved against; ``None``: the file's own ``file:`` address.

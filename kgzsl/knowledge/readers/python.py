@@ -25,7 +25,7 @@ def read_object(source: Any, builder: TripleBuilder) -> dict[str, Any]:
         return {"source": "networkx graph", "format": "networkx", "sha256": None, "bytes": None}
     raise InputError(
         f"a graph cannot be read from {type(source).__name__}",
-        remedy="give a path, a list of paths, a networkx graph or an rdflib graph; triples of strings go to from_triples",
+        remedy="give paths, a networkx or an rdflib graph; triples of strings go to from_triples",
     )
 
 

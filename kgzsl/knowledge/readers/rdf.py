@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.options import ReadOptions
-from kgzsl.knowledge.readers.source import ByteSource
+from kgzsl.knowledge.readers.source import ByteSource, open_source
 from kgzsl.knowledge.triples import TripleBuilder
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
     stream: Any = source
     if format_name == "rdf/xml":
         from kgzsl.knowledge.readers.xml_guard import guard_xml
+        from kgzsl.knowledge.readers.xml_lines import AttributeLines
 
-        stream = guard_xml(source)
+        stream = AttributeLines(guard_xml(source))
     if options.lenient:
         builder.notes.append("IRIs were taken as they stand, without a check")
     base = options.base if options.base is not None else _file_iri(source.path)
@@ -47,7 +49,7 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
         intern_quads(parser, builder)
         builder.prefixes.update(_prefixes(parser))
     except SyntaxError as error:
-        raise _explain(error, source.path, format_name) from error
+        raise _explain(error, _line(error, stream, source.path, options), source.path, format_name) from error
     except MemoryError as error:
         raise InputError(
             f"one statement, comment or text is longer than the parser can hold ({error})",
@@ -70,6 +72,7 @@ def _codes(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> Iterator
     from pyoxigraph import BlankNode, Literal, NamedNode
 
     iris, blanks, literals = builder.iris, builder.blanks, builder.literals
+    term: Any
     for quad in quads:
         term = quad.subject
         if term.__class__ is NamedNode:
@@ -137,11 +140,23 @@ def _file_iri(path: Path) -> str:
     return f"file:///{quote(path.name)}"
 
 
-def _explain(error: SyntaxError, path: Path, format_name: str) -> InputError:
+def _line(error: SyntaxError, stream: Any, path: Path, options: ReadOptions) -> int | None:
+    """The line that an error is about; errors about an IRI in RDF/XML name the IRI only, so it is looked up."""
+    if error.lineno is not None:
+        return int(stream.line(error.lineno)) if hasattr(stream, "line") else error.lineno
+    quoted = re.search(r"IRI '([^']+)'", error.msg or "")
+    if quoted is None:
+        return None
+    wanted = quoted.group(1).encode("utf-8")
+    with open_source(path, options) as source:
+        return next((number for number, line in enumerate(source.lines(), 1) if wanted in line), None)
+
+
+def _explain(error: SyntaxError, line: int | None, path: Path, format_name: str) -> InputError:
     message = error.msg or str(error)
     place = None
-    if error.lineno is not None:
-        place = f"line {error.lineno}, column {error.offset}"
+    if line is not None:
+        place = f"line {line}" if error.offset is None else f"line {line}, column {error.offset}"
         _, _, tail = message.partition(": ")
         message = tail or message
     if "nvalid utf-8" in message or "Invalid UTF-8" in message:

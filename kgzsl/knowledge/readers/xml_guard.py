@@ -58,7 +58,7 @@ class _WellFormed:
         self._parser.StartElementHandler = self._down
         self._parser.EndElementHandler = self._up
 
-    def _down(self, name: str, attributes: object) -> None:
+    def _down(self, name: str, _attributes: object) -> None:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise InputError(
@@ -68,7 +68,7 @@ class _WellFormed:
                 remedy="no ontology is like this: look at what wrote the file",
             )
 
-    def _up(self, name: str) -> None:
+    def _up(self, _name: str) -> None:
         self._depth -= 1
 
     def read(self, size: int = -1) -> bytes:
@@ -101,7 +101,8 @@ def guard_xml(source: ByteSource) -> _WellFormed:
     read from the stream is checked to be well-formed XML on the way.
 
     Raises:
-        InputError: An external entity, entities that blow up, an unknown encoding, or no XML at all. Reading the stream raises it
+        InputError: An external entity, entities that blow up, an unknown encoding, or no XML at all. Reading the
+        stream raises it
             where the XML is not well-formed, with line and column.
     """
     head = source.peek(256)
