@@ -197,6 +197,7 @@ class TripleBuilder:
         self._close_block()
         blocks, self._blocks = self._blocks, []
         codes = blocks[0] if len(blocks) == 1 else np.concatenate([np.empty(0, np.int32), *blocks])
+        del blocks
         ids = _renumber(codes, offsets[1:]).reshape(-1, 3)
         quoted = np.array(list(self.quoted), dtype=np.int32).reshape(-1, 3)
         quoted = _renumber(quoted.ravel(), offsets[1:]).reshape(-1, 3)
@@ -221,14 +222,12 @@ class TripleBuilder:
 
 
 def _renumber(codes: IntArray, offsets: npt.NDArray[np.int64]) -> IntArray:
-    """Builder codes to grouped ids; ``offsets`` are the first ids of blanks, literals, quoted triples."""
+    """Builder codes to grouped ids, in place; ``offsets`` are the first ids of blanks, literals, quoted triples."""
     negative = np.flatnonzero(codes < 0)
-    if not len(negative):
-        return codes.copy()
-    out = codes.copy()
-    place = -(out[negative].astype(np.int64) + 1)
-    out[negative] = offsets[place % 3] + place // 3
-    return out
+    if len(negative):
+        place = -(codes[negative] + 1)
+        codes[negative] = offsets.astype(np.int32)[place % 3] + place // 3
+    return codes
 
 
 def _codes_of(ids: npt.NDArray[np.int64], blank: int, literal: int, quoted: int) -> npt.NDArray[np.int64]:

@@ -9,14 +9,60 @@ from kgzsl.knowledge.projection.kinds import find_kinds
 from kgzsl.knowledge.projection.structure import STRUCTURAL, Structure
 from kgzsl.knowledge.projection.unfold import Outcome, Unfolder
 from kgzsl.knowledge.triples import Triples
-from kgzsl.knowledge.vocabulary import RDFS
+from kgzsl.knowledge.vocabulary import OWL, RDFS
 
-__all__ = ["DIFFERENT", "MAX_PAIRS", "Context"]
+__all__ = ["DIFFERENT", "MAX_PAIRS", "Context", "NamedRanges", "named_parts"]
 
 #: An n-ary axiom (all disjoint, all different) gives at most so many pairs.
 MAX_PAIRS = 250_000
 #: Why differentFrom makes no edges.
 DIFFERENT = "says that individuals are not one and the same, which is taken for granted"
+
+
+def named_parts(structure: Structure, node: int) -> tuple[list[int], tuple[int, ...], list[str]]:
+    """(named classes, rows, why parts are lost) of a class expression, its unions and intersections split."""
+    thing = structure.triples.iri_index.get(OWL + "Thing", -2)
+    expression, rows = structure.expression(node)
+    found: list[int] = []
+    lost: list[str] = []
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        if part.kind == "name":
+            if part.term == thing:
+                lost.append("trivial: everything is below owl:Thing")
+            else:
+                found.append(part.term)
+        elif part.kind in ("and", "or", "oneof"):
+            stack += reversed(part.parts)
+        else:
+            lost.append(part.reason or ("a data range" if part.kind == "data" else "a restriction or complement"))
+    return found, rows, lost
+
+
+class NamedRanges:
+    """Property -> its named ranges, looked up when first asked for.
+
+    Args:
+        structure: Of the graph.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        self._rows: dict[int, list[int]] | None = None
+
+    def __call__(self, relation: int) -> list[int]:
+        """The named ranges of a property."""
+        if self._rows is None:
+            triples = self._structure.triples
+            rows = np.flatnonzero(triples.predicates == triples.predicate(RDFS + "range"))
+            self._rows = {}
+            for row in rows.tolist():
+                self._rows.setdefault(int(triples.subjects[row]), []).append(int(triples.objects[row]))
+        found: list[int] = []
+        for node in self._rows.get(relation, ()):
+            found += named_parts(self._structure, node)[0]
+        return found
 
 
 class Context:
@@ -31,9 +77,8 @@ class Context:
         self.structure = Structure(triples)
         self.out = EdgeCollector(triples)
         find_kinds(triples, self.out)
-        self.unfolder = Unfolder(self.structure, self._ranges)
+        self.unfolder = Unfolder(self.structure, NamedRanges(self.structure))
         self.structural_ids = np.array([i for iri, i in self.structure.ids.items() if iri in STRUCTURAL and i >= 0])
-        self._range_rows: dict[int, list[int]] | None = None
 
     def term(self, iri: str) -> int:
         """The number of an IRI, -2 where it does not occur (so that it equals no term)."""
@@ -52,33 +97,5 @@ class Context:
             self.out.ledger.partly(kind, reason)
 
     def leaves(self, node: int) -> tuple[list[int], tuple[int, ...], list[str]]:
-        """(named classes, rows, why parts are lost) of a class expression, its unions and intersections split."""
-        expression, rows = self.structure.expression(node)
-        found: list[int] = []
-        lost: list[str] = []
-        stack = [expression]
-        while stack:
-            part = stack.pop()
-            if part.kind == "name":
-                if part.term == self.unfolder.thing:
-                    lost.append("trivial: everything is below owl:Thing")
-                else:
-                    found.append(part.term)
-            elif part.kind in ("and", "or", "oneof"):
-                stack += reversed(part.parts)
-            else:
-                lost.append(part.reason or ("a data range" if part.kind == "data" else "a restriction or complement"))
-        return found, rows, lost
-
-    def _ranges(self, relation: int) -> list[int]:
-        """Named ranges of a property."""
-        if self._range_rows is None:
-            triples = self.triples
-            rows = np.flatnonzero(triples.predicates == triples.predicate(RDFS + "range"))
-            self._range_rows = {}
-            for row in rows.tolist():
-                self._range_rows.setdefault(int(triples.subjects[row]), []).append(int(triples.objects[row]))
-        found: list[int] = []
-        for node in self._range_rows.get(relation, ()):
-            found += self.leaves(node)[0]
-        return found
+        """See :func:`named_parts`."""
+        return named_parts(self.structure, node)

@@ -126,10 +126,8 @@ class EdgeCollector:
             only: Relations to keep; ``None``: all.
         """
         self._flush()
-        subjects = np.concatenate([*self._subjects, np.empty(0, np.int64)]).astype(np.int64)
-        types = np.concatenate([*self._types, np.empty(0, np.int64)]).astype(np.int64)
-        objects = np.concatenate([*self._objects, np.empty(0, np.int64)]).astype(np.int64)
         weights = self._joined_weights()
+        subjects, types, objects = _joined(self._subjects), _joined(self._types), _joined(self._objects)
         left_out = 0
         if only is not None:
             wanted = np.array([name in only for name in self.relations], bool)[types] if len(types) else types == 0
@@ -148,8 +146,12 @@ class EdgeCollector:
         number[nodes] = np.arange(len(nodes))
         kinds = self.kind_of[nodes]
         kinds[kinds < 0] = KINDS.index("other")
-        used, types = np.unique(types, return_inverse=True)
-        names = list(self.relations)
+        edge_index = np.empty((2, len(subjects)), np.int64)
+        np.take(number, subjects, out=edge_index[0])
+        np.take(number, objects, out=edge_index[1])
+        present = np.bincount(types, minlength=len(self.relations)) > 0
+        edge_type = (np.cumsum(present) - 1)[types] if len(types) else np.empty(0, np.int64)
+        relations = tuple(name for name, here in zip(self.relations, present.tolist(), strict=True) if here)
         terms = self.triples.terms
         account = self.ledger.close(
             triples=len(self.triples),
@@ -163,10 +165,10 @@ class EdgeCollector:
             iris=tuple([self._name(i, terms) for i in nodes.tolist()]),
             kinds=kinds,
             texts=self._texts(number, len(nodes)),
-            edge_index=np.stack([number[subjects], number[objects]]),
-            edge_type=types.reshape(-1).astype(np.int64),
+            edge_index=edge_index,
+            edge_type=edge_type,
             edge_weight=weights,
-            relations=tuple(names[i] for i in used.tolist()),
+            relations=relations,
             account=account,
         )
 
@@ -200,19 +202,31 @@ class EdgeCollector:
         )
 
 
+def _joined(blocks: list[Ints]) -> npt.NDArray[np.int32]:
+    """Blocks on end, in the narrow type of term ids; the list is emptied on the way, to hold each edge once."""
+    joined = np.empty(sum(len(block) for block in blocks), np.int32)
+    at = 0
+    for block in blocks:
+        joined[at : at + len(block)] = block
+        at += len(block)
+    blocks.clear()
+    return joined
+
+
 def _merge(
-    subjects: npt.NDArray[np.int64],
-    types: npt.NDArray[np.int64],
-    objects: npt.NDArray[np.int64],
+    subjects: npt.NDArray[np.int32],
+    types: npt.NDArray[np.int32],
+    objects: npt.NDArray[np.int32],
     weights: npt.NDArray[np.float32] | None,
     num_relations: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32] | None, int]:
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32] | None, int]:
     """Equal edges once, in order of first appearance, with the first weight that is not 1 (else 1)."""
     if not len(subjects):
         return subjects, types, objects, weights, 0
     limit = int(max(subjects.max(), objects.max())) + 1
     if limit * limit * max(num_relations, 1) < 2**63:
-        order = np.argsort((subjects * num_relations + types) * limit + objects, kind="stable")
+        key = (subjects.astype(np.int64) * num_relations + types) * limit + objects
+        order = np.argsort(key, kind="stable")
     else:
         order = np.lexsort((objects, types, subjects))
     new = np.ones(len(order), bool)

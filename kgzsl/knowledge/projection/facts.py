@@ -52,7 +52,7 @@ def _relations(context: Context, rows: npt.NDArray[np.int64]) -> None:
     predicates = triples.predicates[rows]
     if not len(rows):
         return
-    number = np.full(int(predicates.max()) + 1, -1, np.int64)
+    number = np.full(int(predicates.max()) + 1, -1, np.int32)
     documents = np.zeros(len(number), bool)
     for predicate in np.flatnonzero(np.bincount(predicates)).tolist():
         name = triples.terms[predicate]
