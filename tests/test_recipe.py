@@ -187,6 +187,14 @@ def test_files_are_found_beside_the_recipe(tmp_path: Path):
         recipe.find_file("other.ttl", "graph", "source")
 
 
+def test_the_shipped_recipes_are_valid():
+    folder = Path(__file__).parents[1] / "examples" / "recipes"
+    files = sorted(folder.glob("*.yaml"))
+    assert {"awa1.yaml", "flowers.yaml", "latin_characters.yaml"} <= {file.name for file in files}
+    for file in files:
+        assert Recipe.read(file).priors
+
+
 def test_where_falls_back_to_the_key_around():
     recipe = Recipe.parse(IMAGES, file="my.yaml")
     assert recipe.where("classifier", "unseen_bias") == {"file": "my.yaml", "place": "line 5"}

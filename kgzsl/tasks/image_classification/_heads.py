@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from kgzsl.knowledge import ClassPriors
 __all__ = ["Head", "takes_priors"]
 
 _CHUNK = 8192  # rows scored at once
+_LEAST_STEPS = 1000  # a few passes over few rows leave a classifier that is trained by steps far from done
 
 
 def takes_priors(name: str) -> bool:
@@ -31,19 +33,28 @@ class Head:
         name: The classifier's short name or import path.
         options: Options of its constructor; ``seed``, ``device`` and ``precision`` are added where it takes them.
         context: Values for ``seed``, ``device`` and so on.
+        scale: Multiplies all features, so that a learning rate means the same whatever their unit.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, options: Mapping[str, Any], context: Mapping[str, Any], *, scale: float = 1.0
+    ) -> None:
         parameters = inspect.signature(classifiers.classifiers.find(name)).parameters
         extra = {key: value for key, value in context.items() if key in parameters}
         self.name = name
         self.classifier: Any = classifiers.make(name, **{**extra, **options})
+        self.scale = scale
+        self._own_epochs = "epochs" not in options
         self._with_priors = takes_priors(name)
         self.names: tuple[str, ...] = ()
 
     def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> Head:
         """Train on features [N, D] and labels [N], rows of ``priors``; returns itself."""
         self.names = priors.names
+        features = features * self.scale
+        epochs, batch = (getattr(self.classifier, key, None) for key in ("epochs", "batch_size"))
+        if self._own_epochs and isinstance(epochs, int) and isinstance(batch, int):
+            self.classifier.epochs = max(epochs, math.ceil(_LEAST_STEPS / math.ceil(len(features) / batch)))
         if self._with_priors:
             self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors)
         else:
@@ -56,6 +67,7 @@ class Head:
         return np.concatenate(parts) if parts else np.zeros((0, len(candidates)), dtype=np.float32)
 
     def _chunk(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        features = features * self.scale
         if self._with_priors:
             names = [self.names[i] for i in candidates]
             return _array(self.classifier.decision_function(features, candidates=names))

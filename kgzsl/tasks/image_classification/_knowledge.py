@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.recipe import ImageRecipe
 
-__all__ = ["build_priors", "read_graph"]
+__all__ = ["build_priors", "graph_names", "read_graph"]
 
 
 def read_graph(recipe: ImageRecipe, data: ImageFeatures) -> ClassGraph | None:
@@ -31,9 +31,31 @@ def read_graph(recipe: ImageRecipe, data: ImageFeatures) -> ClassGraph | None:
     )
 
 
+def graph_names(recipe: ImageRecipe, data: ImageFeatures, graph: ClassGraph | None) -> list[str]:
+    """What the graph calls each class: as the recipe's mapping says, else its name, else another name that is known.
+
+    A class whose name the graph does not know goes by its IRI or WordNet id, where the data set has them.
+    """
+    mapping = (recipe.graph.mapping if recipe.graph is not None else None) or {}
+    names = [mapping.get(name, name) for name in data.class_names]
+    if graph is None:
+        return names
+    for other in ("iri", "wnid"):
+        missing = [i for i, index in enumerate(graph.align(names).indices) if index < 0]
+        more = data.class_info.get(other)
+        if more is None or not missing:
+            continue
+        found = graph.align([more[i] for i in missing]).indices
+        for i, index in zip(missing, found, strict=True):
+            if index >= 0:
+                names[i] = more[i]
+    return names
+
+
 def build_priors(
     recipe: ImageRecipe,
     class_names: Sequence[str],
+    called: Sequence[str],
     shipped: Mapping[str, ClassPriors],
     graph: ClassGraph | None,
     *,
@@ -45,6 +67,7 @@ def build_priors(
     Args:
         recipe: Says which.
         class_names: All classes.
+        called: What the graph calls them, see :func:`graph_names`.
         shipped: Priors that ship with the data set.
         graph: What encoders are fitted on.
         engine: Trains encoders that learn.
@@ -57,7 +80,7 @@ def build_priors(
     wrong = None if graph is None or shuffle is None else graph.shuffled(shuffle)
     blocks: list[ClassPriors] = []
     for number, spec in enumerate(recipe.priors):
-        block = _block(recipe, number, class_names, shipped, graph if shuffle is None else wrong, engine)
+        block = _block(recipe, number, class_names, called, shipped, graph if shuffle is None else wrong, engine)
         if shuffle is not None and (spec.name == "file" or spec.name in shipped):
             block = block.shuffled(shuffle)
         blocks.append(block.normalised("l2" if spec.normalise == "auto" else spec.normalise))
@@ -71,6 +94,7 @@ def _block(
     recipe: ImageRecipe,
     number: int,
     class_names: Sequence[str],
+    called: Sequence[str],
     shipped: Mapping[str, ClassPriors],
     graph: ClassGraph | None,
     engine: Engine | None,
@@ -103,6 +127,5 @@ def _block(
             remedy="add graph: {source: ...}",
         )
     encoder = priors.make(spec.name, **spec.options).fit(graph, engine=engine)
-    mapping = (recipe.graph.mapping if recipe.graph is not None else None) or {}
-    made = encoder.priors([mapping.get(name, name) for name in class_names])
+    made = encoder.priors(called)
     return ClassPriors(tuple(class_names), made.matrix, made.made)

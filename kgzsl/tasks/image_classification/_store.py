@@ -34,7 +34,8 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "seen": model.seen_,
         "unseen": model.unseen_,
         "integers": model._integers,
-        "dim": model._dim,
+        "scale": model._scale,
+        "dim": model.n_features_in_,
         "generator": None if generator is None else _plain(generator.config()),
     }
     tree: dict[str, Any] = {
@@ -73,6 +74,7 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
         model._set_classes(tree["is_seen"].cpu().numpy().astype(bool))
         model._where = where
         model._features = tree["features"]
+        model._scale = float(about["scale"])
         model._labels = tree["labels"].cpu().numpy()
         model._synthetic = {}
         model.generator_ = None

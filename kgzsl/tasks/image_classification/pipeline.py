@@ -18,7 +18,7 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._assemble import assemble
-from kgzsl.tasks.image_classification._knowledge import build_priors, read_graph
+from kgzsl.tasks.image_classification._knowledge import build_priors, graph_names, read_graph
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask
 from kgzsl.tasks.image_classification.stages import Stages
@@ -32,8 +32,8 @@ __all__ = ["ImageRun", "run"]
 
 Log = Callable[[str], None]
 ESZSL_GRID: dict[str, list[float]] = {
-    "gamma": [10.0**k for k in range(-3, 4)],
-    "lam": [10.0**k for k in range(-3, 4)],
+    "gamma": [10.0**k for k in range(-3, 5)],
+    "lam": [10.0**k for k in range(-3, 3)],
 }
 
 
@@ -111,6 +111,7 @@ class ImageRun:
             hits=recipe.protocol.hits,
         )
         self.shipped = dict(loaded.priors)
+        self.called = graph_names(recipe, loaded, self.graph)
         self.data_name, self.notes = loaded.name, list(loaded.notes)
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
         self.warnings: list[str] = []
@@ -154,7 +155,13 @@ class ImageRun:
         def work() -> dict[str, Any]:
             engine = self._engine(seed, kind.replace(" ", "-"))
             made = build_priors(
-                self.recipe, self.protocol.class_names, self.shipped, self.graph, engine=engine, shuffle=shuffle
+                self.recipe,
+                self.protocol.class_names,
+                self.called,
+                self.shipped,
+                self.graph,
+                engine=engine,
+                shuffle=shuffle,
             )
             return {"matrix": np.array(made.matrix), "names": list(made.names), "made": json.dumps(made.made)}
 
@@ -239,7 +246,7 @@ class ImageRun:
             return Choice()
 
         def work() -> dict[str, Any]:
-            return searcher.options(self.new_eszsl(), ESZSL_GRID).to_dict()
+            return searcher.closed_form(self.new_eszsl(), ESZSL_GRID).to_dict()
 
         about = f"ESZSL: selection on {len(searcher.data.unseen)} held-out classes"
         return Choice(**self.stages.do("selection.eszsl", work, about=about))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.image_classification.metrics import seen_unseen_curve
+from kgzsl.tasks.image_classification.metrics import per_class_accuracy, seen_unseen_curve
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 
@@ -154,18 +154,25 @@ class Searcher:
                 chosen = replace(chosen, samples_per_class=count, unseen_bias=found["unseen_bias"], figures=found)
         return chosen, _validation_rows(model)
 
-    def options(self, model: ZeroShotClassifier, grid: Mapping[str, Sequence[Any]]) -> Choice:
-        """Choose options of a classifier that needs no generator: the best point of ``grid``."""
+    def closed_form(self, model: ZeroShotClassifier, grid: Mapping[str, Sequence[float]]) -> Choice:
+        """Choose the weights of a classifier that is solved in closed form: those of ``grid`` with the best T1."""
         features, names = labelled_names(self.data)
-        chosen, top = Choice(), -np.inf
+        model.fit(features, names, self.priors)
+        best, top = dict.fromkeys(grid, 1.0), -np.inf
         for values in itertools.product(*grid.values()):
             options = dict(zip(grid, values, strict=True))
-            model.set_params(classifier_options={**(model.classifier_options or {}), **options})
-            found = self.figures(model.fit(features, names, self.priors))
-            if self.value(found) > top:
-                top = self.value(found)
-                chosen = Choice(options=options, unseen_bias=found["unseen_bias"], figures=found)
-        return chosen
+            reached = self._top1(model.solve(**options))
+            if reached > top:
+                top, best = reached, options
+        found = self.figures(model.solve(**best))
+        return Choice(options=best, unseen_bias=found["unseen_bias"], figures=found)
+
+    def _top1(self, model: ZeroShotClassifier) -> float:
+        """Per-class accuracy on the classes that play the unseen ones, in percent."""
+        unseen = np.asarray(self.data.unseen.cpu())
+        true = np.asarray(self.data.labels[self.data.test_unseen_loc].cpu())
+        predicted = unseen[model.scores(self._features[0], self.data.unseen_names).argmax(axis=1)]
+        return per_class_accuracy(true, predicted, num_classes=self.data.num_classes, classes=unseen).mean
 
     def _kept(self) -> dict[str, Any]:
         if self._best_file is None or not self._best_file.exists():

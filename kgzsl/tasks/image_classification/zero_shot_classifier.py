@@ -49,7 +49,8 @@ class ZeroShotClassifier:
             alike.
         unseen_bias: Added to the scores of unseen classes when seen ones are candidates too (calibrated stacking).
         generator_options: Options of the generator's constructor.
-        classifier_options: Options of the classifier's constructor.
+        classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
+            ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
         seed: Seed of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"``, ``"32-true"``, ``"bf16-mixed"`` ...
@@ -62,6 +63,7 @@ class ZeroShotClassifier:
         unseen_: Names of those without.
         priors_: The class priors.
         generator_: The fitted generator, or None.
+        n_features_in_: D, the length of a feature vector.
     """
 
     def __init__(
@@ -161,6 +163,7 @@ class ZeroShotClassifier:
         self._where = engine.torch_device
         self._features = features.to(self._where)
         self._labels = labels
+        self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
         self._gzsl_head: Head | None = None
@@ -229,9 +232,23 @@ class ZeroShotClassifier:
         self._gzsl_head = self._head().fit(torch.cat([real, *synthetic]), labels, self.priors_)
         return self
 
+    def solve(self, **weights: float) -> Self:
+        """Take other weights of a classifier in closed form (ESZSL's ``gamma`` and ``lam``), without fitting again.
+
+        Raises:
+            InputError: The classifier has no closed form.
+        """
+        self._check_fitted()
+        assert self._gzsl_head is not None
+        if self.generator_ is not None or not hasattr(self._gzsl_head.classifier, "solve"):
+            raise InputError(f"the classifier {self.classifier!r} has no weights to solve for", remedy="fit it again")
+        self._gzsl_head.classifier.solve(**weights)
+        self.classifier_options = {**(self.classifier_options or {}), **weights}
+        return self
+
     def _head(self) -> Head:
         context = {"seed": self.seed, "device": str(self._where)}
-        return Head(self.classifier, dict(self.classifier_options or {}), context)
+        return Head(self.classifier, dict(self.classifier_options or {}), context, scale=self._scale)
 
     def _random(self, *what: object) -> int:
         digest = hashlib.sha256(repr((self.seed, *what)).encode()).digest()
@@ -276,14 +293,16 @@ class ZeroShotClassifier:
 
     def _scored(self, X: Any, candidates: str | Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         self._check_fitted()
-        features = as_features(X, dim=int(self._dim)).to(self._where)
+        features = as_features(X, dim=self.n_features_in_).to(self._where)
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
         assert head is not None
         return head.scores(features, chosen), chosen
 
     @property
-    def _dim(self) -> int:
+    def n_features_in_(self) -> int:
+        """D, the length of a feature vector."""
+        self._check_fitted()
         return int(self._features.shape[1])
 
     def _check_fitted(self) -> None:
@@ -326,7 +345,7 @@ class ZeroShotClassifier:
         from kgzsl.tasks.image_classification.metrics import per_class_accuracy
 
         self._check_fitted()
-        features = as_features(X, dim=self._dim)
+        features = as_features(X, dim=self.n_features_in_)
         truth, _ = as_labels(y, self.names_, count=len(features))
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         predicted = chosen[self.decision_function(features, candidates).argmax(axis=1)]

@@ -63,7 +63,7 @@ task: image_classification
 dataset: tiny
 priors: [{name: att}]
 generator: {name: wgan, hidden: 64, epochs: 40, batch_size: 32}
-classifier: {name: softmax, samples_per_class: 40}
+classifier: {name: softmax, samples_per_class: 40, lr: 0.03, epochs: 15, batch_size: 64}
 protocol: {evaluate_every: 20, hits: [2]}
 train: {device: cpu, precision: 32-true}
 """

@@ -188,6 +188,7 @@ def test_priors_from_the_graph_are_as_good(world, fast):
     recipe = fast("priors=[{name: attributes}, {name: transe, dim: 8, epochs: 2}]", "controls=[chance, shuffled]")
     steps = ImageRun(recipe, data=data, progress=False)
     steps.graph = world.graph
+    assert steps.called == list(data.class_names)
     found = steps.go()
     assert found.metrics["zsl.top1"] > found.metrics["control.shuffled.zsl.top1"] + 15
     assert found.priors.dim == 8 + 8

@@ -21,7 +21,9 @@ def rows_of(world, loc):
 
 
 def new(linear, **options) -> ZeroShotClassifier:
-    return ZeroShotClassifier(linear, "softmax", **{"samples_per_class": 40, "device": "cpu", **options})
+    quick = {"lr": 0.03, "epochs": 15, "batch_size": 64}
+    defaults = {"samples_per_class": 40, "device": "cpu", "classifier_options": quick}
+    return ZeroShotClassifier(linear, "softmax", **{**defaults, **options})
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +216,25 @@ def test_the_same_seed_gives_the_same_model_and_touches_no_global_state(world, l
     assert (again.scores(features) == model.scores(features)).all()
     other = new(linear, seed=1).fit(*world.data.train, priors=world.priors)
     assert (other.scores(features) != model.scores(features)).any()
+
+
+def test_the_unit_of_the_features_does_not_matter(world, linear, model):
+    features, names = world.data.train
+    test, _ = rows_of(world, world.data.test_unseen_loc)
+    tiny = new(linear).fit(features * 2**-12, names, world.priors)
+    assert (tiny.predict(test * 2**-12) == model.predict(test)).mean() > 0.98
+
+
+def test_few_rows_still_get_a_trained_classifier(world, linear):
+    features, names = world.data.train
+    fitted = new(linear, classifier_options=None).fit(features, names, world.priors)
+    for head, rows in ((fitted._zsl_head, 160), (fitted._gzsl_head, 288 + 160)):
+        steps = -(-rows // head.classifier.batch_size)
+        assert (head.classifier.epochs - 1) * steps < 1000 <= head.classifier.epochs * steps
+    test, labels = rows_of(world, world.data.test_unseen_loc)
+    assert fitted.score(test, labels, "unseen") > 0.8
+    chosen = new(linear, classifier_options={"epochs": 2}).fit(features, names, world.priors)
+    assert chosen._zsl_head.classifier.epochs == 2
 
 
 def test_balanced_heads_see_as_many_real_as_synthetic_rows(world, linear):
