@@ -62,7 +62,7 @@ class TripleEncoder(PriorEncoder):
         self,
         dim: int = 100,
         *,
-        epochs: int = 100,
+        epochs: int = 50,
         batch_size: int = 256,
         negatives: int | None = None,
         loss: Literal["self-adversarial", "softmax"] | None = None,

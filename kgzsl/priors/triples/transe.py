@@ -68,7 +68,7 @@ class TransE(TripleEncoder):
         dim: int = 100,
         *,
         norm: Literal[1, 2] = 1,
-        epochs: int = 100,
+        epochs: int = 50,
         batch_size: int = 256,
         negatives: int | None = None,
         loss: Literal["self-adversarial", "softmax"] | None = None,
