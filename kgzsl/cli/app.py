@@ -68,7 +68,9 @@ def run(argv: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             _plain_warnings()
-            code = typer.main.get_command(app).main(args=list(argv), prog_name="kgzsl", standalone_mode=False)
+            code = typer.main.get_command(app).main(
+                args=list(argv), prog_name="kgzsl", standalone_mode=False, obj=["kgzsl", *argv]
+            )
         sys.stdout.flush()
     except InputError as error:
         return _say(str(error), 2)
@@ -89,7 +91,7 @@ def run(argv: Sequence[str]) -> int:
 def _plain_warnings() -> None:
     """Warnings in one line each, without the place in the code; those of libraries about themselves are left out."""
 
-    def show(message: Warning | str, *_: object) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         print(f"kgzsl: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
     warnings.showwarning = show  # put back by the caller's catch_warnings

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kgzsl.cli.console import Console
+from kgzsl.errors import InputError
 from kgzsl.report import RunFolder, record_environment
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def execute(
         InputError: Something in recipe, data or folder is not in order.
         KeyboardInterrupt: Interrupted; the folder can be resumed.
     """
+    fresh = not RunFolder(out).exists or overwrite
     folder = RunFolder.prepare(out, recipe.to_dict(), resume=resume, overwrite=overwrite)
     if folder.complete and resume:
         console.note(f"{out} is complete already")
@@ -74,7 +76,14 @@ def execute(
     seeds = recipe.protocol.seed_list  # type: ignore[attr-defined]
     begun = time.perf_counter()
     task = importlib.import_module(f"kgzsl.tasks.{recipe.task}")
-    result: RunResult = task.run(recipe, out=folder.path, resume=resume, progress=console.progress, log=console.note)
+    try:
+        result: RunResult = task.run(
+            recipe, out=folder.path, resume=resume, progress=console.progress, log=console.note
+        )
+    except InputError:
+        if fresh:
+            folder.forget_unless_begun()
+        raise
     result.seconds.setdefault("total", time.perf_counter() - begun)
     facts = record_environment(
         command=command, seeds=seeds, device=recipe.train.device, precision=recipe.train.precision

@@ -141,9 +141,9 @@ def selection_part(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _spoken(value: Any) -> str:
     if isinstance(value, Mapping):
-        shown = [(key, item) for key, item in value.items() if item not in (None, [], {})]
+        told = {key: _spoken(item) for key, item in value.items() if item not in (None, [], {})}
         return ", ".join(
-            f"{key} ({_spoken(item)})" if isinstance(item, Mapping) else f"{key} {_spoken(item)}" for key, item in shown
+            f"{key} ({text})" if isinstance(value[key], Mapping) else f"{key} {text}" for key, text in told.items()
         )
     if isinstance(value, list | tuple):
         shown = ", ".join(_spoken(item) for item in value[:12])

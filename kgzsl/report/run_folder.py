@@ -150,6 +150,14 @@ class RunFolder:
         for name in _FOLDERS:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
+    def forget_unless_begun(self) -> None:
+        """Remove a run that failed before it had anything worth to go on from, and its folder if that is then empty."""
+        if any(file.is_file() for file in self.checkpoint.rglob("*")):
+            return
+        self.clear()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     # ---------------------------------------------------------------------------------------------------- reading
 
     @property

@@ -84,7 +84,7 @@ def test_a_recipe_with_an_unknown_key(zoo, refused, line: str, parts: list[str])
         ("classifier.name=softmx", "softmax"),
         ("protocol.seed=3", "'seeds'"),
         ("priors=[{name: attribute}]", "attributes"),
-        ("train.device=gpu", "cuda"),
+        ("train.device=gpu", "cpu"),
         ("dataset=latin_character", "latin_characters"),
     ],
 )
@@ -108,7 +108,7 @@ def test_print_config_writes_every_default_and_reads_back(zoo) -> None:
 
 def test_a_full_disk_leaves_a_run_that_can_go_on(zoo, refused) -> None:
     """No file may grow beyond 20 kB: the first checkpoint or result that is larger fails."""
-    done = zoo.kgzsl(
+    done = zoo.process(
         "run", "zoo.yaml", "--out", "run",
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )  # fmt: skip

@@ -29,6 +29,7 @@ def add(app: typer.Typer) -> None:
 
 
 def demo(
+    context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="[images|kgc|all]", help="Which task to show.")] = "all",
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the run folders go.")] = Path("runs/demo"),
     seeds: Annotated[int, typer.Option(help="How many seeds; with 5 the tables show the spread.", min=1)] = 1,
@@ -50,7 +51,7 @@ def demo(
     for part in _PARTS if what == "all" else [what]:
         recipe = read_recipe(find_recipe(_PARTS[part]), seeds=seeds)
         console.note(f"{part}: {_PARTS[part]}, {seeds} seed{'s' if seeds > 1 else ''}, with all controls")
-        result, folder = execute(recipe, out / part, console, overwrite=True)
+        result, folder = execute(recipe, out / part, console, overwrite=True, command=context.obj)
         console.result({}, ["", *result.table(), "", *result.verdicts, *result.warnings, ""]) if not as_json else None
         parts[part] = {
             "run": str(folder.path),

@@ -25,6 +25,7 @@ def add(app: typer.Typer) -> None:
 
 
 def run(
+    context: typer.Context,
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A YAML file, a run folder, or the name of a shipped recipe.")
     ],
@@ -61,10 +62,12 @@ def run(
     if out is None:
         raise typer.BadParameter("a run needs a folder: add --out DIR")
     try:
-        result, folder = execute(found, out, console, resume=resume, overwrite=overwrite, parquet=parquet)
+        result, folder = execute(
+            found, out, console, resume=resume, overwrite=overwrite, parquet=parquet, command=context.obj
+        )
     except KeyboardInterrupt:
-        again = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
-        hint = shlex.join(["kgzsl", *again, "--resume"])
+        again = [word for word in context.obj if word not in ("--resume", "--overwrite")]
+        hint = shlex.join([*again, "--resume"])
         print(f"kgzsl: interrupted; go on with: {hint}", file=sys.stderr)
         raise typer.Exit(130) from None
     values = {
