@@ -19,6 +19,8 @@ from kgzsl.knowledge.vocabulary import KINDS, NEGATIVE_RELATIONS, SUBCLASS_OF, T
 
 if TYPE_CHECKING:
     from kgzsl.knowledge.align import Alignment, NameIndex
+    from kgzsl.knowledge.dense_graph import DenseGraph
+    from kgzsl.knowledge.matching import GraphAlignment
     from kgzsl.knowledge.operations import Neighbour
 
 __all__ = ["ClassGraph"]
@@ -384,13 +386,94 @@ class ClassGraph:
         nodes = operations.reach(self, np.array(numbers, np.int64), hops)
         return operations.induced(self, nodes, f"{len(nodes)} nodes within {hops} hops of {len(numbers)} seeds")
 
-    def taxonomy(self) -> ClassGraph:
-        """All nodes under their numbers, and the edges that lead upwards: subclass, sub-property, type, broader."""
+    def for_classes(
+        self,
+        names: Sequence[str],
+        *,
+        hops: int = 2,
+        relations: Sequence[str] | None = None,
+        max_neighbours: int | None = None,
+        mapping: Mapping[str, str] | None = None,
+        kinds: Sequence[str] | None = None,
+        missing: str = "raise",
+    ) -> ClassGraph:
+        """What a list of classes needs of the graph; see :func:`kgzsl.knowledge.selection.for_classes`."""
+        from kgzsl.knowledge.selection import for_classes
+
+        return for_classes(
+            self,
+            names,
+            hops=hops,
+            relations=relations,
+            max_neighbours=max_neighbours,
+            mapping=mapping,
+            kinds=kinds,
+            missing=missing,
+        )
+
+    def taxonomy(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        relation: str | Sequence[str] = SUBCLASS_OF,
+        contract: bool = False,
+    ) -> ClassGraph:
+        """What leads upwards.
+
+        Args:
+            names: Classes: they, what stands above them, and the edges of ``relation`` between these. ``None``: all
+                nodes under their numbers, and all edges that lead upwards (subclass, sub-property, type, broader).
+            relation: Which relation (or relations) leads upwards from the classes.
+            contract: With ``names``: see :func:`kgzsl.knowledge.class_taxonomy.class_taxonomy`.
+
+        Raises:
+            InputError: Names that no single node answers to.
+        """
+        if names is not None:
+            from kgzsl.knowledge.class_taxonomy import class_taxonomy
+
+            return class_taxonomy(self, names, relation=relation, contract=contract)
         mask = operations.relation_mask(self, TAXONOMIC)
         return operations.edges_only(self, mask, "only the edges that lead upwards")
 
+    def common_ancestors(self, nodes: Iterable[int], relation: str | Sequence[str] = SUBCLASS_OF) -> tuple[int, ...]:
+        """The lowest nodes that all of ``nodes`` lie below (or are), ascending."""
+        from kgzsl.knowledge.class_taxonomy import common_ancestors
+
+        return common_ancestors(self, nodes, relation)
+
+    def dense(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        groups: int = 4,
+        relation: str | Sequence[str] = SUBCLASS_OF,
+    ) -> DenseGraph:
+        """Ancestors and descendants grouped by distance; see :func:`kgzsl.knowledge.dense_graph.dense_graph`."""
+        from kgzsl.knowledge.dense_graph import dense_graph
+
+        return dense_graph(self, names, groups=groups, relation=relation)
+
+    def relation_graph(self, names: Sequence[str] | None = None, *, max_shared: int = 50) -> ClassGraph:
+        """The graph of the relations themselves; see :func:`kgzsl.knowledge.relation_graph.relation_graph`."""
+        from kgzsl.knowledge.relation_graph import relation_graph
+
+        return relation_graph(self, names, max_shared=max_shared)
+
+    def match(self, other: ClassGraph, *, by: Sequence[str] = ("iri", "sameAs", "wnid", "label")) -> GraphAlignment:
+        """Which nodes of two graphs mean the same; see :func:`kgzsl.knowledge.matching.match_graphs`."""
+        from kgzsl.knowledge.matching import match_graphs
+
+        return match_graphs(self, other, by=by)
+
+    def merge(self, other: ClassGraph, alignment: GraphAlignment | Sequence[str] | None = None) -> ClassGraph:
+        """Two graphs as one; see :func:`kgzsl.knowledge.merging.merge_graphs`."""
+        from kgzsl.knowledge.merging import merge_graphs
+
+        return merge_graphs(self, other, alignment)
+
     def distances(self, nodes: Sequence[int] | None = None, kind: str = "hops") -> npt.NDArray[np.float64]:
-        """float64 [n, n]: see :func:`kgzsl.knowledge.distances.distances`."""
+        """float64 [n, n], ``kind`` of hops, weighted, resistance: see :func:`kgzsl.knowledge.distances.distances`."""
         from kgzsl.knowledge.distances import distances
 
         return distances(self, nodes, kind)

@@ -1,33 +1,43 @@
-"""How far apart classes are in the graph."""
+"""How far apart classes are in the graph: three metrics, worked out in blocks of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kgzsl.errors import InputError
+from kgzsl.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["distances"]
+__all__ = ["DISTANCES", "distance_blocks", "distances"]
 
+#: The kinds of distance.
+DISTANCES = ("hops", "weighted", "resistance")
 _CHUNK_BYTES = 256 * 2**20
+_FLOOR = 1e-12
 
 
 def distances(graph: ClassGraph, nodes: Sequence[int] | None = None, kind: str = "hops") -> npt.NDArray[np.float64]:
     """Distances between nodes along similarity edges, taken both ways.
 
-    ``hops`` is the number of edges on a shortest path: a metric (zero between a node and itself only, symmetric,
-    with the triangle inequality), infinite between nodes that no path links. Disjointness edges are no path.
+    Each kind is a metric: zero between a node and itself only, symmetric, with the triangle inequality; infinite
+    between nodes that no path links. Between two nodes the strongest edge counts, once, however many there are;
+    disjointness edges and edges of weight 0 or less are no link.
+
+    - ``hops``: edges on a shortest path.
+    - ``weighted``: the least sum of 1/weight along a path, so that strong links are short.
+    - ``resistance``: of the network in which each edge conducts as much as its weight (Klein and Randić, Journal of
+      Mathematical Chemistry 12, 1993): ``G_ii + G_jj - 2 G_ij``, G the inverse of the Laplacian with one node
+      earthed. Many short paths make it small; on a tree of weights 1 it equals ``hops``.
 
     Args:
         graph: The graph; paths may run through all of its nodes.
         nodes: Between which nodes; ``None``: all.
-        kind: ``"hops"``.
+        kind: One of ``DISTANCES``.
 
     Returns:
         float64 [n, n].
@@ -35,20 +45,133 @@ def distances(graph: ClassGraph, nodes: Sequence[int] | None = None, kind: str =
     Raises:
         InputError: A kind that is not known, or a node outside the graph.
     """
-    if kind != "hops":
-        raise InputError(f"no distance is called {kind!r}", remedy="give kind='hops'")
-    from scipy.sparse import csr_array
+    chosen = _chosen(graph, nodes, kind)
+    out = np.empty((len(chosen), len(chosen)))
+    for start, block in distance_blocks(graph, nodes, kind):
+        out[start : start + len(block)] = block
+    # Two ways of working out one pair differ in the last digits.
+    return out if kind == "hops" else np.minimum(out, out.T)
+
+
+def distance_blocks(
+    graph: ClassGraph, nodes: Sequence[int] | None = None, kind: str = "hops", *, max_bytes: int = _CHUNK_BYTES
+) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """The rows of :func:`distances` in blocks, for matrices that are too large to hold.
+
+    Args:
+        graph: The graph.
+        nodes: Between which nodes; ``None``: all.
+        kind: One of ``DISTANCES``.
+        max_bytes: For one block while it is worked out.
+
+    Yields:
+        (number of the first row, float64 [rows, n]).
+
+    Raises:
+        InputError: As :func:`distances`.
+    """
+    chosen = _chosen(graph, nodes, kind)
+    links = _links(graph)
+    step = max(1, max_bytes // (8 * max(graph.num_nodes, 1)))
+    if kind == "resistance":
+        yield from _resistance(links, chosen, step)
+        return
     from scipy.sparse.csgraph import dijkstra
 
+    if kind == "weighted":
+        links.data = 1 / links.data
+    for start in range(0, len(chosen), step):
+        rows = chosen[start : start + step]
+        found = dijkstra(links, directed=False, indices=rows, unweighted=kind == "hops")
+        yield start, found[:, chosen]
+
+
+def _chosen(graph: ClassGraph, nodes: Sequence[int] | None, kind: str) -> npt.NDArray[np.int64]:
+    if kind not in DISTANCES:
+        close = nearest(kind, DISTANCES)
+        hint = f"did you mean {close[0]!r}?" if close else f"give kind= {', '.join(DISTANCES)}"
+        raise InputError(f"no distance is called {kind!r}", remedy=hint)
     chosen = np.arange(graph.num_nodes) if nodes is None else np.asarray(nodes, dtype=np.int64)
     if len(chosen) and (chosen.min() < 0 or chosen.max() >= graph.num_nodes):
         raise InputError(f"a node lies outside 0..{graph.num_nodes - 1}", remedy="align the names first")
-    heads, tails = graph.edge_index[:, graph.similarity_edges()]
+    return chosen
+
+
+def _links(graph: ClassGraph) -> Any:
+    """Symmetric CSR [N, N]: the largest weight between two nodes."""
+    from scipy.sparse import csr_array
+
+    mask = graph.similarity_edges() & (graph.edge_index[0] != graph.edge_index[1])
+    weights = np.ones(int(mask.sum()))
+    if graph.edge_weight is not None:
+        weights = graph.edge_weight[mask].astype(np.float64)
+    heads, tails = graph.edge_index[:, mask]
+    low, high = np.minimum(heads, tails), np.maximum(heads, tails)
+    order = np.lexsort((-weights, high, low))
+    low, high, weights = low[order], high[order], weights[order]
+    first = np.ones(len(low), bool)
+    first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    first &= weights > _FLOOR
+    low, high, weights = low[first], high[first], weights[first]
     shape = (graph.num_nodes, graph.num_nodes)
-    links = csr_array((np.ones(len(heads), np.int8), (heads, tails)), shape=shape)
-    out = np.empty((len(chosen), len(chosen)))
-    step = max(1, _CHUNK_BYTES // (8 * max(graph.num_nodes, 1)))
+    ends = (np.concatenate([low, high]), np.concatenate([high, low]))
+    return csr_array((np.concatenate([weights, weights]), ends), shape=shape)
+
+
+def _resistance(links: Any, chosen: npt.NDArray[np.int64], step: int) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """Block after block; the diagonal of G is worked out before the first."""
+    from scipy.sparse.csgraph import connected_components
+
+    component = connected_components(links, directed=False)[1]
+    wanted = np.unique(component[chosen])
+    networks = {int(number): _Network(links, np.flatnonzero(component == number)) for number in wanted.tolist()}
+    own = np.zeros(len(chosen))
+    for number, network in networks.items():
+        places = np.flatnonzero(component[chosen] == number)
+        for start in range(0, len(places), step):
+            here = places[start : start + step]
+            own[here] = np.diagonal(network.potentials(chosen[here], chosen[here]))
     for start in range(0, len(chosen), step):
-        rows = chosen[start : start + step]
-        out[start : start + step] = dijkstra(links, directed=False, indices=rows, unweighted=True)[:, chosen]
-    return out
+        rows = np.arange(start, min(start + step, len(chosen)))
+        block = np.full((len(rows), len(chosen)), np.inf)
+        for number, network in networks.items():
+            mine = rows[component[chosen[rows]] == number]
+            if not len(mine):
+                continue
+            others = np.flatnonzero(component[chosen] == number)
+            potentials = network.potentials(chosen[mine], chosen[others])
+            found = own[mine][:, None] + own[others][None] - 2 * potentials
+            block[np.ix_(mine - start, others)] = np.maximum(found, 0)
+        block[chosen[rows][:, None] == chosen[None]] = 0
+        yield start, block
+
+
+class _Network:
+    """One connected component: the inverse of its Laplacian, one node earthed."""
+
+    def __init__(self, links: Any, members: npt.NDArray[np.int64]) -> None:
+        self.place = np.full(links.shape[0], -1, np.int64)
+        self.place[members[1:]] = np.arange(len(members) - 1)  # the first member is earthed
+        self.size = len(members) - 1
+        self.solver: Any = None
+        if self.size:
+            from scipy.sparse import csc_matrix, diags_array
+            from scipy.sparse.linalg import splu
+
+            inner = links[members][:, members]
+            laplacian = csc_matrix((diags_array(inner.sum(axis=1)) - inner)[1:, 1:])
+            self.solver = splu(
+                laplacian, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            )
+
+    def potentials(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """float64 [rows, columns]: entries of G, zero at the earthed node."""
+        out = np.zeros((len(rows), len(columns)))
+        sources, targets = self.place[rows], self.place[columns]
+        inside, seen = np.flatnonzero(sources >= 0), np.flatnonzero(targets >= 0)
+        if self.solver is None or not len(inside) or not len(seen):
+            return out
+        right = np.zeros((self.size, len(inside)))
+        right[sources[inside], np.arange(len(inside))] = 1
+        out[np.ix_(inside, seen)] = self.solver.solve(right)[targets[seen]].T
+        return out

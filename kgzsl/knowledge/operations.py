@@ -96,7 +96,7 @@ def parents(graph: ClassGraph, relation: str | Sequence[str]) -> Any:
     return csr_array((ones, (rows, columns)), shape=(graph.num_nodes, graph.num_nodes), dtype=bool)
 
 
-def _upward(graph: ClassGraph, relation: str | Sequence[str]) -> Adjacency:
+def upward(graph: ClassGraph, relation: str | Sequence[str]) -> Adjacency:
     up = relation_mask(graph, relation)
     same = relation_mask(graph, _EQUIVALENT)
     rows = np.concatenate([graph.edge_index[0, up], graph.edge_index[0, same], graph.edge_index[1, same]])
@@ -118,14 +118,14 @@ def _above(adjacency: Adjacency, node: int) -> set[int]:
 
 def ancestors(graph: ClassGraph, node: int, relation: str | Sequence[str] = SUBCLASS_OF) -> set[int]:
     """See ``ClassGraph.ancestors``."""
-    return _above(_upward(graph, relation), node)
+    return _above(upward(graph, relation), node)
 
 
 def closure(graph: ClassGraph, nodes: Iterable[int] | None, relation: str | Sequence[str], reflexive: bool) -> Any:
     """See ``ClassGraph.closure``."""
     from scipy.sparse import csr_array
 
-    adjacency = _upward(graph, relation)
+    adjacency = upward(graph, relation)
     chosen = range(graph.num_nodes) if nodes is None else [int(node) for node in nodes]
     offsets, columns = [0], []
     for node in chosen:

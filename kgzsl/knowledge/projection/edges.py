@@ -12,7 +12,7 @@ from kgzsl.knowledge.texts import TextTable
 from kgzsl.knowledge.triples import Triples
 from kgzsl.knowledge.vocabulary import KINDS
 
-__all__ = ["EdgeCollector", "Projected"]
+__all__ = ["EdgeCollector", "Projected", "merge_edges"]
 
 Ints = npt.NDArray[np.integer]
 
@@ -136,7 +136,9 @@ class EdgeCollector:
             weights = None if weights is None else weights[wanted]
         merged = 0
         if not self._distinct:
-            subjects, types, objects, weights, merged = _merge(subjects, types, objects, weights, len(self.relations))
+            subjects, types, objects, weights, merged = merge_edges(
+                subjects, types, objects, weights, len(self.relations)
+            )
         self.is_node[subjects] = True
         self.is_node[objects] = True
         for rows in self._text_rows:
@@ -213,7 +215,7 @@ def _joined(blocks: list[Ints]) -> npt.NDArray[np.int32]:
     return joined
 
 
-def _merge(
+def merge_edges(
     subjects: npt.NDArray[np.int32],
     types: npt.NDArray[np.int32],
     objects: npt.NDArray[np.int32],
