@@ -1,0 +1,42 @@
+"""Benchmarks by name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["names", "run"]
+
+# Module of each benchmark; imported when it is asked for. Its ``run(device=..., **options)`` returns the report.
+_MODULES = {"generator": "kgzsl.benchmarks.generator"}
+
+
+def names() -> list[str]:
+    """The known benchmarks."""
+    return sorted(_MODULES)
+
+
+def run(name: str, **options: Any) -> dict[str, Any]:
+    """Run the benchmark ``name``.
+
+    Args:
+        name: One of :func:`names`.
+        **options: ``device``, and what else its ``run`` takes.
+
+    Returns:
+        ``name``, ``ours_s``, ``baseline_s``, ``ratio`` (baseline over ours), ``spread``, ``unit``, ``checked`` (the
+        equality that was checked), ``sizes``, and what the benchmark adds.
+
+    Raises:
+        InputError: No such benchmark; the nearest known names are given.
+    """
+    if name not in _MODULES:
+        close = nearest(name, _MODULES)
+        raise InputError(
+            f"no benchmark is called {name!r}",
+            remedy=f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names())}",
+        )
+    report: dict[str, Any] = importlib.import_module(_MODULES[name]).run(**options)
+    return report
