@@ -23,7 +23,8 @@ _LEAST_STEPS = 1000  # a few passes over few rows leave a classifier that is tra
 
 def takes_priors(name: str) -> bool:
     """Whether the classifier called ``name`` answers from priors (ESZSL), without a training row of each class."""
-    return "priors" in inspect.signature(classifiers.classifiers.find(name).fit).parameters
+    kind: Any = classifiers.classifiers.find(name)
+    return "priors" in inspect.signature(kind.fit).parameters
 
 
 class Head:

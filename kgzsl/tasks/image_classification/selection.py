@@ -119,7 +119,7 @@ class Searcher:
 
     def generator(
         self, model: ZeroShotClassifier, *, samples: Sequence[int], every: int, engine: Engine
-    ) -> tuple[Choice, list[dict[str, float]]]:
+    ) -> tuple[Choice, list[dict[str, Any]]]:
         """Choose epochs, samples per class and bias: one training, looked at every ``every`` epochs.
 
         Epochs are compared with the first of ``samples``; then, at the best epoch, the numbers of samples are.
@@ -191,6 +191,6 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _validation_rows(model: ZeroShotClassifier) -> list[dict[str, float]]:
+def _validation_rows(model: ZeroShotClassifier) -> list[dict[str, Any]]:
     history = None if model.generator_ is None else model.generator_.history
     return [] if history is None else [dict(row) for row in history.rows]

@@ -58,11 +58,17 @@ def world() -> World:
     return make_world()
 
 
+@pytest.fixture(scope="session")
+def wide_world() -> World:
+    """Enough seen classes for a WGAN to learn from: 52, and 8 unseen ones."""
+    return make_world(classes=60, unseen=8, rows=12)
+
+
 SMALL = """\
 task: image_classification
 dataset: tiny
 priors: [{name: att}]
-generator: {name: wgan, hidden: 64, epochs: 40, batch_size: 32}
+generator: {name: wgan, hidden: 64, epochs: 40, batch_size: 32, lr: 0.001}
 classifier: {name: softmax, samples_per_class: 40, lr: 0.03, epochs: 15, batch_size: 64}
 protocol: {evaluate_every: 20, hits: [2]}
 train: {device: cpu, precision: 32-true}

@@ -45,11 +45,12 @@ def test_the_real_ontology_beats_the_shuffled_one_and_chance(result):
     assert metrics["zsl.top1_std"] >= 0.0
 
 
-def test_the_wgan_too(world, small_recipe):
-    found = run(small_recipe("controls=[chance, shuffled]"), data=world.data, progress=False)
+def test_the_wgan_too(wide_world, small_recipe):
+    recipe = small_recipe("controls=[chance, shuffled]", "protocol.validation=none")
+    found = run(recipe, data=wide_world.data, progress=False)
     assert found.metrics["zsl.top1"] > 60.0
-    assert found.metrics["zsl.top1"] - found.metrics["control.shuffled.zsl.top1"] > 25.0
-    assert {row["stage"] for row in found.history} == {"selection", "train", "shuffled.train"}
+    assert found.metrics["zsl.top1"] - found.metrics["control.shuffled.zsl.top1"] > 30.0
+    assert {row["stage"] for row in found.history} == {"train", "shuffled.train"}
 
 
 def test_the_result_has_what_a_report_draws(result, world):
