@@ -82,16 +82,6 @@ CASES: dict[str, tuple[str, bytes, str, str, str]] = {
     "empty": ("a.ttl", b"", "", "empty", "fetch"),
     "no triples": ("a.ttl", b"@prefix : <http://a/> .\n", "", "no triple", "statements"),
     "unknown suffix": ("a.xyz", b"\x00\x01", "", "not known", "format="),
-    "obo": ("a.obo", b"format-version: 1.2\n", "", "OBO", "robot convert"),
-    "functional syntax": ("a.owl", b"Prefix(:=<http://a/>)\nOntology(<http://a/>)", "", "functional", "robot convert"),
-    "owl/xml": (
-        "a.owl",
-        b'<?xml version="1.0"?><Ontology xmlns="http://www.w3.org/2002/07/owl#"/>',
-        "",
-        "OWL/XML",
-        "robot",
-    ),
-    "obo graphs": ("a.json", b'{"graphs": []}', "", "OBO graphs", "robot convert"),
     "pickle": ("a.pkl", b"\x80\x04.", "", "unpickled", "export"),
     "broken gzip": (
         "a.nt.gz",

@@ -32,17 +32,22 @@ EXPECTED = {
 }
 
 
+def zstd(content: bytes) -> bytes:
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.Codec("zstd").compress(content, asbytes=True)  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("suffix", "name"),
     [("ttl", "turtle"), ("nt", "nt"), ("nq", "nquads"), ("trig", "trig"), ("rdf", "xml"), ("jsonld", "json-ld")],
 )
-@pytest.mark.parametrize("compression", ["", ".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("compression", ["", ".gz", ".bz2", ".xz", ".zst"])
 def test_formats_and_compressions_agree(suffix: str, name: str, compression: str, tmp_path: Path) -> None:
     dataset = rdflib.Dataset(default_union=True)
     dataset.default_graph.parse(data=TURTLE, format="turtle")
     source = dataset if name in ("nquads", "trig") else dataset.default_graph
     content = source.serialize(format=name, encoding="utf-8")
-    squeeze = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[compression]
+    squeeze = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}[compression]
     path = tmp_path / f"graph.{suffix}{compression}"
     path.write_bytes(squeeze(content))
     graph = ClassGraph.read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Format:
 
 _RDF = "kgzsl.knowledge.readers.rdf:read_rdf"
 _TABLE = "kgzsl.knowledge.readers.delimited:read_table"
+_OWL = "kgzsl.knowledge.readers.owl_syntax:read_owl_syntax"
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
@@ -41,26 +43,22 @@ FORMATS: dict[str, Format] = {
         Format("n3", (".n3",), _RDF),
         Format("rdf/xml", (".rdf", ".owl", ".xml", ".rdfs"), _RDF, ("rdf", "xml", "owl", "rdfxml")),
         Format("json-ld", (".jsonld",), _RDF, ("jsonld",)),
+        Format("functional", (".ofn", ".fss", ".ofs"), _OWL, ("ofn", "owl functional", "functional-style")),
+        Format("owl/xml", (".owx",), _OWL, ("owx", "owlxml")),
+        Format("manchester", (".omn",), _OWL, ("omn",)),
+        Format("obo", (".obo",), "kgzsl.knowledge.readers.obo:read_obo"),
+        Format("obographs", (), "kgzsl.knowledge.readers.obographs:read_obographs", ("obo graphs", "obo-graphs")),
         Format("tsv", (".tsv",), _TABLE, ("tab",)),
         Format("csv", (".csv",), _TABLE, ("comma",)),
         Format("table", (".txt", ".dict", ".triples"), _TABLE, ("txt",)),
     )
 }
 
-_OWN_SYNTAX = "is a syntax of its own beside RDF, which kgzsl does not read yet"
-
 #: Suffixes that are known and not read, with the reason and the remedy.
 REFUSED: dict[str, tuple[str, str]] = {
-    ".obo": (f"OBO {_OWN_SYNTAX}", "convert it: robot convert -i x.obo -o x.ttl, or pronto in Python"),
-    ".ofn": (
-        f"OWL functional syntax {_OWN_SYNTAX}",
-        "save it as Turtle in Protégé, or: robot convert -i x.ofn -o x.ttl",
-    ),
-    ".owx": (f"OWL/XML {_OWN_SYNTAX}", "save it as Turtle in Protégé, or: robot convert -i x.owx -o x.ttl"),
     ".pkl": ("a pickle can run any code, so nothing is unpickled", "export the graph as tab-separated triples"),
     ".pickle": ("a pickle can run any code, so nothing is unpickled", "export the graph as tab-separated triples"),
     ".pl": ("Prolog facts are not read", "write them as tab-separated subject, relation, object lines"),
-    ".omn": ("Manchester syntax is not read", "save it as Turtle (Protégé: File, Save as; or: robot convert -o x.ttl)"),
     ".pth": ("these are weights of a network, not a graph", "give an ontology or a table of triples"),
     ".hdt": ("HDT is not read", "convert it with hdt2rdf to N-Triples"),
     ".mat": ("this is a matrix file, not a graph", "read class vectors with ClassPriors.read"),
@@ -101,11 +99,15 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
     Raises:
         InputError: The content is of no known format.
     """
-    if found is not None and found.name not in ("rdf/xml", "table"):
+    if found is not None and found.name not in ("rdf/xml", "table", "owl/xml", "functional", "manchester"):
         return found
     head = source.peek(4096)
-    _refuse_by_content(head, source)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    other = _owl_syntax(text)
+    if other is not None:
+        return FORMATS[other]
+    if found is not None and found.name in ("owl/xml", "functional", "manchester"):
+        return found if found.name != "owl/xml" or b"<rdf:RDF" not in head else FORMATS["rdf/xml"]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or text.startswith((b"<?xml", b"<!--", b"<!DOC", b"<rdf:RDF")):
         return FORMATS["rdf/xml"]
     if text.startswith((b"@prefix", b"@base", b"PREFIX ", b"BASE ", b"prefix ")):
@@ -113,19 +115,7 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
     if found is not None:
         return found
     if text.startswith((b"{", b"[")):
-        if b'"graphs"' in head:
-            raise InputError(
-                f"OBO graphs JSON {_OWN_SYNTAX}",
-                file=source.path,
-                remedy="convert it: robot convert -i x.json -o x.ttl",
-            )
-        if b'"@context"' in head or b'"@id"' in head or b'"@graph"' in head:
-            return FORMATS["json-ld"]
-        raise InputError(
-            "this JSON is no JSON-LD: it has no @context, @id or @graph",
-            file=source.path,
-            remedy="give an ontology or a table of triples; benchmark task files are read by kgzsl.datasets",
-        )
+        return _json(source)
     known = ", ".join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)
     raise InputError(
         f"the format of {source.path.name!r} is not known",
@@ -134,16 +124,27 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
     )
 
 
-def _refuse_by_content(head: bytes, source: ByteSource) -> None:
-    """Ontologies in a syntax that is known and not read, under the suffix of another."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    found = None
-    if text.startswith((b"Prefix(", b"Ontology(")):
-        found = ".ofn"
-    elif text.startswith(b"format-version:"):
-        found = ".obo"
-    elif b"<Ontology" in head and b"<rdf:RDF" not in head:
-        found = ".owx"
-    if found is not None:
-        problem, remedy = REFUSED[found]
-        raise InputError(problem, file=source.path, remedy=remedy)
+def _owl_syntax(text: bytes) -> str | None:
+    """Functional syntax, OBO, Manchester syntax or OWL/XML, whatever the suffix says."""
+    if re.match(rb"(?:#[^\n]*\n\s*)*+(Prefix\s*\(|Ontology\s*\()", text):
+        return "functional"
+    if re.match(rb"(Prefix|Ontology):\s", text):
+        return "manchester"
+    if text.startswith(b"format-version:"):
+        return "obo"
+    if re.search(rb"<(\w+:)?Ontology[\s>]", text) and b"<rdf:RDF" not in text and b"<!DOCTYPE rdf:RDF" not in text:
+        return "owl/xml"
+    return None
+
+
+def _json(source: ByteSource) -> Format:
+    head = source.peek(1 << 16)
+    if re.search(rb'"graphs"\s*:', head):
+        return FORMATS["obographs"]
+    if b'"@context"' in head or b'"@id"' in head or b'"@graph"' in head:
+        return FORMATS["json-ld"]
+    raise InputError(
+        "this JSON is no JSON-LD and no OBO graph: it has no @context, @id, @graph or graphs",
+        file=source.path,
+        remedy="give an ontology or a table of triples; benchmark task files are read by kgzsl.datasets",
+    )

@@ -15,7 +15,7 @@ from kgzsl.knowledge.triples import TripleBuilder
 if TYPE_CHECKING:
     import pyoxigraph
 
-__all__ = ["intern_quads", "read_rdf"]
+__all__ = ["file_iri", "intern_quads", "rdf_format", "read_rdf"]
 
 _XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
 
@@ -42,9 +42,9 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
         stream = AttributeLines(guard_xml(source))
     if options.lenient:
         builder.notes.append("IRIs were taken as they stand, without a check")
-    base = options.base if options.base is not None else _file_iri(source.path)
+    base = options.base if options.base is not None else file_iri(source.path)
     try:
-        parser = pyoxigraph.parse(stream, _rdf_format(format_name), base_iri=base, lenient=options.lenient)
+        parser = pyoxigraph.parse(stream, rdf_format(format_name), base_iri=base, lenient=options.lenient)
         builder.prefixes.update(_prefixes(parser))
         intern_quads(parser, builder)
         builder.prefixes.update(_prefixes(parser))
@@ -115,7 +115,8 @@ def _term(term: Any, builder: TripleBuilder) -> int:
     return builder.quote(*parts)
 
 
-def _rdf_format(name: str) -> pyoxigraph.RdfFormat:
+def rdf_format(name: str) -> pyoxigraph.RdfFormat:
+    """The parser's name for a format; ``KeyError`` where it has none."""
     from pyoxigraph import RdfFormat
 
     return {
@@ -133,7 +134,7 @@ def _prefixes(parser: Any) -> dict[str, str]:
     return dict(getattr(parser, "prefixes", {}) or {})
 
 
-def _file_iri(path: Path) -> str:
+def file_iri(path: Path) -> str:
     """A base IRI that does not depend on where the file lies, so that two machines read the same graph."""
     from urllib.parse import quote
 
