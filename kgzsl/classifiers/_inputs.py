@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["class_indices", "float_matrix", "rows_per_chunk"]
+__all__ = ["class_indices", "float_matrix", "row_weights", "rows_per_chunk"]
 
 
 def float_matrix(
@@ -64,6 +64,21 @@ def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
     classes, encoded = np.unique(labels, return_inverse=True)
     return classes, encoded.astype(np.int64)
+
+
+def row_weights(sample_weight: Any | None, rows: Tensor) -> Tensor:
+    """One weight a row of ``rows``, of their type and on their device, scaled to a mean of 1; all 1 for None.
+
+    Raises:
+        InputError: Another number of weights, a negative or infinite one, or nothing but zeros.
+    """
+    if sample_weight is None:
+        return torch.ones(len(rows), dtype=rows.dtype, device=rows.device)
+    weights = torch.as_tensor(sample_weight, dtype=rows.dtype, device=rows.device)
+    positive = weights.ndim == 1 and bool(torch.isfinite(weights).all()) and bool((weights >= 0).all())
+    if len(weights) != len(rows) or not positive or not bool(weights.sum() > 0):
+        raise InputError("sample_weight must hold one weight a row, none negative, not all zero")
+    return weights * (len(weights) / weights.sum())
 
 
 def rows_per_chunk(bytes_per_row: int, budget: int) -> int:

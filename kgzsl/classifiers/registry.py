@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from kgzsl._resolver import Resolver
+from kgzsl.classifiers.ale import ALE
 from kgzsl.classifiers.analytic import AnalyticHead
 from kgzsl.classifiers.base import Classifier
+from kgzsl.classifiers.conse import ConSE
+from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.gda import GDA
+from kgzsl.classifiers.nearest_prior import NearestPrior
+from kgzsl.classifiers.sae import SAE
+from kgzsl.classifiers.sje import SJE
 from kgzsl.classifiers.softmax import SoftmaxClassifier
 
 __all__ = ["classifiers", "make"]
@@ -16,7 +22,19 @@ __all__ = ["classifiers", "make"]
 classifiers: Resolver[Classifier] = Resolver(
     "classifier",
     Classifier,
-    {"softmax": SoftmaxClassifier, "eszsl": ESZSL, "gda": GDA, "analytic": AnalyticHead, "g-acil": AnalyticHead},
+    {
+        "ale": ALE,
+        "analytic": AnalyticHead,
+        "conse": ConSE,
+        "devise": DeViSE,
+        "eszsl": ESZSL,
+        "g-acil": AnalyticHead,
+        "gda": GDA,
+        "nearest-prior": NearestPrior,
+        "sae": SAE,
+        "sje": SJE,
+        "softmax": SoftmaxClassifier,
+    },
 )
 """The classifiers that recipes and the command line know by name."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers._inputs import class_indices, float_matrix, row_weights
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -87,10 +87,7 @@ class SoftmaxClassifier(Classifier):
         labels = torch.as_tensor(encoded, device=features.device)
         weights = None
         if sample_weight is not None:
-            weights = torch.as_tensor(sample_weight, dtype=torch.float32, device=features.device)
-            if weights.shape != labels.shape or bool((weights < 0).any()) or not bool(weights.sum() > 0):
-                raise InputError("sample_weight must hold one weight a row, none negative, not all zero")
-            weights = weights * (len(weights) / weights.sum())
+            weights = row_weights(sample_weight, features)
         self.n_features_in_ = features.shape[1]
         self._mean = features.mean(dim=0) if self.normalise == "standard" else None
         self._scale = features.std(dim=0).clamp_min(1e-8) if self.normalise == "standard" else None

@@ -121,3 +121,63 @@ def test_state_goes_through_a_file(world, tmp_path) -> None:
 def test_bad_input(world, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(*world)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("weights", [(0.1, 1.0), (100.0, 0.01)])
+def test_any_batches_equal_the_joint_solution(world, seed: int, weights: tuple[float, float]) -> None:
+    features, names, priors = world
+    generator = np.random.default_rng(seed)
+    cuts = np.sort(generator.choice(np.arange(1, 180), size=6, replace=False))
+    model = ESZSL(*weights, normalise="none")
+    for part in np.split(generator.permutation(180), cuts):
+        model.partial_fit(features[part], names[part], priors=priors)
+    labels = np.array([NAMES.index(name) for name in names])
+    expected = oracle(features, labels, priors.matrix.astype(float), *weights)
+    assert np.abs(model.coef_.numpy() - expected).max() < 1e-8 * max(1.0, np.abs(expected).max())
+
+
+def test_classes_that_come_one_by_one_equal_all_at_once(world) -> None:
+    features, names, priors = world
+    order = ["class 4", "class 2", "class 0", "class 5", "class 1", "class 3"]
+    model = ESZSL(normalise="none")
+    for place, name in enumerate(order):
+        rows = names == name
+        row = priors.matrix[NAMES.index(name)]
+        if place == 1:
+            model.add_class(name, row)
+        alone = ClassPriors((name,), row[None], {})
+        model.partial_fit(features[rows], names[rows], priors=alone)
+        _ = model.coef_  # solving between batches does no harm
+    model.add_class("class 6", priors.matrix[6]).add_class("class 7", priors.matrix[7])
+    joint = ESZSL(normalise="none").fit(features, names, priors=priors)
+    assert (model.coef_ - joint.coef_).abs().max() < 1e-8
+    assert model.classes_.tolist() == [*order, "class 6", "class 7"]
+    torch.testing.assert_close(model.decision_function(features, NAMES), joint.decision_function(features))
+
+
+def test_an_unseen_class_becomes_seen_by_its_samples(world) -> None:
+    features, names, priors = world
+    model = ESZSL().fit(features, names, priors=priors)
+    before = model.coef_.clone()
+    model.partial_fit(features[:5], np.repeat("class 7", 5))
+    assert model.seen_.tolist() == [True] * 6 + [False, True]
+    assert not torch.allclose(model.coef_, before)
+
+
+def test_memory_does_not_grow_with_samples(world) -> None:
+    features, names, priors = world
+    model = ESZSL().fit(features, names, priors=priors)
+    before = {name: getattr(value, "shape", None) for name, value in vars(model).items()}
+    for _ in range(3):
+        model.partial_fit(features, names).solve(1.0, 1.0)
+    assert {name: getattr(value, "shape", None) for name, value in vars(model).items()} == before
+
+
+def test_learning_on_needs_what_it_learnt_from(world) -> None:
+    features, names, priors = world
+    loaded = ESZSL().load_state_dict(ESZSL().fit(features, names, priors=priors).state_dict())
+    with pytest.raises(InputError, match="cannot go on learning"):
+        loaded.partial_fit(features, names)
+    with pytest.raises(InputError, match="have no prior: new"):
+        ESZSL().fit(features, names, priors=priors).partial_fit(features[:1], ["new"])

@@ -1,0 +1,105 @@
+"""A bilinear compatibility learnt by a ranking loss: what ALE, SJE and DeViSE share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.classifiers._inputs import row_weights
+from kgzsl.classifiers.prior_classifier import PriorClassifier
+from kgzsl.errors import InputError
+
+__all__ = ["Bilinear", "hinges"]
+
+
+def hinges(scores: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """By how much each wrong class comes too near the right one: ``max(0, margin + F_y - F_own)``, 0 for the own class.
+
+    Args:
+        scores: F, float [B, C].
+        labels: int64 [B].
+        margin: What the own class should be ahead by.
+    """
+    own = scores.gather(1, labels[:, None])
+    return (margin + scores - own).clamp_min(0).scatter(1, labels[:, None], 0.0)
+
+
+class Bilinear(PriorClassifier):
+    """``F(x, c) = x' W s_c`` with W from mini-batches of a ranking loss over the seen classes.
+
+    Args:
+        margin: What the right class should be ahead by.
+        lr: Learning rate of Adam.
+        epochs: Passes over the data.
+        batch_size: Rows of a step.
+        weight_decay: Weight of ``||W||^2 / 2`` beside the mean loss.
+        normalise: ``"l2"`` scales each row of X and each prior to unit length first; ``"none"`` takes them as they are.
+        seed: Seed of the batches; W starts at zero.
+        device: Where it computes; None follows X.
+
+    Attributes:
+        coef_: W, float32 [D, P].
+    """
+
+    coef_: Tensor
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        lr: float = 1e-2,
+        epochs: int = 25,
+        batch_size: int = 256,
+        weight_decay: float = 0.0,
+        normalise: str = "l2",
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.margin = margin
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.normalise = normalise
+        self.seed = seed
+        self.device = device
+
+    @staticmethod
+    @abstractmethod
+    def losses(scores: Tensor, labels: Tensor, margin: float) -> Tensor:
+        """The loss of each row, float [B], for scores [B, C] and labels int64 [B]."""
+
+    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
+        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+        if self.margin <= 0 or self.lr <= 0 or self.epochs < 1 or self.batch_size < 1 or self.weight_decay < 0:
+            raise InputError(
+                f"margin is {self.margin}, lr {self.lr}, epochs {self.epochs}, batch_size {self.batch_size}, "
+                f"weight_decay {self.weight_decay}",
+                remedy="give positive values (weight_decay may be 0)",
+            )
+        features, labels = self._start(X, y, priors, torch.float32)
+        weights = row_weights(sample_weight, features)
+        seen = self._seen_rows()
+        place = torch.zeros(len(self.classes_), dtype=torch.int64, device=features.device)
+        place[seen] = torch.arange(len(seen), device=features.device)
+        labels, vectors = place[labels], self.priors_[seen].float().T
+        coef = torch.zeros(self.n_features_in_, len(vectors), device=features.device, requires_grad=True)
+        generator = torch.Generator(device=features.device).manual_seed(self.seed)
+        optimiser = torch.optim.Adam([coef], lr=self.lr, fused=True)
+        for _ in range(self.epochs):
+            order = torch.randperm(len(features), generator=generator, device=features.device)
+            for rows in torch.split(order, self.batch_size):
+                losses = self.losses(features[rows] @ coef @ vectors, labels[rows], self.margin)
+                loss = (weights[rows] * losses).mean()
+                if self.weight_decay:
+                    loss = loss + 0.5 * self.weight_decay * coef.square().sum()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+        self.coef_ = coef.detach()
+        return self
+
+    def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
+        return features @ (self.coef_ @ priors.float().T)

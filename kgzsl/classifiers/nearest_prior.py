@@ -1,0 +1,101 @@
+"""The nearest prior after a ridge map: the simplest zero-shot classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kgzsl.classifiers._inputs import row_weights
+from kgzsl.classifiers.prior_classifier import PriorClassifier
+from kgzsl.errors import InputError
+
+__all__ = ["NearestPrior"]
+
+
+class NearestPrior(PriorClassifier):
+    """Ridge regression between features and priors, then the class whose vector is nearest.
+
+    ``direction="priors"`` maps each sample to where its prior should be; ``"features"`` maps each prior to where its
+    samples should be, which makes fewer classes the neighbour of everything (Shigeto et al., "Ridge Regression,
+    Hubness, and Zero-Shot Learning", ECML 2015).
+
+    Args:
+        lam: Ridge weight.
+        direction: The space in which samples and classes meet.
+        metric: ``"cosine"`` (about the seen classes' mean, where ``centre`` is on) or ``"euclidean"``.
+        centre: Take the mean out of both sides first; the map then has an intercept.
+        normalise: ``"l2"`` scales each row of X and each prior to unit length first; ``"none"`` takes them as they are.
+        device: Where it computes; None follows X.
+
+    Attributes:
+        coef_: float64 [D, P] or, for ``direction="features"``, [P, D].
+        feature_mean_: float64 [D], zero without ``centre``.
+        prior_mean_: float64 [P], likewise.
+    """
+
+    coef_: Tensor
+    feature_mean_: Tensor
+    prior_mean_: Tensor
+
+    _learnt = ("coef_", "feature_mean_", "prior_mean_")
+
+    def __init__(
+        self,
+        lam: float = 1.0,
+        direction: str = "features",
+        metric: str = "cosine",
+        centre: bool = True,
+        normalise: str = "l2",
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.lam = lam
+        self.direction = direction
+        self.metric = metric
+        self.centre = centre
+        self.normalise = normalise
+        self.device = device
+
+    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> NearestPrior:
+        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+        if self.direction not in ("features", "priors"):
+            raise InputError(f"direction is {self.direction!r}", remedy="choose features or priors")
+        if self.metric not in ("cosine", "euclidean"):
+            raise InputError(f"metric is {self.metric!r}", remedy="choose cosine or euclidean")
+        features, labels = self._start(X, y, priors)
+        weights = row_weights(sample_weight, features)[:, None]
+        wanted = self.priors_[labels]
+        share = weights / weights.sum() if self.centre else torch.zeros_like(weights)
+        self.feature_mean_, self.prior_mean_ = (share * features).sum(dim=0), (share * wanted).sum(dim=0)
+        # Both sides weighted by the root of the weights: the plain normal equations are then the weighted ones.
+        features = (features - self.feature_mean_) * weights.sqrt()
+        wanted = (wanted - self.prior_mean_) * weights.sqrt()
+        source, target = (wanted, features) if self.direction == "features" else (features, wanted)
+        self._values, self._basis = torch.linalg.eigh(source.T @ source)
+        self._rotated = self._basis.T @ (source.T @ target)
+        return self.solve(self.lam)
+
+    def solve(self, lam: float) -> NearestPrior:
+        """Take another ridge weight for the data that ``fit`` saw.
+
+        Raises:
+            InputError: Not fitted, or a weight that is not positive.
+        """
+        if lam <= 0:
+            raise InputError(f"lam is {lam}", remedy="give a positive ridge weight")
+        self._check_fitted("_rotated")
+        self.lam = lam
+        self.coef_ = self._basis @ (self._rotated / (self._values.clamp_min(0) + lam)[:, None])
+        return self
+
+    def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
+        samples, classes = features - self.feature_mean_.float(), priors - self.prior_mean_
+        if self.direction == "features":
+            classes = classes @ self.coef_
+        else:
+            samples = samples @ self.coef_.float()
+        if self.metric == "euclidean":
+            return -torch.cdist(samples, classes.float())
+        return functional.normalize(samples, dim=1) @ functional.normalize(classes, dim=1).float().T
