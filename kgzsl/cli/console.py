@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -45,6 +45,36 @@ class Console:
         """A remark while something goes on."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def files_fetched(self) -> Iterator[Callable[[str, int, int | None], None] | None]:
+        """A bar for each file fetched, on a terminal; a line for each off one."""
+        if self.quiet:
+            yield None
+            return
+        if not sys.stderr.isatty():
+            told: set[str] = set()
+
+            def line(name: str, done: int, total: int | None) -> None:  # noqa: ARG001 (lines tell the size alone)
+                if name not in told:
+                    told.add(name)
+                    self.note(f"fetching {name}" + (f" ({total:,} bytes)" if total else ""))
+
+            yield line
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(24), DownloadColumn(), TimeRemainingColumn(compact=True))
+        with Progress(*columns, console=RichConsole(stderr=True)) as bar:
+            tasks: dict[str, Any] = {}
+
+            def report(name: str, done: int, total: int | None) -> None:
+                if name not in tasks:
+                    tasks[name] = bar.add_task(name, total=total)
+                bar.update(tasks[name], completed=done, total=total)
+
+            yield report
 
     @contextmanager
     def bytes_read(self, what: str) -> Iterator[_Report | None]:

@@ -13,7 +13,20 @@ from kgzsl import __version__
 from kgzsl.cli import app as app_module
 from kgzsl.cli.app import app
 
-COMMANDS = ["demo", "import", "info", "priors", "run", "predict", "explain", "bench", "doctor", "datasets"]
+COMMANDS = [
+    "demo",
+    "import",
+    "info",
+    "priors",
+    "pack",
+    "run",
+    "predict",
+    "explain",
+    "add-class",
+    "bench",
+    "doctor",
+    "datasets",
+]
 
 
 def test_version(kgzsl_process) -> None:
@@ -26,7 +39,9 @@ def test_no_arguments_show_help(kgzsl) -> None:
     assert all(command in done.out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["datasets", "list"], ["datasets", "check"]])
+@pytest.mark.parametrize(
+    "command", [[name] for name in COMMANDS] + [["datasets", part] for part in ("list", "status", "download", "check")]
+)
 def test_every_command_has_help_with_an_example(kgzsl, command: list[str]) -> None:
     done = kgzsl(*command, "--help")
     assert done.code == 0

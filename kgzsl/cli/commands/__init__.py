@@ -1,6 +1,19 @@
 """One file for each command; each adds itself to the app."""
 
-from kgzsl.cli.commands import bench, datasets, demo, doctor, explain, import_graph, info, predict, priors, run
+from kgzsl.cli.commands import (
+    add_class,
+    bench,
+    datasets,
+    demo,
+    doctor,
+    explain,
+    import_graph,
+    info,
+    pack,
+    predict,
+    priors,
+    run,
+)
 
 __all__ = ["ALL"]
 
@@ -9,9 +22,11 @@ ALL = (
     import_graph.add,
     info.add,
     priors.add,
+    pack.add,
     run.add,
     predict.add,
     explain.add,
+    add_class.add,
     datasets.add,
     bench.add,
     doctor.add,

@@ -1,9 +1,10 @@
-"""``kgzsl datasets``: which data sets are known, and whether they are in order."""
+"""``kgzsl datasets``: which data sets are known, whether they are here and in order, and how they come here."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
@@ -19,58 +20,101 @@ def add(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     group = typer.Typer(
         name="datasets",
-        help="List the known data sets, and check them.",
+        help="List the known data sets, fetch them, check them.",
         epilog="Example: kgzsl datasets check flo",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    group.command("list", epilog="Example: kgzsl datasets list --json")(list_known)
-    group.command("check", epilog="Example: kgzsl datasets check flo nell_zs")(check)
+    commands = (
+        (list_known, "list", "The known data sets, and whether they are here.", "list --json"),
+        (status, "status", "Where a data set is looked for, and what is missing.", "status CUB"),
+        (download, "download", "Fetch data sets into the data folder.", "download codex_s"),
+        (check, "check", "Read data sets whole and check them.", "check flo nell_zs"),
+    )
+    for function, name, about, example in commands:
+        group.command(name, short_help=about, epilog=f"Example: kgzsl datasets {example}")(function)
     app.add_typer(group)
+
+
+Names = Annotated[list[str], typer.Argument(metavar="DATASET", help="Names; see kgzsl datasets list.")]
 
 
 def list_known(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """List the data sets that go by a name, and whether they are here."""
     from kgzsl import datasets
 
-    base = datasets.data_dir()
-    known = datasets.known()
-    rows = []
-    for name in datasets.names():
-        entry = known[name]
-        place = entry.find(base)
-        state = "embedded" if entry.embedded else "absent" if place is None else "here"
-        rows.append(
-            {"name": name, "task": entry.task, "about": entry.about, "state": state, "place": place and str(place)}
-        )
-    width = max(len(row["name"] or "") for row in rows)
-    lines = [f"data folder: {base}", ""]
+    rows = [_plain(datasets.status(name)) for name in datasets.names()]
+    width = max(len(row["name"]) for row in rows)
+    lines = [f"data folder: {datasets.data_dir()}", ""]
     lines += [f"{row['name']:<{width}}  {row['state']:<8}  {row['about']}" for row in rows]
-    Console(as_json=as_json, quiet=quiet).result({"data_dir": str(base), "datasets": rows}, lines)
+    Console(as_json=as_json, quiet=quiet).result({"data_dir": str(datasets.data_dir()), "datasets": rows}, lines)
+
+
+def status(names: Names, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Say where data sets are looked for, what is missing, and what to do about it."""
+    from kgzsl import datasets
+
+    found = [datasets.status(name) for name in names]
+    lines: list[str] = []
+    for one in found:
+        lines.append(f"{one.name}: {one.state}. {one.about}")
+        lines += [f"  found in {one.place} ({one.size:,} bytes)"] if one.place else []
+        lines += [f"  looked in {place}" for place in one.looked_in if one.place is None]
+        lines += [f"  missing: {file}" for file in one.missing]
+        lines += [f"  what to do: {one.remedy}"] if one.remedy else []
+        lines += [f"  terms: {one.terms}"] if one.terms else []
+    Console(as_json=as_json, quiet=quiet).result({"datasets": [_plain(one) for one in found]}, lines)
+
+
+def download(names: Names, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Fetch data sets into the data folder: resumed when cut off, checked where a checksum is published."""
+    from kgzsl import datasets
+
+    console = Console(as_json=as_json, quiet=quiet)
+    found = []
+    for name in names:
+        with console.files_fetched() as progress:
+            found.append(datasets.download(name, progress=progress))
+    lines = [f"{one.name}: {one.state}{f', in {one.place}' if one.place else ''}" for one in found]
+    console.result({"datasets": [_plain(one) for one in found]}, lines)
 
 
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="DATASET...", help="Names or paths.")],
+    names: Annotated[list[str], typer.Argument(metavar="DATASET", help="Names or paths.")],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Read data sets whole and check shapes, ranges, numbers and splits. Exit status 2 if one is not in order."""
+    """Read data sets whole: bytes against published checksums, shapes, ranges, numbers, splits. Status 2 on a fault."""
+    from kgzsl import datasets
+
     console = Console(as_json=as_json, quiet=quiet)
-    found, lines, bad = [], [], []
+    found: list[dict[str, Any]] = []
+    lines, problems = [], []
     for name in names:
         begun = time.perf_counter()
+        faults: list[str] = []
+        values: dict[str, Any] = {}
+        told: list[str] = []
         try:
-            values, told = examine(name)
+            if name in datasets.known():
+                outcome = datasets.check(name)
+                faults += outcome.problems
+                values["files"] = [_plain(file) for file in outcome.files]
+            if not faults:
+                more, told = examine(name)
+                values |= more
         except InputError as error:
-            bad.append(str(error))
-            found.append({"name": name, "ok": False, "problem": str(error)})
-            lines.append(f"{name}: NOT in order: {error}")
-            continue
+            faults.append(str(error))
         seconds = time.perf_counter() - begun
-        found.append({"name": name, "ok": True, "seconds": round(seconds, 3), **values})
-        lines += [f"{name}: in order ({seconds:.1f} s)", *(f"  {line}" for line in told)]
+        found.append({"name": name, "in_order": not faults, "problems": faults, "seconds": round(seconds, 3), **values})
+        lines.append(f"{name}: {'NOT in order' if faults else 'in order'} ({seconds:.1f} s)")
+        lines += [f"  {line}" for line in (faults or told)]
+        problems += faults
     console.result({"datasets": found}, lines)
-    if bad:
-        raise InputError(
-            bad[0] if len(bad) == 1 else f"{len(bad)} of {len(names)} data sets are not in order: {bad[0]}"
-        )
+    if problems:
+        bad = sum(not one["in_order"] for one in found)
+        raise InputError(problems[0] if len(names) == 1 else f"{bad} of {len(names)} are not in order: {problems[0]}")
+
+
+def _plain(one: Any) -> dict[str, Any]:
+    return {key: str(value) if hasattr(value, "__fspath__") else value for key, value in asdict(one).items()}

@@ -1,0 +1,68 @@
+"""``kgzsl add-class``: one more class for a finished run, from what an ontology says about it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kgzsl.cli.console import Console
+from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.errors import InputError
+
+__all__ = ["add"]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "add-class",
+        short_help="One more class for a finished run; the generator is not trained again.",
+        epilog="Example: kgzsl add-class runs/zoo --iri okapi --graph zoo.ttl --out runs/zoo-with-okapi",
+    )(add_class)
+
+
+def add_class(
+    run: RunArgument,
+    iri: Annotated[list[str], typer.Option("--iri", help="IRI or name of the class; repeatable.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new run folder.", show_default=False)],
+    graph: Annotated[
+        Path | None, typer.Option(help="An ontology that has the class; the run's own otherwise.", show_default=False)
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Teach a finished run one more class that nobody has labelled, into a new folder that `predict` takes."""
+    from kgzsl.cli.models import load_model
+    from kgzsl.knowledge import ClassGraph
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("this is there already", file=out, remedy="choose another --out")
+    task, model, folder = load_model(run, device)
+    if task != "image_classification":
+        raise InputError(
+            "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
+        )
+    source = folder.graph() if graph is None else ClassGraph.read(graph)
+    if source is None:
+        raise InputError("the run kept no class graph", file=run, remedy="give the ontology with --graph")
+    begun = time.perf_counter()
+    for name in iri:
+        model.add_class(name, graph=source)
+    seconds = time.perf_counter() - begun
+    try:
+        model.save(out)
+        for name in ("recipe.yaml", "metrics.json", "environment.json", "result.json"):
+            shutil.copyfile(folder.path / name, out / name)
+        source.save(out / "graph.npz")
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    values = {"run": str(out), "added": iri, "classes": len(model.classes_), "seconds": round(seconds, 3)}
+    lines = [f"{len(iri)} added in {seconds:.2f} s; {out} answers for {len(model.classes_)} classes"]
+    lines.append("the figures in it are those of the run before the class came")
+    Console(as_json=as_json, quiet=quiet).result(values, lines)
