@@ -56,8 +56,9 @@ def add_class(
     seconds = time.perf_counter() - begun
     try:
         model.save(out)
-        for name in ("recipe.yaml", "metrics.json", "environment.json", "result.json"):
-            shutil.copyfile(folder.path / name, out / name)
+        for file in folder.path.iterdir():
+            if file.is_file() and not (out / file.name).exists():
+                shutil.copyfile(file, out / file.name)
         source.save(out / "graph.npz")
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
