@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["file_iri", "intern_quads", "rdf_format", "read_rdf"]
 
 _XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
+_XML_LITERAL = "http://www.w3.org/1999/02/22-rdf-syntax-ns#XMLLiteral"
 
 
 def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, options: ReadOptions) -> None:
@@ -46,7 +47,7 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
     try:
         parser = pyoxigraph.parse(stream, rdf_format(format_name), base_iri=base, lenient=options.lenient)
         builder.prefixes.update(_prefixes(parser))
-        intern_quads(parser, builder)
+        intern_quads(parser, builder, canonical_xml=format_name == "rdf/xml")
         builder.prefixes.update(_prefixes(parser))
     except SyntaxError as error:
         raise _explain(error, _line(error, stream, source.path, options), source.path, format_name) from error
@@ -62,12 +63,18 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
         raise InputError(str(error), file=source.path, remedy="check the base IRI") from error
 
 
-def intern_quads(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> None:
-    """Number the terms of ``quads`` and append them; the hot loop of every import."""
-    builder.extend(_codes(quads, builder))
+def intern_quads(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder, *, canonical_xml: bool = False) -> None:
+    """Number the terms of ``quads`` and append them; the hot loop of every import.
+
+    Args:
+        quads: From the parser.
+        builder: Receives the triples.
+        canonical_xml: Whether XML literals are to be written in the canonical form that RDF/XML asks for.
+    """
+    builder.extend(_codes(quads, builder, canonical_xml))
 
 
-def _codes(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> Iterator[int]:
+def _codes(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder, canonical_xml: bool) -> Iterator[int]:
     """Three codes for each quad. Every attribute is fetched once, and the commonest term is asked for first."""
     from pyoxigraph import BlankNode, Literal, NamedNode
 
@@ -92,12 +99,27 @@ def _codes(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder) -> Iterator
                 yield -3 * literals[f"@{language}\0{term.value}"] - 2
             else:
                 datatype = term.datatype.value
-                key = f"\0{term.value}" if datatype == _XSD_STRING else f"{datatype}\0{term.value}"
+                if datatype == _XSD_STRING:
+                    key = f"\0{term.value}"
+                elif canonical_xml and datatype == _XML_LITERAL:
+                    key = f"{datatype}\0{_canonical(term.value)}"
+                else:
+                    key = f"{datatype}\0{term.value}"
                 yield -3 * literals[key] - 2
         elif term.__class__ is BlankNode:
             yield -3 * blanks[term.value] - 1
         else:
             yield _term(term, builder)
+
+
+def _canonical(text: str) -> str:
+    """Namespaces where they are used, and nowhere else (pyoxigraph declares all that are in scope)."""
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.canonicalize(f"<x>{text}</x>", with_comments=True)[3:-4]
+    except ElementTree.ParseError:
+        return text
 
 
 def _term(term: Any, builder: TripleBuilder) -> int:
@@ -166,6 +188,9 @@ def _explain(error: SyntaxError, line: int | None, path: Path, format_name: str)
     elif "nexpected end" in message or "nexpected EOF" in message or "EOF" in message:
         problem = f"the {format_name} text ends in the middle of a statement ({message})"
         remedy = "the file is cut off: fetch it again"
+    elif "LoadDocumentCallback" in message:
+        problem = f"the JSON-LD has a context outside the file, and nothing is fetched ({message})"
+        remedy = "write the context into the file (its address stands behind @context)"
     elif "IRI" in message:
         problem = f"an IRI is not valid: {message}"
         remedy = "correct it, or read with lenient=True to take IRIs as they stand"
