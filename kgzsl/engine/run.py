@@ -39,16 +39,26 @@ class RunOptions:
 
 
 class _Signals:
-    """Holds back the first Ctrl-C or SIGTERM until the step in hand is done; the second one acts at once."""
+    """Holds back the first Ctrl-C or SIGTERM until the step in hand is done; one that comes later acts at once."""
+
+    # ``timeout`` and terminals signal a process and its group: the same stop arrives twice.
+    _ECHO_S = 1.0
 
     def __init__(self) -> None:
-        self.caught = False
         self.immediate = False
+        self._first: float | None = None
+
+    @property
+    def caught(self) -> bool:
+        """Whether a signal is waiting to be answered."""
+        return self._first is not None
 
     def _handle(self, *_: object) -> None:
-        if self.caught or self.immediate:
+        now = time.monotonic()
+        if self.immediate or (self._first is not None and now - self._first > self._ECHO_S):
             raise KeyboardInterrupt
-        self.caught = True
+        if self._first is None:
+            self._first = now
 
     @contextmanager
     def held(self) -> Iterator[None]:
