@@ -129,16 +129,17 @@ class ClassGraph:
         Raises:
             InputError: The source cannot be read; one line with the file, the place and the remedy.
         """
-        from kgzsl.knowledge.projection import PROJECTIONS, project
+        from kgzsl.knowledge.assembling import assemble, check_projection
         from kgzsl.knowledge.readers import ReadOptions, read_triples
+        from kgzsl.knowledge.sources.finding import own_reader
         from kgzsl.knowledge.store import is_saved_graph, load_graph
 
         if isinstance(source, (str, os.PathLike)) and format is None and is_saved_graph(source):
             return load_graph(source)
-        if projection not in PROJECTIONS:
-            close = nearest(projection, PROJECTIONS)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(PROJECTIONS)}"
-            raise InputError(f"no projection is called {projection!r}", remedy=hint)
+        check_projection(projection)
+        own = own_reader(source, format)
+        if own is not None:
+            return own(source, projection=projection, reasoning=reasoning, language=language, progress=progress)
         extra = {} if max_bytes is None else {"max_bytes": max_bytes}
         options = ReadOptions(
             header=header,  # type: ignore[arg-type]
@@ -151,33 +152,33 @@ class ClassGraph:
             **extra,
         )
         reading = read_triples(source, format, options)
-        triples = reading.triples
-        provenance = {**reading.provenance, "projection": projection, "reasoning": reasoning, "language": language}
-        provenance["prefixes"] = reading.prefixes
-        if reasoning not in (None, "none"):
-            from kgzsl.knowledge.reasoning import close as close_under
-
-            triples = close_under(triples, str(reasoning), max_added=max_added, max_seconds=max_seconds)
-        projected = project(triples, projection)
-        provenance["counts"] = {
-            "triples": len(triples),
-            "nodes": len(projected.iris),
-            "edges": len(projected.edge_type),
-            "relations": len(projected.relations),
-            "texts": projected.texts.num_texts,
-        }
-        return cls(
-            projected.iris,
-            projected.kinds,
-            projected.edge_index,
-            projected.edge_type,
-            projected.relations,
-            texts=projected.texts,
-            edge_weight=projected.edge_weight,
+        return assemble(
+            reading.triples,
+            reading.provenance,
+            projection=projection,
+            reasoning=reasoning,
             language=language,
-            account=projected.account,
-            provenance=provenance,
+            prefixes=reading.prefixes,
+            max_added=max_added,
+            max_seconds=max_seconds,
         )
+
+    @classmethod
+    def from_sparql(cls, url: str, seeds: Sequence[str], hops: int = 1, **options: Any) -> ClassGraph:
+        """What lies within ``hops`` links of ``seeds`` at a SPARQL endpoint.
+
+        Args:
+            url: The endpoint.
+            seeds: IRIs, prefixed names or labels of classes.
+            hops: How many links to follow.
+            **options: See :func:`kgzsl.knowledge.sources.read_sparql`.
+
+        Raises:
+            InputError: A seed is not known, a limit is passed, or the endpoint fails.
+        """
+        from kgzsl.knowledge.sources.sparql import read_sparql
+
+        return read_sparql(url, seeds, hops, **options)
 
     @classmethod
     def from_triples(

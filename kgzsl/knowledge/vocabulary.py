@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CHARACTERISTICS",
+    "CONCEPTNET",
     "DECLARATIONS",
     "DOCUMENTATION",
     "KINDS",
@@ -35,6 +36,7 @@ OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
 SCHEMA = "http://schema.org/"
 SCHEMA_HTTPS = "https://schema.org/"
 SWRL = "http://www.w3.org/2003/11/swrl#"
+CONCEPTNET = "http://conceptnet.io"
 
 #: Carries the strength of a statement, between 0 and 1 as a rule: ``<< :cat :has :fur >> kgzsl:weight 0.9``.
 WEIGHT = "urn:kgzsl:weight"
@@ -51,6 +53,8 @@ NEGATIVE_RELATIONS = frozenset(
     {
         OWL + "disjointWith",
         OWL + "propertyDisjointWith",
+        *(f"{CONCEPTNET}/r/{name}" for name in ("Antonym", "DistinctFrom")),
+        *(f"{CONCEPTNET}/r/Not{name}" for name in ("CapableOf", "Desires", "HasProperty")),
     }
 )
 
@@ -163,6 +167,7 @@ PREFIXES: dict[str, str] = {
     "wd": "http://www.wikidata.org/entity/",
     "wdt": "http://www.wikidata.org/prop/direct/",
     "kgzsl": "urn:kgzsl:",
+    "conceptnet": CONCEPTNET + "/c/",
     "AwA": "http://www.semanticweb.org/ontologies/AwA#",
     "ImNet-A": "http://www.semanticweb.org/ontologies/ImNet-A#",
     "ImNet-O": "http://www.semanticweb.org/ontologies/ImNet-O#",

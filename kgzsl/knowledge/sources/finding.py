@@ -1,0 +1,48 @@
+"""Which sources have a reader of their own beside the formats of triples."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge.class_graph import ClassGraph
+
+__all__ = ["OWN_FORMATS", "own_reader"]
+
+#: Names for ``format=``, and who reads them.
+OWN_FORMATS = {
+    "wordnet": "kgzsl.knowledge.sources.wordnet:read_wordnet",
+    "wndb": "kgzsl.knowledge.sources.wordnet:read_wordnet",
+    "conceptnet": "kgzsl.knowledge.sources.conceptnet:read_conceptnet",
+    "oxigraph": "kgzsl.knowledge.sources.oxigraph_store:read_store",
+}
+
+
+def own_reader(source: Any, format: str | None) -> Callable[..., ClassGraph] | None:  # noqa: A002
+    """The reader of ``source``, where it is one of these; ``None`` where it is not."""
+    name = _named(source) if format is None else format.lower()
+    if name not in OWN_FORMATS:
+        return None
+    module, _, function = OWN_FORMATS[name].partition(":")
+    reader: Callable[..., ClassGraph] = getattr(importlib.import_module(module), function)
+    return reader
+
+
+def _named(source: Any) -> str:
+    if type(source).__module__.partition(".")[0] == "nltk":
+        return "wordnet"
+    if not isinstance(source, (str, os.PathLike)):
+        return ""
+    text = os.fspath(source)
+    if text.startswith("store:"):
+        return "oxigraph"
+    path = Path(text)
+    if path.name.startswith("conceptnet-assertions"):
+        return "conceptnet"
+    if path.name.startswith("data.noun") or (path.is_dir() and (path / "data.noun").is_file()):
+        return "wordnet"
+    return ""
