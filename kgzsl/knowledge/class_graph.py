@@ -96,6 +96,8 @@ class ClassGraph:
         prefixes: Mapping[str, str] | None = None,
         base: str | None = None,
         lenient: bool = False,
+        imports: str = "none",
+        catalogue: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str] | None = None,
         max_bytes: int | None = None,
         max_added: int = 10_000_000,
         max_seconds: float = 600.0,
@@ -118,6 +120,10 @@ class ClassGraph:
             prefixes: More prefixes for names in tables.
             base: The IRI that relative IRIs are resolved against.
             lenient: Whether IRIs that break the rules (a space, two ``#``) are taken as they stand.
+            imports: What to do with ``owl:imports``: ``"none"`` names them in the account, ``"local"`` reads those that
+                the catalogue holds, ``"fetch"`` gets the others from the network.
+            catalogue: Where imported ontologies lie: IRI -> path, or the path of an XML catalogue or of a folder with
+                one; a ``catalog-v001.xml`` beside the source is used too.
             max_bytes: Uncompressed bytes after which a source is refused.
             max_added: Triples that reasoning may add.
             max_seconds: Seconds that reasoning may take.
@@ -148,6 +154,8 @@ class ClassGraph:
             prefixes=dict(prefixes or {}),
             base=base,
             lenient=lenient,
+            imports=imports,
+            catalogue=catalogue,
             progress=progress,
             **extra,
         )

@@ -182,6 +182,18 @@ class TripleBuilder:
         """Whether nothing was added yet."""
         return not self.codes and not self._blocks
 
+    def find(self, predicate: int, object_: int | None = None) -> list[tuple[int, int]]:
+        """(subject, object) of the triples so far with a predicate (and an object), by codes, in order."""
+        self._close_block()
+        pairs: list[tuple[int, int]] = []
+        for block in self._blocks if predicate >= 0 else ():
+            rows = block.reshape(-1, 3)
+            wanted = rows[:, 1] == predicate
+            if object_ is not None:
+                wanted &= rows[:, 2] == object_
+            pairs += [(s, o) for s, _, o in rows[wanted].tolist()]
+        return pairs
+
     def add_iris(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Add triples of three IRIs (or plain names)."""
         ids = self.iris

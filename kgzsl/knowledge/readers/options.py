@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kgzsl.errors import InputError
+from kgzsl.errors import InputError, nearest
 
 __all__ = ["DEFAULT_MAX_BYTES", "ReadOptions"]
 
 #: Uncompressed bytes read from one source before it is refused.
 DEFAULT_MAX_BYTES = 64 * 2**30
 
+_IMPORTS = ("none", "local", "fetch")
 _COLUMNS = ("subject", "relation", "object", "weight", "ignore")
 
 
@@ -29,6 +31,9 @@ class ReadOptions:
         prefixes: More prefixes for names like ``ex:Cat`` in tables, beside the built-in ones.
         base: The IRI that relative IRIs are resolved against; ``None``: the file's own ``file:`` address.
         lenient: Whether IRIs that break the rules are taken as they stand.
+        imports: ``"none"`` (name them), ``"local"`` (read those that the catalogue or the folder holds), ``"fetch"``
+            (the others from the network).
+        catalogue: Where imported ontologies lie: IRI -> path, the path of an XML catalogue, or of a folder with one.
         max_bytes: Uncompressed bytes after which a source is refused.
         progress: Called with (bytes read of the file, size of the file or None) now and then.
     """
@@ -39,12 +44,18 @@ class ReadOptions:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     base: str | None = None
     lenient: bool = False
+    imports: str = "none"
+    catalogue: Mapping[str, str | os.PathLike[str]] | str | os.PathLike[str] | None = None
     max_bytes: int = DEFAULT_MAX_BYTES
     progress: Callable[[int, int | None], None] | None = None
 
     def __post_init__(self) -> None:
         if self.header not in (True, False, "auto"):
             raise InputError(f"header is {self.header!r}", remedy="give True, False or 'auto'")
+        if self.imports not in _IMPORTS:
+            close = nearest(str(self.imports), _IMPORTS)
+            hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(_IMPORTS)}"
+            raise InputError(f"imports is {self.imports!r}", remedy=hint)
         if self.columns is not None:
             for column in self.columns:
                 if column not in _COLUMNS:

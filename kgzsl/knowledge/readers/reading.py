@@ -11,6 +11,7 @@ from typing import Any
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.formats import Format, find_format, sniff
+from kgzsl.knowledge.readers.imports import read_imports
 from kgzsl.knowledge.readers.options import ReadOptions
 from kgzsl.knowledge.readers.source import ByteSource, open_source
 from kgzsl.knowledge.triples import TripleBuilder, Triples
@@ -57,6 +58,9 @@ def read_triples(source: Any, format_name: str | None, options: ReadOptions) -> 
             remedy="check that the file holds statements, not only prefixes or comments",
         )
     provenance = parts[0] if len(parts) == 1 else {key: [part[key] for part in parts] for key in parts[0]}
+    imported = read_imports(paths, builder, options, lambda path, name: _read_path(path, name, builder, options))
+    if imported:
+        provenance = {**provenance, "imports": imported}
     return Reading(builder.build(), provenance, dict(builder.prefixes))
 
 
