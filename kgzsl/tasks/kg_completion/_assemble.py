@@ -151,7 +151,7 @@ def _add_map(run: CompletionRun, result: RunResult, found: Evaluation) -> None:
     shown: list[str] = []
     for relation in torch.unique(found.relation).tolist()[:_MAP_RELATIONS]:
         rows = torch.nonzero((found.relation == relation) & found.tail_asked).flatten()[:_MAP_POINTS]
-        real = model.features_.pairs(found.anchor[rows], found.truth[rows]).cpu()
+        real = model.features_.pairs(found.anchor[rows], found.truth[rows], model._prior_rows[relation]).cpu()
         made = model.prototypes(relation, _MAP_POINTS).cpu()
         parts += [real, made]
         synthetic += [False] * len(real) + [True] * len(made)

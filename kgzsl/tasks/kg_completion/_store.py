@@ -12,7 +12,7 @@ from kgzsl import generators
 from kgzsl._files import atomic_directory
 from kgzsl.engine import Engine, load_tree, save_tree
 from kgzsl.errors import InputError
-from kgzsl.generators import FeatureGenerator
+from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 

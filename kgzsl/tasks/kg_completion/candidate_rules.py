@@ -75,7 +75,7 @@ def make_rule(
         return CandidateRule("all", {}, {}, "all entities")
     if name == "given":
         return None if kg.candidates is None else CandidateRule("given", kg.candidates, {}, "the data set's candidates")
-    if not any(type_of(entity) for entity in kg.entities):
+    if not _typed(kg, type_of):
         return None
     if name == "type":
         return CandidateRule(
@@ -90,11 +90,16 @@ def make_rule(
 def training_candidates(kg: KGSplit, rule: str, type_of: Callable[[str], str] = nell_type) -> Mapping[int, Tensor]:
     """Tails of seen relations to draw corrupted training pairs from: by the data's lists, or the types in training."""
     seen = set(kg.seen_relations.tolist())
-    if rule == "type":
+    if rule == "type" and _typed(kg, type_of):
         found: Mapping[int, Tensor] = candidates_by_tail_type(kg, type_of, splits=("train",))
     else:
         found = kg.candidates or {}
     return {relation: ids for relation, ids in found.items() if relation in seen}
+
+
+def _typed(kg: KGSplit, type_of: Callable[[str], str]) -> bool:
+    """Whether names say types: a stray separator in some names must not pass for one."""
+    return sum(bool(type_of(entity)) for entity in kg.entities) > 0.9 * kg.num_entities
 
 
 def _turned(kg: KGSplit) -> KGSplit:

@@ -1,4 +1,4 @@
-"""Entity pairs to features: blocks for head, tail, the links between them and the walks between them."""
+"""Entity pairs to features: blocks for head, tail, the links between them, and amounts such as walks between them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from torch.nn import functional as F
 
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
-__all__ = ["BLOCKS", "PairEncoder", "squash", "walk_strength"]
+__all__ = ["AMOUNTS", "VECTORS", "PairEncoder", "amounts", "end_amounts", "squash", "walk_strength"]
 
-BLOCKS = ("head", "tail", "link", "walk1", "walk2", "walk3")
-"""The parts of a pair feature, in order."""
+VECTORS = ("head", "tail", "link")
+"""The parts of a pair feature that are vectors, in order."""
+
+AMOUNTS = ("walk1", "walk2", "walk3", "near_link", "near_walk", "near_head", "near_tail")
+"""The parts behind them that are one number each: see :func:`amounts`."""
 
 _WALK_SCALE = 1e4
 
@@ -35,13 +38,45 @@ def walk_strength(walks: Tensor) -> Tensor:
     return torch.log1p(walks * _WALK_SCALE) / math.log1p(_WALK_SCALE)
 
 
+def amounts(graph: PairGraph, anchors: Tensor, nearness: Tensor, *, side: str = "tail") -> list[Tensor]:
+    """The amounts between each anchor and every entity that are not those of one end: the first five of ``AMOUNTS``.
+
+    Strengths of walks of one, two and three steps; links by the nearness of their relations to the one asked for (as
+    the training-free rule of link overlap has it); walks of two steps by the nearness of one of them.
+
+    Args:
+        graph: The arcs.
+        anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+        nearness: float [R], see :func:`kgzsl.tasks.kg_completion.nearness.nearness`.
+        side: Which end is asked for.
+
+    Returns:
+        Five float32 [Q, E].
+    """
+    found = [walk_strength(walk) for walk in graph.walks(anchors)]
+    found.append(graph.near_links(anchors, nearness, side=side))
+    found.append(walk_strength(graph.near_walks(anchors, nearness)))
+    return found
+
+
+def end_amounts(graph: PairGraph, nearness: Tensor) -> tuple[Tensor, Tensor]:
+    """The last two of ``AMOUNTS``: how much of a head, and of a tail, of the near relations each entity is.
+
+    Returns:
+        Two float32 [E], ``log(1 + count) / 3``, counts weighted by nearness.
+    """
+    as_head, as_tail = graph.near_ends(nearness)
+    return torch.log1p(as_head) / 3, torch.log1p(as_tail) / 3
+
+
 class PairEncoder(nn.Module):
     """The learnt part of pair features: vectors for kinds of arcs, gains, and weights of the blocks.
 
     After Qin et al. ("Generative Adversarial Zero-Shot Relational Learning for Knowledge Graphs", AAAI 2020, section
     on the feature encoder), a pair is described by the neighbourhoods of its head and of its tail. Theirs has no part
     that looks at both, so that the order of tails is the same for every head; here the seen relations that link the
-    pair, and short walks between its ends, are parts as well.
+    pair, and short walks between its ends, are parts as well. Some parts are relative to the relation asked for: how
+    near to it, by their priors, are the relations that link the pair, and those that its ends have with others.
 
     Every block has a length of at most 1 and the squared block weights sum to 1, so that features lie in the unit
     ball. What is absent (no link, no walk) is zero. Similarity to a prototype is the product with its unit vector: a
@@ -81,13 +116,13 @@ class PairEncoder(nn.Module):
         self.head_kinds = random(2 * num_relations, dim)
         self.tail_kinds = random(2 * num_relations, dim)
         self.link_map = random(known.shape[1], half)
-        self.gains = nn.Parameter(torch.tensor([1.0, 1.0, 3.0, 1.5, 3.0, 3.0]))
-        self.block_logits = nn.Parameter(torch.zeros(len(BLOCKS)))
+        self.gains = nn.Parameter(torch.tensor([1.0, 1.0, 3.0, 1.5, 3.0, 3.0, 2.0, 3.0, 1.0, 1.0]))
+        self.block_logits = nn.Parameter(torch.zeros(len(VECTORS) + len(AMOUNTS)))
 
     @property
     def sizes(self) -> list[int]:
         """Length of each block."""
-        return [self.head_kinds.shape[1], self.tail_kinds.shape[1], 2 * self.link_map.shape[1], 1, 1, 1]
+        return [self.head_kinds.shape[1], self.tail_kinds.shape[1], 2 * self.link_map.shape[1], *(1 for _ in AMOUNTS)]
 
     @property
     def dim(self) -> int:
@@ -95,7 +130,7 @@ class PairEncoder(nn.Module):
         return sum(self.sizes)
 
     def weights(self) -> Tensor:
-        """Weight of each block, [6]; their squares sum to 1."""
+        """Weight of each block, [10]; their squares sum to 1."""
         return torch.softmax(self.block_logits, dim=0).sqrt()
 
     def entity_block(
@@ -139,16 +174,17 @@ class PairEncoder(nn.Module):
         table = torch.cat([torch.cat([vectors, zeros], dim=1), torch.cat([zeros, vectors], dim=1)])
         return squash(self.gains[2] * _sums(table, row, kind, rows))
 
-    def walk_block(self, steps: int, strength: Tensor) -> Tensor:
-        """Walk block for walks of 1, 2 or 3 steps: strengths of any shape to values of the same shape."""
-        return squash(self.gains[2 + steps] * strength[..., None]).squeeze(-1)
+    def amount_block(self, place: int, amount: Tensor) -> Tensor:
+        """The block of ``AMOUNTS[place]``: amounts of any shape to values of the same shape."""
+        gained = self.gains[len(VECTORS) + place] * amount
+        return gained * (1 + gained.square()).rsqrt()
 
     def join(self, blocks: list[Tensor]) -> Tensor:
         """Blocks [P, ...] to pair features [P, D]."""
         return torch.cat([weight * block for weight, block in zip(self.weights(), blocks, strict=True)], dim=-1)
 
     def forward(
-        self, graph: PairGraph, heads: Tensor, tails: Tensor, strengths: Tensor, hidden: Tensor | None = None
+        self, graph: PairGraph, heads: Tensor, tails: Tensor, amount: Tensor, hidden: Tensor | None = None
     ) -> Tensor:
         """Features of pairs.
 
@@ -156,7 +192,7 @@ class PairEncoder(nn.Module):
             graph: The arcs.
             heads: int64 [P].
             tails: int64 [P].
-            strengths: float [P, 3], walk strengths, made without the hidden relation.
+            amount: float [P, 7], the ``AMOUNTS`` of each pair, made without the hidden relation.
             hidden: int64 [P], the relation that each pair's feature must not know of.
 
         Returns:
@@ -167,7 +203,7 @@ class PairEncoder(nn.Module):
             self.entity_block("head", graph.profiles.of(heads), count, hidden),
             self.entity_block("tail", graph.profiles.of(tails), count, hidden),
             self.link_block(graph.links(heads, tails), count, hidden),
-            *(self.walk_block(steps, strengths[:, steps - 1])[:, None] for steps in (1, 2, 3)),
+            *(self.amount_block(place, amount[:, place])[:, None] for place in range(len(AMOUNTS))),
         ]
         return self.join(blocks)
 

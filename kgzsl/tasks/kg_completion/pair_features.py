@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
-from kgzsl.tasks.kg_completion.pair_encoder import PairEncoder, walk_strength
+from kgzsl.tasks.kg_completion.nearness import nearness
+from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 from kgzsl.tasks.kg_completion.pair_sampling import PairSample, sample_pairs
 from kgzsl.tasks.kg_completion.pretraining import PairPretraining, RelationAttention, true_features
@@ -132,6 +133,7 @@ class PairFeatures:
             self.graph,
             kg,
             seen,
+            priors.cpu(),
             queries=self.queries,
             corrupted=self.corrupted,
             sides=sides,
@@ -185,22 +187,37 @@ class PairFeatures:
         found: Tensor = self.attention(priors.to(self.graph.device), self.relation_means())
         return found
 
+    def nearness(self, prior: Tensor) -> Tensor:
+        """How near each seen relation is to one with this prior [P]: float32 [R]."""
+        seen: Tensor = self.attention.priors
+        return nearness(seen, prior.to(self.graph.device))
+
     @torch.no_grad()
-    def pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
-        """Features of single pairs: int64 [P] each to float32 [P, D]."""
-        heads, tails = heads.to(self.graph.device), tails.to(self.graph.device)
-        chunk = rows_under_budget(self.graph.num_entities, bytes_each=4 * 5, budget=self.memory_budget)
+    def pairs(self, heads: Tensor, tails: Tensor, prior: Tensor) -> Tensor:
+        """Features of single pairs.
+
+        Args:
+            heads: int64 [P].
+            tails: int64 [P].
+            prior: float [P'], of the relation that is asked for.
+
+        Returns:
+            float32 [P, D].
+        """
+        graph, near = self.graph, self.nearness(prior)
+        heads, tails = heads.to(graph.device), tails.to(graph.device)
+        as_head, as_tail = end_amounts(graph, near)
+        chunk = rows_under_budget(graph.num_entities, bytes_each=4 * 12, budget=self.memory_budget)
         found = []
         for some_heads, some_tails in zip(torch.split(heads, chunk), torch.split(tails, chunk), strict=True):
             anchors, row = torch.unique(some_heads, return_inverse=True)
-            strengths = torch.stack(
-                [walk_strength(walk[row, some_tails]) for walk in self.graph.walks(anchors)], dim=-1
-            )
-            found.append(self.encoder(self.graph, some_heads, some_tails, strengths))
-        return torch.cat(found) if found else torch.zeros(0, self.encoder.dim, device=self.graph.device)
+            between = [table[row, some_tails] for table in amounts(graph, anchors, near)]
+            amount = torch.stack([*between, as_head[some_heads], as_tail[some_tails]], dim=-1)
+            found.append(self.encoder(graph, some_heads, some_tails, amount))
+        return torch.cat(found) if found else torch.zeros(0, self.encoder.dim, device=graph.device)
 
     @torch.no_grad()
-    def scores(self, prototype: Tensor, anchors: Tensor, *, side: str = "tail") -> Tensor:
+    def scores(self, prototype: Tensor, anchors: Tensor, prior: Tensor, *, side: str = "tail") -> Tensor:
         """Similarity of the pairs of each anchor with every entity to a prototype, without making the pairs' features.
 
         The product of a pair's feature with the prototype is a sum over blocks; those of single entities are computed
@@ -209,30 +226,34 @@ class PairFeatures:
         Args:
             prototype: float [D]; its length counts (a mean of unit vectors is shorter where they disagree).
             anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            prior: float [P], of the relation that is asked for.
             side: Which end is asked for.
 
         Returns:
             float32 [Q, E].
         """
-        encoder, graph = self.encoder, self.graph
+        encoder, graph, near = self.encoder, self.graph, self.nearness(prior)
         anchors = anchors.to(graph.device)
-        head, tail, link, *walk = torch.split(prototype.to(graph.device, torch.float32), encoder.sizes)
         weights = encoder.weights()
-        tables = self._entity_tables()
-        asked, given = (tail, head) if side == "tail" else (head, tail)
-        asked_at, given_at = (1, 0) if side == "tail" else (0, 1)
-        found = (tables[asked_at] @ (weights[asked_at] * asked))[None] + (
-            tables[given_at][anchors] @ (weights[given_at] * given)
-        )[:, None]
-        for steps, amounts in enumerate(graph.walks(anchors), start=1):
-            # Blocks 3, 4 and 5 are the walks of 1, 2 and 3 steps.
-            found += encoder.walk_block(steps, walk_strength(amounts)) * (weights[2 + steps] * walk[steps - 1])
+        parts = torch.split(prototype.to(graph.device, torch.float32), encoder.sizes)
+        head, tail, link, *amount = [weight * part for weight, part in zip(weights, parts, strict=True)]
+        of_head, of_tail = self._entity_tables()
+        as_head, as_tail = end_amounts(graph, near)
+        last = len(AMOUNTS) - 2
+        alone = (
+            of_head @ head + encoder.amount_block(last, as_head) * amount[last],
+            of_tail @ tail + encoder.amount_block(last + 1, as_tail) * amount[last + 1],
+        )
+        given, asked = alone if side == "tail" else alone[::-1]
+        found: Tensor = asked[None] + given[anchors][:, None]
+        for place, table in enumerate(amounts(graph, anchors, near, side=side)):
+            found += encoder.amount_block(place, table) * amount[place]
         rows, kinds, targets = graph.arcs_of(anchors)
         if side == "head":
             # An arc from the anchor, which is the tail, is the same link seen from its other end.
             kinds = (kinds + graph.num_relations) % (2 * graph.num_relations)
         pair, arc = torch.unique_consecutive(rows * graph.num_entities + targets, return_inverse=True)
-        found.view(-1)[pair] += encoder.link_block((arc, kinds), len(pair)) @ (weights[2] * link)
+        found.view(-1)[pair] += encoder.link_block((arc, kinds), len(pair)) @ link
         return found
 
     def _entity_tables(self) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 
 import torch
@@ -110,6 +111,55 @@ class PairGraph:
             found.append(row)
         return found
 
+    def near_links(self, entities: Tensor, nearness: Tensor, *, side: str = "tail", backward: float = 0.9) -> Tensor:
+        """The seen relations that link the given entities with all others, each by its nearness to the one asked for.
+
+        Args:
+            entities: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            nearness: float [R].
+            side: Which end is asked for.
+            backward: Weight of links from tail to head: most relations do not hold both ways.
+
+        Returns:
+            float32 [Q, E].
+        """
+        weights = torch.cat([nearness, backward * nearness]).to(self.device, torch.float32)
+        rows, kinds, targets = self.arcs_of(entities)
+        if side == "head":
+            # An arc from the anchor, which is the tail, is the same link seen from its other end.
+            kinds = (kinds + self.num_relations) % (2 * self.num_relations)
+        found = torch.zeros(len(entities), self.num_entities, device=self.device)
+        found.view(-1).index_add_(0, rows * self.num_entities + targets, weights[kinds])
+        return found
+
+    def near_walks(self, entities: Tensor, nearness: Tensor) -> Tensor:
+        """Walks of two steps as in :meth:`walks`, one of whose steps (the mean of either) counts by its nearness.
+
+        Args:
+            entities: int64 [Q].
+            nearness: float [R].
+
+        Returns:
+            float32 [Q, E].
+        """
+        queries = torch.arange(len(entities), device=self.device)
+        state = torch.zeros(self.num_entities, len(entities), device=self.device)
+        state[entities, queries] = 1
+        weighted = self._matrix(nearness.to(self.device, torch.float32)[self.kind % self.num_relations])
+        found = (self._normalised @ (weighted @ state) + weighted @ (self._normalised @ state)).T / 2
+        found[queries, entities] = 0
+        return found
+
+    def near_ends(self, nearness: Tensor) -> tuple[Tensor, Tensor]:
+        """How often each entity is a head, and a tail, of the relations that are near: two float32 [E]."""
+        weights = nearness.to(self.device, torch.float32)[self.kind % self.num_relations]
+        is_head = self.kind < self.num_relations
+        zeros = torch.zeros(self.num_entities, device=self.device)
+        return (
+            zeros.index_add(0, self.source, weights * is_head),
+            zeros.index_add(0, self.source, weights * ~is_head),
+        )
+
     @cached_property
     def profiles(self) -> Profiles:
         """The kinds of arcs that leave each entity."""
@@ -121,14 +171,26 @@ class PairGraph:
 
     @cached_property
     def _normalised(self) -> Tensor:
-        scale = self.degree.clamp(min=1).float().rsqrt()
-        keys, arcs = torch.unique_consecutive(self._keys, return_counts=True)
+        return self._matrix(torch.ones(len(self.source), device=self.device))
+
+    @cached_property
+    def _pairs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Linked pairs: where their arcs are, row starts, targets, and the factor of the two degrees."""
+        keys, arc = torch.unique_consecutive(self._keys, return_inverse=True)
         source, target = keys // self.num_entities, keys % self.num_entities
+        scale = self.degree.clamp(min=1).float().rsqrt()
         starts = _starts(torch.bincount(source, minlength=self.num_entities))
-        values = arcs * scale[source] * scale[target]
+        return arc, starts, target, scale[source] * scale[target]
+
+    def _matrix(self, weights: Tensor) -> Tensor:
+        """``D^(-1/2) A D^(-1/2)`` with arcs of the given weights, in compressed sparse rows."""
+        arc, starts, target, scale = self._pairs
+        values = torch.zeros(len(target), device=self.device).index_add_(0, arc, weights) * scale
         size = (self.num_entities, self.num_entities)
-        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
-            return torch.sparse_csr_tensor(starts, target, values, size=size)
+        with warnings.catch_warnings():
+            # Says once that compressed sparse rows are in beta; only their product with a dense matrix is used here.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.sparse_csr_tensor(starts, target, values, size=size, check_invariants=False)
 
     def __repr__(self) -> str:
         return f"PairGraph({self.num_entities} entities, {self.num_relations} relations, {len(self.source)} arcs)"

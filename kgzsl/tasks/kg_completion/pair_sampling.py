@@ -10,7 +10,8 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.tasks.kg_completion.pair_encoder import walk_strength
+from kgzsl.tasks.kg_completion.nearness import nearness
+from kgzsl.tasks.kg_completion.pair_encoder import amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 from kgzsl.tasks.ranking import rows_under_budget
 
@@ -25,7 +26,7 @@ class PairSample:
         relation: int64 [Q].
         heads: int64 [Q, 1 + M].
         tails: int64 [Q, 1 + M].
-        strengths: float32 [Q, 1 + M, 3], walk strengths in the graph without the query's relation.
+        amounts: float32 [Q, 1 + M, 7], the ``AMOUNTS`` of each pair in the graph without the query's relation.
         wrong: bool [Q, 1 + M], corrupted pairs that are true after all, or the same as the true one.
         offsets: int64 [R + 1], where the queries of each seen relation begin.
     """
@@ -33,7 +34,7 @@ class PairSample:
     relation: Tensor
     heads: Tensor
     tails: Tensor
-    strengths: Tensor
+    amounts: Tensor
     wrong: Tensor
     offsets: Tensor
 
@@ -49,6 +50,7 @@ def sample_pairs(
     graph: PairGraph,
     kg: KGSplit,
     relations: Tensor,
+    priors: Tensor,
     *,
     queries: int,
     corrupted: int,
@@ -64,6 +66,7 @@ def sample_pairs(
         graph: Arcs whose kinds are positions in ``relations``.
         kg: Its training triples, and nothing else of it, are used.
         relations: int64 [R], ids of the seen relations.
+        priors: float [R, P], their priors: how near the others are to the one of the query.
         queries: At most so many of each relation.
         corrupted: M, corrupted pairs of each query.
         sides: ``"tail"`` corrupts tails; ``"both"`` tails of one half and heads of the other.
@@ -75,7 +78,7 @@ def sample_pairs(
     """
     train = kg.train.cpu()
     index = FilterIndex(train, kg.num_entities, kg.num_relations)
-    chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 5, budget=budget)
+    chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 12, budget=budget)
     parts: list[tuple[Tensor, ...]] = []
     counts = []
     arcs = graph.to("cpu")
@@ -84,16 +87,17 @@ def sample_pairs(
         chosen = triples[torch.randperm(len(triples), generator=generator)[:queries]]
         half = len(chosen) if sides == "tail" else (len(chosen) + 1) // 2
         hidden = arcs.without(position)
+        near = nearness(priors, priors[position], own=position)
         given = None if candidates is None else candidates.get(relation)
         for rows, end in ((chosen[:half], 2), (chosen[half:], 0)):
             pool = given.cpu() if given is not None and len(given) and end == 2 else torch.unique(triples[:, end])
             parts += [
-                _corrupt(batch, end, position, pool, hidden, index, corrupted, hard, generator)
+                _corrupt(batch, end, position, pool, hidden, near, index, corrupted, hard, generator)
                 for batch in torch.split(rows, chunk)
             ]
         counts.append(len(chosen))
-    of_query, heads, tails, strengths, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
-    return PairSample(of_query, heads, tails, strengths, wrong, offsets=torch.tensor([0, *counts]).cumsum(0))
+    of_query, heads, tails, found, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
+    return PairSample(of_query, heads, tails, found, wrong, offsets=torch.tensor([0, *counts]).cumsum(0))
 
 
 def _corrupt(
@@ -102,6 +106,7 @@ def _corrupt(
     position: int,
     pool: Tensor,
     graph: PairGraph,
+    nearness: Tensor,
     index: FilterIndex,
     corrupted: int,
     hard: float,
@@ -113,15 +118,13 @@ def _corrupt(
     far = torch.randint(graph.num_entities, shape, generator=generator)
     drawn = torch.where(torch.rand(shape, generator=generator) < hard, near, far)
     ends = torch.cat([true, drawn], dim=1)
-    kept = torch.stack(
-        [anchor.repeat_interleave(corrupted), rows[:, 1].repeat_interleave(corrupted), drawn.reshape(-1)], 1
-    )
-    if end == 0:
-        kept = kept.flip(1)
+    given, relation = anchor.repeat_interleave(corrupted), rows[:, 1].repeat_interleave(corrupted)
+    made = torch.stack([given, relation, drawn.reshape(-1)], dim=1)
     wrong = torch.zeros(ends.shape, dtype=torch.bool)
-    wrong[:, 1:] = index.contains(kept).view(shape)
-    strengths = torch.stack([walk_strength(walk.gather(1, ends)) for walk in graph.walks(anchor)], dim=-1)
+    wrong[:, 1:] = index.contains(made if end == 2 else made.flip(1)).view(shape)
     anchors = anchor[:, None].expand_as(ends)
     heads, tails = (anchors, ends) if end == 2 else (ends, anchors)
-    relation = torch.full((len(rows),), position, dtype=torch.int64)
-    return relation, heads, tails, strengths, wrong
+    tables = amounts(graph, anchor, nearness, side="tail" if end == 2 else "head")
+    as_head, as_tail = end_amounts(graph, nearness)
+    found = torch.stack([*(table.gather(1, ends) for table in tables), as_head[heads], as_tail[tails]], dim=-1)
+    return torch.full((len(rows),), position, dtype=torch.int64), heads, tails, found, wrong

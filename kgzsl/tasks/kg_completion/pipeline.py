@@ -25,7 +25,7 @@ from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
-from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
+from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
 from kgzsl.tasks.result import RunResult
 
 if TYPE_CHECKING:
@@ -233,10 +233,10 @@ class CompletionRun:
             self.chosen.setdefault(f"{prefix}ridge", {"penalty": penalty})
             means = model.features_.relation_means()
             ridge = ridge_prototypes(seen, means, rows, penalty=penalty)
-            found[f"{seed}/{prefix}ridge"] = _prototype_scorer(model.features_, ridge)
+            found[f"{seed}/{prefix}ridge"] = prototype_scorer(model.features_, ridge, rows)
             if "nearest_prior" in self.recipe.controls and not prefix:
-                found[f"{seed}/nearest_prior"] = _prototype_scorer(
-                    model.features_, nearest_prototypes(seen, means, rows)
+                found[f"{seed}/nearest_prior"] = prototype_scorer(
+                    model.features_, nearest_prototypes(seen, means, rows), rows
                 )
         return found
 
@@ -281,7 +281,7 @@ class CompletionRun:
         means, seen = model.features_.relation_means(), rows[model._seen]
         values = {
             penalty: self.protocol.validate(
-                _prototype_scorer(model.features_, ridge_prototypes(seen, means, rows, penalty=penalty))
+                prototype_scorer(model.features_, ridge_prototypes(seen, means, rows, penalty=penalty), rows)
             )
             for penalty in PENALTIES
         }
@@ -309,8 +309,3 @@ class CompletionRun:
         ):
             if history is not None:
                 self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]
-
-
-def _prototype_scorer(features: PairFeatures, prototypes: torch.Tensor) -> Scorer:
-    unit = torch.nn.functional.normalize(prototypes, dim=1)
-    return lambda relation, anchors, side: features.scores(unit[relation], anchors, side=side)

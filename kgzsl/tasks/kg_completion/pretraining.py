@@ -182,17 +182,15 @@ def _draw(offsets: Tensor, relation: Tensor, count: int, generator: torch.Genera
 
 
 def _features(encoder: PairEncoder, graph: PairGraph, sample: PairSample, query: Tensor) -> Tensor:
-    heads, tails, strengths = sample.heads[query], sample.tails[query], sample.strengths[query]
+    heads, tails, amounts = sample.heads[query], sample.tails[query], sample.amounts[query]
     hidden = sample.relation[query][:, None].expand_as(heads)
-    flat = encoder(graph, heads.reshape(-1), tails.reshape(-1), strengths.reshape(-1, 3), hidden.reshape(-1))
+    flat = encoder(graph, heads.reshape(-1), tails.reshape(-1), amounts.flatten(0, -2), hidden.reshape(-1))
     found: Tensor = flat.view(*heads.shape, -1)
     return found
 
 
 def _true_features(encoder: PairEncoder, graph: PairGraph, sample: PairSample, query: Tensor) -> Tensor:
     flat = query.reshape(-1)
-    found = encoder(
-        graph, sample.heads[flat, 0], sample.tails[flat, 0], sample.strengths[flat, 0], sample.relation[flat]
-    )
+    found = encoder(graph, sample.heads[flat, 0], sample.tails[flat, 0], sample.amounts[flat, 0], sample.relation[flat])
     shaped: Tensor = found.view(*query.shape, -1)
     return shaped

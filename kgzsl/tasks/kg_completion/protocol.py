@@ -49,7 +49,7 @@ class CompletionProtocol:
         filtered: bool = True,
         seed: int = 0,
         fraction: float = 0.2,
-        queries: int = 100,
+        queries: int = 40,
         budget: int = 256 * 2**20,
     ) -> None:
         if validation not in _KINDS:

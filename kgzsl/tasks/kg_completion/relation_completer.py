@@ -15,14 +15,14 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError, nearest
-from kgzsl.generators import FeatureGenerator
+from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures, unit_mean
 from kgzsl.tasks.ranking import rows_under_budget
 
-__all__ = ["Completion", "RelationCompleter"]
+__all__ = ["Completion", "RelationCompleter", "prototype_scorer"]
 
 Validate = Callable[[Scorer], float]
 
@@ -142,7 +142,7 @@ class RelationCompleter:
 
             def look(fitted: PairFeatures, done: int) -> dict[str, float] | None:
                 means = fitted.relation_means()
-                scorer = _scorer(fitted, fitted.attention(prior_rows, means))
+                scorer = prototype_scorer(fitted, fitted.attention(prior_rows, means), prior_rows)
                 return keep.look(done, scorer, lambda: fitted.encoder_state())
 
             features.fit(
@@ -226,7 +226,7 @@ class RelationCompleter:
             if relation not in drawn:
                 row = self._prior_rows[relation : relation + 1].to(self.features_.graph.device)
                 drawn[relation] = unit_mean(self._sample(generator, row, self.samples))
-            return self.features_.scores(drawn[relation], anchors, side=side)
+            return self.features_.scores(drawn[relation], anchors, self._prior_rows[relation], side=side)
 
         return score
 
@@ -249,7 +249,7 @@ class RelationCompleter:
         number = self._relation(relation)
         if number not in self._drawn:
             self._drawn[number] = unit_mean(self.prototypes(number))
-        return self.features_.scores(self._drawn[number], anchors, side=side)
+        return self.features_.scores(self._drawn[number], anchors, self._prior_rows[number], side=side)
 
     def complete(
         self,
@@ -382,8 +382,10 @@ class _Best:
         return {"validation.mrr": value}
 
 
-def _scorer(features: PairFeatures, prototypes: Tensor) -> Scorer:
-    return lambda relation, anchors, side: features.scores(prototypes[relation], anchors, side=side)
+def prototype_scorer(features: PairFeatures, prototypes: Tensor, priors: Tensor) -> Scorer:
+    """Scores by one prototype a relation: float [relations, D], with the relations' priors [relations, P]."""
+    unit = torch.nn.functional.normalize(prototypes, dim=1)
+    return lambda relation, anchors, side: features.scores(unit[relation], anchors, priors[relation], side=side)
 
 
 def _find(name: str, ids: Mapping[str, int], what: str) -> int:

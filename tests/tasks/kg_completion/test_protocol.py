@@ -1,0 +1,153 @@
+"""The protocol: what selection and training may see, and the door that opens once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+from kgzsl.tasks.kg_completion.evaluation import evaluate
+from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+from kgzsl.tasks.ranking import chance_metrics
+
+
+def protocol(kg, **options):
+    return CompletionProtocol(kg, [make_rule("all", kg)], **options)
+
+
+def constant(relation, anchors, side):
+    return torch.zeros(len(anchors), 36)
+
+
+def truth_teller(kg):
+    """Scores every known triple of the whole data set 1."""
+
+    def score(relation, anchors, side):
+        table = torch.zeros(len(anchors), kg.num_entities)
+        given, asked = (0, 2) if side == "tail" else (2, 0)
+        for triples in (kg.train, kg.valid, kg.test):
+            for row in triples[triples[:, 1] == relation].tolist():
+                for place in (anchors == row[given]).nonzero().flatten().tolist():
+                    table[place, row[asked]] = 1
+        return table
+
+    return score
+
+
+def test_training_data_hold_no_test_triple_and_no_held_out_relation(kg):
+    made = protocol(kg, fraction=0.3)
+    assert len(made.final_kg.test) == len(made.selection_kg.test) == 0
+    held_out = made.describe()["classes"]
+    assert len(held_out) == 2  # 0.3 of 7, rounded
+    used = set(made.selection_kg.names_of(torch.unique(made.selection_kg.train[:, 1])))
+    assert not used & set(held_out)
+    assert not used & set(kg.names_of(kg.unseen_relations))
+    # The final training has them back.
+    assert len(made.final_kg.train) == len(kg.train)
+    assert made.twice
+
+
+def test_validation_relations_of_the_data_are_used_and_nothing_is_trained_twice(kg):
+    held = kg.with_validation_relations(["knows"])
+    made = protocol(held)
+    assert made.describe()["classes"] == ["knows"]
+    assert not made.twice
+    assert torch.equal(made.final_kg.train, held.train)
+
+
+def test_validation_is_about_held_out_seen_relations_only(kg):
+    asked = []
+
+    def spy(relation, anchors, side):
+        asked.append(kg.relations[relation])
+        return constant(relation, anchors, side)
+
+    made = protocol(kg)
+    made.validate(spy)
+    assert set(asked) == set(made.describe()["classes"])
+    assert not set(asked) & set(kg.names_of(kg.unseen_relations))
+
+
+def test_oracle_is_stamped_and_looks_at_unseen_relations(kg):
+    made = protocol(kg, validation="oracle")
+    assert made.describe()["oracle"] is True
+    assert set(made.describe()["classes"]) == set(kg.names_of(kg.unseen_relations))
+
+
+def test_the_door_opens_once(kg):
+    made = protocol(kg)
+    made.final_score({"constant": constant})
+    with pytest.raises(RuntimeError, match="used already"):
+        made.final_score({"constant": constant})
+
+
+def test_constant_scorer_scores_chance_and_the_truth_scores_one(kg):
+    made = protocol(kg)
+    found = made.final_score({"constant": constant, "truth": truth_teller(kg)})
+    names = {"all": "kgc."}
+    flat = found["constant"].metrics(names)
+    expected = chance_metrics(found["constant"].counts["all"])
+    assert flat["kgc.mrr"] == pytest.approx(expected["mrr"], abs=1e-12)
+    assert flat["kgc.mrr"] == found["constant"].chance(names)["kgc.mrr"]
+    assert found["truth"].metrics(names)["kgc.mrr"] == 1.0
+    assert found["truth"].metrics(names)["kgc.queries"] == 2 * len(kg.test)  # both sides
+
+
+def test_without_filtering_other_true_answers_count(kg):
+    # Land 0 has several people of its nation: asked for heads, the truth-teller ties them all.
+    filtered = evaluate(kg, kg.test, truth_teller(kg), [make_rule("all", kg)], sides="both")
+    raw = evaluate(kg, kg.test, truth_teller(kg), [make_rule("all", kg)], sides="both", filtered=False)
+    assert filtered.ranks["all"].max() == 1
+    assert raw.ranks["all"].max() > 1
+
+
+def test_linked_pairs_are_told_apart(kg):
+    found = evaluate(kg, kg.test, constant, [make_rule("all", kg)], sides="tail")
+    linked = {kg.relations[r] for r in found.relation[found.linked].tolist()}
+    # Everybody resides where they live, by livesIn; no seen relation links people and lands.
+    assert linked == {"residesIn"}
+    assert int(found.linked.sum()) == 10
+    flat = found.metrics({"all": "kgc."})
+    assert (flat["kgc.linked.queries"], flat["kgc.unlinked.queries"]) == (10, 10)
+
+
+def test_a_scorer_is_asked_once_for_each_anchor_and_never_told_the_truth(kg):
+    asked = []
+
+    def spy(relation, anchors, side):
+        asked.append((relation, side, tuple(anchors.tolist())))
+        return constant(relation, anchors, side)
+
+    evaluate(kg, kg.test, spy, [make_rule("all", kg)], sides="both")
+    assert all(len(set(anchors)) == len(anchors) for _, _, anchors in asked)
+    assert len(asked) == 4  # two relations, two sides
+
+
+def test_chunks_change_nothing_and_the_best_are_listed(kg):
+    whole = evaluate(kg, kg.test, truth_teller(kg), [make_rule("all", kg)], top=3)
+    small = evaluate(kg, kg.test, truth_teller(kg), [make_rule("all", kg)], top=3, budget=1)
+    assert torch.equal(whole.ranks["all"], small.ranks["all"])
+    assert torch.equal(whole.best[:, 0], whole.truth)
+
+
+def test_unscorable_queries_count_as_chance_and_show(kg):
+    def half(relation, anchors, side):
+        return torch.full((len(anchors), kg.num_entities), float("nan") if side == "head" else 0.0)
+
+    found = evaluate(kg, kg.test, half, [make_rule("all", kg)], sides="both")
+    flat = found.metrics({"all": "kgc."})
+    assert flat["kgc.coverage"] == 0.5
+    assert flat["kgc.mrr"] == found.chance({"all": "kgc."})["kgc.mrr"]
+
+
+def test_bad_settings_are_refused(kg):
+    with pytest.raises(InputError, match="no validation is called 'some'"):
+        protocol(kg, validation="some")
+    with pytest.raises(InputError, match="sides is 'left'"):
+        protocol(kg, sides="left")
+    with pytest.raises(InputError, match="no relation of this knowledge graph is unseen"):
+        protocol(KGSplit.from_names([("a", "r", "b")], [], []))
+    with pytest.raises(InputError, match="too few"):
+        protocol(KGSplit.from_names([("a", "r", "b")], [], [("a", "s", "b")]))
