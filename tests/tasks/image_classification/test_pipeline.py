@@ -13,6 +13,7 @@ from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.image_classification import ImageProtocol, run
 from kgzsl.tasks.image_classification.pipeline import ImageRun
+from kgzsl.tasks.image_classification.selection import Searcher
 
 
 @pytest.fixture(scope="module")
@@ -97,19 +98,15 @@ def test_selection_is_recorded(result):
     assert set(told["chosen"]["eszsl"]["options"]) == {"gamma", "lam"}
 
 
-def test_selection_takes_the_better_epochs(world, fast):
-    # the linear generator halves its distance to the solution each epoch: later looks are better
-    found = run(fast("controls=[]"), data=world.data, progress=False)
-    looks = [
-        row["validation.zsl.top1"] + row["validation.gzsl.harmonic"]
-        for row in found.history
-        if "validation.zsl.top1" in row
-    ]
-    assert len(looks) == 3
-    best = 2 * (1 + int(np.argmax(looks)))
+@pytest.mark.parametrize("best", [2, 4, 6])
+def test_selection_takes_the_best_epochs(world, fast, best):
+    found = run(fast("controls=[]", f"generator.best_epoch={best}"), data=world.data, progress=False)
+    looks = {row["step"]: row for row in found.history if "validation.zsl.top1" in row}
+    assert list(looks) == [2, 4, 6]
+    assert max(looks, key=lambda step: looks[step]["validation.zsl.top1"]) == best
     assert found.selection["chosen"]["generator"]["epochs"] == best
-    trained = [row["step"] for row in found.history if row["stage"] == "train"]
-    assert max(trained) == best
+    assert max(row["step"] for row in found.history if row["stage"] == "train") == best
+    assert found.metrics["zsl.top1"] > 60.0
 
 
 def test_selection_takes_the_better_number_of_samples(world, fast):
@@ -224,25 +221,45 @@ def test_an_interrupted_run_goes_on_to_the_same_figures(world, fast, tmp_path: P
 
 def test_an_interrupted_wgan_goes_on_to_the_same_figures(world, small_recipe, tmp_path: Path, monkeypatch):
     recipe = small_recipe("controls=[]", "generator.epochs=12", "protocol.evaluate_every=3", "train.checkpoint_every=7")
-    whole = run(recipe, data=world.data, progress=False)
-    import kgzsl.tasks.image_classification.selection as selection
+    original, looks = Searcher.figures, []
+    stop_at: list[int] = []
 
-    original, looks = selection.Searcher.figures, []
-
-    def stop(self, model):
-        looks.append(1)
-        if len(looks) == 3:
+    def first_look_is_best(self, model):
+        looks.append(len(looks))
+        if len(looks) in stop_at:
             raise RuntimeError("power cut")
-        return original(self, model)
+        return {**original(self, model), "zsl.top1": 99.0 if len(looks) == 1 else 1.0}
 
-    with monkeypatch.context() as patch:
-        patch.setattr(selection.Searcher, "figures", stop)
-        with pytest.raises(RuntimeError, match="power cut"):
-            run(recipe, data=world.data, out=tmp_path, progress=False)
+    monkeypatch.setattr(Searcher, "figures", first_look_is_best)
+    whole = run(recipe, data=world.data, progress=False)
+    looks.clear()
+    stop_at.append(3)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(recipe, data=world.data, out=tmp_path, progress=False)
     resumed = run(recipe, data=world.data, out=tmp_path, resume=True, progress=False)
+    assert resumed.selection["chosen"]["generator"]["epochs"] == 3
     assert comparable(resumed.to_metrics()) == comparable(whole.to_metrics())
     assert resumed.selection == whole.selection
     assert resumed.history == whole.history
+
+
+def test_a_wgan_interrupted_in_a_later_stage_finds_its_own_checkpoint(world, small_recipe, tmp_path: Path, monkeypatch):
+    recipe = small_recipe("controls=[]", "generator.epochs=4", "protocol.evaluate_every=4")
+    whole = run(recipe, data=world.data, progress=False)
+
+    def stop(self, model):
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageRun, "_keep_model", stop)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(recipe, data=world.data, out=tmp_path, progress=False)
+    folder = tmp_path / "checkpoint" / "train.seed0"
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    resumed = run(recipe, data=world.data, out=tmp_path, resume=True, progress=False)
+    assert comparable(resumed.to_metrics()) == comparable(whole.to_metrics())
+    assert resumed.history == whole.history
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before  # nothing was trained again
 
 
 def test_settings_may_be_chosen_for_each_seed(world, fast):

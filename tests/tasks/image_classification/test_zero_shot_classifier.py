@@ -124,6 +124,15 @@ def test_a_class_added_later_is_the_class_that_was_there(world, linear, model):
     assert grown.scores(features) == pytest.approx(model.scores(features), abs=1e-4)
 
 
+def test_synthetic_features_of_a_class_do_not_depend_on_the_other_classes(world, linear, model):
+    first, *others = world.data.unseen_names
+    fewer = new(linear).fit(*world.data.train, priors=world.priors.align([*world.data.seen_names, *others]))
+    for name in others:
+        assert (fewer._synthetic[name] == model._synthetic[name]).all()
+    fewer.add_class(first, prior_row=world.priors[first])
+    assert (fewer._synthetic[first] == model._synthetic[first]).all()
+
+
 def test_a_class_can_be_added_from_a_graph(world, linear):
     *others, last = world.data.unseen_names
     names = [*world.data.seen_names, *others]
