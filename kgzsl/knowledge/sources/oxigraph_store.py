@@ -74,7 +74,7 @@ def fill_store(
         shutil.rmtree(target, ignore_errors=True)
         if not made:
             target.mkdir(exist_ok=True)
-        if isinstance(error, OSError):
+        if isinstance(error, (OSError, RuntimeError)):
             raise InputError(f"the store cannot be written ({error})", file=target, remedy="choose another") from error
         raise
     return count
@@ -147,7 +147,7 @@ def read_store(
     try:
         store = pyoxigraph.Store.read_only(str(path))
         intern_quads(store.quads_for_pattern(None, None, None, graph), builder)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise InputError(
             f"the store cannot be opened ({error})", file=path, remedy="close the program that writes it, or refill it"
         ) from error

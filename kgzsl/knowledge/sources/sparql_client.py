@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
@@ -23,6 +23,7 @@ _ACCEPT = "application/sparql-results+json"
 _LATER = (429, 500, 502, 503, 504)
 _LONGEST_WAIT = 120.0
 _MAX_BYTES = 256 * 2**20
+_PART = 1 << 16
 
 
 class Term(NamedTuple):
@@ -112,7 +113,6 @@ class SparqlClient:
             self._headers["Authorization"] = f"Basic {token}"
         if any("\r" in value or "\n" in value for value in self._headers.values()):
             raise InputError("the user agent has a line break", remedy="give it as one line")
-        self._session: Any = None
 
     def select(self, query: str) -> list[dict[str, Term]]:
         """The rows that answer a SELECT query: variable -> term.
@@ -157,36 +157,32 @@ class SparqlClient:
         )
 
     def _ask(self, query: str) -> bytes:
-        import requests
+        import http.client
+        import urllib.error
+        import urllib.request
 
-        if self._session is None:
-            self._session = requests.Session()
         end = time.monotonic() + self.timeout
+        data = urlencode({"query": query}, errors="surrogatepass").encode()
+        question = urllib.request.Request(self.url, data, self._headers)
         try:
-            with self._session.post(
-                self.url,
-                data={"query": query},
-                headers=self._headers,
-                timeout=self.timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as answer:
-                body = self._body(answer, end)
-                self._check(answer.status_code, answer.headers, body)
-                return body
-        except requests.Timeout:
+            with _opener().open(question, timeout=self.timeout) as answer:
+                return self._body(answer, end)
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read1(_PART)
+            self._refuse(error.code, error.headers, said)
+        except TimeoutError:
             raise _Again("no answer in time", slow=True) from None
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            if "timed out" in str(error).lower():
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(getattr(error, "reason", None), TimeoutError):
                 raise _Again("no answer in time", slow=True) from None
             raise _Again(f"the connection broke ({_short(error)})") from error
-        except requests.RequestException as error:
-            raise InputError(f"the question cannot be sent ({_short(error)})", file=self.url) from error
+        raise AssertionError("an answer is taken or refused")
 
     def _body(self, answer: Any, end: float) -> bytes:
         """The whole answer; a server that dribbles is as late as one that is silent."""
         parts, size = [], 0
-        for part in answer.iter_content(1 << 16):
+        while part := answer.read1(_PART):
             size += len(part)
             if size > self.max_bytes:
                 raise InputError(
@@ -195,15 +191,12 @@ class SparqlClient:
             if time.monotonic() > end:
                 raise _Again("no answer in time", slow=True)
             parts.append(part)
-        body = b"".join(parts)
-        length = answer.headers.get("Content-Length", "")
-        if length.isdigit() and "Content-Encoding" not in answer.headers and len(body) < int(length):
-            raise _Again(f"half an answer ({len(body)} of {length} bytes)")
-        return body
+        length = answer.headers.get("Content-Length") or ""
+        if length.isdigit() and size < int(length):
+            raise _Again(f"half an answer ({size} of {length} bytes)")
+        return b"".join(parts)
 
-    def _check(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        if status == 200:
-            return
+    def _refuse(self, status: int, headers: Any, body: bytes) -> None:
         said = body[:200].decode("utf-8", "replace").strip().split("\n")[0]
         if status in _LATER:
             raise _Again(f"the endpoint answers {status}: {said}", _retry_after(headers.get("Retry-After")))
@@ -240,6 +233,17 @@ class SparqlClient:
         if place is not None:
             with atomic_file(place) as temporary:
                 temporary.write_bytes(gzip.compress(body, mtime=0))
+
+
+def _opener() -> Any:
+    """Opens addresses without going where an answer may send it, credentials and all."""
+    import urllib.request
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    return urllib.request.build_opener(NoRedirect)
 
 
 def _default_agent() -> str:
