@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import operations
-from kgzsl.knowledge.account import Account
+from kgzsl.knowledge.account import Account, AccountRow
 from kgzsl.knowledge.operations import Adjacency
 from kgzsl.knowledge.texts import LABEL_ORDER, NodeText, TextTable, choose, humanise, local_name
 from kgzsl.knowledge.vocabulary import KINDS, NEGATIVE_RELATIONS, SUBCLASS_OF, TAXONOMIC
@@ -313,6 +313,14 @@ class ClassGraph:
         """bool [E]: edges that say two nodes belong together; disjointness and its kin are not among them."""
         negative = np.array([name in NEGATIVE_RELATIONS for name in self.relations], bool)
         return ~negative[self.edge_type] if len(negative) else np.ones(self.num_edges, bool)
+
+    def axioms(self) -> dict[str, AccountRow]:
+        """What was understood of the source, by kind of axiom (``SubClassOf``, ``HasKey``, ...), in order of appearance.
+
+        Each row says how many axioms came in, how many edges and texts they gave, and how many were dropped and why;
+        ``graph.account.balanced`` says whether that is all of them, ``graph.account.table()`` prints it.
+        """
+        return {row.kind: row for row in self.account.rows}
 
     def align(
         self, names: Sequence[str], *, mapping: Mapping[str, str] | None = None, kinds: Sequence[str] | None = None

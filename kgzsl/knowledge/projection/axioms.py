@@ -104,6 +104,8 @@ def _complex(context: Context, iri: str, kind: str, row: int) -> None:
         outcome = unfolder.below(left.term, right)
     elif right.kind == "name" and kind == "SubClassOf":
         outcome = unfolder.above(right.term, left)
+    elif kind == "EquivalentClasses" and "data" in (left.kind, right.kind):
+        kind, outcome = "DatatypeDefinition", Outcome(lost=["a data range"])
     elif kind == "EquivalentClasses" and "name" in (left.kind, right.kind):
         named, other = (left, right) if left.kind == "name" else (right, left)
         outcome = unfolder.equal(named.term, other)

@@ -43,6 +43,7 @@ class EdgeCollector:
         self.relations: dict[str, int] = {}
         self.kind_of = np.full(len(triples.terms) + len(triples.quoted), -1, np.int8)
         self.is_node = np.zeros(len(self.kind_of), bool)
+        self._used_as = np.zeros(len(self.kind_of), np.uint8)
         self._subjects: list[Ints] = []
         self._types: list[Ints] = []
         self._objects: list[Ints] = []
@@ -109,8 +110,14 @@ class EdgeCollector:
         ids = np.atleast_1d(np.asarray(terms))
         here = self.kind_of[ids]
         self.kind_of[ids] = np.where((here < 0) | (here > code), code, here)
+        self._used_as[ids] |= np.uint8(1 << code)
         if node:
             self.is_node[ids] = True
+
+    def only_kind(self, terms: Ints, kind: str) -> None:
+        """Say what terms are, whatever was said of them before."""
+        self.kind_of[terms] = KINDS.index(kind)
+        self._used_as[terms] = 0
 
     def _flush(self) -> None:
         if self._single:
@@ -144,6 +151,7 @@ class EdgeCollector:
         for rows in self._text_rows:
             self.is_node[rows[0]] = True
         nodes = np.flatnonzero(self.is_node)
+        self._note_puns(nodes)
         number = np.full(len(self.is_node), -1, np.int64)
         number[nodes] = np.arange(len(nodes))
         kinds = self.kind_of[nodes]
@@ -173,6 +181,16 @@ class EdgeCollector:
             relations=relations,
             account=account,
         )
+
+    def _note_puns(self, nodes: Ints) -> None:
+        """One name for several things (OWL 2 calls it punning) is one node here, and all of its edges are there."""
+        things = np.isin(np.arange(256) & 0b111, [0b011, 0b101, 0b110, 0b111])  # class, property, individual
+        count = int(things[self._used_as[nodes]].sum())
+        if count:
+            said = "name is used as two kinds of thing" if count == 1 else "names are used as two kinds of thing"
+            self.ledger.notes.append(
+                f"{count:,} {said} (class, property, individual): each is one node of the first kind"
+            )
 
     def _name(self, term: int, terms: list[str]) -> str:
         if term < len(terms):

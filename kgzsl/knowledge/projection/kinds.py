@@ -78,7 +78,18 @@ def find_kinds(triples: Triples, out: EdgeCollector) -> None:
     asked = [triples.predicate(iri) for iri in _MAY_NAME_DATATYPES]
     targets = np.unique(objects[np.isin(predicates, asked)])
     datatypes = [i for i in targets.tolist() if i < triples.num_iris and triples.terms[i].startswith(XSD)]
+    datatypes += _declared_datatypes(triples)
     if datatypes:
-        ids = np.array(datatypes)
-        out.kind_of[ids] = -1
-        out.set_kind(ids, "datatype")
+        out.only_kind(np.array(datatypes), "datatype")
+
+
+def _declared_datatypes(triples: Triples) -> list[int]:
+    """Datatypes of the ontology's own: an equivalent data range does not make them classes."""
+    type_id = triples.predicate(RDF_TYPE)
+    typed = [
+        triples.subjects[(triples.predicates == type_id) & (triples.objects == triples.iri_index.get(name, -1))]
+        for name in (RDFS + "Datatype", OWL + "Class", RDFS + "Class")
+    ]
+    declared = np.setdiff1d(typed[0], np.concatenate(typed[1:]))
+    found: list[int] = declared[declared < triples.num_iris].tolist()
+    return found

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from kgzsl.knowledge.triples import Triples
-from kgzsl.knowledge.vocabulary import OWL, RDF, RDF_TYPE
+from kgzsl.knowledge.vocabulary import OWL, RDF, RDF_TYPE, RDFS
 
 __all__ = ["MAX_DEPTH", "Expression", "Structure"]
 
@@ -88,6 +88,7 @@ class Structure:
         self.claimed = np.zeros(len(triples), bool)
         self.ids = {iri: triples.predicate(iri) for iri in STRUCTURAL | {RDF_TYPE, OWL + "inverseOf"}}
         self.nil = self._term(RDF + "nil")
+        self._datatypes = {self._term(RDFS + "Datatype"), self._term(OWL + "DataRange")} - {-1}
         structural = [number for iri, number in self.ids.items() if number >= 0 and iri in STRUCTURAL]
         chosen = (triples.subjects >= triples.num_iris) | np.isin(triples.predicates, structural)
         rows = np.flatnonzero(chosen)
@@ -182,7 +183,9 @@ class Structure:
             rows += [row for row in self.rows(node) if predicates[row] == self.ids[RDF_TYPE]]
         for iri, kind in _NARY.items():
             if iri in values:
-                return self._nary(kind, values[iri][0], rows, depth, above)
+                found, used = self._nary(kind, values[iri][0], rows, depth, above)
+                is_data = RDF_TYPE in values and values[RDF_TYPE][0] in self._datatypes
+                return (Expression("data") if is_data else found), used
         if OWL + "complementOf" in values or OWL + "datatypeComplementOf" in values:
             target = (values.get(OWL + "complementOf") or values[OWL + "datatypeComplementOf"])[0]
             inner, more = self._expression(target, depth + 1, above)
