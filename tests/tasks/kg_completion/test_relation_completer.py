@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
@@ -146,6 +147,18 @@ def test_the_best_on_validation_is_kept(kg, priors):
     shorter = RelationCompleter(None, pairs={**PAIRS, "steps": 40}, device="cpu", precision="32-true").fit(kg, priors)
     for name, value in shorter.features_.encoder.state_dict().items():
         torch.testing.assert_close(value, model.features_.encoder.state_dict()[name])
+
+
+def test_a_resumed_fit_finds_the_best_of_before(kg, priors, tmp_path):
+    def engine(resume):
+        return Engine(device="cpu", precision="32-true", progress=False, checkpoint=tmp_path, resume=resume)
+
+    told = iter([0.1, 0.5, 0.2])
+    first = fit(kg, priors, validate=lambda scorer: next(told), every=(20, 1), engine=engine(False))
+    # The run was finished, so nothing is looked at again; what was best then still is.
+    again = fit(kg, priors, validate=lambda scorer: pytest.fail("asked again"), every=(20, 1), engine=engine(True))
+    assert again.chosen_ == first.chosen_ == {"steps": 40, "pairs.validation.mrr": 0.5}
+    assert torch.equal(again.scores("residesIn", torch.arange(5)), first.scores("residesIn", torch.arange(5)))
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not(kg, priors):

@@ -1,0 +1,110 @@
+"""A whole run on the little world: every control beside the method, honest selection, and what a folder needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kgzsl.errors import InputError
+from kgzsl.recipe import Recipe
+from kgzsl.tasks.kg_completion import run
+from kgzsl.tasks.kg_completion.pipeline import CompletionRun
+
+PAIRS = {"dim": 16, "link_dim": 16, "steps": 20, "batch_size": 16, "queries": 8, "corrupted": 8, "support": 3}
+
+
+@pytest.fixture
+def prior_file(priors, tmp_path):
+    return str(priors.save(tmp_path / "priors.safetensors"))
+
+
+def recipe(prior_file, **changes):
+    content = {
+        "task": "kg_completion",
+        "dataset": "little world",
+        "priors": [{"name": "file", "path": prior_file}],
+        "pairs": PAIRS,
+        "generator": {"name": "wgan", "hidden": 16, "noise_dim": 4, "epochs": 4, "batch_size": 16},
+        "train": {"device": "cpu", "precision": "32-true"},
+    }
+    return Recipe.build({**content, **changes})
+
+
+def test_every_control_stands_beside_the_method(kg, prior_file):
+    result = run(recipe(prior_file, protocol={"seeds": 2}), data=kg, progress=False)
+    for prefix in ("", "link_overlap.", "baseline.", "nearest_prior.", "shuffled.", "shuffled_baseline.", "chance."):
+        name = f"control.{prefix}kgc.mrr" if prefix else "kgc.mrr"
+        assert 0 < result.metrics[name] <= 1, name
+        assert f"{name}_std" in result.metrics
+    assert [row.role for row in result.rows] == [
+        "method", "control", "baseline", "baseline", "control", "control", "control",
+    ]  # fmt: skip
+    assert result.columns[0] == "kgc.mrr"
+    assert len(result.verdicts) == 6
+    # Chance by hand: all 36 entities but the other known answers; tails of both relations have one answer each.
+    tails = 1 / ((36 + 1) / 2)
+    assert result.metrics["control.chance.kgc.mrr"] > tails
+    assert result.metrics["control.chance.kgc.mrr_std"] == 0
+    assert result.seen == kg.names_of(kg.seen_relations)
+    assert result.unseen == ["residesIn", "nationOf"]
+
+
+def test_predictions_and_history_hold_every_query(kg, prior_file):
+    result = run(recipe(prior_file), data=kg, progress=False)
+    columns = result.predictions
+    assert {len(column) for column in columns.values()} == {2 * len(kg.test)}
+    told = set(zip(columns["head"], columns["relation"], columns["tail"], strict=True))
+    assert told == {(kg.entities[h], kg.relations[r], kg.entities[t]) for h, r, t in kg.test.tolist()}
+    mrr = sum(1 / rank for rank in columns["rank"]) / len(columns["rank"])
+    assert result.metrics["kgc.mrr"] == pytest.approx(mrr)
+    stages = {row["stage"] for row in result.history}
+    assert {"selection.pairs", "train.pairs", "train.generator", "shuffled.train.generator"} <= stages
+
+
+def test_selection_is_recorded_and_never_about_unseen_relations(kg, prior_file):
+    result = run(recipe(prior_file), data=kg, progress=False)
+    assert result.selection["by"] == "held-out-relations"
+    assert not set(result.selection["classes"]) & set(result.unseen)
+    assert {"steps", "epochs"} <= set(result.selection["chosen"]["generator"])
+    assert result.selection["oracle"] is False
+
+
+def test_test_triples_change_nothing_but_the_score(kg, prior_file):
+    """The model is the same whatever the true answers are."""
+    other = replace(kg, test=torch.stack([kg.test[:, 0], kg.test[:, 1], kg.test[:, 2].flip(0)], dim=1))
+    one = run(recipe(prior_file, controls=[]), data=kg, progress=False)
+    two = run(recipe(prior_file, controls=[]), data=other, progress=False)
+    assert one.selection == two.selection
+    anchors = torch.arange(kg.num_entities)
+    assert torch.equal(one.model.scores("residesIn", anchors), two.model.scores("residesIn", anchors))
+    assert one.metrics["kgc.mrr"] != two.metrics["kgc.mrr"]
+
+
+def test_oracle_selection_is_the_first_thing_said(kg, prior_file):
+    made = recipe(prior_file, protocol={"validation": "oracle"}, controls=["chance"])
+    result = run(made, data=kg, progress=False)
+    assert result.verdicts[0].startswith("ORACLE SELECTION")
+    assert result.selection["oracle"] is True
+
+
+def test_an_interrupted_run_goes_on_to_the_same_figures(kg, prior_file, tmp_path):
+    whole = run(recipe(prior_file), data=kg, progress=False)
+    first = CompletionRun(recipe(prior_file), data=kg, out=tmp_path / "run", progress=False)
+    first.scorers(0, first.make_priors(0), "")  # then the lights go out
+    resumed = run(recipe(prior_file), data=kg, out=tmp_path / "run", resume=True, progress=False)
+    assert resumed.metrics == whole.metrics
+
+
+def test_without_a_generator_the_closed_form_is_the_method(kg, prior_file):
+    result = run(recipe(prior_file, generator=None), data=kg, progress=False)
+    assert result.rows[0].name == "ridge"
+    assert "control.baseline.kgc.mrr" not in result.metrics
+
+
+def test_bad_settings_name_file_place_and_remedy(kg, prior_file):
+    with pytest.raises(InputError, match=r"pairs has no option 'dims'.*did you mean 'dim'"):
+        run(recipe(prior_file, pairs={"dims": 3}), data=kg, progress=False)
+    with pytest.raises(InputError, match="no candidates of the kind 'type'; choose among all"):
+        run(recipe(prior_file, protocol={"candidates": "type"}), data=kg, progress=False)
