@@ -10,7 +10,7 @@ from kgzsl.errors import InputError, nearest
 __all__ = ["names", "run"]
 
 # Module of each benchmark; imported when it is asked for. Its ``run(device=..., **options)`` returns the report.
-_MODULES = {"generator": "kgzsl.benchmarks.generator"}
+_MODULES = {"generator": "kgzsl.benchmarks.generator", "propagation": "kgzsl.benchmarks.propagation"}
 
 
 def names() -> list[str]:

@@ -10,6 +10,9 @@ from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
     from kgzsl.priors.attributes import Attributes
+    from kgzsl.priors.propagation.dgp import DGP
+    from kgzsl.priors.propagation.gcn import GCN
+    from kgzsl.priors.propagation.sgc import SGC
     from kgzsl.priors.registry import encoders, make
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from kgzsl.priors.triples.transe import TransE
 
 __all__ = [
+    "DGP",
+    "GCN",
+    "SGC",
     "Attributes",
     "BoxE",
     "ClassPriors",
@@ -37,6 +43,9 @@ __all__ = [
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "DGP": "propagation.dgp",
+    "GCN": "propagation.gcn",
+    "SGC": "propagation.sgc",
     "Attributes": "attributes",
     "BoxE": "triples.boxe",
     "ComplEx": "triples.complex",

@@ -7,6 +7,9 @@ from typing import Any
 from kgzsl._resolver import Resolver
 from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.propagation.dgp import DGP
+from kgzsl.priors.propagation.gcn import GCN
+from kgzsl.priors.propagation.sgc import SGC
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
 from kgzsl.priors.triples.boxe import BoxE
@@ -24,8 +27,11 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "attributes": Attributes,
         "boxe": BoxE,
         "complex": ComplEx,
+        "dgp": DGP,
         "distmult": DistMult,
+        "gcn": GCN,
         "rotate": RotatE,
+        "sgc": SGC,
         "text": Text,
         "tfidf": TfidfText,
         "transe": TransE,
