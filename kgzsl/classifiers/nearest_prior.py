@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import row_weights
+from kgzsl.classifiers._inputs import float_matrix, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -89,6 +89,19 @@ class NearestPrior(PriorClassifier):
         self.lam = lam
         self.coef_ = self._basis @ (self._rotated / (self._values.clamp_min(0) + lam)[:, None])
         return self
+
+    def project(self, X: Any) -> Tensor:
+        """Where the priors of X [N, D] should be, float64 [N, P]; for ``direction="priors"``.
+
+        Raises:
+            InputError: Not fitted, or fitted in the other direction.
+        """
+        self._check_fitted("coef_")
+        if self.direction != "priors":
+            raise InputError("this map goes from priors to features", remedy='fit with direction="priors"')
+        device = self.coef_.device
+        features = float_matrix(X, "X", columns=self.n_features_in_, device=device, dtype=torch.float64)
+        return (self._prepared(features) - self.feature_mean_) @ self.coef_ + self.prior_mean_
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         samples, classes = features - self.feature_mean_.float(), priors - self.prior_mean_

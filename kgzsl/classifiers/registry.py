@@ -8,10 +8,12 @@ from kgzsl._resolver import Resolver
 from kgzsl.classifiers.ale import ALE
 from kgzsl.classifiers.analytic import AnalyticHead
 from kgzsl.classifiers.base import Classifier
+from kgzsl.classifiers.cascade import Cascade
 from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.gda import GDA
+from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.sje import SJE
@@ -25,11 +27,13 @@ classifiers: Resolver[Classifier] = Resolver(
     {
         "ale": ALE,
         "analytic": AnalyticHead,
+        "cascade": Cascade,
         "conse": ConSE,
         "devise": DeViSE,
         "eszsl": ESZSL,
         "g-acil": AnalyticHead,
         "gda": GDA,
+        "multi-view": MultiViewPropagation,
         "nearest-prior": NearestPrior,
         "sae": SAE,
         "sje": SJE,

@@ -1,0 +1,195 @@
+"""Transductive multi-view zero-shot classification: a common space of features and priors, and propagation in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kgzsl.classifiers._candidates import candidate_rows, prior_matrix
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers.base import Classifier
+from kgzsl.classifiers.cca import MultiViewCCA
+from kgzsl.classifiers.nearest_prior import NearestPrior
+from kgzsl.classifiers.propagation import Hypergraph
+from kgzsl.errors import InputError
+
+__all__ = ["MultiViewPropagation"]
+
+
+class MultiViewPropagation(Classifier):
+    """Several priors at once, aligned with the unlabelled features, then labels that spread among neighbours.
+
+    Fu, Hospedales, Xiang and Gong, "Transductive Multi-view Zero-Shot Learning" (TPAMI 2015). Per prior, a ridge map
+    learnt on seen classes takes the unlabelled features to where their prior should be. What is learnt on seen classes
+    is shifted on unseen ones; so all these views and the features themselves are brought into one space by CCA *on the
+    unlabelled rows*, samples and prototypes each about their own mean (``recentre``: a shift that all samples share
+    disappears). Nearest prototypes, averaged over the views, give first scores Y_0, which spread over hypergraphs of
+    neighbours across views: ``F = (1 - alpha) (I - alpha W)^-1 Y_0``. Rows of X of candidate classes (few-shot
+    examples; all of X under ``candidates="all"``) join the graph as labelled nodes. **Transductive**: unlabelled data
+    come through ``unlabeled`` alone.
+
+    Args:
+        alpha: How far to trust neighbours, in [0, 1); 0 leaves Y_0.
+        neighbours: Members of a hyperedge besides its node.
+        dim: Dimensions of the common space; None takes as many as the widest view has.
+        power: Weight of a direction on which the views agree over others: see :class:`MultiViewCCA`.
+        ridge: How far views are not whitened: see there.
+        temperature: Of the softmax over cosines that makes Y_0.
+        lam: Ridge weight of the maps to the priors.
+        use_features: Whether the features are a view of their own.
+        recentre: Whether prototypes are taken about their own mean (else about the samples' mean).
+        normalise: ``"l2"`` scales each row of X and each prior to unit length first; ``"none"`` takes them as they are.
+        device: Where it computes; None follows X.
+
+    Attributes:
+        classes_: The K candidates, in the order of the first view (or as listed).
+        initial_: Y_0, float64 [M, K], rows sum to 1.
+        scores_: F, float64 [M, K], rows sum to 1.
+        answers_: [M], the answers for the unlabelled rows.
+        setting: Always ``"transductive"``.
+    """
+
+    setting = "transductive"
+
+    def __init__(
+        self,
+        alpha: float = 0.8,
+        neighbours: int = 20,
+        dim: int | None = None,
+        power: float = 1.0,
+        ridge: float = 0.1,
+        temperature: float = 0.1,
+        lam: float = 1.0,
+        use_features: bool = True,
+        recentre: bool = True,
+        normalise: str = "l2",
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.neighbours = neighbours
+        self.dim = dim
+        self.power = power
+        self.ridge = ridge
+        self.temperature = temperature
+        self.lam = lam
+        self.use_features = use_features
+        self.recentre = recentre
+        self.normalise = normalise
+        self.device = device
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        priors: Any = None,
+        *,
+        unlabeled: Any = None,
+        candidates: str | Sequence[Any] = "unseen",
+    ) -> MultiViewPropagation:
+        """Learn the maps from X [N, D] with labels y [N], then answer ``unlabeled`` [M, D].
+
+        Args:
+            X: Features of seen classes.
+            y: Their class names.
+            priors: The views: one ``ClassPriors`` (or matrix), or a list of them over the same classes.
+            unlabeled: Features to be answered.
+            candidates: ``"unseen"``, ``"all"``, ``"seen"`` or a list of names: what they may be.
+
+        Raises:
+            InputError: No unlabelled rows or priors, views over different classes, options out of range.
+        """
+        if unlabeled is None:
+            raise InputError("propagation looks at unlabelled data", remedy="give fit(..., unlabeled=...)")
+        if priors is None:
+            raise InputError("MultiViewPropagation needs priors", remedy="give priors=ClassPriors, or a list of them")
+        if self.temperature <= 0:
+            raise InputError(f"temperature is {self.temperature}", remedy="give a positive one")
+        views = list(priors) if isinstance(priors, list | tuple) else [priors]
+        features = float_matrix(X, "X", device=self.device)
+        rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
+        names = prior_matrix(views[0], features.device)[0]
+        views = [view.align(names.tolist()) if hasattr(view, "align") else view for view in views]
+        self._maps = [
+            NearestPrior(self.lam, "priors", normalise=self.normalise).fit(features, y, priors=view) for view in views
+        ]
+        for place, fitted in enumerate(self._maps):
+            if len(fitted.classes_) != len(names):
+                raise InputError(f"view {place} has {len(fitted.classes_)} classes where {len(names)} were expected")
+        chosen = candidate_rows(candidates, names, self._maps[0].seen_)
+        self.classes_ = names[chosen]
+        self.n_features_in_ = features.shape[1]
+
+        labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        place_of = {name: place for place, name in enumerate(self.classes_.tolist())}
+        targets = torch.tensor([place_of.get(label, -1) for label in labels.tolist()], device=features.device)
+        shots = targets >= 0
+        nodes = torch.cat([rest, features[shots]])
+        self._embed(nodes, len(rest), chosen)
+        first = self._first_scores(self._coordinates)
+        first[len(rest) :] = functional.one_hot(targets[shots], len(self.classes_)).to(first.dtype)
+        self._graph = Hypergraph(self._coordinates, self.neighbours)
+        self._spread = self._graph.propagate(first, self.alpha)
+        self.initial_, self.scores_ = first[: len(rest)], self._spread[: len(rest)]
+        self.answers_: np.ndarray = self.classes_[self.scores_.argmax(dim=1).cpu().numpy()]
+        return self
+
+    def _embed(self, nodes: Tensor, unlabelled: int, chosen: np.ndarray) -> None:
+        """Fit the common space on the unlabelled rows; keep all nodes' and the prototypes' coordinates."""
+        tables = self._views(nodes)
+        self._cca: MultiViewCCA | None = None
+        if len(tables) > 1:
+            self._cca = MultiViewCCA(self.dim, self.power, self.ridge).fit([table[:unlabelled] for table in tables])
+        self._means = [table[:unlabelled].mean(dim=0) for table in tables]
+        self._coordinates = [self._placed(table, view) for view, table in enumerate(tables)]
+        self._prototypes = []
+        for view, fitted in enumerate(self._maps):
+            own = fitted.priors_[torch.as_tensor(chosen, device=fitted.priors_.device)]
+            self._prototypes.append(self._placed(own, view, own.mean(dim=0) if self.recentre else None))
+
+    def _views(self, rows: Tensor) -> list[Tensor]:
+        tables = [fitted.project(rows) for fitted in self._maps]
+        own = functional.normalize(rows, dim=1) if self.normalise == "l2" else rows
+        return [*tables, own.double()] if self.use_features else tables
+
+    def _placed(self, table: Tensor, view: int, mean: Tensor | None = None) -> Tensor:
+        mean = self._means[view] if mean is None else mean
+        return table - mean if self._cca is None else self._cca.transform(table, view, mean=mean)
+
+    def _first_scores(self, coordinates: Sequence[Tensor]) -> Tensor:
+        total = torch.zeros(len(coordinates[0]), len(self.classes_), dtype=torch.float64, device=coordinates[0].device)
+        for rows, prototypes in zip(coordinates, self._prototypes, strict=False):  # the features have no prototypes
+            cosine = functional.normalize(rows, dim=1) @ functional.normalize(prototypes, dim=1).T
+            total += (cosine / self.temperature).softmax(dim=1)
+        return total / len(self._prototypes)
+
+    def decision_function(self, X: Any) -> Tensor:
+        """Scores [N, K] of new rows, which were not among the unlabelled ones.
+
+        Each is joined to the graph by one step: its own first scores, and with weight ``alpha`` the mean of what its
+        nearest nodes in every view ended with. The scores of the unlabelled rows themselves are ``scores_``.
+        """
+        self._check_fitted("scores_")
+        rows = float_matrix(X, "X", columns=self.n_features_in_, device=self.scores_.device)
+        coordinates = [self._placed(table, view) for view, table in enumerate(self._views(rows))]
+        near = torch.zeros(len(rows), len(self.classes_), dtype=torch.float64, device=rows.device)
+        for mine, nodes in zip(coordinates, self._coordinates, strict=True):
+            similarity = functional.normalize(mine, dim=1) @ functional.normalize(nodes, dim=1).T
+            best = similarity.topk(min(self.neighbours, len(nodes)), dim=1).indices
+            near += self._spread[best].mean(dim=1)
+        return (1 - self.alpha) * self._first_scores(coordinates) + self.alpha * near / len(coordinates)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """:meth:`decision_function` as an array; rows sum to 1."""
+        shares: np.ndarray = self.decision_function(X).cpu().numpy()
+        return shares
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The best candidate of each new row."""
+        self._check_fitted("scores_")
+        chosen: np.ndarray = self.classes_[self.decision_function(X).argmax(dim=1).cpu().numpy()]
+        return chosen
