@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, realistic_ranks, rows_under_budget
 
-__all__ = ["Evaluation", "Scorer", "evaluate"]
+__all__ = ["Evaluation", "Scorer", "evaluate", "evaluate_all"]
 
 Scorer = Callable[[int, Tensor, str], Tensor]
 """``(relation id, anchors int64 [Q], "tail" or "head") -> scores float [Q, E]``; NaN where there is none.
@@ -79,7 +79,6 @@ class Evaluation:
         return flat
 
 
-@torch.no_grad()
 def evaluate(
     kg: KGSplit,
     triples: Tensor,
@@ -91,12 +90,32 @@ def evaluate(
     top: int = 0,
     budget: int = 256 * 2**20,
 ) -> Evaluation:
-    """Rank the true answers of ``triples``.
+    """Rank the true answers of ``triples`` by one scorer; see :func:`evaluate_all`."""
+    found = evaluate_all(kg, triples, {"it": scorer}, rules, sides=sides, filtered=filtered, top=top, budget=budget)
+    return found["it"]
+
+
+@torch.no_grad()
+def evaluate_all(
+    kg: KGSplit,
+    triples: Tensor,
+    scorers: Mapping[str, Scorer],
+    rules: Sequence[CandidateRule],
+    *,
+    sides: str = "both",
+    filtered: bool = True,
+    top: int = 0,
+    budget: int = 256 * 2**20,
+) -> dict[str, Evaluation]:
+    """Rank the true answers of ``triples`` by several scorers.
+
+    Every chunk of queries is put to all scorers before the next, so that scorers which share their features
+    can share the work.
 
     Args:
         kg: Entities, known triples for filtering and for the question whether a pair is linked.
         triples: int64 [T, 3].
-        scorer: Asked once for every distinct (relation, anchor).
+        scorers: Each is asked once for every distinct (relation, anchor) of a chunk.
         rules: Candidate rules; each gives its own ranks from the same scores.
         sides: ``"tail"``, or ``"both"``: every triple is asked twice.
         filtered: Take other known answers of a query out of its candidates.
@@ -106,57 +125,77 @@ def evaluate(
     entities = kg.num_entities
     # A chunk holds scores, a rule's mask, comparisons and a sorter's copy: about 16 bytes an entry.
     chunk = rows_under_budget(entities, bytes_each=16, budget=budget)
-    parts: list[tuple[Tensor, ...]] = []
-    ranks: dict[str, list[Tensor]] = {rule.name: [] for rule in rules}
-    counts: dict[str, list[Tensor]] = {rule.name: [] for rule in rules}
-    outside = dict.fromkeys(ranks, 0)
-    scorable: list[Tensor] = []
-    best: list[Tensor] = []
+    queries: list[tuple[Tensor, ...]] = []
+    notes = {name: _Notes([rule.name for rule in rules]) for name in scorers}
     known = kg.filter.to("cpu")
     for relation in torch.unique(triples[:, 1]).tolist():
         mine = triples[triples[:, 1] == relation].cpu()
         for side in ("tail", "head") if sides == "both" else ("tail",):
-            masks = {rule.name: rule.mask(relation, side, entities) for rule in rules}
+            masks = [rule.mask(relation, side, entities) for rule in rules]
             given, asked = (0, 2) if side == "tail" else (2, 0)
             for rows in torch.split(mine, chunk):
                 anchor, truth = rows[:, given], rows[:, asked]
                 distinct, place = torch.unique(anchor, return_inverse=True)
-                scores = scorer(relation, distinct, side).cpu()[place]
                 others = None
-                if filtered:
-                    look_up = known.tails(anchor, rows[:, 1]) if side == "tail" else known.heads(rows[:, 1], anchor)
-                    others = look_up
-                for rule in rules:
-                    mask = masks[rule.name]
-                    rank, count, had = realistic_ranks(scores, truth, allowed=mask, known=others)
-                    ranks[rule.name].append(rank)
-                    counts[rule.name].append(count)
-                    outside[rule.name] += 0 if mask is None else int((~mask[truth]).sum())
-                scorable.append(had)
-                asked_tail = torch.full((len(rows),), side == "tail")
-                parts.append((rows[:, 1], anchor, truth, asked_tail))
-                if top:
-                    best.append(_best(scores, truth, masks[rules[0].name], others, top))
-    if not parts:
-        parts = [tuple(torch.zeros(0, dtype=kind) for kind in (torch.int64,) * 3 + (torch.bool,))]
-    relations, anchors, truths, tail_asked = (torch.cat(part) for part in zip(*parts, strict=True))
+                if filtered and side == "tail":
+                    others = known.tails(anchor, rows[:, 1])
+                elif filtered:
+                    others = known.heads(rows[:, 1], anchor)
+                queries.append((rows[:, 1], anchor, truth, torch.full((len(rows),), side == "tail")))
+                for name, scorer in scorers.items():
+                    notes[name].take(scorer(relation, distinct, side).cpu()[place], truth, masks, others, top)
+    if not queries:
+        queries = [tuple(torch.zeros(0, dtype=kind) for kind in (torch.int64,) * 3 + (torch.bool,))]
+    relations, anchors, truths, tail_asked = (torch.cat(part) for part in zip(*queries, strict=True))
     heads, tails = torch.where(tail_asked, anchors, truths), torch.where(tail_asked, truths, anchors)
+    linked = _linked(kg, heads, tails)
+    return {
+        name: Evaluation(
+            relation=relations,
+            anchor=anchors,
+            truth=truths,
+            tail_asked=tail_asked,
+            linked=linked,
+            ranks={rule: _joined(chunks, torch.float64) for rule, chunks in one.ranks.items()},
+            counts={rule: _joined(chunks, torch.int64) for rule, chunks in one.counts.items()},
+            scorable=_joined(one.scorable, torch.bool),
+            outside=one.outside,
+            best=torch.cat(one.best) if one.best else torch.zeros(len(relations), 0, dtype=torch.int64),
+        )
+        for name, one in notes.items()
+    }
 
-    def joined(chunks: list[Tensor], kind: torch.dtype) -> Tensor:
-        return torch.cat(chunks) if chunks else torch.zeros(0, dtype=kind)
 
-    return Evaluation(
-        relation=relations,
-        anchor=anchors,
-        truth=truths,
-        tail_asked=tail_asked,
-        linked=_linked(kg, heads, tails),
-        ranks={name: joined(chunks, torch.float64) for name, chunks in ranks.items()},
-        counts={name: joined(chunks, torch.int64) for name, chunks in counts.items()},
-        scorable=joined(scorable, torch.bool),
-        outside=outside,
-        best=torch.cat(best) if best else torch.zeros(len(relations), 0, dtype=torch.int64),
-    )
+class _Notes:
+    """What is kept of each chunk, for one scorer."""
+
+    def __init__(self, rules: Sequence[str]) -> None:
+        self.ranks: dict[str, list[Tensor]] = {name: [] for name in rules}
+        self.counts: dict[str, list[Tensor]] = {name: [] for name in rules}
+        self.outside = dict.fromkeys(rules, 0)
+        self.scorable: list[Tensor] = []
+        self.best: list[Tensor] = []
+
+    def take(
+        self,
+        scores: Tensor,
+        truth: Tensor,
+        masks: Sequence[Tensor | None],
+        others: tuple[Tensor, Tensor] | None,
+        top: int,
+    ) -> None:
+        for name, mask in zip(self.ranks, masks, strict=True):
+            rank, count, scorable = realistic_ranks(scores, truth, allowed=mask, known=others)
+            self.ranks[name].append(rank)
+            self.counts[name].append(count)
+            self.outside[name] += 0 if mask is None else int((~mask[truth]).sum())
+        self.scorable.append(scorable)
+        if top:
+            self.best.append(_best(scores, truth, masks[0], others, top))
+
+
+def _joined(chunks: list[Tensor], kind: torch.dtype) -> Tensor:
+    return torch.cat(chunks) if chunks else torch.zeros(0, dtype=kind)
 
 
 def _best(scores: Tensor, truth: Tensor, mask: Tensor | None, others: tuple[Tensor, Tensor] | None, top: int) -> Tensor:

@@ -61,7 +61,7 @@ class PairFeatures:
         loss: str = "softmax",
         prototype: str = "transfer",
         margin: float = 0.1,
-        memory_budget: int = 256 * 2**20,
+        memory_budget: int = 128 * 2**20,
     ) -> None:
         self.dim, self.link_dim, self.steps, self.batch_size = dim, link_dim, steps, batch_size
         self.queries, self.corrupted, self.hard, self.support = queries, corrupted, hard, support
@@ -246,7 +246,7 @@ class PairFeatures:
         )
         given, asked = alone if side == "tail" else alone[::-1]
         found: Tensor = asked[None] + given[anchors][:, None]
-        for place, table in enumerate(amounts(graph, anchors, near, side=side)):
+        for place, table in enumerate(self._amounts(anchors, near, side)):
             found += encoder.amount_block(place, table) * amount[place]
         rows, kinds, targets = graph.arcs_of(anchors)
         if side == "head":
@@ -255,6 +255,13 @@ class PairFeatures:
         pair, arc = torch.unique_consecutive(rows * graph.num_entities + targets, return_inverse=True)
         found.view(-1)[pair] += encoder.link_block((arc, kinds), len(pair)) @ link
         return found
+
+    def _amounts(self, anchors: Tensor, near: Tensor, side: str) -> list[Tensor]:
+        """Those between anchors and all entities; the last ones are kept, since several prototypes are often asked."""
+        last = self.__dict__.get("_last_amounts")
+        if last is None or last[0] != side or not (_same(last[1], anchors) and _same(last[2], near)):
+            self._last_amounts = (side, anchors, near, amounts(self.graph, anchors, near, side=side))
+        return self._last_amounts[3]
 
     def _entity_tables(self) -> tuple[Tensor, Tensor]:
         everyone = torch.arange(self.graph.num_entities, device=self.graph.device)
@@ -302,6 +309,10 @@ def _arcs(kg: KGSplit, seen: Tensor) -> PairGraph:
     position[seen] = torch.arange(len(seen))
     train = kg.train.cpu()
     return PairGraph(torch.stack([train[:, 0], position[train[:, 1]], train[:, 2]], dim=1), kg.num_entities, len(seen))
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool((one == other).all())
 
 
 def unit_mean(samples: Tensor) -> Tensor:

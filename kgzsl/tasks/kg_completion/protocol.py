@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate
+from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
 
 __all__ = ["CompletionProtocol"]
 
@@ -160,19 +160,16 @@ class CompletionProtocol:
             )
         self._opened = True
         unseen = torch.isin(self._kg.test[:, 1], self._kg.unseen_relations)
-        return {
-            name: evaluate(
-                self._kg,
-                self._kg.test[unseen],
-                scorer,
-                self.rules,
-                sides=self.sides,
-                filtered=self.filtered,
-                top=top,
-                budget=self.budget,
-            )
-            for name, scorer in scorers.items()
-        }
+        return evaluate_all(
+            self._kg,
+            self._kg.test[unseen],
+            scorers,
+            self.rules,
+            sides=self.sides,
+            filtered=self.filtered,
+            top=top,
+            budget=self.budget,
+        )
 
 
 def _without_test(kg: KGSplit, empty: Tensor) -> KGSplit:

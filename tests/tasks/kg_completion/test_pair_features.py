@@ -188,3 +188,17 @@ def test_bad_options_are_named():
 def test_priors_that_do_not_fit_are_refused(kg, seen_rows):
     with pytest.raises(InputError, match="5 prior rows for 7 relations"):
         PairFeatures(**SMALL).fit(kg, seen_rows[:5], engine=quiet())
+
+
+def test_kept_amounts_are_never_those_of_another_question(fitted):
+    prototype = torch.randn(fitted.encoder.dim, generator=torch.Generator().manual_seed(1))
+    questions = [
+        (torch.tensor([0, 5]), ASKED, "tail"),
+        (torch.tensor([0, 6]), ASKED, "tail"),
+        (torch.tensor([0, 6]), ASKED, "head"),
+        (torch.tensor([0, 6]), ASKED.flip(0), "head"),
+    ]
+    for anchors, prior, side in questions:
+        kept = fitted.scores(prototype, anchors, prior, side=side)
+        fitted._last_amounts = None
+        assert torch.equal(kept, fitted.scores(prototype, anchors, prior, side=side))
