@@ -72,9 +72,13 @@ class GraphSpec(_Strict):
 
 
 class PriorSpec(Component):
-    """One prior: an encoder of the class graph, ``file`` (with ``path``, ``key``), or one that ships with the data."""
+    """One prior: an encoder of the class graph, ``file`` (with ``path``, ``key``), or one that ships with the data.
+
+    An encoder is fitted on the recipe's graph, or on one of its own: ``{name: attributes, graph: other.ttl}``.
+    """
 
     normalise: Literal["auto", "l2", "standard", "none"] = "auto"
+    graph: Annotated[GraphSpec, BeforeValidator(_sourced)] | None = None
 
 
 class ClassifierSpec(Component):

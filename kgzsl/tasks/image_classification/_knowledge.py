@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kgzsl.errors import InputError, nearest
@@ -12,34 +13,57 @@ if TYPE_CHECKING:
 
     from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
-    from kgzsl.recipe import ImageRecipe
+    from kgzsl.recipe import GraphSpec, ImageRecipe
 
-__all__ = ["build_priors", "graph_names", "read_graph"]
+__all__ = ["Source", "build_priors", "read_sources"]
 
 
-def read_graph(recipe: ImageRecipe, data: ImageFeatures) -> ClassGraph | None:
-    """The graph that the recipe names, else the one that belongs to the data, else None."""
-    spec = recipe.graph
-    if spec is None:
-        return None if data.graph_source is None else ClassGraph.read(data.graph_source)
-    return ClassGraph.read(
-        recipe.find_file(spec.source, "graph", "source"),
+@dataclass(frozen=True)
+class Source:
+    """A class graph and what it calls the classes.
+
+    Args:
+        graph: The graph; None where there is none.
+        called: For each class of the data set, the name to look for in the graph.
+    """
+
+    graph: ClassGraph | None
+    called: tuple[str, ...]
+
+
+def read_sources(recipe: ImageRecipe, data: ImageFeatures) -> tuple[Source, list[Source]]:
+    """The recipe's own graph (else the one that belongs to the data, else none), and the graph of each prior.
+
+    A prior that names no graph of its own takes the recipe's.
+    """
+    if recipe.graph is not None:
+        main = _read(recipe, data, recipe.graph, "graph")
+    elif data.graph_source is not None:
+        graph = ClassGraph.read(data.graph_source)
+        main = Source(graph, _called(data, graph, {}))
+    else:
+        main = Source(None, tuple(data.class_names))
+    own = [
+        main if spec.graph is None else _read(recipe, data, spec.graph, "priors", number, "graph")
+        for number, spec in enumerate(recipe.priors)
+    ]
+    return main, own
+
+
+def _read(recipe: ImageRecipe, data: ImageFeatures, spec: GraphSpec, *path: str | int) -> Source:
+    graph = ClassGraph.read(
+        recipe.find_file(spec.source, *path, "source"),
         spec.format,
         projection=spec.projection,
         reasoning=None if spec.reasoning == "none" else spec.reasoning,
         language=spec.language,
     )
+    return Source(graph, _called(data, graph, spec.mapping or {}))
 
 
-def graph_names(recipe: ImageRecipe, data: ImageFeatures, graph: ClassGraph | None) -> list[str]:
-    """What the graph calls each class: as the recipe's mapping says, else its name, else another name that is known.
-
-    A class whose name the graph does not know goes by its IRI or WordNet id, where the data set has them.
-    """
-    mapping = (recipe.graph.mapping if recipe.graph is not None else None) or {}
+def _called(data: ImageFeatures, graph: ClassGraph, mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """What the graph calls each class: as the mapping says, else its name, else its IRI or WordNet id if known."""
     names = [mapping.get(name, name) for name in data.class_names]
-    if graph is None:
-        return names
     for other in ("iri", "wnid"):
         missing = [i for i, index in enumerate(graph.align(names).indices) if index < 0]
         more = data.class_info.get(other)
@@ -49,15 +73,14 @@ def graph_names(recipe: ImageRecipe, data: ImageFeatures, graph: ClassGraph | No
         for i, index in zip(missing, found, strict=True):
             if index >= 0:
                 names[i] = more[i]
-    return names
+    return tuple(names)
 
 
 def build_priors(
     recipe: ImageRecipe,
     class_names: Sequence[str],
-    called: Sequence[str],
     shipped: Mapping[str, ClassPriors],
-    graph: ClassGraph | None,
+    sources: Sequence[Source],
     *,
     engine: Engine | None = None,
     shuffle: int | None = None,
@@ -67,9 +90,8 @@ def build_priors(
     Args:
         recipe: Says which.
         class_names: All classes.
-        called: What the graph calls them, see :func:`graph_names`.
         shipped: Priors that ship with the data set.
-        graph: What encoders are fitted on.
+        sources: For each prior, the graph that its encoder is fitted on.
         engine: Trains encoders that learn.
         shuffle: The control: with this seed, encoders see the graph with its edges shuffled, and priors that come from
             no graph have their rows permuted.
@@ -77,10 +99,12 @@ def build_priors(
     Raises:
         InputError: A prior that neither an encoder nor the data set offers, or a class without a prior.
     """
-    wrong = None if graph is None or shuffle is None else graph.shuffled(shuffle)
     blocks: list[ClassPriors] = []
     for number, spec in enumerate(recipe.priors):
-        block = _block(recipe, number, class_names, called, shipped, graph if shuffle is None else wrong, engine)
+        source = sources[number]
+        if shuffle is not None and source.graph is not None:
+            source = Source(source.graph.shuffled(shuffle), source.called)
+        block = _block(recipe, number, class_names, shipped, source, engine)
         if shuffle is not None and (spec.name == "file" or spec.name in shipped):
             block = block.shuffled(shuffle)
         blocks.append(block.normalised("l2" if spec.normalise == "auto" else spec.normalise))
@@ -94,9 +118,8 @@ def _block(
     recipe: ImageRecipe,
     number: int,
     class_names: Sequence[str],
-    called: Sequence[str],
     shipped: Mapping[str, ClassPriors],
-    graph: ClassGraph | None,
+    source: Source,
     engine: Engine | None,
 ) -> ClassPriors:
     from kgzsl import priors
@@ -120,12 +143,12 @@ def _block(
             **where,
             remedy=f"did you mean {' or '.join(close)}?" if close else f"known here: {', '.join(known)}",
         )
-    if graph is None:
+    if source.graph is None:
         raise InputError(
             f"the prior {spec.name!r} is made from a class graph, and neither the recipe nor the data set has one",
             **where,
             remedy="add graph: {source: ...}",
         )
-    encoder = priors.make(spec.name, **spec.options).fit(graph, engine=engine)
-    made = encoder.priors(called)
+    encoder = priors.make(spec.name, **spec.options).fit(source.graph, engine=engine)
+    made = encoder.priors(source.called)
     return ClassPriors(tuple(class_names), made.matrix, made.made)

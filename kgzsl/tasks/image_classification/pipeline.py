@@ -18,7 +18,7 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._assemble import assemble
-from kgzsl.tasks.image_classification._knowledge import build_priors, graph_names, read_graph
+from kgzsl.tasks.image_classification._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask
 from kgzsl.tasks.image_classification.stages import Stages
@@ -102,7 +102,8 @@ class ImageRun:
                 **recipe.where("dataset"),
                 remedy="choose an image data set, or write task: kg_completion",
             )
-        self.graph = read_graph(recipe, loaded)
+        main, self.sources = read_sources(recipe, loaded)
+        self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         self.protocol = ImageProtocol(
             loaded,
             validation=recipe.protocol.validation,
@@ -111,7 +112,6 @@ class ImageRun:
             hits=recipe.protocol.hits,
         )
         self.shipped = dict(loaded.priors)
-        self.called = graph_names(recipe, loaded, self.graph)
         self.data_name, self.notes = loaded.name, list(loaded.notes)
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
         self.warnings: list[str] = []
@@ -157,9 +157,8 @@ class ImageRun:
             made = build_priors(
                 self.recipe,
                 self.protocol.class_names,
-                self.called,
                 self.shipped,
-                self.graph,
+                self.sources,
                 engine=engine,
                 shuffle=shuffle,
             )

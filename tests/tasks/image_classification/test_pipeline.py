@@ -12,6 +12,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.image_classification import ImageProtocol, run
+from kgzsl.tasks.image_classification._knowledge import Source
 from kgzsl.tasks.image_classification.pipeline import ImageRun
 from kgzsl.tasks.image_classification.selection import Searcher
 
@@ -185,14 +186,34 @@ def test_priors_from_the_graph_are_as_good(world, fast):
     data = replace(world.data, priors={})
     recipe = fast("priors=[{name: attributes}, {name: transe, dim: 8, epochs: 2}]", "controls=[chance, shuffled]")
     steps = ImageRun(recipe, data=data, progress=False)
-    steps.graph = world.graph
-    assert steps.called == list(data.class_names)
+    steps.sources = [Source(world.graph, data.class_names)] * 2
     found = steps.go()
     assert found.metrics["zsl.top1"] > found.metrics["control.shuffled.zsl.top1"] + 15
     assert found.priors.dim == 8 + 8
     # each block has length 1, so that none drowns the other
     assert np.linalg.norm(found.priors.matrix[:, :8], axis=1) == pytest.approx(np.ones(16), abs=1e-5)
     assert np.linalg.norm(found.priors.matrix[:, 8:], axis=1) == pytest.approx(np.ones(16), abs=1e-5)
+
+
+def test_priors_may_have_graphs_of_their_own(world, fast, tmp_path: Path):
+    has, of = "http://example.org/has", "http://example.org/"
+    for part, columns in (("one", range(5)), ("two", range(5, 8))):
+        lines = [
+            f"<{of}{name}> <{has}> <{of}attribute{column}> ."
+            for name, row in zip(world.data.class_names, world.attributes, strict=True)
+            for column in columns
+            if row[column] or column == columns[0]  # every class occurs in both graphs
+        ]
+        (tmp_path / f"{part}.nt").write_text("\n".join(lines) + "\n")
+    one, two = tmp_path / "one.nt", tmp_path / "two.nt"
+    both = f"priors=[{{name: attributes}}, {{name: attributes, graph: {two}}}]"
+    steps = ImageRun(fast(f"graph={one}", both), data=world.data, progress=False)
+    priors, wrong = steps.make_priors(0), steps.make_priors(0, shuffle=1)
+    assert priors.dim == 8
+    assert (priors.matrix[:, :5] != wrong.matrix[:, :5]).any()
+    assert (priors.matrix[:, 5:] != wrong.matrix[:, 5:]).any()
+    with pytest.raises(InputError, match=r"'three\.nt' does not exist"):
+        ImageRun(fast("priors=[{name: attributes, graph: three.nt}]"), data=world.data, progress=False)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_figures(world, fast, tmp_path: Path, monkeypatch):
