@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kgzsl.priors.triples.distmult import DistMult
     from kgzsl.priors.triples.rotate import RotatE
     from kgzsl.priors.triples.transe import TransE
+    from kgzsl.priors.walks.owl2vec_star import OWL2VecStar
+    from kgzsl.priors.walks.rdf2vec import RDF2Vec
 
 __all__ = [
     "DGP",
@@ -31,8 +33,10 @@ __all__ = [
     "ClassPriors",
     "ComplEx",
     "DistMult",
+    "OWL2VecStar",
     "PriorEncoder",
     "PriorWarning",
+    "RDF2Vec",
     "RotatE",
     "Text",
     "TfidfText",
@@ -50,6 +54,8 @@ _HOMES = {
     "BoxE": "triples.boxe",
     "ComplEx": "triples.complex",
     "DistMult": "triples.distmult",
+    "OWL2VecStar": "walks.owl2vec_star",
+    "RDF2Vec": "walks.rdf2vec",
     "RotatE": "triples.rotate",
     "Text": "text.sentences",
     "TfidfText": "text.tfidf",

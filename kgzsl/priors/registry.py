@@ -17,6 +17,8 @@ from kgzsl.priors.triples.complex import ComplEx
 from kgzsl.priors.triples.distmult import DistMult
 from kgzsl.priors.triples.rotate import RotatE
 from kgzsl.priors.triples.transe import TransE
+from kgzsl.priors.walks.owl2vec_star import OWL2VecStar
+from kgzsl.priors.walks.rdf2vec import RDF2Vec
 
 __all__ = ["encoders", "make"]
 
@@ -30,6 +32,8 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "dgp": DGP,
         "distmult": DistMult,
         "gcn": GCN,
+        "owl2vec_star": OWL2VecStar,
+        "rdf2vec": RDF2Vec,
         "rotate": RotatE,
         "sgc": SGC,
         "text": Text,
