@@ -47,6 +47,7 @@ def test_the_real_ontology_beats_the_shuffled_one_and_chance(result):
     assert metrics["zsl.top1_std"] >= 0.0
 
 
+@pytest.mark.slow
 def test_the_wgan_too(wide_world, small_recipe):
     recipe = small_recipe("controls=[chance, shuffled]", "protocol.validation=none")
     found = run(recipe, data=wide_world.data, progress=False)
