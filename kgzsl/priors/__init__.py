@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kgzsl.priors.registry import encoders, make
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
+    from kgzsl.priors.text_aware.encoder import TextAware
     from kgzsl.priors.triples.boxe import BoxE
     from kgzsl.priors.triples.complex import ComplEx
     from kgzsl.priors.triples.distmult import DistMult
@@ -39,6 +40,7 @@ __all__ = [
     "RDF2Vec",
     "RotatE",
     "Text",
+    "TextAware",
     "TfidfText",
     "TransE",
     "encoders",
@@ -58,6 +60,7 @@ _HOMES = {
     "RDF2Vec": "walks.rdf2vec",
     "RotatE": "triples.rotate",
     "Text": "text.sentences",
+    "TextAware": "text_aware.encoder",
     "TfidfText": "text.tfidf",
     "TransE": "triples.transe",
     "encoders": "registry",

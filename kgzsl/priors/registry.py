@@ -12,6 +12,7 @@ from kgzsl.priors.propagation.gcn import GCN
 from kgzsl.priors.propagation.sgc import SGC
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
+from kgzsl.priors.text_aware.encoder import TextAware
 from kgzsl.priors.triples.boxe import BoxE
 from kgzsl.priors.triples.complex import ComplEx
 from kgzsl.priors.triples.distmult import DistMult
@@ -37,6 +38,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "rotate": RotatE,
         "sgc": SGC,
         "text": Text,
+        "text_aware": TextAware,
         "tfidf": TfidfText,
         "transe": TransE,
     },

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -99,6 +100,20 @@ class TripleEncoder(PriorEncoder):
     def make_scorer(self) -> TripleScorer:
         """The scorer of this model, with ``dim`` numbers per node."""
 
+    def make_model(
+        self, graph: ClassGraph, triples: GraphTriples, engine: Engine, generator: torch.Generator
+    ) -> TripleModel:
+        """A fresh model for ``triples``: tables of vectors, drawn from ``generator``."""
+        del graph
+        return TripleModel(
+            self.make_scorer(),
+            len(triples.nodes),
+            len(triples.relations),
+            generator=generator,
+            device=engine.torch_device,
+            dtype=engine.dtype,
+        )
+
     def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
         """Train on the graph's triples.
 
@@ -123,14 +138,7 @@ class TripleEncoder(PriorEncoder):
         train, held = everything, everything[:0]
         if self.holdout:
             train, held = _hold_out(everything, self.holdout, generator)
-        model = TripleModel(
-            self.make_scorer(),
-            len(triples.nodes),
-            len(triples.relations),
-            generator=generator,
-            device=device,
-            dtype=engine.dtype,
-        )
+        model = self.make_model(graph, triples, engine, generator)
         options = self._options()
         steps = self.epochs * -(-len(train) // options.batch_size)
         loop = TripleLoop(model, train, options, steps=steps, generator=generator)
@@ -152,15 +160,18 @@ class TripleEncoder(PriorEncoder):
         """
         _, wanted, rows = self._rows(names)
         place = self.triples_.position[rows]
-        warn_bare(
-            "no edge in the graph, so that their vectors mean nothing",
-            [name for name, bare in zip(wanted, ~self.triples_.has_edge[rows], strict=True) if bare],
-        )
-        matrix = self.model_.nodes.detach()[torch.from_numpy(place).to(self.model_.nodes.device)]
+        reason, bare = self._bare(rows)
+        warn_bare(reason, [name for name, alone in zip(wanted, bare.tolist(), strict=True) if alone])
+        with torch.no_grad():
+            matrix = self.model_.vectors(torch.from_numpy(place).to(self.model_.relations.device))
         told: dict[str, Any] = {"training": asdict(self._options())}
         if self.ranking_ is not None:
             told["held_out"] = self.ranking_.metrics()
         return self._finish(wanted, matrix.float().cpu().numpy(), **told)
+
+    def _bare(self, rows: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:
+        """What is lacking, and which of the graph's nodes ``rows`` lack it."""
+        return "no edge in the graph, so that their vectors mean nothing", ~self.triples_.has_edge[rows]
 
     def _options(self) -> TripleOptions:
         return TripleOptions(

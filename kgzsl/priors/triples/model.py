@@ -44,19 +44,21 @@ class TripleModel(nn.Module):
         """Draw fresh parameters from ``generator``."""
         self.scorer.start(self.nodes, self.relations, generator)
 
+    def vectors(self, nodes: Tensor | None = None) -> Tensor:
+        """The vectors [M, D] of ``nodes`` (int64 [M]; None: all N)."""
+        return self.nodes if nodes is None else self.nodes[nodes]
+
     def score(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Scores [B] of the triples (heads[i], relations[i], tails[i]); all int64 [B]."""
-        return self.scorer.score(self.nodes[heads], self.relations[relations], self.nodes[tails])
+        return self.scorer.score(self.vectors(heads), self.relations[relations], self.vectors(tails))
 
     def score_tails(self, heads: Tensor, relations: Tensor, tails: Tensor | None = None) -> Tensor:
         """Scores [B, M] of the candidates ``tails`` (int64 [M]; None: all N nodes) for each (head, relation)."""
-        candidates = self.nodes if tails is None else self.nodes[tails]
-        return self.scorer.score_tails(self.nodes[heads], self.relations[relations], candidates)
+        return self.scorer.score_tails(self.vectors(heads), self.relations[relations], self.vectors(tails))
 
     def score_heads(self, relations: Tensor, tails: Tensor, heads: Tensor | None = None) -> Tensor:
         """Scores [B, M] of the candidates ``heads`` (int64 [M]; None: all N nodes) for each (relation, tail)."""
-        candidates = self.nodes if heads is None else self.nodes[heads]
-        return self.scorer.score_heads(self.relations[relations], self.nodes[tails], candidates)
+        return self.scorer.score_heads(self.relations[relations], self.vectors(tails), self.vectors(heads))
 
     def extra_repr(self) -> str:
         """Sizes, for ``repr``."""

@@ -105,9 +105,9 @@ class TripleLoop:
         pool = self._queues["pool"].next() if options.negatives else None
         ids = torch.cat([head, tail] if pool is None else [head, tail, pool])
         # One gather, so that one dense gradient of the table is made.
-        vectors = model.nodes[ids]
+        vectors = model.vectors(ids)
         heads, tails = vectors[: len(batch)], vectors[len(batch) : 2 * len(batch)]
-        candidates = model.nodes if pool is None else vectors[2 * len(batch) :]
+        candidates = model.vectors() if pool is None else vectors[2 * len(batch) :]
         relations = model.relations[relation]
         positive = scorer.score(heads, relations, tails)
         sides = (

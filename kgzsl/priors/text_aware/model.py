@@ -1,0 +1,63 @@
+"""Node vectors of which one half is a table and the other is read from text."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kgzsl.priors.text_aware.scorer import TextAwareScorer
+from kgzsl.priors.triples.model import TripleModel
+from kgzsl.priors.triples.scorer import uniform
+
+__all__ = ["TextAwareModel"]
+
+
+class TextAwareModel(TripleModel):
+    """Structural vectors [N, d] are learnt; text vectors [N, F] are given, their projection to d is learnt.
+
+    Only the rows asked for are projected.
+
+    Args:
+        scorer: Of d numbers per half.
+        text: Float [N, F], fixed; rows are brought to length 1 (zeros stay).
+        num_relations: R.
+        generator: Draws the first values.
+        device: Where it all lives.
+        dtype: Its type.
+    """
+
+    text: Tensor
+
+    def __init__(
+        self,
+        scorer: TextAwareScorer,
+        text: Tensor,
+        num_relations: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        size = scorer.relation_size
+        # The table of the base class holds the structural half alone: it is drawn by reset_parameters.
+        nn.Module.__init__(self)
+        self.scorer = scorer
+        self.num_nodes = len(text)
+        self.num_relations = num_relations
+        self.nodes = nn.Parameter(torch.empty(len(text), size, device=device, dtype=dtype))
+        self.relations = nn.Parameter(torch.empty(num_relations, size, device=device, dtype=dtype))
+        self.projection = nn.Parameter(torch.empty(text.shape[1], size, device=device, dtype=dtype))
+        self.register_buffer("text", functional.normalize(text.to(device=device, dtype=dtype), dim=1), persistent=False)
+        self._bound = scorer.bound()
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw fresh parameters; text of length 1 comes out as spread as the structural half."""
+        self.scorer.start(self.nodes, self.relations, generator)
+        uniform(self.projection, self._bound, generator)
+
+    def vectors(self, nodes: Tensor | None = None) -> Tensor:
+        """``[s, t]`` [M, 2d] of ``nodes`` (int64 [M]; None: all N)."""
+        structure, text = (self.nodes, self.text) if nodes is None else (self.nodes[nodes], self.text[nodes])
+        return torch.cat([structure, text @ self.projection], dim=1)

@@ -1,0 +1,131 @@
+"""Structure and text in one space: the score term by term, and what each half brings."""
+
+import numpy as np
+import pytest
+import torch
+
+from kgzsl import InputError
+from kgzsl.engine import Engine
+from kgzsl.knowledge import ClassGraph
+from kgzsl.priors import PriorWarning, TextAware
+from kgzsl.priors.text_aware import TERMS, TextAwareModel, TextAwareScorer
+from kgzsl.priors.triples import TransEScorer
+
+from ..conftest import ZOO
+
+F64 = torch.float64
+SMALL = {"dim": 8, "epochs": 10, "batch_size": 4, "negatives": 5, "text_options": {"dim": 6}}
+
+
+def parts(rows, size, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return (torch.randn(rows, n * size, dtype=F64, generator=draw) for n in (2, 1, 2))
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_the_score_is_the_mean_of_five_distances(norm):
+    heads, relations, tails = parts(6, 4)
+    (hs, ht), (ts, tt) = heads.chunk(2, dim=1), tails.chunk(2, dim=1)
+    pairs = [(hs, ts), (ht, tt), (hs, tt), (ht, ts), (hs + ht, ts + tt)]
+    expected = -sum((a + relations - b).norm(p=norm, dim=1) for a, b in pairs) / 5
+    assert torch.allclose(TextAwareScorer(4, norm).score(heads, relations, tails), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+@pytest.mark.parametrize("terms", [TERMS, ("structure",), ("cross",), ("text", "sum")])
+def test_the_three_forms_agree(norm, terms):
+    scorer = TextAwareScorer(4, norm, terms)
+    heads, relations, tails = parts(6, 4)
+    by_tail = scorer.score_tails(heads, relations, tails)
+    by_head = scorer.score_heads(relations, tails, heads)
+    for row in range(6):
+        every = scorer.score(heads[row].expand(6, -1), relations[row].expand(6, -1), tails)
+        assert torch.allclose(by_tail[row], every, atol=1e-6)
+        every = scorer.score(heads, relations[row].expand(6, -1), tails[row].expand(6, -1))
+        assert torch.allclose(by_head[row], every, atol=1e-6)
+
+
+def test_structure_alone_is_transe():
+    heads, relations, tails = parts(6, 4)
+    alone = TextAwareScorer(4, 2, ("structure",)).score(heads, relations, tails)
+    assert torch.allclose(alone, TransEScorer(4, 2).score(heads[:, :4], relations, tails[:, :4]))
+
+
+def test_rows_are_projected_as_asked_and_the_text_stays():
+    text = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), dtype=F64)
+    model = TextAwareModel(TextAwareScorer(4), text, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    unit = text / text.norm(dim=1, keepdim=True)
+    expected = torch.cat([model.nodes, unit @ model.projection], dim=1)
+    assert torch.allclose(model.vectors(), expected)
+    assert torch.allclose(model.vectors(torch.tensor([3, 0])), expected[[3, 0]])
+    assert {name for name, _ in model.named_parameters()} == {"nodes", "relations", "projection"}
+
+
+def world():
+    """Each kind of thing lies in a home of its own; the labels say the kind, and nothing else ties the things."""
+    kinds = ("feline", "canine", "avian", "piscine")
+    names = {f"{kind[0]}{i}": f"{kind} thing{i}" for kind in kinds for i in range(10)}
+    homes = {kind[0]: f"home{n}" for n, kind in enumerate(kinds)}
+    triples = [(name, "lives", homes[name[0]]) for name in names if not name.endswith(("8", "9"))]
+    # Two of each kind have no home; an edge to a node of their own makes them part of the graph.
+    triples += [(name, "other", f"x{name}") for name in names]
+    return ClassGraph.from_triples(triples, labels=names), homes
+
+
+def test_text_tells_what_no_edge_does():
+    graph, homes = world()
+    found = {}
+    for terms in (TERMS, ("structure",)):
+        made = TextAware(16, terms=terms, epochs=60, batch_size=64, negatives=32, lr=0.03).fit(graph)
+        position, model = made.triples_.position, made.model_
+        relation = made.triples_.relations.index(graph.relations[graph.relation("lives")])
+        places = torch.tensor([int(position[graph.node(home)]) for home in homes.values()])
+        asked = [f"{letter}{i}" for letter in homes for i in (8, 9)]
+        heads = torch.tensor([int(position[graph.node(name)]) for name in asked])
+        scores = model.score_tails(heads, torch.full((len(asked),), relation), places)
+        truth = np.repeat(np.arange(4), 2)
+        found[terms] = (scores.argmax(dim=1).numpy() == truth).mean()
+    assert found[TERMS] >= 0.75  # chance: one in four
+    assert found[("structure",)] < 0.75
+
+
+def test_priors_have_both_halves_and_the_numbering_of_nodes_leaves_no_trace():
+    first, second = (TextAware(**SMALL).fit(ClassGraph.from_triples(z)) for z in (ZOO, ZOO[::-1]))
+    names = ["zebra", "tiger"]
+    assert first.priors(names).dim == 16
+    assert np.allclose(first.priors(names).matrix, second.priors(names).matrix, atol=1e-4)
+    other = TextAware(**SMALL, seed=3).fit(first.graph).priors(names)
+    assert not np.allclose(other.matrix, first.priors(names).matrix)
+
+
+def test_an_interrupted_run_goes_on_bit_equal(zoo, tmp_path):
+    whole = TextAware(**SMALL).fit(zoo, engine=Engine(precision="32-true", progress=False))
+
+    class Stop(Exception):
+        pass
+
+    def stop(row):
+        raise Stop
+
+    options = {"precision": "32-true", "progress": False, "checkpoint": tmp_path, "checkpoint_every": 7}
+    with pytest.raises(Stop):
+        TextAware(**SMALL).fit(zoo, engine=Engine(**options, on_log=stop))
+    resumed = TextAware(**SMALL).fit(zoo, engine=Engine(**options, resume=True))
+    assert torch.equal(whole.model_.vectors(), resumed.model_.vectors())
+
+
+def test_a_class_with_neither_edge_nor_text_is_warned_of_by_name():
+    disjoint = "http://www.w3.org/2002/07/owl#disjointWith"
+    graph = ClassGraph.from_triples([("a", "r", "b"), ("c", disjoint, "a")])
+    encoder = TextAware(**SMALL, disjointness="drop").fit(graph)
+    encoder._speaks[graph.node("c")] = False  # a name that has no word in it
+    with pytest.warns(PriorWarning, match="neither an edge nor a text.*'c'"):
+        encoder.priors(["a", "c"])
+
+
+def test_bad_input():
+    for options in ({"terms": ["no"]}, {"terms": []}, {"norm": 3}, {"dim": 0}, {"epochs": 0}):
+        with pytest.raises(InputError):
+            TextAware(**options)
+    with pytest.raises(InputError, match="not fitted"):
+        TextAware().priors(["zebra"])
