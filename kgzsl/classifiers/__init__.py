@@ -12,6 +12,7 @@ from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
 from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.loki import Loki
+from kgzsl.classifiers.loki_classifier import LokiClassifier
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.prior_classifier import PriorClassifier
@@ -36,6 +37,7 @@ __all__ = [
     "DeViSE",
     "Hypergraph",
     "Loki",
+    "LokiClassifier",
     "MultiViewCCA",
     "MultiViewPropagation",
     "NearestPrior",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -43,55 +43,137 @@ class Loki:
         budget: int = 256 << 20,
         device: torch.device | str = "cpu",
     ) -> None:
+        matrix = np.asarray(distances.cpu() if isinstance(distances, Tensor) else distances, dtype=np.float64)
+        _check_metric(matrix, tuple(classes))
+        self._name(classes, observed, budget, device)
+        self._row_of: Callable[[str], np.ndarray] | None = lambda name: matrix[self._places[name]]
+        self._take(matrix[row] for row in self.observed_rows)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Any],
+        classes: Sequence[str],
+        observed: Sequence[str],
+        *,
+        row_of: Callable[[str], np.ndarray] | None = None,
+        budget: int = 256 << 20,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """From the rows of the observed classes alone, where [C, C] would not fit.
+
+        Args:
+            rows: The distances of the observed classes to all classes, in the order of ``observed``: [k, C], or blocks
+                [b, C] of it one after the other. They must come from a metric; only what k rows can show is checked.
+            classes: The C class names.
+            observed: Names of the k classes that the classifier gives probabilities for.
+            row_of: Answers with the distances [C] of any class, for :meth:`next_class`.
+            budget: Bytes that one chunk of scores may take.
+            device: Where scores are computed.
+
+        Raises:
+            InputError: Rows that cannot be a metric's, another number of rows than observed classes.
+        """
+        self = cls.__new__(cls)
+        self._name(classes, observed, budget, device)
+        self._row_of = row_of
+        self._take(rows)
+        among = self._squared[:, torch.as_tensor(self.observed_rows, device=self.device)]
+        if not torch.allclose(among, among.T, rtol=1e-4) or bool(among.diagonal().any()):
+            raise InputError("distances are not symmetric, or not zero on the diagonal", remedy="give a metric's rows")
+        return self
+
+    def _name(self, classes: Sequence[str], observed: Sequence[str], budget: int, device: torch.device | str) -> None:
         self.classes = tuple(classes)
         self.observed = tuple(observed)
         self.budget = budget
         self.device = torch.device(device)
-        matrix = np.asarray(distances.cpu() if isinstance(distances, Tensor) else distances, dtype=np.float64)
-        _check_metric(matrix, self.classes)
-        rows = {name: row for row, name in enumerate(self.classes)}
+        self._places = {name: row for row, name in enumerate(self.classes)}
         for name in self.observed:
-            if name not in rows:
+            if name not in self._places:
                 close = nearest(name, self.classes)
                 raise InputError(
                     f"the observed class {name!r} has no distances",
                     remedy=f"did you mean {close[0]!r}?" if close else "give distances for every observed class",
                 )
-        self._distances = matrix
-        self.observed_rows = np.array([rows[name] for name in self.observed], dtype=np.int64)
-        squared = matrix[self.observed_rows] ** 2
-        # A class that cannot be reached from an observed one is farther than every class that can, yet comparable.
-        finite = squared[np.isfinite(squared)]
-        beyond = 4.0 * float(finite.max()) if finite.size and finite.max() > 0 else 1.0
-        self.unreachable = int((~np.isfinite(squared)).all(axis=0).sum())
-        self._squared = torch.as_tensor(np.where(np.isfinite(squared), squared, beyond), dtype=torch.float32).to(
-            self.device
-        )
+        self.observed_rows = np.array([self._places[name] for name in self.observed], dtype=np.int64)
 
-    def scores(self, probabilities: Any) -> Tensor:
+    def _take(self, rows: Iterable[Any]) -> None:
+        """Square and keep the observed rows, block by block, so that nothing but the result is ever whole."""
+        squared = np.empty((len(self.observed), len(self.classes)), dtype=np.float32)
+        filled = 0
+        for block in rows:
+            table = np.atleast_2d(np.asarray(block, dtype=np.float64))
+            if table.shape[1] != len(self.classes) or filled + len(table) > len(squared):
+                raise InputError(
+                    f"rows of shape {table.shape} after {filled} rows, for {len(squared)} observed of "
+                    f"{len(self.classes)} classes",
+                    remedy="give one row for each observed class",
+                )
+            if np.isnan(table).any() or (table < 0).any():
+                raise InputError("distances hold NaN or negative values")
+            squared[filled : filled + len(table)] = table**2
+            filled += len(table)
+        if filled != len(squared):
+            raise InputError(f"{filled} rows of distances for {len(squared)} observed classes")
+        reached = np.zeros(len(self.classes), dtype=bool)
+        largest = 0.0
+        for row in squared:
+            finite = np.isfinite(row)
+            reached |= finite
+            largest = max(largest, float(row[finite].max(initial=0.0)))
+        self.unreachable = int((~reached).sum())
+        # A class that cannot be reached from an observed one is farther than every class that can, yet comparable.
+        self._beyond = 4.0 * largest if largest > 0 else 1.0
+        for row in squared:
+            row[np.isinf(row)] = self._beyond
+        self._squared = torch.from_numpy(squared).to(self.device)
+
+    def scores(self, probabilities: Any, among: Any | None = None) -> Tensor:
         """Minus the expected squared distance: float32 [N, C] for ``probabilities`` [N, k] over ``observed``.
 
         The whole [N, C] is returned; :meth:`predict` keeps only one chunk of it.
-        """
-        return -(self._checked(probabilities) @ self._squared)
 
-    def predict(self, probabilities: Any) -> np.ndarray:
-        """The Frechet mean's name for each row of ``probabilities`` [N, k]; ties go to the more probable class."""
+        Args:
+            probabilities: [N, k].
+            among: int64 [K], rows of ``classes`` to score, in this order; None: all.
+        """
+        return -(self._checked(probabilities) @ self._columns(among)[0])
+
+    def predict(self, probabilities: Any, among: Any | None = None) -> np.ndarray:
+        """The Frechet mean's name for each row of ``probabilities`` [N, k]; ties go to the more probable class.
+
+        Args:
+            probabilities: [N, k].
+            among: int64 [K], rows of ``classes`` that may be answered; None: all.
+        """
         weights = self._checked(probabilities)
-        chunk = rows_per_chunk(8 * len(self.classes), self.budget)
-        own = torch.as_tensor(self.observed_rows, device=self.device)
+        squared, places = self._columns(among)
+        own = torch.as_tensor(places[self.observed_rows], device=self.device)
+        answerable = own >= 0
+        # Risk, preference and the mask of ties with its negation: ten bytes a class, and some room.
+        chunk = rows_per_chunk(16 * squared.shape[1], self.budget)
         answers = []
         for part in torch.split(weights, chunk):
-            risk = part @ self._squared
+            risk = part @ squared
             best = risk.min(dim=1, keepdim=True).values
-            tied = risk <= best + 1e-6 * best.abs().clamp_min(1e-12)
+            behind = risk > best + 1e-6 * best.abs().clamp_min(1e-12)
             # Among equals, an observed class with more probability wins; otherwise the first one.
-            preference = torch.zeros_like(risk)
-            preference[:, own] = part
-            answers.append(preference.masked_fill_(~tied, -1.0).argmax(dim=1))
+            preference = risk.zero_()
+            preference[:, own[answerable]] = part[:, answerable]
+            answers.append(preference.masked_fill_(behind, -1.0).argmax(dim=1))
         chosen = torch.cat(answers).cpu().numpy()
-        names: np.ndarray = np.array(self.classes)[chosen]
+        names: np.ndarray = np.array(self.classes)[chosen if among is None else np.asarray(among)[chosen]]
         return names
+
+    def _columns(self, among: Any | None) -> tuple[Tensor, np.ndarray]:
+        """Squared distances [k, K] to the classes asked for, and each class's place among them (-1: none)."""
+        if among is None:
+            return self._squared, np.arange(len(self.classes))
+        rows = np.asarray(among, dtype=np.int64)
+        places = np.full(len(self.classes), -1, dtype=np.int64)
+        places[rows] = np.arange(len(rows))
+        return self._squared[:, torch.as_tensor(rows, device=self.device)], places
 
     def locus(self, observed: Sequence[int] | None = None) -> np.ndarray:
         """Which classes can be answered at all: bool [C], the union over pairs of observed classes.
@@ -103,11 +185,12 @@ class Loki:
             observed: Rows of the observed classes; default: those of this object.
         """
         rows = self.observed_rows if observed is None else np.asarray(observed, dtype=np.int64)
+        squared = [self._square_row(self.classes[row]) for row in rows]
         reachable = np.zeros(len(self.classes), dtype=bool)
         reachable[rows] = True
-        for place, first in enumerate(rows):
-            for second in rows[place + 1 :]:
-                reachable |= _pair_locus(self._distances[first] ** 2, self._distances[second] ** 2)
+        for place, first in enumerate(squared):
+            for second in squared[place + 1 :]:
+                reachable |= _pair_locus(first, second)
         return reachable
 
     def next_class(self, candidates: Sequence[str] | None = None) -> list[tuple[str, int]]:
@@ -115,19 +198,38 @@ class Loki:
 
         Args:
             candidates: Names to choose from; default: every class not observed yet.
+
+        Raises:
+            InputError: A name that is not among the classes, or there is no way to its distances.
         """
-        names = [name for name in self.classes if name not in self.observed] if candidates is None else list(candidates)
-        rows = {name: row for row, name in enumerate(self.classes)}
+        known = set(self.observed)
+        names = [name for name in self.classes if name not in known] if candidates is None else list(candidates)
+        for name in names:
+            if name not in self._places:
+                close = nearest(name, self.classes)
+                raise InputError(
+                    f"no class is called {name!r}", remedy=f"did you mean {close[0]!r}?" if close else None
+                )
         before = self.locus()
+        observed = [self._square_row(name) for name in self.observed]
         gains = []
         for name in names:
-            row = rows[name]
             after = before.copy()
-            after[row] = True
-            for other in self.observed_rows:
-                after |= _pair_locus(self._distances[row] ** 2, self._distances[other] ** 2)
+            after[self._places[name]] = True
+            own = self._square_row(name)
+            for other in observed:
+                after |= _pair_locus(own, other)
             gains.append((name, int(after.sum() - before.sum())))
         return sorted(gains, key=lambda pair: -pair[1])
+
+    def _square_row(self, name: str) -> np.ndarray:
+        """Squared distances [C] from one class, infinite where there is no way."""
+        if self._row_of is not None:
+            return np.asarray(self._row_of(name), dtype=np.float64) ** 2
+        if name not in self.observed:
+            raise InputError(f"the distances of {name!r} are not known", remedy="give row_of=")
+        row = self._squared[self.observed.index(name)].cpu().numpy().astype(np.float64)
+        return np.where(row >= self._beyond, np.inf, row)
 
     def _checked(self, probabilities: Any) -> Tensor:
         weights = float_matrix(probabilities, "probabilities", columns=len(self.observed), device=self.device)

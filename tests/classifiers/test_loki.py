@@ -132,3 +132,53 @@ def test_bad_probabilities_are_refused() -> None:
         loki.predict([[-1.0]])
     with pytest.raises(InputError, match="2 columns where 1"):
         loki.predict([[0.5, 0.5]])
+
+
+def test_the_observed_rows_are_enough() -> None:
+    distances, names = metric_of(nx.random_labeled_tree(25, seed=4))
+    probabilities = np.random.default_rng(3).dirichlet(np.ones(6), size=40)
+    whole = Loki(distances, names, names[5:11])
+    blocks = iter([distances[5:8], distances[8], distances[9:11]])
+    rows = Loki.from_rows(blocks, names, names[5:11], row_of=lambda name: distances[names.index(name)])
+    assert rows.predict(probabilities).tolist() == whole.predict(probabilities).tolist()
+    torch.testing.assert_close(rows.scores(probabilities), whole.scores(probabilities))
+    assert rows.locus().tolist() == whole.locus().tolist()
+    assert rows.next_class() == whole.next_class()
+    alone = Loki.from_rows(distances[5:11], names, names[5:11])
+    assert alone.locus().tolist() == whole.locus().tolist()
+    with pytest.raises(InputError, match="distances of '0' are not known"):
+        alone.next_class(["0"])
+
+
+def test_answers_among_some_classes_only() -> None:
+    distances, names = metric_of(nx.random_labeled_tree(25, seed=4))
+    probabilities = np.random.default_rng(3).dirichlet(np.ones(6), size=40)
+    loki = Loki(distances, names, names[:6])
+    among = [20, 3, 11]
+    scores = loki.scores(probabilities)
+    torch.testing.assert_close(loki.scores(probabilities, among), scores[:, among])
+    best = scores[:, among].max(dim=1).values
+    answers = [names.index(name) for name in loki.predict(probabilities, among)]
+    assert set(answers) <= set(among)
+    torch.testing.assert_close(scores[torch.arange(40), answers], best)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[0, 1, 2]], "1 rows of distances for 2 observed"),
+        ([[0, 1, 2], [1, 0, 1], [2, 1, 0]], "rows of shape"),
+        ([[0, 1], [1, 0]], "rows of shape"),
+        ([[0, 1, 2], [3, 0, 1]], "not symmetric"),
+        ([[1, 1, 2], [1, 0, 1]], "zero on the diagonal"),
+        ([[0, -1, 2], [-1, 0, 1]], "negative"),
+    ],
+)
+def test_rows_that_no_metric_has_are_refused(rows: list, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Loki.from_rows(rows, ["a", "b", "c"], ["a", "b"])
+
+
+def test_a_name_that_is_no_class_is_refused() -> None:
+    with pytest.raises(InputError, match="no class is called 'bb'"):
+        Loki([[0, 1], [1, 0]], ["a", "b"], ["a"]).next_class(["bb"])

@@ -1,0 +1,164 @@
+"""Any probabilistic classifier, made to answer for all classes of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from kgzsl.classifiers._candidates import candidate_rows
+from kgzsl.classifiers._graph_rows import hop_rows
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers.base import Classifier
+from kgzsl.classifiers.loki import Loki
+from kgzsl.errors import InputError
+from kgzsl.knowledge.vocabulary import KINDS
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["LokiClassifier"]
+
+
+class LokiClassifier(Classifier):
+    """A classifier whose argmax is replaced by the Frechet mean over a class graph (Roberts et al., NeurIPS 2023).
+
+    The classifier may be one of ours, any scikit-learn model with ``predict_proba``, or a torch module that gives
+    logits; a fitted one is used as it is. It knows k observed classes; answers come from all classes of the graph,
+    by hop distance. Only [k, C] distances are kept and scores come in chunks, so C may be large.
+
+    Args:
+        classifier: The model, or the name of a registered classifier.
+        graph: Where the classes lie. Distances run along similarity edges, either way, through any node.
+        classes: The classes that may be answered; None: the observed ones and every class of the graph (by its IRI).
+        observed: The classes that the model's columns stand for; None: its ``classes_``. A torch module needs it.
+        mapping: Class name -> IRI, where the names do not find their node.
+        budget: Bytes that one chunk of scores may take.
+        device: Where scores are computed.
+
+    Attributes:
+        classes_: Names of the C classes.
+        seen_: bool [C], which of them are observed.
+        loki_: The decision rule.
+    """
+
+    classes_: np.ndarray
+    seen_: np.ndarray
+    loki_: Loki
+
+    def __init__(
+        self,
+        classifier: Any,
+        graph: ClassGraph | None = None,
+        classes: Sequence[str] | None = None,
+        observed: Sequence[str] | None = None,
+        mapping: Mapping[str, str] | None = None,
+        budget: int = 256 << 20,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.classifier = classifier
+        self.graph = graph
+        self.classes = classes
+        self.observed = observed
+        self.mapping = mapping
+        self.budget = budget
+        self.device = device
+
+    def fit(self, X: Any, y: Any) -> LokiClassifier:
+        """Train the classifier on X [N, D] and class names y [N], and lay its classes out in the graph."""
+        if isinstance(self.classifier, str):
+            from kgzsl.classifiers.registry import make
+
+            self.classifier = make(self.classifier)
+        if not hasattr(self.classifier, "fit"):
+            raise InputError(f"{type(self.classifier).__name__} cannot be fitted here", remedy="call predict at once")
+        self.classifier.fit(X, y)
+        return self.prepare()
+
+    def prepare(self) -> LokiClassifier:
+        """Lay the classes of a classifier that is trained already out in the graph; ``predict`` does it when needed.
+
+        Raises:
+            InputError: No graph, a class that is not in it (the nearest are named), or unknown observed classes.
+        """
+        if self.graph is None:
+            raise InputError("LokiClassifier needs a class graph", remedy="give graph=ClassGraph.read(...)")
+        own = self.observed if self.observed is not None else getattr(self.classifier, "classes_", None)
+        if own is None:
+            raise InputError(
+                "the classifier does not say which classes it knows", remedy="fit it, or give observed=names"
+            )
+        observed = [str(name) for name in own]
+        if self.classes is None:
+            taken = set(self.graph.align(observed, mapping=self.mapping).require().tolist())
+            kinds = np.flatnonzero(self.graph.kinds == KINDS.index("class")).tolist()
+            names = [*observed, *(self.graph.iris[node] for node in kinds if node not in taken)]
+        else:
+            names = list(dict.fromkeys(map(str, self.classes)))
+            names += [name for name in observed if name not in set(names)]
+        nodes = self.graph.align(names, mapping=self.mapping).require()
+        place = {name: row for row, name in enumerate(names)}
+        rows = hop_rows(self.graph, nodes[[place[name] for name in observed]], nodes)
+        self.loki_ = Loki.from_rows(rows, names, observed, row_of=self._row_of, budget=self.budget, device=self.device)
+        self._nodes, self._place = nodes, place
+        self.classes_ = np.array(names)
+        self.seen_ = np.isin(np.arange(len(names)), self.loki_.observed_rows)
+        return self
+
+    def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> torch.Tensor:
+        """Minus the expected squared distance, float32 [N, K], of the candidates in their order."""
+        rows = self._candidates(candidates)
+        return self.loki_.scores(self.observed_proba(X), None if candidates == "all" else rows)
+
+    def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> np.ndarray:
+        """The candidate nearest in expectation, for each row; in chunks of ``budget`` bytes."""
+        rows = self._candidates(candidates)
+        return self.loki_.predict(self.observed_proba(X), None if candidates == "all" else rows)
+
+    def observed_proba(self, X: Any) -> torch.Tensor:
+        """What the classifier itself says: probabilities [N, k] of the observed classes."""
+        model = self.classifier
+        if hasattr(model, "predict_proba"):
+            return torch.as_tensor(np.asarray(model.predict_proba(X)), dtype=torch.float32)
+        if isinstance(model, torch.nn.Module):
+            weight = next(model.parameters(), None)
+            features = float_matrix(X, "X", device=None if weight is None else weight.device)
+            training = model.training
+            with torch.no_grad():
+                logits = model.eval()(features)
+            model.train(training)
+            return torch.as_tensor(logits, dtype=torch.float32).softmax(dim=1)
+        raise InputError(
+            f"{type(model).__name__} gives no probabilities",
+            remedy="use a model with predict_proba, or a torch module of logits",
+        )
+
+    def add_class(self, name: str) -> LokiClassifier:
+        """Make one more class of the graph answerable, under ``name``; nothing is trained.
+
+        Raises:
+            InputError: It is there already, or the graph has no such class.
+        """
+        self._candidates("all")
+        if name in self._place:
+            raise InputError(f"the class {name!r} is there already")
+        self.classes = [*self.classes_.tolist(), name]
+        return self.prepare()
+
+    def next_class(self, candidates: Sequence[str] | None = None) -> list[tuple[str, int]]:
+        """Which class to label next: see :meth:`Loki.next_class`."""
+        self._candidates("all")
+        return self.loki_.next_class(candidates)
+
+    def _candidates(self, candidates: str | Sequence[Any]) -> np.ndarray:
+        if not hasattr(self, "loki_"):
+            self.prepare()
+        return candidate_rows(candidates, self.classes_, self.seen_)
+
+    def _row_of(self, name: str) -> np.ndarray:
+        assert self.graph is not None
+        node = self._nodes[[self._place[name]]]
+        row: np.ndarray = next(hop_rows(self.graph, node, self._nodes))[0]
+        return row

@@ -1,0 +1,156 @@
+"""Loki around a classifier of the user's, over a class graph."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from kgzsl.classifiers import LokiClassifier, SoftmaxClassifier
+from kgzsl.classifiers._graph_rows import hop_rows
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+
+TREE = [
+    ("cat", "subClassOf", "feline"),
+    ("lion", "subClassOf", "feline"),
+    ("dog", "subClassOf", "canine"),
+    ("wolf", "subClassOf", "canine"),
+    ("feline", "subClassOf", "carnivore"),
+    ("canine", "subClassOf", "carnivore"),
+    ("rock", "subClassOf", "mineral"),
+    ("cat", "disjointWith", "dog"),
+]
+SEEN = ["cat", "lion", "dog", "wolf"]
+
+
+@pytest.fixture
+def graph() -> ClassGraph:
+    return ClassGraph.from_triples(TREE)
+
+
+def samples(seed: int, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(4), 20)
+    return np.eye(4)[labels] * 3 + noise * generator.normal(size=(80, 4)), np.array(SEEN)[labels]
+
+
+def test_sure_answers_stay_and_torn_ones_move_up_the_tree(graph) -> None:
+    features, labels = samples(0)
+    model = LokiClassifier(SoftmaxClassifier(lr=0.1, epochs=60), graph).fit(features, labels)
+    assert set(model.classes_) == {node for triple in TREE for node in (triple[0], triple[2])}
+    sure = 30 * np.eye(4)
+    torn = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]]) * 2.0
+    assert model.predict(sure).tolist() == SEEN
+    assert model.predict(torn).tolist() == ["feline", "canine", "carnivore"]
+    assert set(SoftmaxClassifier().fit(features, labels).predict(torn)) <= set(SEEN)  # the argmax never leaves them
+
+
+def test_sure_answers_equal_the_argmax_among_the_observed(graph) -> None:
+    features, labels = samples(1)
+    inner = SoftmaxClassifier(lr=0.1, epochs=60).fit(features, labels)
+    model = LokiClassifier(inner, graph, classes=SEEN)
+    assert (model.predict(features) == inner.predict(features)).mean() > 0.95
+
+
+def test_a_fitted_model_of_scikit_learn_and_a_torch_module_agree(graph) -> None:
+    features, labels = samples(2)
+    theirs = LogisticRegression().fit(features, labels)
+    module = torch.nn.Linear(4, 4).train()
+    with torch.no_grad():
+        module.weight.copy_(torch.as_tensor(theirs.coef_))
+        module.bias.copy_(torch.as_tensor(theirs.intercept_))
+    first = LokiClassifier(theirs, graph)
+    second = LokiClassifier(module, graph, observed=theirs.classes_)
+    torch.testing.assert_close(
+        first.decision_function(features), second.decision_function(features), atol=1e-4, rtol=1e-4
+    )
+    assert module.training
+    assert first.predict(features).tolist() == second.predict(features).tolist()
+
+
+def test_candidates(graph) -> None:
+    features, labels = samples(3, noise=1.5)
+    model = LokiClassifier("softmax", graph).fit(features, labels)
+    assert set(model.predict(features, "unseen")).isdisjoint(SEEN)
+    assert set(model.predict(features, "seen")) <= set(SEEN)
+    assert set(model.predict(features, ["mineral", "canine"])) == {"canine"}
+    whole = model.decision_function(features)
+    columns = [model.classes_.tolist().index(name) for name in ("mineral", "canine")]
+    torch.testing.assert_close(model.decision_function(features, ["mineral", "canine"]), whole[:, columns])
+
+
+def test_a_class_added_later(graph) -> None:
+    features, labels = samples(4)
+    model = LokiClassifier(SoftmaxClassifier(lr=0.1, epochs=60), graph, classes=SEEN).fit(features, labels)
+    torn = [[2.0, 2.0, 0.0, 0.0]]
+    assert model.predict(torn)[0] in SEEN
+    assert model.add_class("feline").predict(torn).tolist() == ["feline"]
+    with pytest.raises(InputError, match="there already"):
+        model.add_class("feline")
+
+
+def test_next_class_asks_where_more_becomes_answerable() -> None:
+    chain = ClassGraph.from_triples([(f"n{i}", "subClassOf", f"n{i + 1}") for i in range(6)])
+    model = LokiClassifier(SoftmaxClassifier().fit([[0.0], [1.0]], ["n0", "n1"]), chain)
+    # With n0 and n1 observed, observing n_k makes n_2 .. n_k answerable.
+    assert model.next_class() == [(f"n{k}", k - 1) for k in range(6, 1, -1)]
+
+
+def test_rows_equal_the_graphs_distances(graph) -> None:
+    everything = np.arange(graph.num_nodes)
+    expected = graph.distances()
+    for budget in (64 << 20, 1):
+        rows = np.concatenate(list(hop_rows(graph, everything[::-1], everything[2:], budget=budget)))
+        np.testing.assert_array_equal(rows, expected[::-1, 2:])
+
+
+def test_many_classes_stay_within_the_budget() -> None:
+    # A tenth of 10^4 samples x 10^5 classes each way. Unchunked, [N, C] scores and what comes with them would be
+    # 90 MB, and [C, C] distances 800 MB; breadth-first search takes 36 MB here.
+    code = """
+    import resource
+    import numpy as np, torch
+    from kgzsl.classifiers import LokiClassifier
+    from kgzsl.knowledge import ClassGraph
+    C, N, K = 10_000, 1_000, 100
+    class Model:
+        classes_ = [f"c{i}" for i in range(C - K, C)]
+        def predict_proba(self, X):
+            return np.random.default_rng(0).dirichlet(np.full(K, 0.02), size=len(X))
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{(i - 1) // 3}") for i in range(1, C))
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    graph.align(["c1"])
+    import scipy.sparse
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = LokiClassifier(Model(), graph, classes=[f"c{i}" for i in range(C)], budget=4 << 20)
+    answers = model.predict(np.zeros((N, 1)))
+    print(len(set(answers)), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
+    )
+    different, megabytes = map(int, done.stdout.split())
+    assert different > 10
+    assert megabytes < 55
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g, x, y: LokiClassifier("softmax").fit(x, y), "needs a class graph"),
+        (lambda g, x, y: LokiClassifier("softmax", g).fit(x, np.where(y == "cat", "catt", y)), "nearest: cat"),
+        (lambda g, x, y: LokiClassifier(torch.nn.Linear(4, 4), g).predict(x), "which classes it knows"),
+        (lambda g, x, y: LokiClassifier(torch.nn.Linear(4, 4), g).fit(x, y), "cannot be fitted here"),
+        (lambda g, x, y: LokiClassifier(object(), g, observed=SEEN).predict(x), "gives no probabilities"),
+        (lambda g, x, y: LokiClassifier("softmax", g).fit(x, y).predict(x, "new"), "candidates is 'new'"),
+    ],
+)
+def test_bad_input(graph, call, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call(graph, *samples(0))
