@@ -45,7 +45,7 @@ def assemble(
         triples: What was read.
         provenance: ``source``, ``format``, ``sha256``, ``bytes`` and what else is known of the source.
         projection: Its name.
-        reasoning: ``None``, ``"rdfs"`` or ``"owl2rl"``.
+        reasoning: ``None``, ``"rdfs"``, ``"owl2rl"``, ``"el"`` or ``"hermit"``.
         language: Preferred language of labels.
         prefixes: Prefix to namespace, as the source declares them.
         max_added: Triples that reasoning may add.

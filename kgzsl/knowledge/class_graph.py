@@ -107,12 +107,13 @@ class ClassGraph:
 
         Args:
             source: A path (``.ttl .nt .nq .trig .rdf .owl .ofn .owx .omn .obo .jsonld .csv .tsv .txt``, OBO graphs in
-                ``.json``, and ``.gz .bz2 .xz .zst`` of them; a graph saved by :meth:`save`; a folder of triples with ``entities.dict``), a list of paths
-                that make one graph, a networkx graph, or an rdflib graph.
+                ``.json``, and ``.gz .bz2 .xz .zst`` of them; a graph saved by :meth:`save`; a folder of triples with
+                ``entities.dict``), a list of paths that make one graph, a networkx graph, or an rdflib graph.
             format: The format, where the name of the file does not tell.
             projection: ``owl2vec`` (edges between named things), ``taxonomy`` (only what leads upwards), ``w3c``
                 (the triples).
-            reasoning: ``None``, ``"rdfs"`` or ``"owl2rl"``: add what follows before projecting.
+            reasoning: ``None``, ``"rdfs"``, ``"owl2rl"``, ``"el"`` or ``"hermit"`` (needs Java): add what follows
+                before projecting; see :func:`kgzsl.knowledge.reasoning.close`.
             language: Preferred language of labels; ``None`` takes untagged ones first.
             header: Whether the first line of a table names its columns.
             columns: What the columns of a table hold (``subject``, ``relation``, ``object``, ``weight``, ``ignore``).
@@ -315,7 +316,7 @@ class ClassGraph:
         return ~negative[self.edge_type] if len(negative) else np.ones(self.num_edges, bool)
 
     def axioms(self) -> dict[str, AccountRow]:
-        """What was understood of the source, by kind of axiom (``SubClassOf``, ``HasKey``, ...), in order of appearance.
+        """What was understood of the source, by kind of axiom (``SubClassOf``, ``HasKey``, ...).
 
         Each row says how many axioms came in, how many edges and texts they gave, and how many were dropped and why;
         ``graph.account.balanced`` says whether that is all of them, ``graph.account.table()`` prints it.

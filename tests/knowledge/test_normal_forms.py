@@ -159,7 +159,10 @@ def concepts(exact: bool, side: str) -> st.SearchStrategy[Concept]:
             return st.one_of(some, both, either) if side == "left" else st.one_of(some, both)
         return st.one_of(some, both, either, *rest)
 
-    return st.recursive(st.one_of(names, nominal), grow, max_leaves=4)
+    leaves = [names, nominal]
+    if exact and side == "right":
+        leaves.append(st.tuples(st.just("not"), names))
+    return st.recursive(st.one_of(leaves), grow, max_leaves=4)
 
 
 def right_sides(exact: bool) -> st.SearchStrategy[Concept]:
