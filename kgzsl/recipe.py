@@ -66,7 +66,7 @@ class GraphSpec(_Strict):
     source: str
     format: str | None = None
     projection: Literal["owl2vec", "taxonomy", "w3c"] = "owl2vec"
-    reasoning: Literal["none", "rdfs", "owl2rl"] = "none"
+    reasoning: Literal["none", "rdfs", "owl2rl", "el", "hermit"] = "none"
     language: str = "en"
     mapping: dict[str, str] | None = None
 

@@ -41,7 +41,7 @@ def import_graph(
             help="owl2vec: edges between named things. taxonomy: only what leads upwards. w3c: the triples as they are."
         ),
     ] = "owl2vec",
-    reasoning: Annotated[str, typer.Option(help="none, rdfs or owl2rl: add what follows before projecting.")] = "none",
+    reasoning: Annotated[str, typer.Option(help="none, rdfs, owl2rl, el or hermit: add what follows.")] = "none",
     language: Annotated[str, typer.Option(help="The preferred language of labels and texts.")] = "en",
     header: Annotated[
         str, typer.Option(help="auto, yes or no: does the first line of a table name its columns?")
