@@ -17,8 +17,8 @@ from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
-from kgzsl.tasks.image_classification._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask
 from kgzsl.tasks.image_classification.stages import Stages
@@ -102,7 +102,9 @@ class ImageRun:
                 **recipe.where("dataset"),
                 remedy="choose an image data set, or write task: kg_completion",
             )
-        main, self.sources = read_sources(recipe, loaded)
+        main, self.sources = read_sources(
+            recipe, loaded.class_names, graph_source=loaded.graph_source, other_names=loaded.class_info
+        )
         self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         self.protocol = ImageProtocol(
             loaded,

@@ -17,7 +17,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.image_classification._knowledge import build_priors, read_graph
+from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -103,7 +103,8 @@ class CompletionRun:
                 remedy="choose a knowledge graph, or write task: image_classification",
             )
         self.features = PairFeatures(**self._pair_options())
-        self.graph = read_graph(recipe, loaded)  # type: ignore[arg-type]  # reads what both recipes have
+        main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
+        self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
         asked = recipe.protocol.candidates
         headline = "all" if asked == "given" and made["given"] is None else asked
@@ -126,8 +127,6 @@ class CompletionRun:
         )
         self.data_name, self.notes = loaded.name, list(loaded.notes)
         self.entities, self.relations = loaded.entities, loaded.relations
-        mapping = (recipe.graph.mapping if recipe.graph is not None else None) or {}
-        self.called = [mapping.get(name, name) for name in self.relations]
         self.seen_names, self.unseen_names = (
             loaded.names_of(loaded.seen_relations),
             loaded.names_of(loaded.unseen_relations),
@@ -191,11 +190,10 @@ class CompletionRun:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             made = build_priors(
-                self.recipe,  # type: ignore[arg-type]  # reads what both recipes have
+                self.recipe,
                 self.relations,
-                self.called,
                 {},
-                self.graph,
+                self.sources,
                 engine=engine,
                 shuffle=shuffle,
             )

@@ -11,8 +11,8 @@ import torch
 
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
+from kgzsl.tasks._knowledge import Source
 from kgzsl.tasks.image_classification import ImageProtocol, run
-from kgzsl.tasks.image_classification._knowledge import Source
 from kgzsl.tasks.image_classification.pipeline import ImageRun
 from kgzsl.tasks.image_classification.selection import Searcher
 

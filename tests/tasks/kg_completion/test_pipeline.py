@@ -47,6 +47,7 @@ def test_every_control_stands_beside_the_method(kg, prior_file):
     tails = 1 / ((36 + 1) / 2)
     assert result.metrics["control.chance.kgc.mrr"] > tails
     assert result.metrics["control.chance.kgc.mrr_std"] == 0
+    assert result.metrics["control.shuffled.kgc.mrr"] != result.metrics["kgc.mrr"]
     assert result.seen == kg.names_of(kg.seen_relations)
     assert result.unseen == ["residesIn", "nationOf"]
 

@@ -11,9 +11,8 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
-    from kgzsl.recipe import GraphSpec, ImageRecipe
+    from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
 
 __all__ = ["Source", "build_priors", "read_sources"]
 
@@ -24,33 +23,52 @@ class Source:
 
     Args:
         graph: The graph; None where there is none.
-        called: For each class of the data set, the name to look for in the graph.
+        called: For each class (or relation) of the data set, the name to look for in the graph.
     """
 
     graph: ClassGraph | None
     called: tuple[str, ...]
 
 
-def read_sources(recipe: ImageRecipe, data: ImageFeatures) -> tuple[Source, list[Source]]:
+def read_sources(
+    recipe: ImageRecipe | CompletionRecipe,
+    names: Sequence[str],
+    *,
+    graph_source: str | None = None,
+    other_names: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Source, list[Source]]:
     """The recipe's own graph (else the one that belongs to the data, else none), and the graph of each prior.
 
     A prior that names no graph of its own takes the recipe's.
+
+    Args:
+        recipe: Says which.
+        names: The data set's classes or relations.
+        graph_source: Path of the graph that belongs to the data.
+        other_names: What else the data set calls them (``"iri"``, ``"wnid"``), as long as ``names``.
     """
+    others = other_names or {}
     if recipe.graph is not None:
-        main = _read(recipe, data, recipe.graph, "graph")
-    elif data.graph_source is not None:
-        graph = ClassGraph.read(data.graph_source)
-        main = Source(graph, _called(data, graph, {}))
+        main = _read(recipe, names, others, recipe.graph, "graph")
+    elif graph_source is not None:
+        graph = ClassGraph.read(graph_source)
+        main = Source(graph, _called(names, others, graph, {}))
     else:
-        main = Source(None, tuple(data.class_names))
+        main = Source(None, tuple(names))
     own = [
-        main if spec.graph is None else _read(recipe, data, spec.graph, "priors", number, "graph")
+        main if spec.graph is None else _read(recipe, names, others, spec.graph, "priors", number, "graph")
         for number, spec in enumerate(recipe.priors)
     ]
     return main, own
 
 
-def _read(recipe: ImageRecipe, data: ImageFeatures, spec: GraphSpec, *path: str | int) -> Source:
+def _read(
+    recipe: ImageRecipe | CompletionRecipe,
+    names: Sequence[str],
+    others: Mapping[str, Sequence[str]],
+    spec: GraphSpec,
+    *path: str | int,
+) -> Source:
     graph = ClassGraph.read(
         recipe.find_file(spec.source, *path, "source"),
         spec.format,
@@ -58,26 +76,28 @@ def _read(recipe: ImageRecipe, data: ImageFeatures, spec: GraphSpec, *path: str 
         reasoning=None if spec.reasoning == "none" else spec.reasoning,
         language=spec.language,
     )
-    return Source(graph, _called(data, graph, spec.mapping or {}))
+    return Source(graph, _called(names, others, graph, spec.mapping or {}))
 
 
-def _called(data: ImageFeatures, graph: ClassGraph, mapping: Mapping[str, str]) -> tuple[str, ...]:
+def _called(
+    names: Sequence[str], others: Mapping[str, Sequence[str]], graph: ClassGraph, mapping: Mapping[str, str]
+) -> tuple[str, ...]:
     """What the graph calls each class: as the mapping says, else its name, else its IRI or WordNet id if known."""
-    names = [mapping.get(name, name) for name in data.class_names]
+    called = [mapping.get(name, name) for name in names]
     for other in ("iri", "wnid"):
-        missing = [i for i, index in enumerate(graph.align(names).indices) if index < 0]
-        more = data.class_info.get(other)
+        missing = [i for i, index in enumerate(graph.align(called).indices) if index < 0]
+        more = others.get(other)
         if more is None or not missing:
             continue
         found = graph.align([more[i] for i in missing]).indices
         for i, index in zip(missing, found, strict=True):
             if index >= 0:
-                names[i] = more[i]
-    return tuple(names)
+                called[i] = more[i]
+    return tuple(called)
 
 
 def build_priors(
-    recipe: ImageRecipe,
+    recipe: ImageRecipe | CompletionRecipe,
     class_names: Sequence[str],
     shipped: Mapping[str, ClassPriors],
     sources: Sequence[Source],
@@ -89,7 +109,7 @@ def build_priors(
 
     Args:
         recipe: Says which.
-        class_names: All classes.
+        class_names: All classes or relations.
         shipped: Priors that ship with the data set.
         sources: For each prior, the graph that its encoder is fitted on.
         engine: Trains encoders that learn.
@@ -115,7 +135,7 @@ def build_priors(
 
 
 def _block(
-    recipe: ImageRecipe,
+    recipe: ImageRecipe | CompletionRecipe,
     number: int,
     class_names: Sequence[str],
     shipped: Mapping[str, ClassPriors],
