@@ -39,7 +39,7 @@ def weights(model: WGAN) -> Tensor:
 def test_learns_the_class_means_of_seen_classes() -> None:
     """Samples of a class lie nearer to its own mean than to any other: chance would be 1 of 6."""
     features, labels, priors = world()
-    model = WGAN(hidden=64, epochs=150, batch_size=32, lr=1e-3, noise_dim=4, priors="standard", prior_size=2.0)
+    model = WGAN(hidden=32, epochs=80, batch_size=32, lr=3e-3, noise_dim=4, priors="standard", prior_size=2.0)
     model.fit(features, labels, priors, engine=engine())
     samples, rows = model.sample(priors, 50)
     means = torch.stack([features[labels == c].mean(0) for c in range(6)])
@@ -49,14 +49,24 @@ def test_learns_the_class_means_of_seen_classes() -> None:
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_samples_are_in_the_original_scale_row_by_row(signed: bool) -> None:
+    """Training sees the scaled features alone, so a power of two on the features is the same factor on the samples."""
     features, labels, priors = world(signed)
-    model = WGAN(**SMALL, clip=True).fit(40 * features, labels, priors, engine=engine())
+    model = WGAN(**SMALL).fit(features, labels, priors, engine=engine())
     samples, rows = model.sample(priors[:3], 5)
     assert rows.tolist() == [0] * 5 + [1] * 5 + [2] * 5
     assert samples.shape == (15, 10)
     assert (samples.min().item() < 0) == signed
-    assert bool((samples <= 40 * features.amax(0) + 1e-4).all())
-    assert bool((samples >= 40 * features.amin(0) - 1e-4).all())
+    large = WGAN(**SMALL).fit(64 * features, labels, priors, engine=engine()).sample(priors[:3], 5)[0]
+    torch.testing.assert_close(large, 64 * samples)
+
+
+def test_clipped_samples_stay_within_the_features() -> None:
+    features, labels, priors = world()
+    options = {**SMALL, "priors": "none"}  # so that priors a thousand times too long reach the network as they are
+    free = WGAN(**options).fit(features, labels, priors, engine=engine()).sample(1000 * priors, 5)[0]
+    clipped = WGAN(**options, clip=True).fit(features, labels, priors, engine=engine()).sample(1000 * priors, 5)[0]
+    torch.testing.assert_close(clipped, free.clamp(features.amin(0), features.amax(0)))
+    assert not torch.equal(clipped, free)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_sampling_repeats_itself() -> None:
@@ -212,19 +222,15 @@ def test_divergence_is_named() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f, y, p: (f[:, :1] * torch.nan, y, p), "features hold NaN .* row 0"),
-        (
-            lambda f, y, p: (f, y, p.index_fill(0, torch.tensor([2]), torch.inf)),
-            r"row 2 .*priors hold NaN|priors hold NaN",
-        ),
-        (lambda f, y, p: (f, y + 3, p), r"integers in 0\.\.5"),
+        (lambda f, y, p: (f[:, :1] * torch.nan, y, p), r"row 0 .*features hold NaN"),
+        (lambda f, y, p: (f, y, p.index_fill(0, torch.tensor([2]), torch.inf)), r"row 2 .*priors hold NaN"),
         (lambda f, y, p: (f, y.float(), p), "must be integers"),
         (lambda f, y, p: (f[:-1], y, p), "do not fit"),
         (lambda f, y, p: (f[:0], y[:0], p), "no training features"),
     ],
 )
 def test_bad_data_is_refused(change: Any, message: str) -> None:
-    with pytest.raises(InputError, match=message.split(" .* ")[0]):
+    with pytest.raises(InputError, match=message):
         WGAN(**SMALL).fit(*change(*world()), engine=engine())
 
 
