@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -51,8 +52,14 @@ def demo(
     for part in _PARTS if what == "all" else [what]:
         recipe = read_recipe(find_recipe(_PARTS[part]), seeds=seeds)
         console.note(f"{part}: {_PARTS[part]}, {seeds} seed{'s' if seeds > 1 else ''}, with all controls")
-        result, folder = execute(recipe, out / part, console, overwrite=True, command=context.obj)
-        console.result({}, ["", *result.table(), "", *result.verdicts, *result.warnings, ""]) if not as_json else None
+        try:
+            result, folder = execute(recipe, out / part, console, overwrite=True, command=context.obj)
+        except KeyboardInterrupt:
+            again = ["kgzsl", "run", _PARTS[part], "--seeds", str(seeds), "--out", str(out / part), "--resume"]
+            print(f"kgzsl: interrupted; go on with this part by: {shlex.join(again)}", file=sys.stderr)
+            raise typer.Exit(130) from None
+        if not as_json:
+            console.result({}, ["", *result.table(), "", *result.verdicts, *result.warnings, ""])
         parts[part] = {
             "run": str(folder.path),
             "report": str(folder.report),
