@@ -90,6 +90,10 @@ CASES: dict[str, tuple[str, bytes, str, str, str]] = {
         "broken",
         "again",
     ),
+    "broken zstd": ("a.nt.zst", b"(\xb5/\xfd\x04\x00hello", "", "broken", "again"),
+    "not zstd": ("a.nt.zst", b"hello", "", "broken", "again"),
+    "not xz": ("a.nt.xz", b"hello", "", "broken", "again"),
+    "not bz2": ("a.nt.bz2", b"hello", "", "broken", "again"),
     "not gzip": ("a.nt.gz", b"hello", "", "broken", "again"),
 }
 
@@ -202,6 +206,17 @@ with gzip.open(path, "wb", compresslevel=6) as file:
     for _ in range(600):
         file.write(line * 1024)
 """,
+    "xz bomb": """
+import lzma
+with lzma.open(path, "wb", preset=1) as file:
+    line = b"# " + b" " * 1022 + b"\\n"
+    for _ in range(600):
+        file.write(line * 1024)
+""",
+    "zst bomb": """
+import pyarrow
+path.write_bytes(pyarrow.Codec("zstd").compress(b" " * (400 * 2**20), asbytes=True))
+""",
     "deep turtle": """
 deep = b"[ <http://a/p> " * 10**6 + b"<http://a/o>" + b"]" * 10**6
 path.write_bytes(b"<http://a/s> <http://a/p> " + deep + b" .")
@@ -217,6 +232,42 @@ path.write_bytes(b"<?xml version='1.0'?>" + RDF + b"<rdf:Description><e:p>" + b"
     + b"</e:p></rdf:Description></rdf:RDF>")
 """,
     "100 MB cell": 'path.write_bytes(b"a\\tb\\t" + b"c" * 10**8)',
+    "deep functional syntax": """
+path.write_bytes(b"Ontology(<http://a/o> SubClassOf(" + b"ObjectComplementOf(" * 10**6 + b")" * 10**6 + b" <http://a/A>))")
+""",
+    "deep functional syntax in a text": """
+path.write_bytes(b'Ontology(<http://a/o> AnnotationAssertion(<http://a/p> <http://a/A> "' + b"(" * 10**7 + b'"))')
+""",
+    "deep manchester": """
+path.write_bytes(b"Ontology: <http://a/o>\\nClass: <http://a/A>\\n SubClassOf: " + b"not (" * 10**6 + b")" * 10**6)
+""",
+    "deep owl/xml": """
+path.write_bytes(b'<Ontology xmlns="http://www.w3.org/2002/07/owl#">' + b"<ObjectComplementOf>" * 10**6)
+""",
+    "100 MB functional literal": """
+path.write_bytes(b'Ontology(<http://a/o> AnnotationAssertion(<http://a/p> <http://a/A> "' + b"a" * 10**8 + b'"))')
+""",
+    "entity bomb in owl/xml": """
+lines = [f'<!ENTITY e{i} "' + f"&e{i-1};" * 10 + '">' for i in range(1, 30)]
+path.write_text('<!DOCTYPE O [<!ENTITY e0 "aaaaaaaaaa">' + "".join(lines)
+    + ']><Ontology xmlns="http://www.w3.org/2002/07/owl#">&e29;</Ontology>')
+""",
+    "100 MB obo line": """
+path.write_bytes(b"format-version: 1.4\\n\\n[Term]\\nid: A:1\\nname: " + b"a" * 10**8)
+""",
+    "endless obo line": """
+path.write_bytes(b"format-version: 1.4\\n\\n[Term]\\nid: A:1\\nname: a" + b" \\\\\\n" * 10**7)
+""",
+    "obo with a million marks": """
+path.write_bytes(b'format-version: 1.4\\n\\n[Term]\\nid: A:1\\ndef: "'
+    + b'\\\\"' * 10**6 + b'" [' + b'a"' * 10**6 + b"]")
+""",
+    "obo qualifiers": """
+path.write_bytes(b"format-version: 1.4\\n\\n[Term]\\nid: A:1\\nis_a: A:2 {" + b"a=b{" * 10**6 + b"}")
+""",
+    "deep obo graph": """
+path.write_bytes(b'{"graphs": ' + b"[" * 10**6 + b"]" * 10**6 + b"}")
+""",
     "entity bomb": """
 lines = [f'<!ENTITY e{i} "' + f"&e{i-1};" * 10 + '">' for i in range(1, 30)]
 path.write_text('<!DOCTYPE r [<!ENTITY e0 "aaaaaaaaaa">' + "".join(lines) + ']><r>&e29;</r>')
@@ -224,10 +275,23 @@ path.write_text('<!DOCTYPE r [<!ENTITY e0 "aaaaaaaaaa">' + "".join(lines) + ']><
 }
 SUFFIX = {
     "zip bomb": "nt.gz",
+    "xz bomb": "nt.xz",
+    "zst bomb": "nt.zst",
     "deep json": "jsonld",
     "deep xml": "owl",
     "100 MB xml literal": "owl",
     "entity bomb": "owl",
+    "deep functional syntax": "ofn",
+    "deep functional syntax in a text": "ofn",
+    "deep manchester": "omn",
+    "deep owl/xml": "owx",
+    "100 MB functional literal": "ofn",
+    "entity bomb in owl/xml": "owx",
+    "100 MB obo line": "obo",
+    "endless obo line": "obo",
+    "obo with a million marks": "obo",
+    "obo qualifiers": "obo",
+    "deep obo graph": "json",
     "100 MB cell": "tsv",
 }
 CHILD = """

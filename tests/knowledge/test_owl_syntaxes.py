@@ -223,3 +223,19 @@ def test_parentheses_in_texts_do_not_nest(tmp_path: Path) -> None:
     path.write_text(f'{PREFIXES}AnnotationAssertion(rdfs:comment :A "{text}"))')
     graph = ClassGraph.read(path)
     assert graph.texts[graph.node("http://e/A")][0].text == "(" * 600 + '" ('
+
+
+def test_a_panic_of_the_library_is_refused_like_any_other_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def panic(*arguments: object) -> None:
+        raise PanicException("unreachable")
+
+    monkeypatch.setattr(pyhornedowl, "open_ontology_from_string", panic)
+    path = tmp_path / "o.ofn"
+    path.write_text("Ontology(<http://e/o>)")
+    with pytest.raises(InputError, match="gave up"):
+        ClassGraph.read(path)

@@ -277,10 +277,11 @@ def test_literal_keys_are_unambiguous(text: str, language: str | None, datatype:
     assert split_literal(literal_key(text, language, datatype)) == expected
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    content=st.binary(max_size=200), suffix=st.sampled_from(["ttl", "nt", "trig", "rdf", "jsonld", "tsv", "csv", "txt"])
-)
+SUFFIXES = ("ttl", "nt", "trig", "rdf", "jsonld", "tsv", "csv", "txt", "ofn", "owx", "omn", "obo", "json")
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=200), suffix=st.sampled_from(SUFFIXES))
 def test_any_bytes_give_triples_or_an_input_error(
     content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

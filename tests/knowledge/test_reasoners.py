@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,7 +242,9 @@ def test_el_is_complete_on_random_el_ontologies(tmp_path: Path) -> None:
     @settings(max_examples=200, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(strategy)
     def collect(ontology: list[tuple[object, ...]]) -> None:
-        text = "\n".join(axiom for axiom in map(written, ontology) if ":i " not in axiom and "Chain" not in axiom)
+        # Not what HermiT's parser refuses: a class that is disjoint with itself.
+        proper = [axiom for axiom in ontology if axiom[0] != "disjoint" or axiom[1] != axiom[2]]
+        text = "\n".join(axiom for axiom in map(written, proper) if ":i " not in axiom and "Chain" not in axiom)
         # One contradiction would be one for all of them.
         if "owl:Thing rdfs:subClassOf" not in text:
             texts.append(text)
@@ -250,7 +253,7 @@ def test_el_is_complete_on_random_el_ontologies(tmp_path: Path) -> None:
     path = tmp_path / "o.ttl"
     declared = " ".join(f":X{n}{name} a owl:Class ." for n in range(len(texts)) for name in CLASSES)
     declared += " ".join(f":X{n}{name} a owl:ObjectProperty ." for n in range(len(texts)) for name in "rs")
-    parts = [__import__("re").sub(r"(?<=\s):(?=[ABCrs]\b)", f":X{n}", f" {text} ") for n, text in enumerate(texts)]
+    parts = [re.sub(r"(?<=\s):(?=[ABCrs]\b)", f":X{n}", f" {text} ") for n, text in enumerate(texts)]
     kept = []
     for part in parts:  # those that are consistent by themselves
         path.write_text(PREFIXES + " :K rdfs:subClassOf owl:Thing . " + part)

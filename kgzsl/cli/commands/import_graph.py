@@ -51,6 +51,12 @@ def import_graph(
     ] = None,
     relation: Annotated[str | None, typer.Option(help="The relation of all rows, for a table without one.")] = None,
     base: Annotated[str | None, typer.Option(help="The IRI that relative IRIs are resolved against.")] = None,
+    imports: Annotated[
+        str, typer.Option(help="What an ontology imports: none, local (by the catalogue), fetch (from the network).")
+    ] = "none",
+    catalogue: Annotated[
+        Path | None, typer.Option(help="An XML catalogue (catalog-v001.xml), or a folder that holds one.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -74,6 +80,8 @@ def import_graph(
             columns=None if columns is None else [part.strip() for part in columns.split(",")],
             relation=relation,
             base=base,
+            imports=imports,
+            catalogue=catalogue,
             progress=progress,
         )
     graph.save(out)

@@ -15,6 +15,7 @@ from kgzsl.knowledge.readers.source import ByteSource
 
 __all__ = ["OboLine", "Stanza", "obo_stanzas", "split_quoted", "unescape", "xrefs"]
 
+_MAX_CONTINUED = 10_000
 _ESCAPES = {"n": "\n", "t": "\t", "W": " "}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TAG = re.compile(r"([^\s:][^:]*?)\s*:(?:\s+|$)")
@@ -121,6 +122,13 @@ def _logical_lines(source: ByteSource) -> Iterator[tuple[int, str]]:
             ) from error
         if not held:
             start = number
+        elif number - start > _MAX_CONTINUED:
+            raise InputError(
+                f"a line goes on over more than {_MAX_CONTINUED:,} lines",
+                file=source.path,
+                place=f"line {start}",
+                remedy="look at the backslashes at the ends of its lines",
+            )
         if text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:
             held += text[:-1]
             continue

@@ -160,6 +160,11 @@ def _parse(text: str, format_name: str, path: Path) -> Any:
         return pyhornedowl.open_ontology_from_string(text, _SERIALIZATIONS[format_name])
     except (ValueError, RuntimeError, OverflowError) as error:
         raise _explain(str(error), format_name, path) from error
+    except BaseException as error:
+        # A panic of the library is no Exception, and must not end the program.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _explain(f"the parser gave up ({error})", format_name, path) from error
 
 
 def _explain(message: str, format_name: str, path: Path) -> InputError:
