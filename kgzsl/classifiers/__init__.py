@@ -9,15 +9,19 @@ from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
+from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
 from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.loki import Loki
 from kgzsl.classifiers.loki_classifier import LokiClassifier
+from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.propagation import Hypergraph
 from kgzsl.classifiers.registry import classifiers, make
+from kgzsl.classifiers.relevance import class_relevance, relevance, row_relevance
+from kgzsl.classifiers.retrieval import k_means, normalised_mutual_information, recall_at_k
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.self_training import SelfTraining, balanced_pseudo_labels
 from kgzsl.classifiers.sje import SJE
@@ -35,9 +39,11 @@ __all__ = [
     "ConSE",
     "CosmoGate",
     "DeViSE",
+    "EvidentialHead",
     "Hypergraph",
     "Loki",
     "LokiClassifier",
+    "MetricMapping",
     "MultiViewCCA",
     "MultiViewPropagation",
     "NearestPrior",
@@ -47,9 +53,15 @@ __all__ = [
     "SoftmaxClassifier",
     "balanced_pseudo_labels",
     "calibrated_stacking",
+    "class_relevance",
     "classifiers",
     "fuse",
+    "k_means",
     "make",
+    "normalised_mutual_information",
     "opinion_from_evidence",
+    "recall_at_k",
+    "relevance",
+    "row_relevance",
     "smooth_and_mix",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["class_indices", "float_matrix", "row_weights", "rows_per_chunk"]
+__all__ = ["check_finite", "class_indices", "float_matrix", "row_weights", "rows_per_chunk"]
 
 
 def float_matrix(
@@ -64,6 +64,16 @@ def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
     classes, encoded = np.unique(labels, return_inverse=True)
     return classes, encoded.astype(np.int64)
+
+
+def check_finite(learnt: Tensor, owner: str) -> None:
+    """Refuse to go on with weights that a training has blown up.
+
+    Raises:
+        InputError: NaN or infinite values.
+    """
+    if not bool(torch.isfinite(learnt).all()):
+        raise InputError(f"the training of {owner} diverged: its weights are NaN or infinite", remedy="lower lr")
 
 
 def row_weights(sample_weight: Any | None, rows: Tensor) -> Tensor:

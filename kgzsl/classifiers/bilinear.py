@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import row_weights
+from kgzsl.classifiers._inputs import check_finite, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -98,6 +98,7 @@ class Bilinear(PriorClassifier):
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+        check_finite(coef, type(self).__name__)
         self.coef_ = coef.detach()
         return self
 

@@ -12,7 +12,9 @@ from kgzsl.classifiers.cascade import Cascade
 from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
+from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gda import GDA
+from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.sae import SAE
@@ -31,8 +33,10 @@ classifiers: Resolver[Classifier] = Resolver(
         "conse": ConSE,
         "devise": DeViSE,
         "eszsl": ESZSL,
+        "evidential": EvidentialHead,
         "g-acil": AnalyticHead,
         "gda": GDA,
+        "metric": MetricMapping,
         "multi-view": MultiViewPropagation,
         "nearest-prior": NearestPrior,
         "sae": SAE,
