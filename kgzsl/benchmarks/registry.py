@@ -10,7 +10,12 @@ from kgzsl.errors import InputError, nearest
 __all__ = ["names", "run"]
 
 # Module of each benchmark; imported when it is asked for. Its ``run(device=..., **options)`` returns the report.
-_MODULES = {"generator": "kgzsl.benchmarks.generator", "propagation": "kgzsl.benchmarks.propagation"}
+_MODULES = {
+    "import": "kgzsl.benchmarks.import_graph",
+    "import-large": "kgzsl.benchmarks.import_large",
+    "generator": "kgzsl.benchmarks.generator",
+    "propagation": "kgzsl.benchmarks.propagation",
+}
 
 
 def names() -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 __all__ = ["Ids", "TripleBuilder", "Triples", "literal_key", "split_literal"]
 
 IntArray = npt.NDArray[np.int32]
+_LARGE = 1 << 20
 
 
 class Ids(dict[str, int]):
@@ -138,6 +139,7 @@ class TripleBuilder:
         self.quoted: dict[tuple[int, int, int], int] = {}
         self.codes = array("i")
         self._blocks: list[IntArray] = []
+        self._loose = 0
         self.notes: list[str] = []
         self.prefixes: dict[str, str] = {}
 
@@ -168,9 +170,16 @@ class TripleBuilder:
     def extend(self, codes: Iterable[int]) -> None:
         """Add many triples, three codes each, in one sweep."""
         self._close_block()
-        block = np.fromiter(codes, np.int32)
-        if len(block):
-            self._blocks.append(block)
+        block = codes if isinstance(codes, np.ndarray) else np.fromiter(codes, np.int32)
+        if not len(block):
+            return
+        self._blocks.append(block)
+        self._loose += len(block)
+        if self._loose >= _LARGE:
+            # Many small arrays would leave holes in memory that nothing else fits into.
+            large = sum(len(one) >= _LARGE for one in self._blocks)
+            self._blocks[large:] = [np.concatenate(self._blocks[large:])]
+            self._loose = 0
 
     def _close_block(self) -> None:
         if self.codes:

@@ -89,20 +89,45 @@ def _values(context: Context, rows: npt.NDArray[np.int64]) -> None:
         table[list(kinds)] = list(kinds.values())
         out.add_texts(triples.subjects[kept], table[triples.predicates[kept]], triples.objects[kept])
         ledger.used("Text", axioms=len(kept), triples=len(kept), texts=len(kept))
-    annotation = _annotation_properties(context)
-    for row in rows[~untyped[where]].tolist() if len(rows) else ():
-        predicate, key = int(triples.predicates[row]), triples.terms[triples.objects[row]]
-        datatype = split_literal(key)[2] or ""
+    if len(rows):
+        typed = ~untyped[where]
+        _numbers(context, rows[typed], literals, where[typed])
+
+
+def _numbers(
+    context: Context, rows: npt.NDArray[np.int64], literals: npt.NDArray[np.int32], where: npt.NDArray[np.int64]
+) -> None:
+    """Weights from typed values; ``literals[where]`` are the objects of ``rows``. Each distinct value is read once."""
+    triples, out, ledger = context.triples, context.out, context.out.ledger
+    values = np.full(len(literals), np.nan)
+    denied = np.zeros(len(literals), bool)
+    for place in np.unique(where).tolist():
+        key = triples.terms[literals[place]]
         number = number_of(key)
-        if number is None:
-            ledger.dropped("Value", f"a value of type {datatype.rpartition('#')[2]}", 1, 1)
-        elif predicate in annotation:
-            ledger.dropped("Value", "a number in an annotation", 1, 1)
-        elif not number and datatype.endswith("#boolean"):
-            ledger.dropped("Value", "false: a negative statement", 1, 1)
-        else:
-            out.add(int(triples.subjects[row]), triples.terms[predicate], predicate, number)
-            ledger.used("Number", triples=1, edges=1)
+        if number is not None:
+            values[place] = number
+            denied[place] = not number and (split_literal(key)[2] or "").endswith("#boolean")
+    weights = values[where]
+    unread = np.isnan(weights)
+    for place, count in zip(*np.unique(where[unread], return_counts=True), strict=True):
+        datatype = split_literal(triples.terms[literals[place]])[2] or ""
+        ledger.dropped("Value", f"a value of type {datatype.rpartition('#')[2]}", int(count), int(count))
+    predicates = triples.predicates[rows]
+    annotated = ~unread & np.isin(predicates, list(_annotation_properties(context)))
+    negative = ~unread & ~annotated & denied[where]
+    ledger.dropped("Value", "a number in an annotation", int(annotated.sum()), int(annotated.sum()))
+    ledger.dropped("Value", "false: a negative statement", int(negative.sum()), int(negative.sum()))
+    kept = ~(unread | annotated | negative)
+    if not kept.any():
+        return
+    rows, predicates, weights = rows[kept], predicates[kept], weights[kept].astype(np.float32)
+    present, first, which = np.unique(predicates, return_index=True, return_inverse=True)
+    types = np.empty(len(present), np.int64)
+    for place in np.argsort(first).tolist():
+        types[place] = out.relation(triples.terms[present[place]])
+    shares = weights if bool((weights != 1).any()) else None
+    out.add_many(triples.subjects[rows], types[which.reshape(-1)], predicates, shares)
+    ledger.used("Number", axioms=len(rows), triples=len(rows), edges=len(rows))
 
 
 def _annotation_properties(context: Context) -> set[int]:

@@ -33,8 +33,11 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
     Raises:
         InputError: The text is not of that format; names the line and column.
     """
-    import pyoxigraph
+    if format_name == "n-triples" and not options.lenient:
+        from kgzsl.knowledge.readers.ntriples import read_ntriples
 
+        read_ntriples(source, builder, lambda stream: _parse(stream, source.path, format_name, builder, options))
+        return
     stream: Any = source
     if format_name == "rdf/xml":
         from kgzsl.knowledge.readers.xml_guard import guard_xml
@@ -43,24 +46,30 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
         stream = AttributeLines(guard_xml(source))
     if options.lenient:
         builder.notes.append("IRIs were taken as they stand, without a check")
-    base = options.base if options.base is not None else file_iri(source.path)
+    _parse(stream, source.path, format_name, builder, options)
+
+
+def _parse(stream: Any, path: Path, format_name: str, builder: TripleBuilder, options: ReadOptions) -> None:
+    import pyoxigraph
+
+    base = options.base if options.base is not None else file_iri(path)
     try:
         parser = pyoxigraph.parse(stream, rdf_format(format_name), base_iri=base, lenient=options.lenient)
         builder.prefixes.update(_prefixes(parser))
         intern_quads(parser, builder, canonical_xml=format_name == "rdf/xml")
         builder.prefixes.update(_prefixes(parser))
     except SyntaxError as error:
-        raise _explain(error, _line(error, stream, source.path, options), source.path, format_name) from error
+        raise _explain(error, _line(error, stream, path, options), path, format_name) from error
     except MemoryError as error:
         raise InputError(
             f"one statement, comment or text is longer than the parser can hold ({error})",
-            file=source.path,
+            file=path,
             remedy="shorten it: a class graph has no use for a text of 16 megabytes",
         ) from error
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(str(error), file=source.path, remedy="check the base IRI") from error
+        raise InputError(str(error), file=path, remedy="check the base IRI") from error
 
 
 def intern_quads(quads: Iterable[pyoxigraph.Quad], builder: TripleBuilder, *, canonical_xml: bool = False) -> None:
