@@ -1,4 +1,4 @@
-"""Ten million triples from a compressed file: what :mod:`kgzsl.benchmarks.import_graph` measures, at the size of a dump."""
+"""Ten million triples from a compressed file: :mod:`kgzsl.benchmarks.import_graph` at the size of a dump."""
 
 from __future__ import annotations
 
