@@ -10,6 +10,7 @@ from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
 from kgzsl.classifiers.evidential_head import EvidentialHead
+from kgzsl.classifiers.gated_experts import Calibration, GatedExperts, calibrate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
 from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.loki import Loki
@@ -34,12 +35,14 @@ __all__ = [
     "SAE",
     "SJE",
     "AnalyticHead",
+    "Calibration",
     "Cascade",
     "Classifier",
     "ConSE",
     "CosmoGate",
     "DeViSE",
     "EvidentialHead",
+    "GatedExperts",
     "Hypergraph",
     "Loki",
     "LokiClassifier",
@@ -52,6 +55,7 @@ __all__ = [
     "SelfTraining",
     "SoftmaxClassifier",
     "balanced_pseudo_labels",
+    "calibrate",
     "calibrated_stacking",
     "class_relevance",
     "classifiers",

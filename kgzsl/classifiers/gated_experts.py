@@ -1,0 +1,251 @@
+"""An expert for seen classes and one for unseen classes, made into one by a gate that a validation fold has taught."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking
+from kgzsl.errors import InputError
+
+__all__ = ["Calibration", "GatedExperts", "calibrate"]
+
+_GATES = ("none", "stacking", "cosmo", "auto")
+
+
+class Calibration(NamedTuple):
+    """The best bias on unseen classes for some scores, and what it reaches there; accuracies are in [0, 1].
+
+    Args:
+        bias: Added to the scores of unseen classes: the middle of the best plateau that lies nearest to 0.
+        seen: Per-class accuracy on rows of seen classes, among all classes.
+        unseen: The same on rows of unseen classes.
+        harmonic: Their harmonic mean: what was made as large as possible.
+        area: Under seen against unseen accuracy over all biases (AUSUC).
+    """
+
+    bias: float
+    seen: float
+    unseen: float
+    harmonic: float
+    area: float
+
+
+def calibrate(scores: Any, labels: Any, unseen_mask: Any) -> Calibration:
+    """Choose the bias of calibrated stacking exactly, trying every bias at which an answer changes.
+
+    Chao et al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning" (ECCV 2016). Give validation rows:
+    on test rows this is an oracle.
+
+    Args:
+        scores: [N, C], finite.
+        labels: int [N], columns of ``scores``.
+        unseen_mask: bool [C].
+
+    Raises:
+        InputError: Rows of one kind only, or shapes that do not fit.
+    """
+    mask = np.asarray(torch.as_tensor(unseen_mask).cpu(), dtype=bool)
+    table = float_matrix(scores, "scores", columns=len(mask), dtype=torch.float64).cpu().numpy()
+    truth = _columns(labels, len(table), len(mask))
+    new = mask[truth]
+    if new.all() or not new.any():
+        raise InputError("calibration needs rows of seen and of unseen classes", remedy="hold some seen classes out")
+    known, novel = np.flatnonzero(~mask), np.flatnonzero(mask)
+    best_known, best_novel = known[table[:, known].argmax(axis=1)], novel[table[:, novel].argmax(axis=1)]
+    line = np.arange(len(table))
+    flip = table[line, best_known] - table[line, best_novel]
+    kinds = np.where(new, len(np.unique(truth[new])), len(np.unique(truth[~new])))
+    weight = 1.0 / (np.bincount(truth)[truth] * kinds)
+    points, index = np.unique(flip, return_inverse=True)
+    lost = np.bincount(index, weights=np.where(~new & (best_known == truth), weight, 0.0), minlength=len(points))
+    won = np.bincount(index, weights=np.where(new & (best_novel == truth), weight, 0.0), minlength=len(points))
+    seen = np.concatenate([lost[::-1].cumsum()[::-1], [0.0]])
+    unseen = np.concatenate([[0.0], won.cumsum()])
+    margin = max(1.0, float(np.abs(points).max()) * 1e-3)
+    bias = np.concatenate([[points[0] - margin], points[:-1] + np.diff(points) / 2, [points[-1] + margin]])
+    total = seen + unseen
+    harmonic = np.divide(2 * seen * unseen, total, out=np.zeros_like(total), where=total > 0)
+    best = np.flatnonzero(harmonic >= harmonic.max() - 1e-12)
+    at = best[np.abs(bias[best]).argmin()]
+    area = float(((seen[1:] + seen[:-1]) / 2 * np.diff(unseen)).sum())
+    return Calibration(float(bias[at]), float(seen[at]), float(unseen[at]), float(harmonic[at]), area)
+
+
+class GatedExperts:
+    """One table of scores from two experts' tables, by a rule that was fitted on a validation fold.
+
+    Args:
+        gate: ``"none"`` puts the experts' scores side by side; ``"stacking"`` adds a bias to unseen classes
+            (:func:`calibrate`); ``"cosmo"`` mixes by P(unseen | x) with adaptive confidence smoothing
+            (:class:`CosmoGate`) and then adds a bias; ``"auto"`` takes whichever of these, and of the experts' raw or
+            log-softmax scores, has the largest harmonic mean on the fold.
+        smoothing: Of COSMO: ``"adaptive"``, ``"constant"`` or ``"none"``.
+        share: Whether the experts' scores are made log-probabilities over their own classes first, so that experts of
+            different scales can stand side by side; ``"auto"`` tries both. COSMO always does so.
+        top: Of :class:`CosmoGate`.
+        temperatures: Of :class:`CosmoGate`.
+
+    Attributes:
+        gate_: The rule that is used: ``"none"``, ``"stacking"`` or ``"cosmo"``.
+        share_: Whether log-probabilities are used.
+        bias_: Added to the (log-)scores of unseen classes.
+        figures_: What each rule that was tried reaches on the fold: rule -> :class:`Calibration` (at its bias).
+    """
+
+    gate_: str
+    share_: bool
+    bias_: float
+
+    def __init__(
+        self,
+        gate: str = "cosmo",
+        smoothing: str = "adaptive",
+        share: bool | str = "auto",
+        top: int = 3,
+        temperatures: tuple[float, ...] = (1.0, 3.0),
+    ) -> None:
+        self.gate = gate
+        self.smoothing = smoothing
+        self.share = share
+        self.top = top
+        self.temperatures = tuple(temperatures)
+
+    def fit(self, seen_scores: Any, zero_shot_scores: Any, labels: Any, unseen_mask: Any) -> GatedExperts:
+        """Fit the rule where some seen classes play the unseen ones.
+
+        Neither expert may have been trained on these rows, and the zero-shot expert on none of the classes that play
+        the unseen ones. The bias after COSMO is chosen on gates that did not see the row they judge (two folds).
+
+        Args:
+            seen_scores: [N, C] of the seen expert; columns of unseen classes are not looked at.
+            zero_shot_scores: [N, C] of the zero-shot expert; columns of seen classes are not looked at.
+            labels: int [N], columns.
+            unseen_mask: bool [C], the classes that play the unseen ones.
+
+        Raises:
+            InputError: Rows of one kind only, shapes that do not fit, an unknown option.
+        """
+        if self.gate not in _GATES:
+            raise InputError(f"gate is {self.gate!r}", remedy=f"choose {', '.join(_GATES)}")
+        if self.share not in (True, False, "auto"):
+            raise InputError(f"share is {self.share!r}", remedy="choose True, False or auto")
+        seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
+        truth = _columns(labels, len(seen), len(mask))
+        shares = (False, True) if self.share == "auto" else (bool(self.share),)
+        self.figures_: dict[str, Calibration] = {}
+        rules: dict[str, tuple[str, bool]] = {}
+        if self.gate in ("none", "stacking", "auto"):
+            for share in shares:
+                name = "stacking" + (" of log-probabilities" if share else "")
+                rules[name] = ("stacking", share)
+                self.figures_[name] = calibrate(_side_by_side(seen, novel, mask, share), truth, mask)
+        if self.gate in ("cosmo", "auto"):
+            is_unseen = mask.cpu().numpy()[truth]
+            self.cosmo_ = self._new_gate().fit(seen, novel, mask, is_unseen)
+            judged = self._out_of_fold(seen, novel, mask, truth, is_unseen)
+            rules["cosmo"] = ("cosmo", True)
+            self.figures_["cosmo"] = calibrate(judged, truth, mask)
+        best = max(self.figures_, key=lambda name: self.figures_[name].harmonic)
+        self.gate_, self.share_ = rules[best]
+        self.bias_ = self.figures_[best].bias
+        if self.gate == "none":
+            self.gate_, self.bias_, self.share_ = "none", 0.0, self.share is True
+        return self
+
+    def combine(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
+        """Scores float32 [N, C] of both groups of classes together; the best one is the answer.
+
+        The classes, and how many there are of each group, may be others than in the fold.
+        """
+        if not hasattr(self, "gate_"):
+            raise InputError("these GatedExperts are not fitted", remedy="call fit with a validation fold first")
+        seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
+        if self.gate_ == "cosmo":
+            table = _log(self.cosmo_.mix(seen, novel, mask, smoothing=self.smoothing))
+        else:
+            table = _side_by_side(seen, novel, mask, self.share_)
+        return calibrated_stacking(table, mask, self.bias_)
+
+    def predict_unseen(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
+        """P(unseen | x), [N]: the COSMO gate's, else the share of unseen classes in a softmax over the combination."""
+        table = self.combine(seen_scores, zero_shot_scores, unseen_mask)
+        if self.gate_ == "cosmo":
+            return self.cosmo_.predict_unseen(seen_scores, zero_shot_scores, unseen_mask)
+        mask = torch.as_tensor(unseen_mask, dtype=torch.bool, device=table.device)
+        return table.softmax(dim=1)[:, mask].sum(dim=1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was fitted, as tensors and plain values."""
+        if not hasattr(self, "gate_"):
+            raise InputError("these GatedExperts are not fitted", remedy="call fit first")
+        state: dict[str, Any] = {"gate": self.gate_, "share": self.share_, "bias": self.bias_}
+        if self.gate_ == "cosmo":
+            state |= {"mean": self.cosmo_.mean_, "scale": self.cosmo_.scale_, "weights": self.cosmo_.weights_}
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> GatedExperts:
+        """Take over what :meth:`state_dict` gave."""
+        self.gate_, self.share_, self.bias_ = str(state["gate"]), bool(state["share"]), float(state["bias"])
+        if self.gate_ == "cosmo":
+            self.cosmo_ = self._new_gate()
+            self.cosmo_.mean_, self.cosmo_.scale_ = state["mean"], state["scale"]
+            self.cosmo_.weights_ = state["weights"]
+        return self
+
+    def _new_gate(self) -> CosmoGate:
+        return CosmoGate(self.top, self.temperatures)
+
+    def _out_of_fold(self, seen: Tensor, novel: Tensor, mask: Tensor, truth: np.ndarray, new: np.ndarray) -> Tensor:
+        """Log of the mixture for each row, by a gate fitted on the other half of the rows of every class."""
+        order = np.argsort(truth, kind="stable")
+        half = np.zeros(len(truth), dtype=bool)
+        half[order[::2]] = True  # every second row of each class
+        result = torch.empty_like(seen)
+        for part in (half, ~half):
+            rows, others = torch.from_numpy(part), torch.from_numpy(~part)
+            both = new[~part].any() and not new[~part].all()
+            gate = self._new_gate().fit(seen[others], novel[others], mask, new[~part]) if both else self.cosmo_
+            if part.any():
+                result[rows] = _log(gate.mix(seen[rows], novel[rows], mask, smoothing=self.smoothing))
+        return result
+
+
+def _tables(seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor, Tensor]:
+    mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+    if bool(mask.all()) or not bool(mask.any()):
+        raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one group of classes")
+    tables = []
+    for scores, other, name in ((seen, mask, "seen_scores"), (zero_shot, ~mask, "zero_shot_scores")):
+        scores = torch.as_tensor(scores)
+        # An expert may say -inf, or anything, about classes that are not its own.
+        tables.append(float_matrix(scores.masked_fill(other.to(scores.device), 0.0), name, columns=len(mask)))
+    if len(tables[0]) != len(tables[1]):
+        raise InputError(f"{len(tables[0])} rows of the seen expert for {len(tables[1])} of the zero-shot expert")
+    return tables[0], tables[1].to(tables[0].device), mask.to(tables[0].device)
+
+
+def _side_by_side(seen: Tensor, novel: Tensor, mask: Tensor, share: bool) -> Tensor:
+    if share:
+        seen = seen.masked_fill(mask, -torch.inf).log_softmax(dim=1)
+        novel = novel.masked_fill(~mask, -torch.inf).log_softmax(dim=1)
+    return torch.where(mask, novel, seen)
+
+
+def _log(shares: Tensor) -> Tensor:
+    return shares.clamp_min(torch.finfo(shares.dtype).tiny).log()
+
+
+def _columns(labels: Any, rows: int, classes: int) -> np.ndarray:
+    truth = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
+    if truth.shape != (rows,) or truth.dtype.kind not in "iu":
+        raise InputError(
+            f"labels of the shape {truth.shape} for {rows} rows", remedy="give the column of each row's class"
+        )
+    if truth.min() < 0 or truth.max() >= classes:
+        raise InputError(f"a label lies outside 0..{classes - 1}", remedy="labels are columns of the scores")
+    return truth.astype(np.int64)
