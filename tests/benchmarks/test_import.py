@@ -58,6 +58,6 @@ def test_memory_for_a_triple(tmp_path: Path) -> None:
     """120 bytes for a triple beyond the distinct strings, at a size where the fixed costs no longer show."""
     path = tmp_path / "x.nt"
     with path.open("wb") as file:
-        import_graph.write_triples(file, 400_000)
+        import_graph.write_triples(file, 1_000_000)
     found = import_graph.measure_memory(path)
     assert 0 < found["bytes_per_triple"] < 120
