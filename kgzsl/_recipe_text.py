@@ -78,7 +78,7 @@ def apply_overrides(content: Mapping[str, Any], overrides: Sequence[str], marks:
     Raises:
         InputError: A setting without ``=``, with a broken value, or into a list entry that is not there.
     """
-    result = _copied(content)
+    result: dict[str, Any] = _copied(content)
     for setting in overrides:
         name, found, text = setting.partition("=")
         place = f"--set {setting}"
@@ -99,10 +99,11 @@ def apply_overrides(content: Mapping[str, Any], overrides: Sequence[str], marks:
 
 def _assign(target: dict[str, Any], keys: list[str], value: Any, place: str) -> tuple[str | int, ...]:
     here: Any = target
+    inner: Any
     path: list[str | int] = []
     for position, key in enumerate(keys):
         last = position == len(keys) - 1
-        step: str | int = _entry(here, key, place) if isinstance(here, list) else key
+        step: Any = _entry(here, key, place) if isinstance(here, list) else key
         path.append(step)
         if last:
             here[step] = value
