@@ -17,6 +17,7 @@ COMMANDS = [
     "demo",
     "import",
     "info",
+    "audit",
     "priors",
     "pack",
     "run",

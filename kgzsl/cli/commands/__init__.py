@@ -2,6 +2,7 @@
 
 from kgzsl.cli.commands import (
     add_class,
+    audit,
     bench,
     datasets,
     demo,
@@ -21,6 +22,7 @@ ALL = (
     demo.add,
     import_graph.add,
     info.add,
+    audit.add,
     priors.add,
     pack.add,
     run.add,

@@ -1,0 +1,99 @@
+"""``kgzsl audit``: what may go wrong with a class graph or a data set, before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kgzsl.cli.console import Console
+from kgzsl.cli.options import JsonOption, QuietOption
+from kgzsl.errors import InputError
+
+__all__ = ["add"]
+
+_Names = Annotated[Path | None, typer.Option(help="A file of class names, one a line.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "audit",
+        short_help="What may go wrong with a graph or data set.",
+        epilog="Example: kgzsl audit zoo.ttl --seen seen.txt --unseen unseen.txt --backbone imagenet-1k",
+    )(audit_thing)
+
+
+def audit_thing(
+    thing: Annotated[str, typer.Argument(metavar="GRAPH|DATASET", help="A graph, an ontology, or a data set's name.")],
+    graph: Annotated[str | None, typer.Option(help="The class graph of a data set, where it has none.")] = None,
+    classes: _Names = None,
+    seen: _Names = None,
+    unseen: _Names = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="What the features' backbone was trained on: imagenet-1k, or a file of labels.")
+    ] = None,
+    wordnet: Annotated[Path | None, typer.Option(help="The folder of WordNet 3.0, to check wnids against.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with status 2 if something serious is found.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Look for classes without text or edges, near-duplicates, wrong wnids, cycles, contradictions and leaks."""
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.knowledge.audit import audit
+    from kgzsl.knowledge.label_lists import read_labels
+    from kgzsl.knowledge.sources.wordnet import read_wordnet
+
+    console = Console(as_json=as_json, quiet=quiet)
+    names = {"classes": _read(classes), "seen": _read(seen), "unseen": _read(unseen)}
+    source, data = _source(thing, graph)
+    mapping = None
+    if data is not None:
+        names = {key: value if value is not None else _of(data, key) for key, value in names.items()}
+    labels = None if backbone is None else read_labels(backbone)
+    reference = None if wordnet is None else read_wordnet(wordnet)
+    found = audit(ClassGraph.read(source), **names, mapping=mapping, labels=labels, wordnet=reference)
+    console.result({"source": str(source), **found.to_dict()}, [f"{source}:", *found.lines()])
+    if strict and found.serious:
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in found.serious))
+        raise InputError(f"{len(found.serious)} serious findings ({kinds})", file=thing, remedy="see above")
+
+
+def _source(thing: str, graph: str | None) -> tuple[str, Any]:
+    """(what to read as a graph, the data set or None)."""
+    if Path(thing).is_file() or thing.startswith("store:"):
+        return thing, None
+    from kgzsl import datasets
+
+    try:
+        data = datasets.load(thing)
+    except InputError:
+        if Path(thing).is_dir():
+            return thing, None
+        raise
+    source = graph or data.graph_source
+    if source is None:
+        raise InputError(f"{data.name} has no class graph of its own", remedy="give one with --graph")
+    return str(source), data
+
+
+def _of(data: Any, key: str) -> list[str] | None:
+    """Classes of an image data set, relations of a knowledge graph."""
+    if key == "classes":
+        return None
+    if hasattr(data, "class_names"):
+        return list(data.seen_names if key == "seen" else data.unseen_names)
+    return list(data.names_of(data.seen_relations if key == "seen" else data.unseen_relations))
+
+
+def _read(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        raise InputError("there is no such file", file=path, remedy="give a file with one class name a line")
+    names = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    names = [name for name in names if name and not name.startswith("#")]
+    if not names:
+        raise InputError("there is no name in it", file=path, remedy="write one class name a line")
+    return names
