@@ -10,7 +10,7 @@ from kgzsl.knowledge.projection.context import Context
 from kgzsl.knowledge.projection.structure import STRUCTURAL
 from kgzsl.knowledge.projection.unfold import number_of
 from kgzsl.knowledge.triples import split_literal
-from kgzsl.knowledge.vocabulary import DOCUMENTATION, OWL, RDF, RDF_TYPE, RDFS, TEXT_PROPERTIES
+from kgzsl.knowledge.vocabulary import DOCUMENTATION, OWL, RDF, RDF_TYPE, RDFS, SKOS, TEXT_PROPERTIES
 
 __all__ = ["project_facts"]
 
@@ -66,6 +66,18 @@ def _relations(context: Context, rows: npt.NDArray[np.int64]) -> None:
     if len(kept):
         out.add_many(triples.subjects[kept], number[triples.predicates[kept]], triples.objects[kept], distinct=True)
         out.ledger.used("Relation", axioms=len(kept), triples=len(kept), edges=len(kept))
+        _broader(context, kept)
+
+
+def _broader(context: Context, rows: npt.NDArray[np.int64]) -> None:
+    """``a narrower b`` is ``b broader a`` (SKOS, section 8.4): either of them makes a hierarchy."""
+    triples, out = context.triples, context.out
+    for down, up in (("narrower", "broader"), ("narrowerTransitive", "broaderTransitive")):
+        here = rows[triples.predicates[rows] == triples.predicate(SKOS + down)]
+        if len(here):
+            relation = np.full(len(here), out.relation(SKOS + up))
+            out.add_many(triples.objects[here], relation, triples.subjects[here])
+            out.ledger.used("Relation", axioms=0, edges=len(here))
 
 
 def _values(context: Context, rows: npt.NDArray[np.int64]) -> None:
