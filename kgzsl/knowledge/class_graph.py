@@ -108,7 +108,8 @@ class ClassGraph:
         Args:
             source: A path (``.ttl .nt .nq .trig .rdf .owl .ofn .owx .omn .obo .jsonld .csv .tsv .txt``, OBO graphs in
                 ``.json``, and ``.gz .bz2 .xz .zst`` of them; a graph saved by :meth:`save`; a folder of triples with
-                ``entities.dict``), a list of paths that make one graph, a networkx graph, or an rdflib graph.
+                ``entities.dict``; WordNet's folder, a ``conceptnet-assertions`` file), ``store:DIR`` for an Oxigraph
+                store, a list of paths that make one graph, a networkx graph, or an rdflib graph.
             format: The format, where the name of the file does not tell.
             projection: ``owl2vec`` (edges between named things), ``taxonomy`` (only what leads upwards), ``w3c``
                 (the triples).
