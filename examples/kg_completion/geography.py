@@ -1,6 +1,6 @@
 """Completes relations of a world geography that no training triple shows, from what the ontology says about them.
 
-Run from anywhere, no download needed; about half a minute:
+Run from anywhere, no download needed:
 
     python examples/kg_completion/geography.py
 """

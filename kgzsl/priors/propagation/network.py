@@ -22,7 +22,7 @@ class PropagationLayer(nn.Module):
     """``sum_k a_k A_k X W + b`` with fixed sparse matrices A_k.
 
     One matrix is the layer of Kipf and Welling (ICLR 2017); several, with learnt weights, the distance groups of DGP
-    (Kampffmeyer et al., CVPR 2019, equation 5: a = softmax).
+    (Kampffmeyer et al., CVPR 2019: a = softmax).
 
     Args:
         inputs: Width of X.

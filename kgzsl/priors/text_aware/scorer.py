@@ -21,7 +21,7 @@ TERMS = ("structure", "text", "cross", "sum")
 class TextAwareScorer(TripleScorer):
     """The mean of ``-||h + r - t||`` over the ways in which head and tail can be represented.
 
-    Geng et al., "OntoZSL: Ontology-enhanced Zero-shot Learning" (WWW 2021), section 4.1: TransE over structural vectors
+    Geng et al., "OntoZSL: Ontology-enhanced Zero-shot Learning" (WWW 2021): TransE over structural vectors
     s and projected text vectors t of one space, ``f = f(s,s) + f(t,t) + f(s,t) + f(t,s) + f(s+t,s+t)`` with one vector
     per relation. Here it is their mean, so that a margin means the same as for TransE.
 
