@@ -14,7 +14,21 @@ from kgzsl.cli.console import Console
 from kgzsl.cli.options import JsonOption, QuietOption
 from kgzsl.errors import InputError
 
-__all__ = ["add"]
+__all__ = ["READING", "add"]
+
+#: Arguments of ``ClassGraph.read`` that are options of this command.
+READING = (
+    "format",
+    "header",
+    "columns",
+    "relation",
+    "base",
+    "lenient",
+    "imports",
+    "catalogue",
+    "reasoning",
+    "projection",
+)
 
 
 def add(app: typer.Typer) -> None:
@@ -51,6 +65,7 @@ def import_graph(
     ] = None,
     relation: Annotated[str | None, typer.Option(help="The relation of all rows, for a table without one.")] = None,
     base: Annotated[str | None, typer.Option(help="The IRI that relative IRIs are resolved against.")] = None,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Take IRIs that break the rules as they stand.")] = False,
     imports: Annotated[
         str, typer.Option(help="What an ontology imports: none, local (by the catalogue), fetch (from the network).")
     ] = "none",
@@ -61,6 +76,7 @@ def import_graph(
     quiet: QuietOption = False,
 ) -> None:
     """Read an ontology or a knowledge graph into a class graph, and say what was and was not understood."""
+    from kgzsl.cli.wording import in_options
     from kgzsl.knowledge import ClassGraph
 
     console = Console(as_json=as_json, quiet=quiet)
@@ -69,21 +85,25 @@ def import_graph(
     if header.lower() not in flags:
         raise InputError(f"--header is {header!r}", remedy="give auto, yes or no")
     begun = time.perf_counter()
-    with console.bytes_read(sources[0].name) as progress:
-        graph = ClassGraph.read(
-            sources[0] if len(sources) == 1 else list(sources),
-            format,
-            projection=projection,
-            reasoning=None if reasoning == "none" else reasoning,
-            language=language,
-            header=flags[header.lower()],
-            columns=None if columns is None else [part.strip() for part in columns.split(",")],
-            relation=relation,
-            base=base,
-            imports=imports,
-            catalogue=catalogue,
-            progress=progress,
-        )
+    try:
+        with console.bytes_read(sources[0].name) as progress:
+            graph = ClassGraph.read(
+                sources[0] if len(sources) == 1 else list(sources),
+                format,
+                projection=projection,
+                reasoning=None if reasoning == "none" else reasoning,
+                language=language,
+                header=flags[header.lower()],
+                columns=None if columns is None else [part.strip() for part in columns.split(",")],
+                relation=relation,
+                base=base,
+                lenient=lenient,
+                imports=imports,
+                catalogue=catalogue,
+                progress=progress,
+            )
+    except InputError as error:
+        raise in_options(error, READING) from None
     graph.save(out)
     seconds = time.perf_counter() - begun
     console.result(_values(graph, out, seconds), _lines(graph, out, seconds))
@@ -140,6 +160,8 @@ def account_lines(account: Any, *, most: int = 40) -> list[str]:
         lines.append(f"{account.duplicates:,} triples came twice")
     if account.merged:
         lines.append(f"{account.merged:,} edges came from several axioms and are counted once")
+    if account.left_out:
+        lines.append(f"{account.left_out:,} edges are left out: the projection keeps only what leads upwards")
     return [*lines, *account.notes]
 
 

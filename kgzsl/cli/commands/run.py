@@ -11,6 +11,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import JsonOption, QuietOption, SetOption
+from kgzsl.errors import InputError
 
 __all__ = ["add"]
 
@@ -49,8 +50,10 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Run a recipe, with all its controls, into a folder with a report."""
+    from kgzsl.cli.commands.import_graph import READING
     from kgzsl.cli.execution import execute, read_recipe
     from kgzsl.cli.recipes import find_recipe
+    from kgzsl.cli.wording import in_options
 
     console = Console(as_json=as_json, quiet=quiet)
     found = read_recipe(
@@ -65,6 +68,8 @@ def run(
         result, folder = execute(
             found, out, console, resume=resume, overwrite=overwrite, parquet=parquet, command=context.obj
         )
+    except InputError as error:
+        raise in_options(error, READING, " (options of kgzsl import, whose graph a recipe takes too)") from None
     except KeyboardInterrupt:
         again = [word for word in context.obj if word not in ("--resume", "--overwrite")]
         hint = shlex.join([*again, "--resume"])
