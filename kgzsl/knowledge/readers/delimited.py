@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.readers.options import ReadOptions
@@ -12,7 +14,7 @@ from kgzsl.knowledge.readers.source import ByteSource
 from kgzsl.knowledge.triples import TripleBuilder
 from kgzsl.knowledge.vocabulary import PREFIXES, TEXT_PROPERTIES, WEIGHT, WELL_KNOWN_NAMES, XSD
 
-__all__ = ["read_table", "term_reader"]
+__all__ = ["read_rows", "read_table", "term_reader"]
 
 _HEADERS = {
     "subject": ("subject", "head", "h", "source", "s", "from", "src", "start"),
@@ -23,6 +25,7 @@ _HEADERS = {
 _ROLES = {name: role for role, names in _HEADERS.items() for name in names}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _NT_LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"(?:@([A-Za-z0-9-]+)|\^\^<?([^>\s]+)>?)?$', re.DOTALL)
+_SAMPLE = 2000
 _FIELD_LIMIT = 16 * 2**20
 
 
@@ -47,48 +50,123 @@ def read_table(source: ByteSource, format_name: str, builder: TripleBuilder, opt
     if first is None:
         raise InputError("the file is empty", file=source.path, remedy="give a table with one triple a line")
     has_header = _is_header(first[1]) if options.header == "auto" else options.header
-    columns = _columns(first, has_header, options, source)
-    if not has_header:
-        rows = _chain(first, rows)
-    term = term_reader(builder, {**PREFIXES, **options.prefixes})
-    fixed = None if options.relation is None else term(options.relation, False)
-    subject_at, object_at = columns.index("subject"), columns.index("object")
-    relation_at = columns.index("relation") if "relation" in columns else -1
-    weight_at = columns.index("weight") if "weight" in columns else -1
-    width = len(columns)
-    weight_code = builder.iri(WEIGHT) if weight_at >= 0 else 0
-    reifies = builder.iri("http://www.w3.org/1999/02/22-rdf-syntax-ns#reifies") if weight_at >= 0 else 0
-    literal_relations: dict[str, bool] = {}
-    add = builder.add
-    for number, row in rows:
-        if len(row) != width:
-            if not any(row):
-                continue
-            raise InputError(
-                f"{len(row)} columns where {width} are expected: {_shorten(row)}",
-                file=source.path,
-                place=f"line {number}",
-                remedy="put one triple on each line, or say what the columns hold with columns=",
-            )
-        name = row[relation_at] if relation_at >= 0 else options.relation or ""
-        is_text = literal_relations.get(name)
-        if is_text is None:
-            is_text = literal_relations[name] = _full(name, options) in TEXT_PROPERTIES
-        subject = term(row[subject_at], False)
-        relation = term(name, False, relation=True) if fixed is None else fixed
-        object_ = term(row[object_at], is_text)
-        add(subject, relation, object_)
-        if weight_at >= 0 and row[weight_at] != "":
-            if not _NUMBER.match(row[weight_at]):
+    table = _Table(source.path, "line", first[0], first[1], has_header, options)
+    table.fill(rows if has_header else _chain([first], rows), builder, options)
+
+
+def read_rows(header: Sequence[str], rows: Iterable[list[str]], builder: TripleBuilder, options: ReadOptions) -> None:
+    """Read rows that are cut into cells already; see :func:`read_table`.
+
+    Args:
+        header: Names of the columns; where they do not tell what is what, the columns are told by their place.
+        rows: The cells, as text.
+        builder: Receives the triples.
+        options: header, columns, relation and prefixes are used.
+
+    Raises:
+        InputError: Not a table of triples; names the row.
+    """
+    numbered = iter(enumerate(rows, 1))
+    first = next(numbered, None)
+    if first is None:
+        raise InputError("the table is empty", remedy="give a table with one triple a row")
+    named = _is_header(header)
+    table = _Table(None, "row", first[0], header if named else first[1], named, options)
+    table.fill(_chain([first], numbered), builder, options)
+
+
+class _Table:
+    """What the columns hold, and the rows into triples.
+
+    Args:
+        path: For messages.
+        unit: What a row is called in messages.
+        number: Of the first row.
+        first: The header, or the first row.
+        has_header: Which of the two it is.
+        options: As the caller gave them.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        unit: str,
+        number: int,
+        first: Sequence[str],
+        has_header: bool,
+        options: ReadOptions,
+    ) -> None:
+        self.path, self.unit = path, unit
+        self.columns = _columns(number, first, has_header, options, path, unit)
+        self.guessed = options.columns is None and not has_header
+
+    def fill(self, rows: Iterator[tuple[int, list[str]]], builder: TripleBuilder, options: ReadOptions) -> None:
+        """Append the triples of ``rows``."""
+        if self.guessed:
+            rows = self._in_order(rows)
+        columns = self.columns
+        term = term_reader(builder, {**PREFIXES, **options.prefixes})
+        fixed = None if options.relation is None else term(options.relation, False)
+        subject_at, object_at = columns.index("subject"), columns.index("object")
+        relation_at = columns.index("relation") if "relation" in columns else -1
+        weight_at = columns.index("weight") if "weight" in columns else -1
+        width = len(columns)
+        weight_code = builder.iri(WEIGHT) if weight_at >= 0 else 0
+        reifies = builder.iri("http://www.w3.org/1999/02/22-rdf-syntax-ns#reifies") if weight_at >= 0 else 0
+        literal_relations: dict[str, bool] = {}
+        add = builder.add
+        for number, row in rows:
+            if len(row) != width:
+                if not any(row):
+                    continue
                 raise InputError(
-                    f"the weight {row[weight_at]!r} is not a number",
-                    file=source.path,
-                    place=f"line {number}",
-                    remedy="give a number, or leave the column out with columns=(..., 'ignore')",
+                    f"{len(row)} columns where {width} are expected: {_shorten(row)}",
+                    file=self.path,
+                    place=f"{self.unit} {number}",
+                    remedy=f"put one triple on each {self.unit}, or say what the columns hold with columns=",
                 )
-            statement = builder.blank(f"\0weight{number}")
-            add(statement, reifies, builder.quote(subject, relation, object_))
-            add(statement, weight_code, builder.literal(row[weight_at], None, XSD + "double"))
+            name = row[relation_at] if relation_at >= 0 else options.relation or ""
+            is_text = literal_relations.get(name)
+            if is_text is None:
+                is_text = literal_relations[name] = _full(name, options) in TEXT_PROPERTIES
+            if not row[subject_at] or not name or not (row[object_at] or is_text):
+                if not any(row):
+                    continue
+                raise InputError(
+                    f"a name is empty: {_shorten(row)}",
+                    file=self.path,
+                    place=f"{self.unit} {number}",
+                    remedy="fill it in, or take the row out",
+                )
+            subject = term(row[subject_at], False)
+            relation = term(name, False, relation=True) if fixed is None else fixed
+            object_ = term(row[object_at], is_text)
+            add(subject, relation, object_)
+            if weight_at >= 0 and row[weight_at] != "":
+                if not _NUMBER.match(row[weight_at]):
+                    raise InputError(
+                        f"the weight {row[weight_at]!r} is not a number",
+                        file=self.path,
+                        place=f"{self.unit} {number}",
+                        remedy="give a number, or leave the column out with columns=(..., 'ignore')",
+                    )
+                statement = builder.blank(f"\0weight{number}")
+                add(statement, reifies, builder.quote(subject, relation, object_))
+                add(statement, weight_code, builder.literal(row[weight_at], None, XSD + "double"))
+
+    def _in_order(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+        """The rows; refused where head, tail, relation stand in this order, which would make a graph of nonsense."""
+        sample = list(islice(rows, _SAMPLE))
+        cells = [row for _, row in sample if len(row) == len(self.columns) and all(row)]
+        heads, middle, last = ({row[place] for row in cells} for place in range(3))
+        few = len(cells) >= 10 and len(middle) >= 4 * len(last)
+        if few and not last & heads and len(middle & heads) >= 0.2 * len(middle):
+            raise InputError(
+                f"the middle column holds nodes, and the last one {len(last)} relations such as {min(last)!r}",
+                file=self.path,
+                remedy="give columns=('subject', 'object', 'relation'); or ('subject', 'relation', 'object') to insist",
+            )
+        return _chain(sample, rows)
 
 
 def term_reader(builder: TripleBuilder, prefixes: dict[str, str]) -> Callable[..., int]:
@@ -206,15 +284,14 @@ def _is_header(row: Sequence[str]) -> bool:
 
 
 def _columns(
-    first: tuple[int, list[str]], has_header: bool, options: ReadOptions, source: ByteSource
+    number: int, row: Sequence[str], has_header: bool, options: ReadOptions, path: Path | None, unit: str
 ) -> tuple[str, ...]:
-    number, row = first
     if options.columns is not None:
         if len(options.columns) != len(row):
             raise InputError(
                 f"columns= names {len(options.columns)} columns, the file has {len(row)}: {_shorten(row)}",
-                file=source.path,
-                place=f"line {number}",
+                file=path,
+                place=f"{unit} {number}",
                 remedy="name every column; 'ignore' skips one",
             )
         return options.columns
@@ -235,7 +312,7 @@ def _columns(
     else:
         problem = f"{len(row)} column{'s' if len(row) != 1 else ''} where a triple has three: {_shorten(row)}"
         remedy = "say what they hold, e.g. columns=('subject', 'relation', 'object', 'ignore')"
-    raise InputError(problem, file=source.path, place=f"line {number}", remedy=remedy)
+    raise InputError(problem, file=path, place=f"{unit} {number}", remedy=remedy)
 
 
 def _shorten(row: Sequence[str]) -> str:
@@ -243,6 +320,8 @@ def _shorten(row: Sequence[str]) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
-def _chain(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    yield first
+def _chain(
+    first: Sequence[tuple[int, list[str]]], rest: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    yield from first
     yield from rest

@@ -120,7 +120,7 @@ def sniff(source: ByteSource, found: Format | None) -> Format:
     raise InputError(
         f"the format of {source.path.name!r} is not known",
         file=source.path,
-        remedy=f"name it with format=, or use one of {known} (and .gz, .bz2, .xz of them)",
+        remedy=f"name it with format=, or use one of {known} (and .gz, .bz2, .xz, .zst of them)",
     )
 
 

@@ -1,10 +1,11 @@
-"""Graphs that live in Python already: networkx and rdflib."""
+"""Graphs that live in Python already: networkx, rdflib, and tables of pandas."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kgzsl.errors import InputError
+from kgzsl.knowledge.readers.options import ReadOptions
 from kgzsl.knowledge.triples import TripleBuilder
 from kgzsl.knowledge.vocabulary import RDFS, WEIGHT, XSD
 
@@ -13,8 +14,8 @@ __all__ = ["read_object"]
 _REIFIES = "http://www.w3.org/1999/02/22-rdf-syntax-ns#reifies"
 
 
-def read_object(source: Any, builder: TripleBuilder) -> dict[str, Any]:
-    """Triples of a networkx or rdflib graph (or rdflib data set) into ``builder``; answers with the provenance."""
+def read_object(source: Any, builder: TripleBuilder, options: ReadOptions) -> dict[str, Any]:
+    """Triples of a networkx graph, an rdflib graph or data set, or a pandas table; answers with the provenance."""
     module = type(source).__module__.partition(".")[0]
     kinds = {base.__module__.partition(".")[0] for base in type(source).__mro__} | {module}
     if "rdflib" in kinds:
@@ -23,10 +24,20 @@ def read_object(source: Any, builder: TripleBuilder) -> dict[str, Any]:
     if "networkx" in kinds:
         _read_networkx(source, builder)
         return {"source": "networkx graph", "format": "networkx", "sha256": None, "bytes": None}
+    if "pandas" in kinds and hasattr(source, "itertuples"):
+        from kgzsl.knowledge.readers.delimited import read_rows
+
+        rows = ([_cell(value) for value in row] for row in source.itertuples(index=False, name=None))
+        read_rows([str(name) for name in source.columns], rows, builder, options)
+        return {"source": "pandas table", "format": "pandas", "sha256": None, "bytes": None}
     raise InputError(
         f"a graph cannot be read from {type(source).__name__}",
-        remedy="give paths, a networkx or an rdflib graph; triples of strings go to from_triples",
+        remedy="give paths, a networkx or rdflib graph or a pandas table; triples of strings go to from_triples",
     )
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None or value != value else str(value)  # NaN is what pandas has for an empty cell
 
 
 def _read_rdflib(graph: Any, builder: TripleBuilder) -> None:

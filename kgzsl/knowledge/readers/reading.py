@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +43,13 @@ def read_triples(source: Any, format_name: str | None, options: ReadOptions) -> 
     """
     builder = TripleBuilder()
     if isinstance(source, (str, os.PathLike)):
-        paths = [Path(source)]
+        paths = [_local(source)]
     elif isinstance(source, Sequence) and source and all(isinstance(item, (str, os.PathLike)) for item in source):
-        paths = [Path(item) for item in source]
+        paths = [_local(item) for item in source]
     else:
         from kgzsl.knowledge.readers.python import read_object
 
-        provenance = read_object(source, builder)
+        provenance = read_object(source, builder, options)
         return Reading(builder.build(), provenance, dict(builder.prefixes))
     parts = [_read_path(path, format_name, builder, options) for path in paths]
     if builder.empty:
@@ -62,6 +63,17 @@ def read_triples(source: Any, format_name: str | None, options: ReadOptions) -> 
     if imported:
         provenance = {**provenance, "imports": imported}
     return Reading(builder.build(), provenance, dict(builder.prefixes))
+
+
+def _local(source: str | os.PathLike[str]) -> Path:
+    name = os.fspath(source)
+    if re.match(r"(?i)(https?|ftp)://", name):
+        raise InputError(
+            "a web address is not read",
+            file=name,
+            remedy="download the file and name it; an endpoint is asked with ClassGraph.from_sparql",
+        )
+    return Path(source)
 
 
 def _read_path(path: Path, format_name: str | None, builder: TripleBuilder, options: ReadOptions) -> dict[str, Any]:

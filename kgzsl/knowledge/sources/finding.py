@@ -8,16 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgzsl.knowledge.readers.source import COMPRESSIONS, strip_compression
+
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["OWN_FORMATS", "own_reader"]
+__all__ = ["OWN_FORMATS", "noun_file", "own_reader"]
 
 #: Names for ``format=``, and who reads them.
 OWN_FORMATS = {
     "wordnet": "kgzsl.knowledge.sources.wordnet:read_wordnet",
     "wndb": "kgzsl.knowledge.sources.wordnet:read_wordnet",
     "conceptnet": "kgzsl.knowledge.sources.conceptnet:read_conceptnet",
+    "wikidata": "kgzsl.knowledge.sources.wikidata:read_wikidata",
     "oxigraph": "kgzsl.knowledge.sources.oxigraph_store:read_store",
 }
 
@@ -43,6 +46,17 @@ def _named(source: Any) -> str:
     path = Path(text)
     if path.name.startswith("conceptnet-assertions"):
         return "conceptnet"
-    if path.name.startswith("data.noun") or (path.is_dir() and (path / "data.noun").is_file()):
+    if strip_compression(path.name) == "latest-truthy.nt":
+        return "wikidata"
+    if strip_compression(path.name) == "data.noun" or (path.is_dir() and noun_file(path) is not None):
         return "wordnet"
     return ""
+
+
+def noun_file(folder: Path) -> Path | None:
+    """WordNet's ``data.noun`` in ``folder`` or its ``dict``, compressed or not."""
+    for place in (folder, folder / "dict"):
+        for suffix in ("", *COMPRESSIONS):
+            if (place / f"data.noun{suffix}").is_file():
+                return place / f"data.noun{suffix}"
+    return None

@@ -111,6 +111,8 @@ def read_store(
     projection: str = "owl2vec",
     reasoning: str | None = None,
     language: str | None = "en",
+    max_added: int = 10_000_000,
+    max_seconds: float = 600.0,
     progress: Any = None,
 ) -> ClassGraph:
     """Read an Oxigraph store, opened read-only: other readers may have it open at the same time, no writer.
@@ -121,6 +123,8 @@ def read_store(
         projection: See ``ClassGraph.read``.
         reasoning: See ``ClassGraph.read``.
         language: Preferred language of labels.
+        max_added: Triples that reasoning may add.
+        max_seconds: Seconds that reasoning may take.
         progress: Not called: a store does not tell how far one has come.
 
     Raises:
@@ -156,4 +160,12 @@ def read_store(
         raise InputError(what, file=path, remedy="fill it, or name another graph")
     provenance = {"source": STORE + path.name, "format": "oxigraph", "sha256": None, "bytes": None}
     provenance["named_graph"] = named_graph
-    return assemble(builder.build(), provenance, projection=projection, reasoning=reasoning, language=language)
+    return assemble(
+        builder.build(),
+        provenance,
+        projection=projection,
+        reasoning=reasoning,
+        language=language,
+        max_added=max_added,
+        max_seconds=max_seconds,
+    )

@@ -51,6 +51,8 @@ def read_wikidata(
     reasoning: str | None = None,
     language: str | None = "en",
     max_bytes: int = 2**50,
+    max_added: int = 10_000_000,
+    max_seconds: float = 600.0,
     progress: Any = None,
 ) -> ClassGraph:
     """Read a truthy N-Triples dump (``latest-truthy.nt.gz`` or a part of it), keeping what a class list needs.
@@ -72,6 +74,8 @@ def read_wikidata(
         reasoning: See ``ClassGraph.read``.
         language: Preferred language of labels.
         max_bytes: Uncompressed bytes after which the dump is refused.
+        max_added: Triples that reasoning may add.
+        max_seconds: Seconds that reasoning may take.
         progress: Called with (bytes read, size of the file or ``None``), in each pass.
 
     Raises:
@@ -114,6 +118,8 @@ def read_wikidata(
         reasoning=reasoning,
         language=language,
         prefixes={"wd": ENTITY, "wdt": DIRECT},
+        max_added=max_added,
+        max_seconds=max_seconds,
     )
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge.assembling import assemble, check_projection
-from kgzsl.knowledge.readers.options import ReadOptions
-from kgzsl.knowledge.readers.source import ByteSource, open_source
+from kgzsl.knowledge.readers.options import DEFAULT_MAX_BYTES, ReadOptions
+from kgzsl.knowledge.readers.source import COMPRESSIONS, ByteSource, open_source
+from kgzsl.knowledge.sources.finding import noun_file
 from kgzsl.knowledge.triples import TripleBuilder
 from kgzsl.knowledge.vocabulary import RDF_TYPE, RDFS, SKOS, SUBCLASS_OF
 
@@ -67,6 +68,9 @@ def read_wordnet(
     projection: str = "owl2vec",
     reasoning: str | None = None,
     language: str | None = "en",
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_added: int = 10_000_000,
+    max_seconds: float = 600.0,
     progress: Any = None,
 ) -> ClassGraph:
     """Read the nouns of WordNet: ``data.noun``, with ``index.noun`` beside it to check against.
@@ -83,6 +87,9 @@ def read_wordnet(
         projection: See ``ClassGraph.read``.
         reasoning: See ``ClassGraph.read``.
         language: Preferred language of labels.
+        max_bytes: Uncompressed bytes after which the file is refused.
+        max_added: Triples that reasoning may add.
+        max_seconds: Seconds that reasoning may take.
         progress: Called with (bytes read, size of the file or ``None``).
 
     Raises:
@@ -91,7 +98,7 @@ def read_wordnet(
     check_projection(projection)
     path = _data_file(source)
     builder = TripleBuilder()
-    with open_source(path, ReadOptions(progress=progress)) as stream:
+    with open_source(path, ReadOptions(progress=progress, max_bytes=max_bytes)) as stream:
         version, synsets = _parse(stream)
         provenance = {
             "source": path.name,
@@ -113,7 +120,15 @@ def read_wordnet(
         iris = _mapped(synsets, _data_file(reference), version or "unknown", builder)
     _fill(builder, synsets, iris)
     triples = builder.build()
-    return assemble(triples, provenance, projection=projection, reasoning=reasoning, language=language)
+    return assemble(
+        triples,
+        provenance,
+        projection=projection,
+        reasoning=reasoning,
+        language=language,
+        max_added=max_added,
+        max_seconds=max_seconds,
+    )
 
 
 def first_senses(source: Any, names: Sequence[str]) -> dict[str, str]:
@@ -155,17 +170,15 @@ def _data_file(source: Any) -> Path:
     path = Path(str(source.root if hasattr(source, "root") and not isinstance(source, Path) else source))
     if not path.is_dir():
         return path
-    for name in ("data.noun", "data.noun.gz", "dict/data.noun"):
-        if (path / name).is_file():
-            return path / name
+    found = noun_file(path)
+    if found is not None:
+        return found
     raise InputError("this folder holds no data.noun", file=path, remedy="give the dict/ folder of WordNet 3.0")
 
 
 def _index_file(data: Path) -> Path | None:
-    for name in (data.name.replace("data.", "index."), "index.noun", "index.noun.gz"):
-        if name != data.name and data.with_name(name).is_file():
-            return data.with_name(name)
-    return None
+    beside = (data.with_name(f"index.noun{suffix}") for suffix in ("", *COMPRESSIONS))
+    return next((path for path in beside if path.is_file()), None)
 
 
 def _parse(stream: ByteSource) -> tuple[str | None, list[_Synset]]:
