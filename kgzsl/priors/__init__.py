@@ -10,6 +10,9 @@ from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
     from kgzsl.priors.attributes import Attributes
+    from kgzsl.priors.geometric.box2el import Box2EL
+    from kgzsl.priors.geometric.elem import ELEm
+    from kgzsl.priors.geometric.poincare import Poincare
     from kgzsl.priors.propagation.dgp import DGP
     from kgzsl.priors.propagation.gcn import GCN
     from kgzsl.priors.propagation.sgc import SGC
@@ -30,11 +33,14 @@ __all__ = [
     "GCN",
     "SGC",
     "Attributes",
+    "Box2EL",
     "BoxE",
     "ClassPriors",
     "ComplEx",
     "DistMult",
+    "ELEm",
     "OWL2VecStar",
+    "Poincare",
     "PriorEncoder",
     "PriorWarning",
     "RDF2Vec",
@@ -53,10 +59,13 @@ _HOMES = {
     "GCN": "propagation.gcn",
     "SGC": "propagation.sgc",
     "Attributes": "attributes",
+    "Box2EL": "geometric.box2el",
     "BoxE": "triples.boxe",
     "ComplEx": "triples.complex",
     "DistMult": "triples.distmult",
+    "ELEm": "geometric.elem",
     "OWL2VecStar": "walks.owl2vec_star",
+    "Poincare": "geometric.poincare",
     "RDF2Vec": "walks.rdf2vec",
     "RotatE": "triples.rotate",
     "Text": "text.sentences",

@@ -36,7 +36,8 @@ class PriorEncoder(ABC):
     """The short name in recipes and in ``ClassPriors.made``."""
 
     family: ClassVar[str] = ""
-    """``"attributes"``, ``"triples"``, ``"text"``, ``"walks"``, ``"propagation"`` or ``"text-aware"``."""
+    """``"attributes"``, ``"triples"``, ``"text"``, ``"walks"``, ``"propagation"``, ``"text-aware"`` or
+    ``"geometric"``."""
 
     graph: ClassGraph | None = None
     """The graph of the last :meth:`fit`."""

@@ -7,6 +7,9 @@ from typing import Any
 from kgzsl._resolver import Resolver
 from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.geometric.box2el import Box2EL
+from kgzsl.priors.geometric.elem import ELEm
+from kgzsl.priors.geometric.poincare import Poincare
 from kgzsl.priors.propagation.dgp import DGP
 from kgzsl.priors.propagation.gcn import GCN
 from kgzsl.priors.propagation.sgc import SGC
@@ -28,12 +31,15 @@ encoders: Resolver[PriorEncoder] = Resolver(
     PriorEncoder,
     {
         "attributes": Attributes,
+        "box2el": Box2EL,
         "boxe": BoxE,
         "complex": ComplEx,
         "dgp": DGP,
         "distmult": DistMult,
+        "elem": ELEm,
         "gcn": GCN,
         "owl2vec_star": OWL2VecStar,
+        "poincare": Poincare,
         "rdf2vec": RDF2Vec,
         "rotate": RotatE,
         "sgc": SGC,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
+from kgzsl.priors._queue import Queue
 from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
 from kgzsl.priors.triples.model import TripleModel
 
@@ -78,8 +79,8 @@ class TripleLoop:
         device = triples.device
         self._slot = torch.full((model.num_nodes,), -1, dtype=torch.int64, device=device)
         self._queues = {
-            "batch": _Queue(len(triples), options.batch_size, generator, device),
-            "pool": _Queue(model.num_nodes, options.negatives, generator, device),
+            "batch": Queue(len(triples), options.batch_size, generator, device),
+            "pool": Queue(model.num_nodes, options.negatives, generator, device),
         }
 
     @property
@@ -157,28 +158,3 @@ class TripleLoop:
         for name, queue in self._queues.items():
             queue.load_state_dict(state["queues"][name])
         self._generator.set_state(state["generator"].cpu())
-
-
-class _Queue:
-    """Chunks of a random order of ``0 .. size - 1``; a new order when one is used up."""
-
-    def __init__(self, size: int, chunk: int, generator: torch.Generator, device: torch.device) -> None:
-        self._size, self._chunk = size, min(chunk, size)
-        self._generator, self._device = generator, device
-        self._order = torch.empty(0, dtype=torch.int64, device=device)
-        self._at = 0
-
-    def next(self) -> Tensor:
-        """The next chunk, int64 [<= chunk], without repetition."""
-        if self._at >= len(self._order):
-            self._order = torch.randperm(self._size, generator=self._generator, device=self._device)
-            self._at = 0
-        part = self._order[self._at : self._at + self._chunk]
-        self._at += self._chunk
-        return part
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"order": self._order, "at": self._at}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._order, self._at = state["order"].to(self._device), state["at"]

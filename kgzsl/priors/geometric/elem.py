@@ -1,0 +1,24 @@
+"""Class vectors from balls."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from kgzsl.priors.geometric.axioms import Axioms
+from kgzsl.priors.geometric.balls import BallModel
+from kgzsl.priors.geometric.encoder import GeometricEncoder
+
+__all__ = ["ELEm"]
+
+
+class ELEm(GeometricEncoder):
+    """EL embeddings: a class is a ball, a relation a translation; its vector is its centre, then its radius.
+
+    See :class:`BallModel` for the paper. The options are those of :class:`GeometricEncoder`. Balls say nothing about
+    role inclusions and chains; ``made["unsaid"]`` counts them.
+    """
+
+    name: ClassVar[str] = "elem"
+
+    def make_model(self, axioms: Axioms, **options: Any) -> BallModel:  # noqa: D102
+        return BallModel(axioms.num_concepts, len(axioms.roles), self.dim, margin=self.margin, **options)
