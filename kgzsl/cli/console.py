@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -78,9 +79,12 @@ class Console:
 
     @contextmanager
     def bytes_read(self, what: str) -> Iterator[_Report | None]:
-        """A bar over bytes read, on a terminal; None off one (reading is over in seconds)."""
-        if self.quiet or not sys.stderr.isatty():
+        """A bar over bytes read, on a terminal; off one, a line now and then where it takes longer than two seconds."""
+        if self.quiet or (self.as_json and not sys.stderr.isatty()):
             yield None
+            return
+        if not sys.stderr.isatty():
+            yield _Lines(what, self.note)
             return
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -90,6 +94,21 @@ class Console:
             task = bar.add_task(what, total=None)
 
             def report(done: int, total: int | None) -> None:
-                bar.update(task, completed=done, total=total)
+                said = f"{what}: making the graph" if done == total else what
+                bar.update(task, completed=done, total=total, description=said)
 
             yield report
+
+
+class _Lines:
+    """Says how far one has come after two seconds, and then every ten."""
+
+    def __init__(self, what: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._say, self._clock = what, say, clock
+        self._next = clock() + 2
+
+    def __call__(self, done: int, total: int | None, /) -> None:
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + 10
+        self._say(f"{self._what}: {done:,} of {total:,} ({done / total:.0%})" if total else f"{self._what}: {done:,}")

@@ -13,7 +13,9 @@ __all__ = ["in_options"]
 _ARGUMENT = re.compile(r"""\b(?P<name>[a-z_]+)=(?P<value>\([^)]*\)|\{[^}]*\}|'[^']*'|True\b)?""")
 
 
-def in_options(error: InputError, options: Collection[str], note: str = "") -> InputError:
+def in_options(
+    error: InputError, options: Collection[str], note: str = "", *, settable: Collection[str] = ()
+) -> InputError:
     """``error`` with the arguments that its remedy names written as options of the command line.
 
     ``columns=('object', 'subject'), relation='rdfs:subClassOf'`` becomes
@@ -22,6 +24,7 @@ def in_options(error: InputError, options: Collection[str], note: str = "") -> I
     Args:
         error: What a reader says.
         options: The arguments that the command has an option for, by the names that the reader calls them.
+        settable: The arguments that go through ``--set NAME=VALUE``.
         note: Put after the remedy where it was changed, such as the command that takes these options.
     """
     if error.remedy is None:
@@ -29,6 +32,8 @@ def in_options(error: InputError, options: Collection[str], note: str = "") -> I
 
     def option(match: re.Match[str]) -> str:
         name, value = match["name"], match["value"] or ""
+        if name in settable:
+            return f"--set {match[0]}"
         if name not in options:
             return match[0]
         flag = "--" + name.replace("_", "-")

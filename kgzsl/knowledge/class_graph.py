@@ -147,8 +147,10 @@ class ClassGraph(GraphData):
         Raises:
             InputError: A seed is not known, a limit is passed, or the endpoint fails.
         """
+        from kgzsl.knowledge.reading_graphs import check_options
         from kgzsl.knowledge.sources.sparql import read_sparql
 
+        check_options(read_sparql, options)
         return read_sparql(url, seeds, hops, **options)
 
     @classmethod

@@ -13,7 +13,7 @@ from kgzsl.knowledge.assembling import assemble, check_projection
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["read_graph"]
+__all__ = ["check_options", "read_graph"]
 
 
 def read_graph(
@@ -92,6 +92,17 @@ def _by_its_own(
         )
     limits = {name: value for name, value in budgets.items() if name in parameters}
     return reader(source, **common, **options, **limits)
+
+
+def check_options(reader: Callable[..., ClassGraph], options: Mapping[str, Any]) -> None:
+    """Refuse what ``reader`` has no keyword for.
+
+    Raises:
+        InputError: An option that it does not take; the nearest is named.
+    """
+    parameters = inspect.signature(reader).parameters
+    known = [name for name, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    _refuse(options, known, f"known: {', '.join(known)}")
 
 
 def _refuse(options: Mapping[str, Any], known: Iterable[str], why: str) -> None:

@@ -106,13 +106,17 @@ def _add(triples: Triples, name: str, statements: Iterable[Statement], max_added
         if sum(counts.values()) > max_added:
             raise InputError(
                 f"reasoning {name} adds more than {max_added:,} triples",
-                remedy="raise max_added, use reasoning='rdfs', or leave reasoning out",
+                remedy=f"raise max_added=, {_less(name)}or leave reasoning out",
             )
     closed = builder.build()
     parts = ", ".join(
         f"{count:,} {predicate}" for predicate, count in sorted(counts.items(), key=lambda item: -item[1])
     )
     return closed, f"reasoning {name} added {len(closed) - before:,} triples" + (f" ({parts})" if parts else "")
+
+
+def _less(regime: str) -> str:
+    return "" if regime == "rdfs" else "use reasoning='rdfs', "
 
 
 def _classified(triples: Triples, name: str, max_added: int, max_seconds: float) -> Inferred:
@@ -194,7 +198,7 @@ def _by_rules(
         except subprocess.TimeoutExpired:
             raise InputError(
                 f"reasoning {regime} took longer than {max_seconds:g} seconds",
-                remedy="raise max_seconds, use reasoning='rdfs', or leave reasoning out",
+                remedy=f"raise max_seconds=, {_less(regime)}or leave reasoning out",
             ) from None
         if done.returncode != 0:
             last = done.stderr.decode("utf-8", errors="replace").strip().splitlines()[-1:] or ["it was killed"]

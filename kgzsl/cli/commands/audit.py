@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kgzsl.cli.class_lists import read_names
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import JsonOption, QuietOption
 from kgzsl.errors import InputError
@@ -88,12 +89,4 @@ def _of(data: Any, key: str) -> list[str] | None:
 
 
 def _read(path: Path | None) -> list[str] | None:
-    if path is None:
-        return None
-    if not path.is_file():
-        raise InputError("there is no such file", file=path, remedy="give a file with one class name a line")
-    names = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    names = [name for name in names if name and not name.startswith("#")]
-    if not names:
-        raise InputError("there is no name in it", file=path, remedy="write one class name a line")
-    return names
+    return None if path is None else read_names(path)

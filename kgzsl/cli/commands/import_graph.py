@@ -6,13 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kgzsl.cli.class_lists import read_names
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import JsonOption, QuietOption
+from kgzsl.cli.options import JsonOption, QuietOption, pairs
 from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
 
 __all__ = ["READING", "add"]
 
@@ -28,7 +32,11 @@ READING = (
     "catalogue",
     "reasoning",
     "projection",
+    "max_added",
+    "max_seconds",
 )
+#: Arguments of readers of their own, which go through ``--set``.
+SETTABLE = ("reference", "languages", "max_bytes", "max_nodes", "max_triples", "timeout", "auth", "page")
 
 
 def add(app: typer.Typer) -> None:
@@ -42,8 +50,12 @@ def add(app: typer.Typer) -> None:
 
 def import_graph(
     sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="SOURCE", help="Files (RDF, OWL, tables of triples) or a folder of triples."),
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Files (RDF, OWL, OBO, WordNet, ConceptNet, tables of triples), a folder of triples, store:DIR, or "
+            "the address of a SPARQL endpoint.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The class graph to write.", show_default=False)],
     format: Annotated[  # noqa: A002
@@ -72,47 +84,89 @@ def import_graph(
     catalogue: Annotated[
         Path | None, typer.Option(help="An XML catalogue (catalog-v001.xml), or a folder that holds one.")
     ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="A file of class names, one a line: keep what they need, within --hops.")
+    ] = None,
+    hops: Annotated[int | None, typer.Option(help="How many links to follow from --classes.", show_default="2")] = None,
+    max_added: Annotated[int | None, typer.Option(help="Most triples that reasoning may add.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Most seconds that reasoning may take.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="NAME=VALUE",
+            help="An option of the source's own reader: reference=dict30 (WordNet), languages=[de] (ConceptNet), "
+            "relations=[wdt:P279] (an endpoint). Repeatable.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Read an ontology or a knowledge graph into a class graph, and say what was and was not understood."""
     from kgzsl.cli.wording import in_options
-    from kgzsl.knowledge import ClassGraph
 
     console = Console(as_json=as_json, quiet=quiet)
     _check_out(sources, out)
     flags: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False, "true": True, "false": False}
     if header.lower() not in flags:
         raise InputError(f"--header is {header!r}", remedy="give auto, yes or no")
+    names = None if classes is None else read_names(classes)
+    if hops is not None and names is None:
+        raise InputError("--hops goes from a list of classes", remedy="give --classes FILE")
+    limits = {"max_added": max_added, "max_seconds": max_seconds}
+    settings: dict[str, Any] = {
+        "projection": projection,
+        "reasoning": None if reasoning == "none" else reasoning,
+        "language": language,
+        "header": flags[header.lower()],
+        "columns": None if columns is None else [part.strip() for part in columns.split(",")],
+        "relation": relation,
+        "base": base,
+        "lenient": lenient,
+        "imports": imports,
+        "catalogue": catalogue,
+        **{name: limit for name, limit in limits.items() if limit is not None},
+        **pairs(overrides),
+    }
     begun = time.perf_counter()
     try:
-        with console.bytes_read(sources[0].name) as progress:
-            graph = ClassGraph.read(
-                sources[0] if len(sources) == 1 else list(sources),
-                format,
-                projection=projection,
-                reasoning=None if reasoning == "none" else reasoning,
-                language=language,
-                header=flags[header.lower()],
-                columns=None if columns is None else [part.strip() for part in columns.split(",")],
-                relation=relation,
-                base=base,
-                lenient=lenient,
-                imports=imports,
-                catalogue=catalogue,
-                progress=progress,
-            )
+        with console.bytes_read(sources[0]) as progress:
+            graph = _read(sources, format, names, hops, {**settings, "progress": progress})
     except InputError as error:
-        raise in_options(error, READING) from None
+        raise in_options(error, READING, settable=SETTABLE) from None
     graph.save(out)
     seconds = time.perf_counter() - begun
     console.result(_values(graph, out, seconds), _lines(graph, out, seconds))
 
 
-def _check_out(sources: list[Path], out: Path) -> None:
+def _read(
+    sources: list[str], format_name: str | None, names: list[str] | None, hops: int | None, settings: dict[str, Any]
+) -> ClassGraph:
+    """The graph, or what the classes need of it; endpoints and Wikidata's dumps are asked for that alone."""
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.knowledge.sources.finding import source_kind
+
+    source = sources[0] if len(sources) == 1 else sources
+    walk: dict[str, Any] = {} if hops is None else {"hops": hops}
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+        if names is None:
+            raise InputError("an endpoint is too large to be taken whole", file=source, remedy="give --classes FILE")
+        # Nodes are counted there, not bytes.
+        tables = ("header", "columns", "relation", "base", "lenient", "imports", "catalogue", "progress")
+        return ClassGraph.from_sparql(
+            source, names, **walk, **{name: value for name, value in settings.items() if name not in tables}
+        )
+    if names is not None and source_kind(source, format_name) == "wikidata":
+        return ClassGraph.read(source, format_name, classes=names, **walk, **settings)
+    graph = ClassGraph.read(source, format_name, **settings)
+    return graph if names is None else graph.for_classes(names, **walk)
+
+
+def _check_out(sources: list[str], out: Path) -> None:
     if out.is_dir():
         raise InputError("this is a folder, and a class graph is one file", file=out, remedy="give --out a file name")
-    for source in sources:
+    for source in map(Path, sources):
         if out.exists() and source.exists() and out.samefile(source):
             raise InputError("the class graph would overwrite its own source", file=out, remedy="choose another --out")
 

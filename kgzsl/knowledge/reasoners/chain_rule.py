@@ -65,6 +65,6 @@ def follow_chains(chains: Sequence[tuple[tuple[str, ...], str]], facts: set[Fact
                 if len(added) > max_added:
                     raise InputError(
                         f"reasoning owl2rl adds more than {max_added:,} triples by property chains",
-                        remedy="raise max_added, use reasoning='rdfs', or leave reasoning out",
+                        remedy="raise max_added=, use reasoning='rdfs', or leave reasoning out",
                     )
     return added

@@ -156,12 +156,12 @@ class _Completion:
         if self.facts > self.max_facts:
             raise InputError(
                 f"EL reasoning derives more than {self.max_facts:,} facts",
-                remedy="raise max_added, use reasoning='rdfs', or leave reasoning out",
+                remedy="raise max_added=, use reasoning='rdfs', or leave reasoning out",
             )
         if time.monotonic() - self.started > self.max_seconds:
             raise InputError(
                 f"reasoning el took longer than {self.max_seconds:g} seconds",
-                remedy="raise max_seconds, use reasoning='rdfs', or leave reasoning out",
+                remedy="raise max_seconds=, use reasoning='rdfs', or leave reasoning out",
             )
 
     def _subsume(self, name: int, above: int) -> None:

@@ -70,7 +70,7 @@ def run_hermit(triples: Triples, *, max_seconds: float, memory_mb: int = 2000) -
         except subprocess.TimeoutExpired:
             raise InputError(
                 f"reasoning hermit took longer than {max_seconds:g} seconds",
-                remedy="raise max_seconds, use reasoning='el' or 'rdfs', or leave reasoning out",
+                remedy="raise max_seconds=, use reasoning='el' or 'rdfs', or leave reasoning out",
             ) from None
         finally:
             if process.poll() is None:

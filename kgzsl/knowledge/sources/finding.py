@@ -13,7 +13,7 @@ from kgzsl.knowledge.readers.source import COMPRESSIONS, strip_compression
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["OWN_FORMATS", "noun_file", "own_reader"]
+__all__ = ["OWN_FORMATS", "noun_file", "own_reader", "source_kind"]
 
 #: Names for ``format=``, and who reads them.
 OWN_FORMATS = {
@@ -27,12 +27,18 @@ OWN_FORMATS = {
 
 def own_reader(source: Any, format: str | None) -> Callable[..., ClassGraph] | None:  # noqa: A002
     """The reader of ``source``, where it is one of these; ``None`` where it is not."""
-    name = _named(source) if format is None else format.lower()
-    if name not in OWN_FORMATS:
+    name = source_kind(source, format)
+    if name is None:
         return None
     module, _, function = OWN_FORMATS[name].partition(":")
     reader: Callable[..., ClassGraph] = getattr(importlib.import_module(module), function)
     return reader
+
+
+def source_kind(source: Any, format: str | None) -> str | None:  # noqa: A002
+    """Its name among ``OWN_FORMATS``, by ``format`` or by its own name; ``None`` where it is none of these."""
+    name = _named(source) if format is None else format.lower()
+    return name if name in OWN_FORMATS else None
 
 
 def _named(source: Any) -> str:

@@ -12,6 +12,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge.assembling import assemble, check_projection
 from kgzsl.knowledge.sources.sparql_client import SparqlClient, SparqlTimeout, Term, cache_folder
 from kgzsl.knowledge.sources.sparql_text import edges_query, iri_term, label_query, texts_query
+from kgzsl.knowledge.sources.wikidata import DIRECT, MEANING
 from kgzsl.knowledge.triples import TripleBuilder
 from kgzsl.knowledge.vocabulary import OWL, PREFIXES, RDF, RDFS, SKOS, TEXT_PROPERTIES, XSD
 
@@ -23,7 +24,8 @@ __all__ = ["read_sparql"]
 _LANGUAGES_OWN = (OWL, RDF, RDFS, XSD, SKOS)
 _LABELS = (RDFS + "label", SKOS + "prefLabel", "http://schema.org/name")
 _IS_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|urn:")
-_Row = tuple[Term, Term, Term]
+#: As a dump of Wikidata is read: subclass of and parent taxon lead upwards, instance of is a type.
+_MEANT = {DIRECT + name: meaning for name, meaning in MEANING.items()}
 
 
 def read_sparql(
@@ -48,6 +50,8 @@ def read_sparql(
     projection: str = "owl2vec",
     reasoning: str | None = None,
     language: str | None = "en",
+    max_added: int = 10_000_000,
+    max_seconds: float = 600.0,
     progress: Callable[[int, int | None], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ClassGraph:
@@ -56,7 +60,8 @@ def read_sparql(
     Each step asks for the links of ``batch`` nodes at once, in pages of a fixed order; a batch that takes too long is
     halved. Then come the texts of all nodes and relations. Links between two nodes of the last step are not asked for.
     Class expressions behind blank nodes (OWL restrictions) cannot be fetched so, and are counted in a note. The same
-    answers give the same graph, whatever the order they came in.
+    answers give the same graph, whatever the order they came in. Wikidata's P279 (subclass of) and P171 (parent taxon)
+    become rdfs:subClassOf, its P31 (instance of) rdf:type.
 
     Args:
         url: The endpoint.
@@ -80,6 +85,8 @@ def read_sparql(
         projection: See ``ClassGraph.read``.
         reasoning: See ``ClassGraph.read``.
         language: Preferred language of labels.
+        max_added: Triples that reasoning may add.
+        max_seconds: Seconds that reasoning may take.
         progress: Called with (nodes asked about, nodes of this step) now and then.
         sleep: How to wait.
 
@@ -121,7 +128,14 @@ def read_sparql(
         "direction": direction,
     }
     return assemble(
-        builder.build(), provenance, projection=projection, reasoning=reasoning, language=language, prefixes=prefixes
+        builder.build(),
+        provenance,
+        projection=projection,
+        reasoning=reasoning,
+        language=language,
+        prefixes=prefixes,
+        max_added=max_added,
+        max_seconds=max_seconds,
     )
 
 
@@ -210,7 +224,7 @@ class _Walk:
                 raise InputError(
                     f"the walk has reached {len(self.nodes):,} nodes, more than max_nodes={self.max_nodes:,}",
                     file=self.client.url,
-                    remedy="follow fewer hops or relations, or raise max_nodes",
+                    remedy="follow fewer hops or relations, or raise max_nodes=",
                 )
 
     def texts(self, languages: Sequence[str] | None) -> None:
@@ -229,7 +243,7 @@ class _Walk:
         """What was met, in an order that does not depend on the answers'."""
         builder = TripleBuilder()
         for subject, relation, target in sorted(self.edges):
-            builder.add(builder.iri(subject), builder.iri(relation), builder.iri(target))
+            builder.add(builder.iri(subject), builder.iri(_MEANT.get(relation, relation)), builder.iri(target))
         for subject, relation, term in sorted(self.literals, key=_sort_key):
             datatype = None if term.language or term.datatype == XSD + "string" else term.datatype
             literal = builder.literal(term.value, term.language, datatype)
@@ -244,7 +258,7 @@ class _Walk:
             raise InputError(
                 f"more than max_triples={self.max_triples:,} triples have come",
                 file=self.client.url,
-                remedy="follow fewer hops or relations, or raise max_triples",
+                remedy="follow fewer hops or relations, or raise max_triples=",
             )
 
     def _rows(
@@ -283,7 +297,7 @@ class _Walk:
         raise InputError(
             f"{count:,} rows for one batch, more than max_triples={self.max_triples:,}",
             file=self.client.url,
-            remedy="follow fewer relations, or raise max_triples",
+            remedy="follow fewer relations, or raise max_triples=",
         )
 
 

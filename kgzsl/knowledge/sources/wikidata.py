@@ -22,13 +22,14 @@ from kgzsl.knowledge.vocabulary import RDF_TYPE, RDFS, SCHEMA, SKOS, SUBCLASS_OF
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["TAXONOMY", "read_wikidata"]
+__all__ = ["DIRECT", "MEANING", "TAXONOMY", "read_wikidata"]
 
 ENTITY = "http://www.wikidata.org/entity/"
 DIRECT = "http://www.wikidata.org/prop/direct/"
 #: Followed by default: subclass of, instance of, part of, has part, parent taxon.
 TAXONOMY = ("P279", "P31", "P361", "P527", "P171")
-_MEANING = {"P279": SUBCLASS_OF, "P171": SUBCLASS_OF, "P31": RDF_TYPE}
+#: Properties that mean a relation of RDF Schema.
+MEANING = {"P279": SUBCLASS_OF, "P171": SUBCLASS_OF, "P31": RDF_TYPE}
 _TEXTS = (RDFS + "label", SKOS + "altLabel", SCHEMA + "description")
 _NUMBER = re.compile(r"(?:Wikidata:|wd:|http://www\.wikidata\.org/entity/)?Q([1-9]\d{0,9})$")
 _PROPERTY = re.compile(r"(?:wdt:|http://www\.wikidata\.org/prop/direct/)?(P[1-9]\d{0,9})$")
@@ -189,7 +190,7 @@ def _reached(
 
 def _fill(builder: TripleBuilder, rows: npt.NDArray[np.int32]) -> None:
     numbers = np.unique(rows[:, 1]).tolist()
-    relations = {n: builder.iri(_MEANING.get(f"P{n}", f"{DIRECT}P{n}")) for n in numbers}
+    relations = {n: builder.iri(MEANING.get(f"P{n}", f"{DIRECT}P{n}")) for n in numbers}
     for subject, relation, target in rows.tolist():
         builder.add(builder.iri(f"{ENTITY}Q{subject}"), relations[relation], builder.iri(f"{ENTITY}Q{target}"))
 

@@ -376,3 +376,26 @@ def test_fuseki() -> None:
     graph = read_sparql(url, [EX + "Poodle"], 2, cache=None)
     assert ("Dog", "subClassOf", "Animal") in edges(graph)
     assert graph.labels[graph.node(EX + "Dog")] == "dog"
+
+
+def test_wikidata_means_the_same_as_in_its_dump() -> None:
+    entity, direct = "http://www.wikidata.org/entity/", "http://www.wikidata.org/prop/direct/"
+    links = [("P279", "Q55"), ("P31", "Q16521"), ("P171", "Q149892"), ("P462", "Q23445")]
+
+    def answer(number: int, query: str, handler: Any) -> Any:
+        if "!isLiteral" not in query:
+            return []
+        return [[("uri", f"{entity}Q144"), ("uri", direct + name), ("uri", entity + item)] for name, item in links]
+
+    with Endpoint(answer) as endpoint:
+        graph = ClassGraph.from_sparql(endpoint.url, ["wd:Q144"], 1, relations=["wdt:P279"], **NO_WAIT)
+        with pytest.raises(InputError, match=r"no option 'timeot'.*did you mean 'timeout'"):
+            ClassGraph.from_sparql(endpoint.url, ["wd:Q144"], timeot=3)
+    assert edges(graph) == {
+        ("Q144", "subClassOf", "Q55"),
+        ("Q144", "type", "Q16521"),
+        ("Q144", "subClassOf", "Q149892"),
+        ("Q144", "P462", "Q23445"),
+    }
+    assert f"<{direct}P279>" in endpoint.questions[0]
+    assert graph.ancestors(graph.node(f"{entity}Q144")) == {graph.node(entity + item) for item in ("Q55", "Q149892")}
