@@ -30,7 +30,7 @@ class Evaluation:
         anchor: int64 [Q], the end that was given.
         truth: int64 [Q], the end that was asked for.
         tail_asked: bool [Q], whether that is the tail.
-        linked: bool [Q], whether a seen relation links the true pair, in either direction.
+        linked: bool [Q], whether a known fact links the true pair, in either direction.
         ranks: Rule name to float64 [Q].
         counts: Rule name to int64 [Q], the number of candidates.
         scorable: bool [Q].
@@ -104,6 +104,7 @@ def evaluate_all(
     *,
     sides: str = "both",
     filtered: bool = True,
+    facts: Tensor | None = None,
     top: int = 0,
     budget: int = 256 * 2**20,
 ) -> dict[str, Evaluation]:
@@ -113,12 +114,13 @@ def evaluate_all(
     can share the work.
 
     Args:
-        kg: Entities, known triples for filtering and for the question whether a pair is linked.
+        kg: Entities, and known triples for filtering.
         triples: int64 [T, 3].
         scorers: Each is asked once for every distinct (relation, anchor) of a chunk.
         rules: Candidate rules; each gives its own ranks from the same scores.
         sides: ``"tail"``, or ``"both"``: every triple is asked twice.
         filtered: Take other known answers of a query out of its candidates.
+        facts: int64 [F, 3], what may link a pair; the training triples where left out.
         top: How many best candidates to keep of each query, under the first rule.
         budget: Bytes that the scores of a chunk may take, masks included.
     """
@@ -148,7 +150,7 @@ def evaluate_all(
         queries = [tuple(torch.zeros(0, dtype=kind) for kind in (torch.int64,) * 3 + (torch.bool,))]
     relations, anchors, truths, tail_asked = (torch.cat(part) for part in zip(*queries, strict=True))
     heads, tails = torch.where(tail_asked, anchors, truths), torch.where(tail_asked, truths, anchors)
-    linked = _linked(kg, heads, tails)
+    linked = _linked(kg.train if facts is None else facts, kg.num_entities, heads, tails)
     return {
         name: Evaluation(
             relation=relations,
@@ -211,9 +213,7 @@ def _best(scores: Tensor, truth: Tensor, mask: Tensor | None, others: tuple[Tens
     return torch.nn.functional.pad(entities, (0, top - entities.shape[1]), value=-1)
 
 
-def _linked(kg: KGSplit, heads: Tensor, tails: Tensor) -> Tensor:
-    train = kg.train.cpu()
-    keys = torch.unique(
-        torch.cat([train[:, 0] * kg.num_entities + train[:, 2], train[:, 2] * kg.num_entities + train[:, 0]])
-    )
-    return torch.isin(heads * kg.num_entities + tails, keys)
+def _linked(facts: Tensor, entities: int, heads: Tensor, tails: Tensor) -> Tensor:
+    facts = facts.cpu()
+    keys = torch.cat([facts[:, 0] * entities + facts[:, 2], facts[:, 2] * entities + facts[:, 0]])
+    return torch.isin(heads * entities + tails, torch.unique(keys))

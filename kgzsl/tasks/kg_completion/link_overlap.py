@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["LinkOverlap"]
 
 
 class LinkOverlap:
-    """Scores a pair by the seen relations between its ends, each by its nearness to the relation asked for.
+    """Scores a pair by the seen relations between its ends, each by its similarity to the relation asked for.
 
-    ``score(h, r, t)`` is the sum over seen relations s of ``exp(sharpness (cos(prior_r, prior_s) - max cos))`` for each
-    (h, s, t) among the triples, and ``backward`` times that for each (t, s, h): most relations of a schema do not hold
-    both ways, so a link in the other direction says a little less. Pairs that nothing links tie at zero.
+    ``score(h, r, t)`` is the sum over seen relations s of ``max(0, cos(prior_r, prior_s)) ** power`` for each (h, s, t)
+    among the facts, and ``backward`` times that for each (t, s, h): most relations of a schema do not hold both ways,
+    so a link in the other direction says a little less. Pairs that nothing links tie at zero.
 
     Args:
-        graph: The arcs of the seen relations.
-        seen_priors: float [R, P], what schema and texts say of the seen relations.
-        sharpness: How much more the nearest relation counts than the others.
+        graph: The arcs of the seen relations: all facts that may be known when the relation is asked for, those of
+            validation relations among them.
+        seen_priors: float [R, P], what schema and texts say of the graph's relations.
+        power: How much more a similar relation counts than others.
         backward: Weight of links from tail to head.
     """
 
-    def __init__(
-        self, graph: PairGraph, seen_priors: Tensor, *, sharpness: float = 15.0, backward: float = 0.9
-    ) -> None:
+    def __init__(self, graph: PairGraph, seen_priors: Tensor, *, power: float = 2.0, backward: float = 0.9) -> None:
         self.graph = graph
-        self.seen_priors = seen_priors.to(graph.device)
-        self.sharpness, self.backward = sharpness, backward
+        self.seen_priors = F.normalize(seen_priors.float(), dim=1).to(graph.device)
+        self.power, self.backward = power, backward
+
+    def weights(self, prior: Tensor) -> Tensor:
+        """What a link of each seen relation counts for the relation with this prior [P]: float32 [R]."""
+        cosine: Tensor = self.seen_priors @ F.normalize(prior.float(), dim=0).to(self.graph.device)
+        return torch.clamp(cosine, min=0) ** self.power
 
     def scores(self, prior: Tensor, anchors: Tensor, *, side: str = "tail") -> Tensor:
         """Scores of every entity at the other end of each anchor.
@@ -42,5 +47,5 @@ class LinkOverlap:
         Returns:
             float32 [Q, E].
         """
-        near = nearness(self.seen_priors, prior.to(self.graph.device), sharpness=self.sharpness)
+        near = self.weights(prior)
         return self.graph.near_links(anchors.to(self.graph.device), near, side=side, backward=self.backward)

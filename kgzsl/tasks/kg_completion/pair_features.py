@@ -15,7 +15,7 @@ from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts, end_amounts
-from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
 from kgzsl.tasks.kg_completion.pair_sampling import PairSample, sample_pairs
 from kgzsl.tasks.kg_completion.pretraining import PairPretraining, RelationAttention, true_features
 from kgzsl.tasks.ranking import rows_under_budget
@@ -120,7 +120,7 @@ class PairFeatures:
             raise InputError(f"{len(priors)} prior rows for {len(seen)} relations with training triples")
         engine = engine or Engine(progress=False)
         random = torch.Generator().manual_seed(engine.seed)
-        self.graph = _arcs(kg, seen)
+        self.graph, _ = relation_arcs(kg.train, kg.num_entities, kg.num_relations)
         self.encoder = PairEncoder(
             len(seen),
             dim=self.dim,
@@ -301,14 +301,6 @@ class PairFeatures:
         self.encoder = encoder.to(self.graph.device)
         self.attention = RelationAttention(known).to(self.graph.device)
         return self.load_encoder_state(state)
-
-
-def _arcs(kg: KGSplit, seen: Tensor) -> PairGraph:
-    """The training triples as arcs whose kinds are positions in ``seen``."""
-    position = torch.full((kg.num_relations,), -1, dtype=torch.int64)
-    position[seen] = torch.arange(len(seen))
-    train = kg.train.cpu()
-    return PairGraph(torch.stack([train[:, 0], position[train[:, 1]], train[:, 2]], dim=1), kg.num_entities, len(seen))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-__all__ = ["PairGraph", "Profiles"]
+__all__ = ["PairGraph", "Profiles", "relation_arcs"]
 
 
 class PairGraph:
@@ -221,6 +221,25 @@ class Profiles:
         """
         rows, entries = _ranges(self.starts[entities], self.size[entities])
         return rows, self.kind[entries], self.count[entries]
+
+
+def relation_arcs(triples: Tensor, num_entities: int, num_relations: int) -> tuple[PairGraph, Tensor]:
+    """Triples as arcs whose kinds count only the relations that occur.
+
+    Args:
+        triples: int64 [T, 3].
+        num_entities: E.
+        num_relations: Of the whole data set.
+
+    Returns:
+        The graph, on the CPU, and int64 [R], the sorted ids of the relations that occur: kind r is ``relations[r]``.
+    """
+    triples = triples.cpu()
+    relations = torch.unique(triples[:, 1])
+    position = torch.full((num_relations,), -1, dtype=torch.int64)
+    position[relations] = torch.arange(len(relations))
+    renamed = torch.stack([triples[:, 0], position[triples[:, 1]], triples[:, 2]], dim=1)
+    return PairGraph(renamed, num_entities, len(relations)), relations
 
 
 def _starts(counts: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
 from kgzsl.tasks.result import RunResult
@@ -290,10 +291,10 @@ class CompletionRun:
         return best
 
     def link_overlap(self, priors: ClassPriors) -> Scorer:
-        """The training-free control, with the real priors."""
-        assert self.model is not None
+        """The training-free control, with the real priors and all facts that are known at the time of asking."""
         rows = priors.align(self.relations).to_tensor()
-        rule = LinkOverlap(self.model.features_.graph, rows[self.model._seen])
+        graph, known = relation_arcs(self.protocol.facts, len(self.entities), len(self.relations))
+        rule = LinkOverlap(graph.to(self.engine.torch_device), rows[known])
         return lambda relation, anchors, side: rule.scores(rows[relation], anchors, side=side)
 
     def _engine(self, seed: int, stage: str) -> Engine:

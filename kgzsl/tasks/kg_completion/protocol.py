@@ -116,6 +116,12 @@ class CompletionProtocol:
         """Whether the final training differs from that of selection."""
         return self.selection_kg is not self.final_kg
 
+    @property
+    def facts(self) -> Tensor:
+        """What is known when an unseen relation is asked for: int64 [F, 3], training triples, and those of the
+        validation relations, which selection held out and nothing speaks against using once it is done."""
+        return torch.cat([self.final_kg.train, self.final_kg.valid])
+
     def validate(self, scorer: Scorer) -> float:
         """Mean reciprocal rank on the validation queries, averaged over relations so that none outweighs the others."""
         found = evaluate(
@@ -167,6 +173,7 @@ class CompletionProtocol:
             self.rules,
             sides=self.sides,
             filtered=self.filtered,
+            facts=self.facts,
             top=top,
             budget=self.budget,
         )

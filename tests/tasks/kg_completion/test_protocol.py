@@ -113,6 +113,21 @@ def test_linked_pairs_are_told_apart(kg):
     assert (flat["kgc.linked.queries"], flat["kgc.unlinked.queries"]) == (10, 10)
 
 
+def test_triples_of_validation_relations_are_facts_when_the_door_opens(kg):
+    held = kg.with_validation_relations(["livesIn", "bornIn"])
+    made = protocol(held, sides="tail")
+    assert len(made.facts) == len(held.train) + len(held.valid)
+    found = made.final_score({"constant": constant})["constant"]
+    # Nothing but livesIn and bornIn links people to cities.
+    assert int(found.linked.sum()) == 10
+    assert int(evaluate(held, held.test, constant, [make_rule("all", held)], sides="tail").linked.sum()) == 0
+    # Ordinary validation triples, of relations that training has, are kept for choices alone.
+    ordinary = KGSplit.from_names(
+        [("a", "r", "b")], [("b", "r", "a")], [("a", "s", "b")], unseen_relations=["s"], name="ordinary"
+    )
+    assert len(protocol(ordinary, validation="none").facts) == 1
+
+
 def test_a_scorer_is_asked_once_for_each_anchor_and_never_told_the_truth(kg):
     asked = []
 
