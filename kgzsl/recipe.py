@@ -61,7 +61,11 @@ def _sourced(value: Any) -> Any:
 
 
 class GraphSpec(_Strict):
-    """Where the class graph comes from and how it is read."""
+    """Where the class graph comes from and how it is read.
+
+    The keys are those of ``ClassGraph.read``; ``catalogue`` is a file, a folder, or IRI -> file. ``mapping`` says which
+    IRI a class name means. ``options`` go to the source's own reader: ``{reference: dict30}`` for WordNet.
+    """
 
     source: str
     format: str | None = None
@@ -69,6 +73,12 @@ class GraphSpec(_Strict):
     reasoning: Literal["none", "rdfs", "owl2rl", "el", "hermit"] = "none"
     language: str = "en"
     mapping: dict[str, str] | None = None
+    imports: Literal["none", "local", "fetch"] = "none"
+    catalogue: str | dict[str, str] | None = None
+    lenient: bool = False
+    max_added: int | None = None
+    max_seconds: float | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class PriorSpec(Component):

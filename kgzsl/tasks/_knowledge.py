@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kgzsl.errors import InputError, nearest
@@ -69,12 +70,25 @@ def _read(
     spec: GraphSpec,
     *path: str | int,
 ) -> Source:
+    catalogue: Path | dict[str, Path] | None = None
+    if isinstance(spec.catalogue, str):
+        catalogue = recipe.find_file(spec.catalogue, *path, "catalogue")
+    elif spec.catalogue is not None:
+        catalogue = {iri: recipe.find_file(name, *path, "catalogue") for iri, name in spec.catalogue.items()}
+    store = "store:" if spec.source.startswith("store:") else ""
+    found = recipe.find_file(spec.source.removeprefix(store), *path, "source")
     graph = ClassGraph.read(
-        recipe.find_file(spec.source, *path, "source"),
+        f"{store}{found}" if store else found,
         spec.format,
         projection=spec.projection,
         reasoning=None if spec.reasoning == "none" else spec.reasoning,
         language=spec.language,
+        lenient=spec.lenient,
+        imports=spec.imports,
+        catalogue=catalogue,
+        max_added=spec.max_added,
+        max_seconds=spec.max_seconds,
+        **spec.options,
     )
     return Source(graph, _called(names, others, graph, spec.mapping or {}))
 
