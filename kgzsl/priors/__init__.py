@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from kgzsl.priors.geometric.box2el import Box2EL
     from kgzsl.priors.geometric.elem import ELEm
     from kgzsl.priors.geometric.poincare import Poincare
+    from kgzsl.priors.propagation.compgcn import CompGCN
     from kgzsl.priors.propagation.dgp import DGP
+    from kgzsl.priors.propagation.gat import GAT
     from kgzsl.priors.propagation.gcn import GCN
+    from kgzsl.priors.propagation.rgcn import RGCN
     from kgzsl.priors.propagation.sgc import SGC
+    from kgzsl.priors.propagation.trgcn import TrGCN
     from kgzsl.priors.registry import encoders, make
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
@@ -30,12 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DGP",
+    "GAT",
     "GCN",
+    "RGCN",
     "SGC",
     "Attributes",
     "Box2EL",
     "BoxE",
     "ClassPriors",
+    "CompGCN",
     "ComplEx",
     "DistMult",
     "ELEm",
@@ -48,6 +55,7 @@ __all__ = [
     "Text",
     "TextAware",
     "TfidfText",
+    "TrGCN",
     "TransE",
     "encoders",
     "make",
@@ -55,6 +63,10 @@ __all__ = [
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "TrGCN": "propagation.trgcn",
+    "CompGCN": "propagation.compgcn",
+    "RGCN": "propagation.rgcn",
+    "GAT": "propagation.gat",
     "DGP": "propagation.dgp",
     "GCN": "propagation.gcn",
     "SGC": "propagation.sgc",

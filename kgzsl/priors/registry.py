@@ -10,9 +10,13 @@ from kgzsl.priors.base import PriorEncoder
 from kgzsl.priors.geometric.box2el import Box2EL
 from kgzsl.priors.geometric.elem import ELEm
 from kgzsl.priors.geometric.poincare import Poincare
+from kgzsl.priors.propagation.compgcn import CompGCN
 from kgzsl.priors.propagation.dgp import DGP
+from kgzsl.priors.propagation.gat import GAT
 from kgzsl.priors.propagation.gcn import GCN
+from kgzsl.priors.propagation.rgcn import RGCN
 from kgzsl.priors.propagation.sgc import SGC
+from kgzsl.priors.propagation.trgcn import TrGCN
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
 from kgzsl.priors.text_aware.encoder import TextAware
@@ -33,20 +37,24 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "attributes": Attributes,
         "box2el": Box2EL,
         "boxe": BoxE,
+        "compgcn": CompGCN,
         "complex": ComplEx,
         "dgp": DGP,
         "distmult": DistMult,
         "elem": ELEm,
+        "gat": GAT,
         "gcn": GCN,
         "owl2vec_star": OWL2VecStar,
         "poincare": Poincare,
         "rdf2vec": RDF2Vec,
+        "rgcn": RGCN,
         "rotate": RotatE,
         "sgc": SGC,
         "text": Text,
         "text_aware": TextAware,
         "tfidf": TfidfText,
         "transe": TransE,
+        "trgcn": TrGCN,
     },
 )
 

@@ -94,6 +94,27 @@ class PropagationEncoder(PriorEncoder):
     def operators(self, graph: ClassGraph) -> tuple[tuple[Any, ...], ...]:
         """Per layer (one more than ``hidden``), its matrices: SciPy CSR [N, N]."""
 
+    def make_network(
+        self,
+        widths: Sequence[int],
+        layers: Sequence[Sequence[Any]],
+        *,
+        generator: torch.Generator,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> PropagationNetwork:
+        """A fresh network for the matrices ``layers`` (as :meth:`operators` gives them)."""
+        return PropagationNetwork(
+            widths,
+            [len(layer) for layer in layers],
+            learnt=self.learnt_groups,
+            slope=self.slope,
+            dropout=self.dropout,
+            generator=generator,
+            device=device,
+            dtype=dtype,
+        )
+
     def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
         """Learn to tell hidden base vectors from their neighbours; see the class.
 
@@ -162,16 +183,7 @@ class PropagationEncoder(PriorEncoder):
             rows, mask = position[rows], 0.0
         generator = self._generator(engine)
         widths = [x.shape[1], *self.hidden, targets.shape[1]]
-        network = PropagationNetwork(
-            widths,
-            [len(layer) for layer in layers],
-            learnt=self.learnt_groups,
-            slope=self.slope,
-            dropout=self.dropout,
-            generator=generator,
-            device=device,
-            dtype=engine.dtype,
-        )
+        network = self.make_network(widths, layers, generator=generator, device=device, dtype=engine.dtype)
         options = RegressionOptions(self.lr, self.weight_decay, self.normalise, mask)
         loop = RegressionLoop(network, layers, rows, x, targets.to(x), options, generator=generator)
         self.history_: History = engine.run(loop, steps=self.epochs, name=f"priors-{self.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,8 @@ class PropagationNetwork(nn.Module):
         learnt: Whether the weights of the groups are learnt.
         slope: Of LeakyReLU; 1 makes the network linear.
         dropout: Share of the inputs of each layer but the first that is dropped in training.
+        make_layer: Makes each layer from its two widths and its number of matrices, for networks of other layers;
+            a layer is called with its inputs [C, widths[l]] and its products [R, C].
         generator: Draws the weights.
     """
 
@@ -98,6 +100,7 @@ class PropagationNetwork(nn.Module):
         learnt: bool = False,
         slope: float = 0.2,
         dropout: float = 0.0,
+        make_layer: Callable[[int, int, int], nn.Module] | None = None,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -105,11 +108,14 @@ class PropagationNetwork(nn.Module):
         super().__init__()
         counts = groups or [1] * (len(widths) - 1)
         self.widths, self.slope, self.dropout = tuple(widths), slope, dropout
-        made = [
-            PropagationLayer(a, b, count, learnt=learnt, generator=generator, device=device, dtype=dtype)
-            for a, b, count in zip(widths[:-1], widths[1:], counts, strict=True)
-        ]
-        self.layers = nn.ModuleList(made)
+
+        def plain(inputs: int, outputs: int, count: int) -> nn.Module:
+            return PropagationLayer(
+                inputs, outputs, count, learnt=learnt, generator=generator, device=device, dtype=dtype
+            )
+
+        make = make_layer or plain
+        self.layers = nn.ModuleList(make(a, b, n) for a, b, n in zip(widths[:-1], widths[1:], counts, strict=True))
 
     def forward(
         self, x: Tensor, products: Sequence[Sequence[SparseProduct]], *, generator: torch.Generator | None = None
@@ -123,9 +129,14 @@ class PropagationNetwork(nn.Module):
         """
         for number, (layer, own) in enumerate(zip(self.layers, products, strict=True)):
             if number:
-                x = functional.leaky_relu(x, self.slope)
-                if self.training and self.dropout:
-                    kept = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) >= self.dropout
-                    x = x * kept / (1 - self.dropout)
+                x = self.between(x, generator)
             x = layer(x, own)
+        return x
+
+    def between(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """What happens between two layers: LeakyReLU, and dropout in training mode."""
+        x = functional.leaky_relu(x, self.slope)
+        if self.training and self.dropout:
+            kept = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) >= self.dropout
+            x = x * kept / (1 - self.dropout)
         return x

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl.priors.propagation.edge_sum import EdgePattern
+
 __all__ = ["SparseProduct"]
 
 
@@ -29,6 +31,7 @@ class SparseProduct:
         self._source = matrix
         self._forward = _csr(matrix, self.device, dtype)
         self._backward: Tensor | None = None
+        self._pattern: EdgePattern | None = None
 
     @property
     def transposed(self) -> Tensor:
@@ -36,6 +39,13 @@ class SparseProduct:
         if self._backward is None:
             self._backward = _csr(self._source.T.tocsr(), self.device, self.dtype)
         return self._backward
+
+    @property
+    def pattern(self) -> EdgePattern:
+        """Where the matrix has entries, for layers that weigh them anew; made once."""
+        if self._pattern is None:
+            self._pattern = EdgePattern(self._source, device=self.device)
+        return self._pattern
 
     def __call__(self, dense: Tensor) -> Tensor:
         """``matrix @ dense``: [C, D] to [R, D]."""
