@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge._archives import DAMAGE, check_size, read_array
 
 __all__ = ["PriorTable", "read_file", "read_safetensors"]
 
@@ -93,17 +94,20 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path) as archive:
+            check_size(archive, path)
             arrays = {}
-            for name in archive.files:
+            for name in archive.namelist():
                 try:
-                    arrays[name] = archive[name]
+                    arrays[name.removesuffix(".npy")] = read_array(archive, name)
                 except ValueError as error:
                     # An array of Python objects; it may not be the one asked for.
-                    if "allow_pickle" not in str(error) and "Object arrays" not in str(error):
+                    if "Python objects" not in str(error):
                         raise
             return arrays
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except InputError:
+        raise
+    except DAMAGE as error:
         raise InputError(f"this is not a readable .npz file ({error})", file=path) from None
 
 

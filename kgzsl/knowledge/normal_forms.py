@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
+from kgzsl.knowledge._archives import DAMAGE, check_size, read_array
 from kgzsl.knowledge.account import Account
 from kgzsl.knowledge.triples import Triples
 
@@ -179,21 +180,21 @@ class NormalForms:
         file = Path(path)
         try:
             with zipfile.ZipFile(file) as archive:
+                check_size(archive, file)
                 header = json.loads(archive.read(_HEADER))
-                arrays: dict[str, Any] = {}
-                for name in ("kinds", *_FORMS):
-                    with archive.open(f"{name}.npy") as member:
-                        arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                arrays: dict[str, Any] = {name: read_array(archive, f"{name}.npy") for name in ("kinds", *_FORMS)}
+            return cls(
+                names=tuple(header["names"]),
+                relations=tuple(header["relations"]),
+                account=Account.from_dict(header["account"]),
+                provenance=header["provenance"],
+                **arrays,
+            )
+        except InputError:
+            raise
+        except DAMAGE as error:
             raise InputError(
                 f"this is no file of normal forms ({error.__class__.__name__})",
                 file=file,
                 remedy="make it with NormalForms.read(ontology).save(path)",
             ) from error
-        return cls(
-            names=tuple(header["names"]),
-            relations=tuple(header["relations"]),
-            account=Account.from_dict(header["account"]),
-            provenance=header["provenance"],
-            **arrays,
-        )

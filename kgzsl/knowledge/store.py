@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
+from kgzsl.knowledge._archives import DAMAGE, check_size, read_array
 from kgzsl.knowledge.account import Account
 from kgzsl.knowledge.texts import TextTable
 
@@ -24,8 +25,6 @@ __all__ = ["is_saved_graph", "load_graph", "save_graph"]
 
 _VERSION = 1
 _HEADER = "kgzsl-class-graph.json"
-_MAX_BYTES = 64 * 2**30
-_BOMB_RATIO = 250
 # A date that is always the same makes equal graphs equal files.
 _DATE = (2000, 1, 1, 0, 0, 0)
 
@@ -38,7 +37,7 @@ def is_saved_graph(path: str | os.PathLike[str]) -> bool:
                 return False
         with zipfile.ZipFile(path) as archive:
             return _HEADER in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return False
 
 
@@ -98,7 +97,7 @@ def load_graph(path: str | os.PathLike[str]) -> ClassGraph:
         )
     try:
         with zipfile.ZipFile(file) as archive:
-            _check_size(archive, file)
+            check_size(archive, file)
             header = json.loads(archive.read(_HEADER))
             if header["version"] != _VERSION:
                 raise InputError(
@@ -107,7 +106,7 @@ def load_graph(path: str | os.PathLike[str]) -> ClassGraph:
                     remedy="make the graph anew from its source, or use the kgzsl that wrote it",
                 )
             arrays = {
-                name.removesuffix(".npy"): _read_array(archive, name)
+                name.removesuffix(".npy"): read_array(archive, name)
                 for name in archive.namelist()
                 if name.endswith(".npy")
             }
@@ -131,27 +130,10 @@ def load_graph(path: str | os.PathLike[str]) -> ClassGraph:
         raise InputError(
             error.problem, file=file, place=error.place, remedy="the file is damaged: make it anew"
         ) from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise InputError(
             f"the saved graph is damaged ({error})", file=file, remedy="make it anew from its source"
         ) from error
-
-
-def _check_size(archive: zipfile.ZipFile, file: Path) -> None:
-    unpacked = sum(info.file_size for info in archive.infolist())
-    packed = sum(info.compress_size for info in archive.infolist())
-    if unpacked > _MAX_BYTES or (unpacked > 256 * 2**20 and unpacked > _BOMB_RATIO * max(packed, 1)):
-        raise InputError(
-            f"{packed:,} bytes unpack to {unpacked:,}: this looks like a zip bomb",
-            file=file,
-            remedy="make the graph anew from its source",
-        )
-
-
-def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    with archive.open(name) as member:
-        array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
-        return array
 
 
 def _put_strings(arrays: dict[str, npt.NDArray[Any]], name: str, strings: Iterable[str]) -> None:
