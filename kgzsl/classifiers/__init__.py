@@ -14,6 +14,7 @@ from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gated_experts import Calibration, GatedExperts, calibrate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
 from kgzsl.classifiers.gda import GDA
+from kgzsl.classifiers.graph_network import GraphNetworkClassifier
 from kgzsl.classifiers.loki import Loki
 from kgzsl.classifiers.loki_classifier import LokiClassifier
 from kgzsl.classifiers.metric_mapping import MetricMapping
@@ -45,6 +46,7 @@ __all__ = [
     "DeViSE",
     "EvidentialHead",
     "GatedExperts",
+    "GraphNetworkClassifier",
     "Hypergraph",
     "Loki",
     "LokiClassifier",
