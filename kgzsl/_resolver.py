@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from class_resolver import ClassResolver
 from class_resolver.utils import normalize_string
@@ -85,6 +85,18 @@ class Resolver(Generic[T]):
                 known = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(parameters) or 'no options'}"
                 raise InputError(f"the {self.kind} {name!r} has no option {option!r}", remedy=known)
 
+    def converted(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as values of the types that the constructor of ``name`` says it takes.
+
+        What a person writes may be text where a number is meant (YAML reads ``1e-4`` as text). Types that cannot be
+        checked, those of a constructor without annotations for one, are taken as they come.
+
+        Raises:
+            InputError: A value that cannot be of the type of its option.
+        """
+        hints = _hints(self.find(name))
+        return {option: _as_type(option, value, hints.get(option, Any)) for option, value in options.items()}
+
     def _import(self, path: str) -> type[T]:
         module_name, _, class_name = path.replace(":", ".").rpartition(".")
         try:
@@ -97,3 +109,27 @@ class Resolver(Generic[T]):
         if not inspect.isclass(found):
             raise InputError(f"the {self.kind} {path!r} is not a class", remedy="name a class")
         return cast(type[T], found)
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls.__init__)
+    except Exception:  # a name that is there for type checkers alone, or a foreign kind of annotation
+        return {}
+
+
+def _as_type(option: str, value: Any, hint: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
+
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        return value
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        message = str(error.errors()[0]["msg"])
+        raise InputError(
+            f"{option} is {value!r}: {message[:1].lower()}{message[1:]}", remedy="correct this value"
+        ) from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -26,6 +28,9 @@ __all__ = [
     "TrainSpec",
     "apply_overrides",
 ]
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class _Strict(BaseModel):
@@ -259,7 +264,7 @@ class Recipe(_Strict):
         )
 
     def check_components(self) -> None:
-        """Check names and options of components against their constructors."""
+        """Check names, options and values of components by their constructors; numbers in text become numbers."""
         from kgzsl import generators, priors
 
         for number, prior in enumerate(self.priors):
@@ -288,8 +293,27 @@ class Recipe(_Strict):
         for option in component.options:
             try:
                 resolver.check(component.name, [option])
+                value = resolver.converted(component.name, {option: component.options[option]})
             except InputError as error:
                 raise InputError(error.problem, **self.where(*path, option), remedy=error.remedy) from None
+            assert component.model_extra is not None
+            component.model_extra.update(value)
+        self._try_out(resolver, component, *path)
+
+    def _try_out(self, resolver: Any, component: Component, *path: str | int) -> None:
+        """Make the component, so that values out of range are told now, with their place, and not after an hour."""
+        options = component.options
+        needed = inspect.signature(resolver.find(component.name)).parameters.values()
+        if any(one.default is one.empty and one.kind not in _VARIADIC and one.name not in options for one in needed):
+            return  # the task itself will give it what it needs
+        try:
+            made = resolver.make(component.name, **options)
+            if hasattr(made, "check_options"):
+                made.check_options()
+        except InputError as error:
+            told = next((option for option in options if re.search(rf"\b{option}\b", error.problem)), None)
+            place = self.where(*path, told or "name")
+            raise InputError(error.problem, **place, remedy=error.remedy or "correct this value") from None
 
     def _unknown(self, option: str, known: set[str], owner: str, *path: str | int) -> InputError:
         close = nearest(option, known)
@@ -330,6 +354,16 @@ class CompletionRecipe(Recipe):
     samples_per_relation: int = Field(default=20, ge=1)
     protocol: CompletionProtocolSpec = CompletionProtocolSpec()
     controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap"]] = list(_COMPLETION_CONTROLS)  # type: ignore[arg-type]
+
+    def check_components(self) -> None:
+        """Check names, options and values of components, and the options of the pair features."""
+        from kgzsl._resolver import Resolver
+        from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+
+        super().check_components()
+        pairs = Component.model_validate({**self.pairs, "name": "pairs"})
+        self._check(Resolver("section", PairFeatures, {"pairs": PairFeatures}), pairs, "pairs")
+        self.pairs = pairs.options
 
 
 def _shipped(path: Path) -> Path | None:

@@ -102,6 +102,42 @@ def test_mistakes_are_named_with_file_line_and_remedy(line, replacement, place, 
     assert words in message
 
 
+@pytest.mark.parametrize(
+    ("line", "replacement", "words"),
+    [
+        ("hidden: 512", "hidden: big", "line 4: hidden is 'big': input should be a valid integer"),
+        ("hidden: 512", "hidden: -3", "line 4: hidden=-3 is out of range"),
+        ("hidden: 512", "lr: fast", "line 4: lr is 'fast': input should be a valid number"),
+        ("name: softmax", "name: softmax\n  epochs: -1", "line 7: epochs is -1; give more than 0"),
+        ("name: softmax", "name: softmax\n  normalise: l3", "line 7: normalise is 'l3'; choose none, l2"),
+        ("name: softmax", "name: eszsl\n  gamma: 0", "line 7: gamma is 0"),
+        ("{name: att}", "{name: transe, dim: x}", "line 3: dim is 'x'"),
+        ("{name: att}", "{name: transe, dim: -2}", "line 3: dim=-2 is less than 1"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_before_anything_runs(line, replacement, words):
+    assert line in IMAGES
+    assert words in complaint(IMAGES.replace(line, replacement))
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("dimm: 3", "no option 'dimm'; did you mean 'dim'?"), ("dim: 0", "pairs.dim is 0"), ("lr: x", "lr is 'x'")],
+)
+def test_options_of_pairs_are_checked_too(option, words):
+    text = f"task: kg_completion\ndataset: x\npriors: [attributes]\npairs:\n  {option}\n"
+    message = complaint(text)
+    assert message.startswith("my.yaml, line 5")
+    assert words in message
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    recipe = Recipe.parse(IMAGES.replace("hidden: 512", "lr: 1e-4, betas: [0.5, 9e-1]"))
+    assert recipe.generator is not None
+    assert recipe.generator.options == {"lr": 0.0001, "betas": (0.5, 0.9)}
+    assert Recipe.parse(recipe.to_yaml()).to_dict() == recipe.to_dict()
+
+
 def test_an_empty_file_and_a_list_are_no_recipes():
     assert "empty" in complaint("")
     assert "mapping" in complaint("- a\n- b\n")

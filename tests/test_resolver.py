@@ -56,3 +56,10 @@ def test_import_path(parts: Resolver[Part]) -> None:
 def test_errors_name_the_nearest(parts: Resolver[Part], call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(parts)
+
+
+def test_text_becomes_what_the_constructor_takes(parts: Resolver[Part]) -> None:
+    assert parts.converted("wide", {"hidden": "5"}) == {"hidden": 5}
+    assert parts.converted("loose", {"anything": "5"}) == {"anything": "5"}  # nothing says what it is
+    with pytest.raises(InputError, match="hidden is 'five': input should be a valid integer"):
+        parts.converted("wide", {"hidden": "five"})

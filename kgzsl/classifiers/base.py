@@ -47,6 +47,13 @@ class Classifier(ABC):
             setattr(self, name, value)
         return self
 
+    def check_options(self) -> None:  # noqa: B027 - most have nothing to check
+        """Refuse constructor arguments out of range: ``fit`` does so first, a recipe before anything runs.
+
+        Raises:
+            InputError: A value that makes no sense.
+        """
+
     @abstractmethod
     def predict(self, X: Any) -> np.ndarray:
         """The class of each row of X [N, D]."""

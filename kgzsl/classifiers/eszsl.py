@@ -46,6 +46,10 @@ class ESZSL(PriorClassifier):
         self.normalise = normalise
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        _check_weights(self.gamma, self.lam)
+
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ESZSL:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
         features, labels = self._start(X, y, priors)
@@ -116,8 +120,7 @@ class ESZSL(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        if gamma <= 0 or lam <= 0:
-            raise InputError(f"gamma is {gamma} and lam is {lam}", remedy="give positive ridge weights")
+        _check_weights(gamma, lam)
         self._check_fitted("_gram")
         self.gamma, self.lam = gamma, lam
         if self._rotated is None:
@@ -145,3 +148,8 @@ class ESZSL(PriorClassifier):
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return features @ (self.coef_ @ priors.T).float()
+
+
+def _check_weights(gamma: float, lam: float) -> None:
+    if gamma <= 0 or lam <= 0:
+        raise InputError(f"gamma is {gamma} and lam is {lam}", remedy="give positive ridge weights")

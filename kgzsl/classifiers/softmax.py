@@ -67,6 +67,23 @@ class SoftmaxClassifier(Classifier):
         self.seed = seed
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        if self.solver not in ("adam", "lbfgs"):
+            raise InputError(f"solver is {self.solver!r}", remedy="choose adam or lbfgs")
+        if self.normalise not in _NORMALISATIONS:
+            raise InputError(f"normalise is {self.normalise!r}", remedy=f"choose {', '.join(_NORMALISATIONS)}")
+        fine = {
+            "lr": self.lr > 0,
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "weight_decay": self.weight_decay >= 0,
+        }
+        for name, inside in fine.items():
+            if not inside:
+                least = "0 or more" if name == "weight_decay" else "more than 0"
+                raise InputError(f"{name} is {getattr(self, name)!r}", remedy=f"give {least}")
+
     def fit(self, X: Any, y: Any, sample_weight: Any | None = None) -> SoftmaxClassifier:
         """Learn from X [N, D] and labels y [N] of any sortable type.
 
@@ -78,10 +95,7 @@ class SoftmaxClassifier(Classifier):
         Raises:
             InputError: NaN, shapes that do not fit, an unknown option, or weights that sum to zero.
         """
-        if self.solver not in ("adam", "lbfgs"):
-            raise InputError(f"solver is {self.solver!r}", remedy="choose adam or lbfgs")
-        if self.normalise not in _NORMALISATIONS:
-            raise InputError(f"normalise is {self.normalise!r}", remedy=f"choose {', '.join(_NORMALISATIONS)}")
+        self.check_options()
         features = float_matrix(X, "X", device=self.device)
         self.classes_, encoded = class_indices(y, len(features))
         labels = torch.as_tensor(encoded, device=features.device)

@@ -153,3 +153,10 @@ def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(zoo) -> None:
     whole = zoo.process("run", "zoo.yaml", "--out", "whole", *longer)
     assert whole.code == 0, whole.err
     assert metrics(zoo.folder / "run") == metrics(zoo.folder / "whole")
+
+
+def test_a_generator_without_training_is_a_result_too(zoo) -> None:
+    changes = ("generator.epochs=0", "controls=[chance]", "protocol.evaluate_every=1")
+    done = zoo.kgzsl("run", "zoo.yaml", *(word for change in changes for word in ("--set", change)), "--out", "run")
+    assert done.code == 0, done.err
+    assert "DOES NOT BEAT" in done.out or "beats" in done.out

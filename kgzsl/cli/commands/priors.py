@@ -50,7 +50,9 @@ def priors(
     if names is not None and dataset is not None:
         raise InputError("--names and --dataset both say which classes", remedy="give one of them")
     console = Console(as_json=as_json, quiet=quiet)
-    made = encoders.make(encoder, **pairs(options))
+    given = pairs(options)
+    encoders.encoders.check(encoder, given)
+    made = encoders.make(encoder, **encoders.encoders.converted(encoder, given))
     begun = time.perf_counter()
     read = ClassGraph.read(graph)
     wanted = _wanted(read, names, dataset)

@@ -144,6 +144,8 @@ class Searcher:
         features, names = labelled_names(self.data)
         model.fit(features, names, self.priors, engine=engine, callback=look, callback_every_epochs=every, heads=False)
         assert model.generator_ is not None
+        if not best:  # no epoch was asked for: the generator as it came into being
+            look(model, 0)
         model.generator_.load_state_dict(best["state"])
         chosen = Choice(int(best["epochs"]), samples[0], float(best["figures"]["unseen_bias"]), None, best["figures"])
         top = float(best["value"])

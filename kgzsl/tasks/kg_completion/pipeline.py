@@ -103,7 +103,7 @@ class CompletionRun:
                 **recipe.where("dataset"),
                 remedy="choose a knowledge graph, or write task: image_classification",
             )
-        self.features = PairFeatures(**self._pair_options())
+        self.features = PairFeatures(**recipe.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
@@ -137,21 +137,6 @@ class CompletionRun:
         self.chosen: dict[str, Any] = {}
         self.model: RelationCompleter | None = None
         self.priors: ClassPriors | None = None
-
-    def _pair_options(self) -> dict[str, Any]:
-        """The recipe's ``pairs``; an unknown option is refused with the nearest known one."""
-        from kgzsl.errors import nearest
-
-        known = PairFeatures().config()
-        for option in self.recipe.pairs:
-            if option not in known:
-                close = nearest(option, known)
-                raise InputError(
-                    f"pairs has no option {option!r}",
-                    **self.recipe.where("pairs", option),
-                    remedy=f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known)}",
-                )
-        return dict(self.recipe.pairs)
 
     def go(self) -> RunResult:
         """All of it."""
@@ -209,7 +194,7 @@ class CompletionRun:
             None if generator is None else generator.name,
             samples=self.recipe.samples_per_relation,
             generator_options=None if generator is None else generator.options,
-            pairs={**self._pair_options(), **pairs},
+            pairs={**self.recipe.pairs, **pairs},
             seed=seed,
             device=self.recipe.train.device,
             precision=self.recipe.train.precision,

@@ -105,7 +105,7 @@ def test_without_a_generator_the_closed_form_is_the_method(kg, prior_file):
 
 
 def test_bad_settings_name_file_place_and_remedy(kg, prior_file):
-    with pytest.raises(InputError, match=r"pairs has no option 'dims'.*did you mean 'dim'"):
+    with pytest.raises(InputError, match=r"'pairs' has no option 'dims'.*did you mean 'dim'"):
         run(recipe(prior_file, pairs={"dims": 3}), data=kg, progress=False)
     with pytest.raises(InputError, match="no candidates of the kind 'type'; choose among all"):
         run(recipe(prior_file, protocol={"candidates": "type"}), data=kg, progress=False)
