@@ -21,6 +21,14 @@ NAMED_LISTS = {
     "imagenet-12k": "imagenet12k_synsets.txt",
     "imagenet-22k": "imagenet22k_synsets.txt",
 }
+#: What a tag of timm says of the data: ``in22k_ft_in1k`` saw both.
+_TAGS = {"in1k": "imagenet-1k", "in12k": "imagenet-12k", "in21k": "imagenet-22k", "in22k": "imagenet-22k"}
+#: Families whose usual weights (torchvision's, and those behind the published ResNet-101 features) saw ImageNet-1k.
+_FAMILIES = (
+    *("alexnet", "convnext", "densenet", "efficientnet", "googlenet", "inception", "maxvit", "mnasnet", "mobilenet"),
+    *("regnet", "resnet", "resnext", "shufflenet", "squeezenet", "swin", "vgg", "vit", "wide_resnet"),
+)
+_OPEN = re.compile(r"clip|siglip|align|dino|laion|openai|webli|datacomp|dfn\d|yfcc|jft|ig1b|lvd|florence|pali|seer|mae")
 _WNID = re.compile(r"n\d{8}$")
 
 
@@ -58,20 +66,54 @@ def read_labels(source: str | Path) -> LabelList:
 
     Args:
         source: A file with a label on each line (a wnid, words separated by commas, or a wnid and then words); a JSON
-            list or object of labels; or one of ``NAMED_LISTS``, taken from timm or torchvision where one is installed.
+            list or object of labels; one of ``NAMED_LISTS``, taken from timm or torchvision where one is installed;
+            or a backbone (``resnet101``, timm's ``vit_base_patch16_224.augreg_in21k_ft_in1k``): the lists that it was
+            trained on.
 
     Raises:
-        InputError: No such file or list, no package has it, or it is empty.
+        InputError: No such file, list or backbone, a backbone trained on free texts alone, no package that has the
+        list, or an empty one.
     """
     name = str(source)
     path = Path(source)
     if path.is_file():
         return _parse(path.name, _lines(path), str(path))
-    if name.lower() not in NAMED_LISTS:
-        close = nearest(name, NAMED_LISTS)
-        hint = f"did you mean {close[0]!r}?" if close else f"give a file, or one of {', '.join(NAMED_LISTS)}"
-        raise InputError(f"{name!r} is no file and no known list of labels", remedy=hint)
-    return _shipped(name.lower())
+    if name.lower() in NAMED_LISTS:
+        return _shipped(name.lower())
+    lists, beyond = _trained_on(name.lower())
+    if lists:
+        return _joined(name, [_shipped(one) for one in lists], beyond)
+    if beyond:
+        raise InputError(
+            f"{name!r} was trained on images with free texts: which classes it saw is not known",
+            remedy="take none of them for unseen; or give a file of labels to compare with",
+        )
+    close = nearest(name, NAMED_LISTS)
+    hint = f"did you mean {close[0]!r}?" if close else f"give a file, a backbone, or one of {', '.join(NAMED_LISTS)}"
+    raise InputError(f"{name!r} is no file, no known backbone and no known list of labels", remedy=hint)
+
+
+def _trained_on(name: str) -> tuple[list[str], bool]:
+    """(the lists that a backbone was trained on, whether on free texts too)."""
+    family, _, tag = name.rpartition("/")[2].partition(".")
+    beyond = _OPEN.search(name) is not None
+    if tag:
+        found = dict.fromkeys(
+            _TAGS[token] for token in re.findall(r"in\d+k", tag.replace("inw", "in")) if token in _TAGS
+        )
+        return list(found), beyond
+    return (["imagenet-1k"] if family.startswith(_FAMILIES) and not beyond else []), beyond
+
+
+def _joined(name: str, lists: Sequence[LabelList], beyond: bool) -> LabelList:
+    words: dict[str, str] = {}
+    for one in lists:
+        words = {**one.words, **words}
+    source = " and ".join(f"{one.name}, {one.source}" for one in lists)
+    source += ", and images with free texts" if beyond else ""
+    # Labels of one list have wnids or words; the lists overlap, so only what is told apart is counted.
+    wnids = frozenset().union(*(one.wnids for one in lists))
+    return LabelList(name, source, max(len(wnids), *(one.size for one in lists)), wnids, words)
 
 
 def _shipped(name: str) -> LabelList:

@@ -13,8 +13,9 @@ import pytest
 
 from kgzsl import ClassGraph
 from kgzsl.errors import InputError
+from kgzsl.knowledge import label_lists
 from kgzsl.knowledge.audit import Audit, audit
-from kgzsl.knowledge.label_lists import read_labels
+from kgzsl.knowledge.label_lists import LabelList, _trained_on, read_labels
 from kgzsl.knowledge.sources import read_wordnet
 
 from .sources.conftest import write_wordnet
@@ -168,6 +169,40 @@ def test_named_lists_come_from_packages_that_ship_them(tmp_path: Path, monkeypat
         read_labels("imagenet-1k")
     with pytest.raises(InputError, match="did you mean 'imagenet-1k'"):
         read_labels("imagenet1k")
+
+
+@pytest.mark.parametrize(
+    ("name", "lists", "texts"),
+    [
+        ("resnet101", ["imagenet-1k"], False),
+        ("wide_resnet50_2", ["imagenet-1k"], False),
+        ("resnet50.a1_in1k", ["imagenet-1k"], False),
+        ("timm/vit_base_patch16_224.augreg_in21k_ft_in1k", ["imagenet-22k", "imagenet-1k"], False),
+        ("convnext_base.clip_laion2b_augreg_ft_in12k_in1k", ["imagenet-12k", "imagenet-1k"], True),
+        ("resmlp_12_224.fb_in1k", ["imagenet-1k"], False),
+        ("vit_base_patch16_clip_224.openai", [], True),
+        ("clip", [], True),
+        ("vit_small_patch14_dinov2.lvd142m", [], True),
+        ("mynet", [], False),
+    ],
+)
+def test_backbones_and_what_they_saw(name: str, lists: list[str], texts: bool) -> None:
+    assert _trained_on(name) == (lists, texts)
+
+
+def test_a_backbone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = LabelList("imagenet-1k", "here", 1, frozenset({"n02123045"}), {"tabby": "n02123045"})
+    two = LabelList("imagenet-22k", "there", 2, frozenset({"n02123045", "n12268246"}), {"oak": "n12268246"})
+    monkeypatch.setattr(label_lists, "_shipped", {"imagenet-1k": one, "imagenet-22k": two}.__getitem__)
+    both = read_labels("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+    assert (both.size, both.find(["oak"]), both.find(["tabby"])) == (2, "n12268246", "n02123045")
+    made = graph(("oak", "near", "cat"))
+    assert found(audit(made, seen=["cat"], unseen=["oak"], labels=both))["in-backbone"] == ("oak (n12268246)",)
+    assert "in-backbone" not in found(audit(made, seen=["cat"], unseen=["oak"], labels=read_labels("resnet101")))
+    with pytest.raises(InputError, match="which classes it saw is not known"):
+        read_labels("vit_base_patch16_clip_224.openai")
+    with pytest.raises(InputError, match="no known backbone"):
+        read_labels("mynet")
 
 
 def test_labels_in_json_and_bad_files(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def audit_thing(
     seen: _Names = None,
     unseen: _Names = None,
     backbone: Annotated[
-        str | None, typer.Option(help="What the features' backbone was trained on: imagenet-1k, or a file of labels.")
+        str | None,
+        typer.Option(
+            help="The backbone of the features (resnet101, a model of timm), what it was trained on (imagenet-1k), or "
+            "a file of labels."
+        ),
     ] = None,
     wordnet: Annotated[Path | None, typer.Option(help="The folder of WordNet 3.0, to check wnids against.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 2 if something serious is found.")] = False,
