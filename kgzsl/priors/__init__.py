@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kgzsl.priors.triples.distmult import DistMult
     from kgzsl.priors.triples.rotate import RotatE
     from kgzsl.priors.triples.transe import TransE
+    from kgzsl.priors.triples.triplere import TripleRE
     from kgzsl.priors.walks.owl2vec_star import OWL2VecStar
     from kgzsl.priors.walks.rdf2vec import RDF2Vec
 
@@ -57,12 +58,14 @@ __all__ = [
     "TfidfText",
     "TrGCN",
     "TransE",
+    "TripleRE",
     "encoders",
     "make",
 ]
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "TripleRE": "triples.triplere",
     "TrGCN": "propagation.trgcn",
     "CompGCN": "propagation.compgcn",
     "RGCN": "propagation.rgcn",

@@ -25,6 +25,7 @@ from kgzsl.priors.triples.complex import ComplEx
 from kgzsl.priors.triples.distmult import DistMult
 from kgzsl.priors.triples.rotate import RotatE
 from kgzsl.priors.triples.transe import TransE
+from kgzsl.priors.triples.triplere import TripleRE
 from kgzsl.priors.walks.owl2vec_star import OWL2VecStar
 from kgzsl.priors.walks.rdf2vec import RDF2Vec
 
@@ -55,6 +56,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "tfidf": TfidfText,
         "transe": TransE,
         "trgcn": TrGCN,
+        "triplere": TripleRE,
     },
 )
 

@@ -9,6 +9,7 @@ from kgzsl.priors.triples import (
     RotatEScorer,
     TransEScorer,
     TripleModel,
+    TripleREScorer,
 )
 
 SCORERS = {
@@ -18,6 +19,7 @@ SCORERS = {
     "complex": lambda: ComplExScorer(6),
     "rotate": lambda: RotatEScorer(6),
     "boxe": lambda: BoxEScorer(6),
+    "triplere": lambda: TripleREScorer(6),
 }
 
 

@@ -22,6 +22,7 @@ class TextAwareModel(TripleModel):
         scorer: Of d numbers per half.
         text: Float [N, F], fixed; rows are brought to length 1 (zeros stay).
         num_relations: R.
+        inverse: See :class:`TripleModel`.
         generator: Draws the first values.
         device: Where it all lives.
         dtype: Its type.
@@ -35,6 +36,7 @@ class TextAwareModel(TripleModel):
         text: Tensor,
         num_relations: int,
         *,
+        inverse: bool = False,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -45,8 +47,11 @@ class TextAwareModel(TripleModel):
         self.scorer = scorer
         self.num_nodes = len(text)
         self.num_relations = num_relations
+        self.inverse = inverse
         self.nodes = nn.Parameter(torch.empty(len(text), size, device=device, dtype=dtype))
-        self.relations = nn.Parameter(torch.empty(num_relations, size, device=device, dtype=dtype))
+        self.relations = nn.Parameter(
+            torch.empty(num_relations * (2 if inverse else 1), size, device=device, dtype=dtype)
+        )
         self.projection = nn.Parameter(torch.empty(text.shape[1], size, device=device, dtype=dtype))
         self.register_buffer("text", functional.normalize(text.to(device=device, dtype=dtype), dim=1), persistent=False)
         self._bound = scorer.bound()

@@ -2,6 +2,7 @@
 
 from kgzsl.priors.triples.boxe import BoxE, BoxEScorer
 from kgzsl.priors.triples.complex import ComplEx, ComplExScorer
+from kgzsl.priors.triples.constraints import TypeConstraints
 from kgzsl.priors.triples.distmult import DistMult, DistMultScorer
 from kgzsl.priors.triples.encoder import TripleEncoder
 from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
@@ -9,8 +10,10 @@ from kgzsl.priors.triples.model import TripleModel
 from kgzsl.priors.triples.ranking import RankingResult, rank_triples
 from kgzsl.priors.triples.rotate import RotatE, RotatEScorer
 from kgzsl.priors.triples.scorer import TripleScorer
+from kgzsl.priors.triples.stopping import EarlyStopping
 from kgzsl.priors.triples.training import TripleLoop, TripleOptions
 from kgzsl.priors.triples.transe import TransE, TransEScorer
+from kgzsl.priors.triples.triplere import TripleRE, TripleREScorer
 
 __all__ = [
     "BoxE",
@@ -19,6 +22,7 @@ __all__ = [
     "ComplExScorer",
     "DistMult",
     "DistMultScorer",
+    "EarlyStopping",
     "RankingResult",
     "RotatE",
     "RotatEScorer",
@@ -28,7 +32,10 @@ __all__ = [
     "TripleLoop",
     "TripleModel",
     "TripleOptions",
+    "TripleRE",
+    "TripleREScorer",
     "TripleScorer",
+    "TypeConstraints",
     "rank_triples",
     "self_adversarial_loss",
     "softmax_loss",

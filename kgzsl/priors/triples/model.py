@@ -17,6 +17,8 @@ class TripleModel(nn.Module):
         scorer: What is computed.
         num_nodes: N.
         num_relations: R.
+        inverse: Whether each relation has a second vector, which reads it from tail to head (Lacroix et al., ICML
+            2018, section 3): heads are then scored as tails of the inverse relation.
         generator: Draws the first values.
         device: Where the tables live.
         dtype: Their type.
@@ -28,6 +30,7 @@ class TripleModel(nn.Module):
         num_nodes: int,
         num_relations: int,
         *,
+        inverse: bool = False,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -36,8 +39,10 @@ class TripleModel(nn.Module):
         self.scorer = scorer
         self.num_nodes = num_nodes
         self.num_relations = num_relations
+        self.inverse = inverse
         self.nodes = nn.Parameter(torch.empty(num_nodes, scorer.dim, device=device, dtype=dtype))
-        self.relations = nn.Parameter(torch.empty(num_relations, scorer.relation_size, device=device, dtype=dtype))
+        rows = num_relations * (2 if inverse else 1)
+        self.relations = nn.Parameter(torch.empty(rows, scorer.relation_size, device=device, dtype=dtype))
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -58,7 +63,13 @@ class TripleModel(nn.Module):
 
     def score_heads(self, relations: Tensor, tails: Tensor, heads: Tensor | None = None) -> Tensor:
         """Scores [B, M] of the candidates ``heads`` (int64 [M]; None: all N nodes) for each (relation, tail)."""
+        if self.inverse:
+            return self.scorer.score_tails(self.vectors(tails), self.backwards(relations), self.vectors(heads))
         return self.scorer.score_heads(self.relations[relations], self.vectors(tails), self.vectors(heads))
+
+    def backwards(self, relations: Tensor) -> Tensor:
+        """The vectors [B, K] that read ``relations`` from tail to head."""
+        return self.relations[relations + self.num_relations]
 
     def extra_repr(self) -> str:
         """Sizes, for ``repr``."""

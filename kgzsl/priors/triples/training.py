@@ -11,8 +11,10 @@ from torch import Tensor
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.priors._queue import Queue
+from kgzsl.priors.triples.constraints import TypeConstraints
 from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
 from kgzsl.priors.triples.model import TripleModel
+from kgzsl.priors.triples.stopping import EarlyStopping
 
 __all__ = ["TripleLoop", "TripleOptions"]
 
@@ -29,6 +31,7 @@ class TripleOptions:
         temperature: Sharpness of the self-adversarial weights.
         lr: Adam's learning rate at the start; it falls linearly to a tenth.
         n3: Weight of the N3 penalty.
+        constrained: Whether negatives must fit the relation's domain or range.
     """
 
     batch_size: int = 512
@@ -38,6 +41,7 @@ class TripleOptions:
     temperature: float = 1.0
     lr: float = 0.01
     n3: float = 0.0
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         if self.loss not in ("self-adversarial", "softmax"):
@@ -61,12 +65,22 @@ class TripleLoop:
         options: How.
         steps: Steps of the whole run, for the learning rate.
         generator: Draws batches and pools; its state is part of :meth:`state_dict`.
+        constraints: What fits each relation, for ``constrained``; None takes what the triples show.
+        stopping: Ends the training early; further steps do nothing.
     """
 
     hint = "lower lr"
 
     def __init__(
-        self, model: TripleModel, triples: Tensor, options: TripleOptions, *, steps: int, generator: torch.Generator
+        self,
+        model: TripleModel,
+        triples: Tensor,
+        options: TripleOptions,
+        *,
+        steps: int,
+        generator: torch.Generator,
+        constraints: TypeConstraints | None = None,
+        stopping: EarlyStopping | None = None,
     ) -> None:
         self.model = model
         self.options = options
@@ -75,6 +89,11 @@ class TripleLoop:
         self._generator = generator
         self._steps = steps
         self._known = FilterIndex(triples, model.num_nodes, model.num_relations)
+        if options.constrained and constraints is None:
+            constraints = TypeConstraints.seen(triples, model.num_nodes, model.num_relations)
+        self._constraints = constraints if options.constrained else None
+        self._stopping = stopping
+        self._last: dict[str, Tensor] = {}
         self._optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
         device = triples.device
         self._slot = torch.full((model.num_nodes,), -1, dtype=torch.int64, device=device)
@@ -90,6 +109,8 @@ class TripleLoop:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One batch; see the class."""
+        if self._stopping is not None and self._stopping.stopped and self._last:
+            return self._last
         for group in self._optimizer.param_groups:
             group["lr"] = self.options.lr * (1 - 0.9 * index / max(self._steps, 1))
         batch = self._triples[self._queues["batch"].next()]
@@ -97,13 +118,16 @@ class TripleLoop:
         losses = self.losses(batch)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        return {name: value.detach() for name, value in losses.items()}
+        self._last = {name: value.detach() for name, value in losses.items()}
+        if self._stopping is not None:
+            self._stopping.after(index + 1)
+        return self._last
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """The losses of ``batch`` (int64 [B, 3]) with a fresh pool; their sum is what is minimised."""
         options, model, scorer = self.options, self.model, self.model.scorer
         head, relation, tail = batch.unbind(dim=1)
-        pool = self._queues["pool"].next() if options.negatives else None
+        pool = self._pool(relation)
         ids = torch.cat([head, tail] if pool is None else [head, tail, pool])
         # One gather, so that one dense gradient of the table is made.
         vectors = model.vectors(ids)
@@ -111,13 +135,21 @@ class TripleLoop:
         candidates = model.vectors() if pool is None else vectors[2 * len(batch) :]
         relations = model.relations[relation]
         positive = scorer.score(heads, relations, tails)
+        if model.inverse:
+            back = model.backwards(relation)
+            turned = scorer.score(tails, back, heads), scorer.score_tails(tails, back, candidates)
+        else:
+            turned = positive, scorer.score_heads(relations, tails, candidates)
         sides = (
-            (scorer.score_tails(heads, relations, candidates), self._known.tails(head, relation)),
-            (scorer.score_heads(relations, tails, candidates), self._known.heads(relation, tail)),
+            (positive, scorer.score_tails(heads, relations, candidates), self._known.tails(head, relation), False),
+            (*turned, self._known.heads(relation, tail), True),
         )
         total = positive.new_zeros(())
-        for negative, true in sides:
+        for positive, negative, true, at_head in sides:
             known = self._mask(negative, true, pool)
+            if self._constraints is not None:
+                table = self._constraints.heads if at_head else self._constraints.tails
+                known = known | ~(table[relation] if pool is None else table[relation[:, None], pool])
             if options.loss == "softmax":
                 total = total + 0.5 * softmax_loss(positive, negative, known=known)
             else:
@@ -127,7 +159,17 @@ class TripleLoop:
         losses = {"loss": total}
         if options.n3:
             losses["n3"] = options.n3 * scorer.penalty(heads, relations, tails)
+            if model.inverse:
+                losses["n3"] = (losses["n3"] + options.n3 * scorer.penalty(tails, back, heads)) / 2
         return losses
+
+    def _pool(self, relation: Tensor) -> Tensor | None:
+        """The nodes that stand in on both sides; None for all."""
+        if not self.options.negatives:
+            return None
+        if self._constraints is not None:
+            return self._constraints.draw(relation, self.options.negatives, self._generator)
+        return self._queues["pool"].next()
 
     def _mask(self, scores: Tensor, true: tuple[Tensor, Tensor], pool: Tensor | None) -> Tensor:
         rows, nodes = true
@@ -149,6 +191,8 @@ class TripleLoop:
             "optimizer": self._optimizer.state_dict(),
             "queues": {name: queue.state_dict() for name, queue in self._queues.items()},
             "generator": self._generator.get_state(),
+            "last": self._last,
+            **({} if self._stopping is None else {"stopping": self._stopping.state_dict()}),
         }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
@@ -158,3 +202,6 @@ class TripleLoop:
         for name, queue in self._queues.items():
             queue.load_state_dict(state["queues"][name])
         self._generator.set_state(state["generator"].cpu())
+        self._last = dict(state["last"])
+        if self._stopping is not None:
+            self._stopping.load_state_dict(state["stopping"])

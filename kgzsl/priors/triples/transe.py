@@ -54,8 +54,7 @@ class TransE(TripleEncoder):
 
     Args:
         norm: p, 1 or 2.
-        dim, epochs, batch_size, negatives, loss, margin, temperature, lr, n3, disjointness, holdout, seed: Those of
-            :class:`TripleEncoder`.
+        dim: See :class:`TripleEncoder`, as for the rest.
     """
 
     name: ClassVar[str] = "transe"
@@ -76,6 +75,9 @@ class TransE(TripleEncoder):
         temperature: float = 1.0,
         lr: float | None = None,
         n3: float | None = None,
+        inverse: bool = False,
+        constrained: bool = False,
+        patience: int | None = None,
         disjointness: Literal["relation", "drop"] = "relation",
         holdout: float = 0.0,
         seed: int | None = None,
@@ -92,6 +94,9 @@ class TransE(TripleEncoder):
             temperature=temperature,
             lr=lr,
             n3=n3,
+            inverse=inverse,
+            constrained=constrained,
+            patience=patience,
             disjointness=disjointness,
             holdout=holdout,
             seed=seed,
