@@ -48,10 +48,10 @@ def draw_letters(
     size: int = 32,
     seed: int = 0,
     faces: Sequence[str] = FACES,
-    rotation: float = 10.0,
-    scale: float = 0.1,
-    shift: float = 0.05,
-    noise: float = 0.12,
+    rotation: float = 5.0,
+    scale: float = 0.06,
+    shift: float = 0.03,
+    noise: float = 0.1,
 ) -> Tensor:
     """Pictures of letters: dark is 0, ink is 1, one letter each, on a common baseline.
 
