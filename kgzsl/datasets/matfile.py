@@ -47,7 +47,7 @@ def need(variables: dict[str, MatValue], key: str, file: str | PathLike[str]) ->
         close = nearest(key, variables)
         hint = f"is it called {close[0]!r} here? " if close else ""
         found = ", ".join(sorted(variables)) or "no readable variable"
-        raise InputError(f"the key {key!r} is missing", file=file, remedy=f"{hint}the file has: {found}")
+        raise InputError(f"the key {key!r} is missing", file=file, remedy=f"{hint}add it; the file has: {found}")
     value = variables[key]
     if isinstance(value, list):
         raise InputError(f"the key {key!r} holds text, not numbers", file=file, remedy="store a numeric matrix there")

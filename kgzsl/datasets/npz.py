@@ -80,7 +80,9 @@ def read_npz(path: str | PathLike[str], *, name: str | None = None) -> ImageFeat
             close = nearest(key, arrays)
             hint = f"is it called {close[0]!r} here? " if close else ""
             raise InputError(
-                f"the array {key!r} is missing", file=file, remedy=f"{hint}the file has: {', '.join(sorted(arrays))}"
+                f"the array {key!r} is missing",
+                file=file,
+                remedy=f"{hint}add it; the file has: {', '.join(sorted(arrays))}",
             )
     names = tuple(str(item) for item in arrays["class_names"].tolist())
     columns = [str(item) for item in arrays["attribute_names"].tolist()] if "attribute_names" in arrays else None

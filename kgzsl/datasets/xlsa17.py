@@ -58,6 +58,7 @@ def read_xlsa17(
     labels = _whole(need(table, "labels", feature_file), "labels", feature_file)
     notes: list[str] = []
     matrix = _rows_first(need(table, "features", feature_file), len(labels), feature_file, notes)
+    _check_finite(matrix, feature_file)
     classes = _columns(need(parts, "att", split_file))
     names = _class_names(parts, base, split_file, classes, notes)
     if len(labels) and (labels.min() < 1 or labels.max() > len(names)):
@@ -123,6 +124,17 @@ def _rows_first(matrix: np.ndarray[Any, Any], count: int, file: Path, notes: lis
         place="features",
         remedy="store [D, N], one column per image",
     )
+
+
+def _check_finite(rows: np.ndarray[Any, Any], file: Path) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"the features of {len(bad)} image(s) hold NaN or infinite values",
+            file=file,
+            place=f"features, image {bad[0] + 1} (counted from 1)",
+            remedy="remove or repair these images",
+        )
 
 
 def _class_names(

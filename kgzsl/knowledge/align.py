@@ -38,6 +38,7 @@ class Alignment:
         missing: Each name that was not found -> labels of the nearest nodes.
         ambiguous: Each name that several nodes answer to equally well -> their IRIs; these count as not found.
         alternatives: Each name for which one of several nodes was taken -> the IRIs of the others.
+        source: What the graph was read from, for messages.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Alignment:
     missing: dict[str, list[str]] = field(default_factory=dict)
     ambiguous: dict[str, list[str]] = field(default_factory=dict)
     alternatives: dict[str, list[str]] = field(default_factory=dict)
+    source: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -64,6 +66,7 @@ class Alignment:
         parts += [f"{name!r} (several: {', '.join(iris)})" for name, iris in self.ambiguous.items()]
         raise InputError(
             f"{len(parts)} of {len(self.names)} names match no single node of the graph: {'; '.join(parts)}",
+            file=self.source,
             remedy="correct the names, or give a mapping from name to IRI",
         )
 
@@ -194,7 +197,9 @@ def align(
             ambiguous[name] = iris
         else:
             missing[name] = finder.index.near(name)
-    return Alignment(tuple(names), indices, tuple(how), missing, ambiguous, alternatives)
+    source = graph.provenance.get("source")
+    told = source if isinstance(source, str) else None
+    return Alignment(tuple(names), indices, tuple(how), missing, ambiguous, alternatives, told)
 
 
 class _Finder:

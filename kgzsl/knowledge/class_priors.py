@@ -244,8 +244,11 @@ class ClassPriors:
         wanted = list(names)
         missing = [name for name in wanted if name not in self._index]
         if missing:
+            source, key = (self.made.get(part) for part in ("source", "key"))
             raise InputError(
                 f"no class vector for {_listed(missing, self.names)}",
+                file=source if isinstance(source, str) else None,
+                place=key if isinstance(source, str) and isinstance(key, str) else None,
                 remedy="give vectors for these classes, or correct the names",
             )
         return [self._index[name] for name in wanted]

@@ -57,6 +57,14 @@ def test_the_old_issue_with_validation_rows(toy: dict[str, Any], tmp_path: Path,
     assert data.validation_split().unseen_names == ["killer whale"]
 
 
+@both_kinds
+def test_features_that_are_no_numbers_name_their_own_file(toy: dict[str, Any], tmp_path: Path, write: Writer) -> None:
+    features = toy["features"].T.copy()
+    features[0, 2] = np.nan
+    with pytest.raises(InputError, match=r"res101\.mat, features, image 3 \(counted from 1\): .*; remove or repair"):
+        ImageFeatures.from_xlsa17(make(tmp_path, toy, write, features=features))
+
+
 def test_validation_classes_from_the_lists_of_the_archive(toy: dict[str, Any], tmp_path: Path) -> None:
     write_lines(make(tmp_path, toy) / "valclasses1.txt", "killer whale")
     data = ImageFeatures.from_xlsa17(tmp_path)

@@ -43,13 +43,14 @@ def test_a_class_missing_from_the_priors(zoo, refused) -> None:
     (zoo.folder / "priors.csv").write_text(table)
     change = f"priors=[{{name: file, path: {zoo.folder / 'priors.csv'}}}]"
     done = zoo.kgzsl("run", "zoo.yaml", "--set", change, "--out", "run")
-    refused(done, "animal15", absent=zoo.folder / "run")
+    refused(done, "priors.csv: no class vector for 'animal15'", "nearest", absent=zoo.folder / "run")
 
 
 def test_a_class_missing_from_the_graph(zoo, refused) -> None:
     file = zoo.folder / "zoo.ttl"
     file.write_text(file.read_text().replace("animal15", "animal51"))
-    refused(zoo.kgzsl("run", "zoo.yaml", "--out", "run"), "animal15", absent=zoo.folder / "run")
+    done = zoo.kgzsl("run", "zoo.yaml", "--out", "run")
+    refused(done, "zoo.ttl: 1 of 16 names", "'animal15' (nearest: animal51", absent=zoo.folder / "run")
 
 
 def test_a_mat_without_a_needed_key(zoo, refused) -> None:
