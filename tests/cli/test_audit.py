@@ -52,7 +52,7 @@ def test_a_data_set_brings_its_graph_and_split(capsys: pytest.CaptureFixture[str
 def test_bad_input(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
         (["--seen", str(zoo / "nothing.txt")], "there is no such file"),
-        (["--backbone", "imagenet-9k"], "is no file and no known list of labels"),
+        (["--backbone", "imagenet-9k"], "is no file, no known backbone"),
         (["--wordnet", str(zoo)], "holds no data.noun"),
     ):
         assert run(["audit", str(zoo / "zoo.ttl"), *arguments]) == 2
@@ -60,3 +60,24 @@ def test_bad_input(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (zoo / "empty.txt").write_text("# nothing\n")
     assert run(["audit", str(zoo / "zoo.ttl"), "--classes", str(zoo / "empty.txt")]) == 2
     assert "there is no name in it" in capsys.readouterr().err
+
+
+def test_wordnet_ids_of_a_data_set_tell_homonyms_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numpy = pytest.importorskip("numpy")
+    names, wnids = ["boxer", "crane"], ["n02108089", "n02012849"]
+    numpy.savez(
+        tmp_path / "data.npz",
+        features=numpy.eye(8, dtype=numpy.float32),
+        labels=numpy.arange(8) % 2,
+        class_names=numpy.array(names),
+        unseen_classes=numpy.array([1]),
+        wnids=numpy.array(wnids),
+    )
+    (tmp_path / "words.tsv").write_text(
+        "n02108089\trdfs:label\tboxer\nn09870208\trdfs:label\tboxer\nn02012849\trdfs:label\tcrane\n"
+        "n02108089\tsubClassOf\tn00015388\nn02012849\tsubClassOf\tn00015388\nn09870208\tsubClassOf\tn00015388\n"
+    )
+    assert run(["audit", str(tmp_path / "data.npz"), "--graph", str(tmp_path / "words.tsv"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"]["classes"] == 2
+    assert "missing" not in {finding["kind"] for finding in report["findings"]}

@@ -53,12 +53,13 @@ def audit_thing(
     console = Console(as_json=as_json, quiet=quiet)
     names = {"classes": _read(classes), "seen": _read(seen), "unseen": _read(unseen)}
     source, data = _source(thing, graph)
-    mapping = None
     if data is not None:
         names = {key: value if value is not None else _of(data, key) for key, value in names.items()}
     labels = None if backbone is None else read_labels(backbone)
     reference = None if wordnet is None else read_wordnet(wordnet)
-    found = audit(ClassGraph.read(source), **names, mapping=mapping, labels=labels, wordnet=reference)
+    read = ClassGraph.read(source)
+    mapping = None if data is None else _mapping(data, read)
+    found = audit(read, **names, mapping=mapping, labels=labels, wordnet=reference)
     console.result({"source": str(source), **found.to_dict()}, [f"{source}:", *found.lines()])
     if strict and found.serious:
         kinds = ", ".join(dict.fromkeys(finding.kind for finding in found.serious))
@@ -67,7 +68,8 @@ def audit_thing(
 
 def _source(thing: str, graph: str | None) -> tuple[str, Any]:
     """(what to read as a graph, the data set or None)."""
-    if Path(thing).is_file() or thing.startswith("store:"):
+    is_graph = graph is None and Path(thing).suffix != ".npz"
+    if (is_graph and Path(thing).is_file()) or thing.startswith("store:"):
         return thing, None
     from kgzsl import datasets
 
@@ -81,6 +83,21 @@ def _source(thing: str, graph: str | None) -> tuple[str, Any]:
     if source is None:
         raise InputError(f"{data.name} has no class graph of its own", remedy="give one with --graph")
     return str(source), data
+
+
+def _mapping(data: Any, graph: Any) -> dict[str, str]:
+    """IRIs of the classes whose names do not tell, by the IRI or WordNet id that the data set has of them."""
+    names = list(getattr(data, "class_names", ()))
+    found: dict[str, str] = {}
+    for other in ("iri", "wnid"):
+        known = getattr(data, "class_info", {}).get(other)
+        lost = [i for i, node in enumerate(graph.align(names, mapping=found).indices) if node < 0]
+        if known is None or not lost:
+            continue
+        for i, node in zip(lost, graph.align([known[i] for i in lost]).indices, strict=True):
+            if node >= 0:
+                found[names[i]] = graph.iris[node]
+    return found
 
 
 def _of(data: Any, key: str) -> list[str] | None:
