@@ -174,11 +174,13 @@ class TripleBuilder:
         if not len(block):
             return
         self._blocks.append(block)
-        self._loose += len(block)
+        self._loose = self._loose + len(block) if len(block) < _LARGE else 0
         if self._loose >= _LARGE:
             # Many small arrays would leave holes in memory that nothing else fits into.
-            large = sum(len(one) >= _LARGE for one in self._blocks)
-            self._blocks[large:] = [np.concatenate(self._blocks[large:])]
+            start = len(self._blocks)
+            while start and len(self._blocks[start - 1]) < _LARGE:
+                start -= 1
+            self._blocks[start:] = [np.concatenate(self._blocks[start:])]
             self._loose = 0
 
     def _close_block(self) -> None:

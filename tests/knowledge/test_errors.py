@@ -217,6 +217,47 @@ with lzma.open(path, "wb", preset=1) as file:
 import pyarrow
 path.write_bytes(pyarrow.Codec("zstd").compress(b" " * (400 * 2**20), asbytes=True))
 """,
+    "bz2 bomb": """
+import bz2
+one = bz2.compress((b"# " + b" " * 1021 + b"\\n") * 2**16)
+path.write_bytes(one * 20)
+""",
+    "100 MB n-triples literal": """
+path.write_bytes(b"<http://a/s> <http://a/p> <http://a/o> .\\n<http://a/s> <http://a/p> \\"" + b"a" * 10**8 + b"\\" .")
+""",
+    "100 MB n-quads literal": """
+path.write_bytes(b'<http://a/s> <http://a/p> "' + b"a" * 10**8 + b'" <http://a/g> .')
+""",
+    "100 MB json-ld literal": """
+path.write_bytes(b'{"@id":"http://a/s","http://a/p":"' + b"a" * 10**8 + b'"}')
+""",
+    "100 MB json-ld escapes": """
+path.write_bytes(b'{"@id":"http://a/s","http://a/p":"' + b"\\\\u00e9" * (10**8 // 6) + b'"}')
+""",
+    "100 MB xml attribute": """
+path.write_bytes(RDF + b'<rdf:Description e:p="' + b"a" * 10**8 + b'"/></rdf:RDF>')
+""",
+    "100 MB xml comment": """
+path.write_bytes(RDF + b"<!-- " + b"a" * 10**8 + b" --></rdf:RDF>")
+""",
+    "100 MB owl/xml attribute": """
+path.write_bytes(b'<Ontology xmlns="http://www.w3.org/2002/07/owl#" a="' + b"a" * 10**8 + b'"/>')
+""",
+    "100 MB csv cell": 'path.write_bytes(b"a,b,c\\nd,e,\\"" + b"f" * 10**8 + b"\\"")',
+    "csv cell without an end": 'path.write_bytes(b"a,b,c\\nd,e,\\"" + b"f\\n" * (5 * 10**7))',
+    "100 MB wordnet line": 'path.write_bytes(b"00001740 03 n 01 entity 0 000 | " + b"a" * 10**8)',
+    "100 MB conceptnet line": """
+path.write_bytes(b'/a\\t/r/IsA\\t/c/en/cat\\t/c/en/animal\\t{"weight": 1.0, "text": "' + b"a" * 10**8 + b'"}')
+""",
+    "deep conceptnet": """
+path.write_bytes(b'/a\\t/r/IsA\\t/c/en/cat\\t/c/en/animal\\t{"weight": ' + b"[" * 10**6 + b"]" * 10**6 + b"}")
+""",
+    "100 MB obo graph literal": """
+path.write_bytes(b'{"graphs": [{"nodes": [{"id": "http://a/A", "lbl": "' + b"a" * 10**8 + b'"}]}]}')
+""",
+    "wide obo graph": """
+path.write_bytes(b'{"graphs": [{"nodes": [' + b"[]," * (3 * 10**7) + b"[]]}]}")
+""",
     "deep turtle": """
 deep = b"[ <http://a/p> " * 10**6 + b"<http://a/o>" + b"]" * 10**6
 path.write_bytes(b"<http://a/s> <http://a/p> " + deep + b" .")
@@ -276,6 +317,18 @@ path.write_text('<!DOCTYPE r [<!ENTITY e0 "aaaaaaaaaa">' + "".join(lines) + ']><
 SUFFIX = {
     "zip bomb": "nt.gz",
     "xz bomb": "nt.xz",
+    "bz2 bomb": "nt.bz2",
+    "100 MB n-triples literal": "nt",
+    "100 MB n-quads literal": "nq",
+    "100 MB json-ld literal": "jsonld",
+    "100 MB json-ld escapes": "jsonld",
+    "100 MB xml attribute": "owl",
+    "100 MB xml comment": "owl",
+    "100 MB owl/xml attribute": "owx",
+    "100 MB csv cell": "csv",
+    "csv cell without an end": "csv",
+    "100 MB obo graph literal": "json",
+    "wide obo graph": "json",
     "zst bomb": "nt.zst",
     "deep json": "jsonld",
     "deep xml": "owl",
@@ -293,6 +346,11 @@ SUFFIX = {
     "obo qualifiers": "obo",
     "deep obo graph": "json",
     "100 MB cell": "tsv",
+}
+FILES = {
+    "100 MB wordnet line": "data.noun",
+    "100 MB conceptnet line": "conceptnet-assertions.csv",
+    "deep conceptnet": "conceptnet-assertions.csv",
 }
 CHILD = """
 import gzip, resource, sys, time
@@ -315,7 +373,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_input_is_bounded(name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"hostile.{SUFFIX.get(name, 'ttl')}"
+    path = tmp_path / FILES.get(name, f"hostile.{SUFFIX.get(name, 'ttl')}")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (30, 30))

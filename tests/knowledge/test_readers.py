@@ -291,3 +291,30 @@ def test_any_bytes_give_triples_or_an_input_error(
         read_triples(path, None, ReadOptions())
     except InputError as error:
         assert str(path) in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("sizes", [[40], [4, 40, 4], [4] * 12, [40, 4, 4, 4, 40, 4, 4, 4, 4], [0, 33, 0, 3]])
+@pytest.mark.parametrize("loose", [0, 2])
+def test_blocks_of_any_size_keep_all_triples_in_order(
+    sizes: list[int], loose: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kgzsl.knowledge.triples._LARGE", 30)
+    builder = TripleBuilder()
+    expected = []
+    for size in sizes:
+        rows = [(f"s{len(expected) + i}", "p", f"o{len(expected) + i}") for i in range(size + loose)]
+        codes = [builder.iri(name) for row in rows for name in row]
+        builder.extend(iter(codes[: 3 * size]))
+        for at in range(3 * size, len(codes), 3):
+            builder.add(*codes[at : at + 3])
+        expected += rows
+    built = builder.build()
+    columns = (built.subjects.tolist(), built.predicates.tolist(), built.objects.tolist())
+    assert [tuple(built.terms[i] for i in row) for row in zip(*columns, strict=True)] == expected
+
+
+def test_a_large_file_that_is_no_n_triples(tmp_path: Path) -> None:
+    path = tmp_path / "large.ttl"
+    count = 360_000  # more than one block of numbers holds
+    path.write_text("@prefix : <http://e/> .\n" + "".join(f":a{i % 7} :p :b{i} .\n" for i in range(count)))
+    assert len(read_triples(path, None, ReadOptions()).triples) == count

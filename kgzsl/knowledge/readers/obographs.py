@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kgzsl.errors import InputError
+from kgzsl.knowledge._json import is_hollow
 from kgzsl.knowledge.readers.obo_names import OboNames
 from kgzsl.knowledge.readers.options import ReadOptions
 from kgzsl.knowledge.readers.owl_emit import Note, OwlEmitter
@@ -41,8 +42,15 @@ def read_obographs(source: ByteSource, format_name: str, builder: TripleBuilder,
     parts = []
     while data := source.read(_CHUNK):
         parts.append(data)
+    text = b"".join(parts)
+    if is_hollow(text):
+        raise InputError(
+            "this JSON is little but brackets",
+            file=source.path,
+            remedy="no OBO graph is like this: look at what wrote it",
+        )
     try:
-        document = json.loads(b"".join(parts).decode("utf-8-sig"))
+        document = json.loads(text.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(
             f"not well-formed JSON: {error.msg}",

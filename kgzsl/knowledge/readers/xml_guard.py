@@ -14,6 +14,7 @@ __all__ = ["guard_xml"]
 _PROLOG_LIMIT = 1 << 20
 _EXPANSION_LIMIT = 1 << 20
 _MAX_DEPTH = 2_000
+_MAX_TOKEN = 16 * 2**20
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _ENTITY = re.compile(r"<!ENTITY\s+(%\s+)?([^\s%]+)\s+(SYSTEM|PUBLIC)?\s*(?:\"([^\"]*)\"|'([^']*)')?", re.DOTALL)
 _REFERENCE = re.compile(r"[&%]([^\s;#&%]+);")
@@ -53,7 +54,7 @@ class _WellFormed:
     def __init__(self, stream: ByteSource | _Recoded, source: ByteSource) -> None:
         self._stream = stream
         self._source = source
-        self._depth = 0
+        self._depth = self._fed = 0
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._down
         self._parser.EndElementHandler = self._up
@@ -73,8 +74,17 @@ class _WellFormed:
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
+        self._fed += len(data)
         try:
             self._parser.Parse(data, not data)
+            # The parser begins each unfinished tag or comment anew, so that one without an end takes for ever.
+            if self._fed - self._parser.CurrentByteIndex > _MAX_TOKEN and data:
+                raise InputError(
+                    f"a tag or a comment is longer than {_MAX_TOKEN:,} bytes",
+                    file=self._source.path,
+                    place=f"line {self._parser.CurrentLineNumber}, column {self._parser.CurrentColumnNumber + 1}",
+                    remedy="shorten it: a class graph has no use for a text of 16 megabytes",
+                )
         except expat.ExpatError as error:
             raise InputError(
                 f"not well-formed XML: {expat.ErrorString(error.code)}",

@@ -57,9 +57,14 @@ class AttributeLines:
         return number + bisect.bisect_left(self._removed, number)
 
     def _fill(self) -> None:
-        data = self._stream.read(_CHUNK)
-        self._ended = not data
-        text = self._held + data
+        # As much again as is held, so that a long piece of markup is looked at a few times only.
+        parts, wanted = [self._held], max(_CHUNK, len(self._held))
+        while wanted > 0 and not self._ended:
+            data = self._stream.read(_CHUNK)
+            self._ended = not data
+            parts.append(data)
+            wanted -= len(data)
+        text = b"".join(parts)
         cut = len(text) if self._ended else self._whole(text)
         self._held = text[cut:]
         self._ready, self._at = self._normalised(text[:cut]), 0

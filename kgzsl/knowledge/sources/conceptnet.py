@@ -206,7 +206,7 @@ class _Reader:
             return _SELF
         try:
             weight = float(json.loads(data)["weight"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
         if weight < self.min_weight:
             return _WEAK

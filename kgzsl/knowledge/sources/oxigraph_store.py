@@ -93,8 +93,9 @@ def _load(store: Any, path: Path, format_name: str | None, options: ReadOptions)
         stream: Any = source
         if used.name == "rdf/xml":
             from kgzsl.knowledge.readers.xml_guard import guard_xml
+            from kgzsl.knowledge.readers.xml_lines import AttributeLines
 
-            stream = guard_xml(source)
+            stream = AttributeLines(guard_xml(source))
         base = options.base if options.base is not None else file_iri(path)
         try:
             store.bulk_load(stream, format=syntax, base_iri=base, lenient=options.lenient)

@@ -16,13 +16,14 @@ from urllib.parse import urlencode, urlsplit
 
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
+from kgzsl.knowledge._json import is_hollow
 
 __all__ = ["SparqlClient", "SparqlTimeout", "Term", "cache_folder"]
 
 _ACCEPT = "application/sparql-results+json"
 _LATER = (429, 500, 502, 503, 504)
 _LONGEST_WAIT = 120.0
-_MAX_BYTES = 256 * 2**20
+_MAX_BYTES = 64 * 2**20
 _PART = 1 << 16
 
 
@@ -271,6 +272,8 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _rows(body: bytes) -> list[dict[str, Term]]:
+    if is_hollow(body):
+        raise _Again("the answer is little but brackets")
     try:
         bindings = json.loads(body)["results"]["bindings"]
         return [{name: _term(entry) for name, entry in row.items()} for row in bindings]

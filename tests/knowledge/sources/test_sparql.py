@@ -205,7 +205,7 @@ def test_it_gives_up_in_the_end_and_before_long_waits() -> None:
         ask(429, b"", Retry_After="86400")
 
 
-@pytest.mark.parametrize("fault", ["half", "malformed", "no result", "cut json"])
+@pytest.mark.parametrize("fault", ["half", "malformed", "no result", "cut json", "brackets"])
 def test_half_an_answer_and_nonsense_are_asked_for_again(fault: str) -> None:
     whole = bindings([[("uri", "urn:a"), ("uri", "urn:r"), ("uri", "urn:b")]])
 
@@ -219,8 +219,9 @@ def test_half_an_answer_and_nonsense_are_asked_for_again(fault: str) -> None:
             handler.wfile.write(whole[:40])
             handler.close_connection = True
             return None
-        body = {"malformed": b"<html>Gateway</html>", "no result": b'{"boolean": true}', "cut json": whole[:-9]}[fault]
-        return handler.reply(200, body)
+        bodies = {"malformed": b"<html>Gateway</html>", "no result": b'{"boolean": true}', "cut json": whole[:-9]}
+        bodies["brackets"] = b'{"results": {"bindings": [' + b"{}," * 10**6 + b"{}]}}"
+        return handler.reply(200, bodies[fault])
 
     with Endpoint(answer) as endpoint:
         assert edges(read_sparql(endpoint.url, ["urn:a"], **NO_WAIT)) == {("a", "r", "b")}
