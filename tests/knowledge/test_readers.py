@@ -313,8 +313,9 @@ def test_blocks_of_any_size_keep_all_triples_in_order(
     assert [tuple(built.terms[i] for i in row) for row in zip(*columns, strict=True)] == expected
 
 
-def test_a_large_file_that_is_no_n_triples(tmp_path: Path) -> None:
-    path = tmp_path / "large.ttl"
-    count = 360_000  # more than one block of numbers holds
-    path.write_text("@prefix : <http://e/> .\n" + "".join(f":a{i % 7} :p :b{i} .\n" for i in range(count)))
-    assert len(read_triples(path, None, ReadOptions()).triples) == count
+@pytest.mark.parametrize("suffix", ["ttl", "nq"])
+def test_a_file_of_more_than_one_block(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kgzsl.knowledge.triples._LARGE", 300)
+    path = tmp_path / f"large.{suffix}"
+    path.write_text("".join(f"<urn:a{i % 7}> <urn:p> <urn:b{i}> .\n" for i in range(500)))
+    assert ClassGraph.read(path).num_edges == 500
