@@ -29,6 +29,7 @@ from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.self_training import SelfTraining, balanced_pseudo_labels
 from kgzsl.classifiers.sje import SJE
 from kgzsl.classifiers.softmax import SoftmaxClassifier
+from kgzsl.classifiers.view_weights import ViewWeighted
 
 __all__ = [
     "ALE",
@@ -58,6 +59,7 @@ __all__ = [
     "PriorClassifier",
     "SelfTraining",
     "SoftmaxClassifier",
+    "ViewWeighted",
     "balanced_pseudo_labels",
     "calibrate",
     "calibrated_stacking",

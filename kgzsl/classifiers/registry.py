@@ -20,6 +20,7 @@ from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.sje import SJE
 from kgzsl.classifiers.softmax import SoftmaxClassifier
+from kgzsl.classifiers.view_weights import ViewWeighted
 
 __all__ = ["classifiers", "make"]
 
@@ -42,6 +43,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "sae": SAE,
         "sje": SJE,
         "softmax": SoftmaxClassifier,
+        "views": ViewWeighted,
     },
 )
 """The classifiers that recipes and the command line know by name."""

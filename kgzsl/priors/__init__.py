@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from kgzsl.priors.propagation.sgc import SGC
     from kgzsl.priors.propagation.trgcn import TrGCN
     from kgzsl.priors.registry import encoders, make
+    from kgzsl.priors.text.multi_view import MultiViewText
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
+    from kgzsl.priors.text.word_text import WordText
     from kgzsl.priors.text_aware.encoder import TextAware
     from kgzsl.priors.triples.boxe import BoxE
     from kgzsl.priors.triples.complex import ComplEx
@@ -47,6 +49,7 @@ __all__ = [
     "ComplEx",
     "DistMult",
     "ELEm",
+    "MultiViewText",
     "OWL2VecStar",
     "Poincare",
     "PriorEncoder",
@@ -59,12 +62,15 @@ __all__ = [
     "TrGCN",
     "TransE",
     "TripleRE",
+    "WordText",
     "encoders",
     "make",
 ]
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "MultiViewText": "text.multi_view",
+    "WordText": "text.word_text",
     "TripleRE": "triples.triplere",
     "TrGCN": "propagation.trgcn",
     "CompGCN": "propagation.compgcn",

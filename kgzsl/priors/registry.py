@@ -17,8 +17,10 @@ from kgzsl.priors.propagation.gcn import GCN
 from kgzsl.priors.propagation.rgcn import RGCN
 from kgzsl.priors.propagation.sgc import SGC
 from kgzsl.priors.propagation.trgcn import TrGCN
+from kgzsl.priors.text.multi_view import MultiViewText
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
+from kgzsl.priors.text.word_text import WordText
 from kgzsl.priors.text_aware.encoder import TextAware
 from kgzsl.priors.triples.boxe import BoxE
 from kgzsl.priors.triples.complex import ComplEx
@@ -45,6 +47,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "elem": ELEm,
         "gat": GAT,
         "gcn": GCN,
+        "multi_view": MultiViewText,
         "owl2vec_star": OWL2VecStar,
         "poincare": Poincare,
         "rdf2vec": RDF2Vec,
@@ -57,6 +60,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "transe": TransE,
         "trgcn": TrGCN,
         "triplere": TripleRE,
+        "word_vectors": WordText,
     },
 )
 

@@ -204,11 +204,11 @@ def test_bad_input(zoo, tmp_path):
 def test_the_order_of_texts_turns_no_direction_round():
     from scipy import sparse
 
-    from kgzsl.priors.text.tfidf import _reduce
+    from kgzsl.priors.text.tfidf import reduced
 
     random = np.random.default_rng(0)
     table = random.random((12, 9)) * (random.random((12, 9)) < 0.5) + np.eye(12, 9)
-    whole = _reduce(sparse.csr_array(table), 5)
+    whole = reduced(sparse.csr_array(table), 5)
     for _ in range(10):
         order = random.permutation(12)
-        assert _reduce(sparse.csr_array(table[order]), 5) == pytest.approx(whole[order], abs=1e-8)
+        assert reduced(sparse.csr_array(table[order]), 5) == pytest.approx(whole[order], abs=1e-8)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["TfidfText"]
+__all__ = ["TfidfText", "reduced", "weighted_words"]
 
 _DENSE = 4_000_000
 
@@ -82,7 +82,7 @@ class TfidfText(PriorEncoder):
             # In the order of IRIs, so that the numbering of nodes leaves no trace.
             nodes = sorted(range(graph.num_nodes), key=graph.iris.__getitem__)
             words = [Counter(words_of(self._verbaliser.text(node))) for node in nodes]
-            vectors = _reduce(_tfidf(words, self.min_count), self.dim)
+            vectors = reduced(weighted_words(words, self.min_count), self.dim)
             self._vectors: npt.NDArray[np.float64] = np.empty_like(vectors)
             self._vectors[nodes] = vectors
         return self
@@ -104,7 +104,7 @@ class TfidfText(PriorEncoder):
         return self._finish(wanted, np.stack([_hashed(say.text(int(row)), self.dim) for row in rows]))
 
 
-def _tfidf(documents: Sequence[Counter[str]], min_count: int) -> Any:
+def weighted_words(documents: Sequence[Counter[str]], min_count: int) -> Any:
     """Sparse float64 [documents, words]; words in alphabetical order, rows of length 1."""
     spread: Counter[str] = Counter(word for document in documents for word in document)
     vocabulary = sorted(word for word, count in spread.items() if count >= min_count)
@@ -129,7 +129,7 @@ def _unit(table: Any) -> Any:
     return sparse.diags_array(1 / np.where(length > 0, length, 1)) @ table
 
 
-def _reduce(table: Any, dim: int) -> npt.NDArray[np.float64]:
+def reduced(table: Any, dim: int) -> npt.NDArray[np.float64]:
     """The rows of ``table`` in its ``dim`` first singular directions, of length 1."""
     rank = min(dim, *table.shape)
     if table.shape[0] * table.shape[1] <= _DENSE or rank >= min(table.shape) - 1:

@@ -1,0 +1,118 @@
+"""Class vectors from documents in several views."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.errors import InputError
+from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.text.sentence_model import SentenceModel
+from kgzsl.priors.text.tfidf import reduced, weighted_words
+from kgzsl.priors.text.views import Views
+from kgzsl.priors.text.words import words_of
+
+if TYPE_CHECKING:
+    from kgzsl.engine import Engine
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["MultiViewText"]
+
+
+class MultiViewText(PriorEncoder):
+    """One vector per view of a class, side by side: name, definition, taxonomy, and groups of its properties.
+
+    The views are those of the documents of MADS ("Multi-Attribute Document Supervision for Zero-Shot Image
+    Classification", 2025), taken from properties instead of a language model. How much each view counts is learnt from
+    seen classes by :class:`kgzsl.classifiers.ViewWeighted`, or given here.
+
+    Args:
+        dim: Numbers per view, for ``encode="tfidf"``; fewer where a view has fewer words.
+        views: View -> relations or text properties; see :class:`Views`.
+        max_views: Most views where none are given.
+        encode: ``"tfidf"`` (latent semantic analysis of each view's documents) or ``"text"`` (the sentence encoder).
+        weights: View -> factor of its vectors; None is 1 for all.
+    """
+
+    name: ClassVar[str] = "multi_view"
+    family: ClassVar[str] = "text"
+
+    def __init__(
+        self,
+        dim: int = 32,
+        *,
+        views: Mapping[str, Sequence[str]] | None = None,
+        max_views: int = 12,
+        encode: Literal["tfidf", "text"] = "tfidf",
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        if dim < 1:
+            raise InputError(f"dim={dim!r} is less than 1")
+        if max_views < 1:
+            raise InputError(f"max_views={max_views!r} is less than 1")
+        if encode not in ("tfidf", "text"):
+            raise InputError(f"encode={encode!r} is not known", remedy="choose 'tfidf' or 'text'")
+        self.dim = dim
+        self.views = views
+        self.max_views = max_views
+        self.encode = encode
+        self.weights = weights
+
+    def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
+        """Read the documents of all nodes, view by view.
+
+        Raises:
+            InputError: Views or weights that name what is not there, or no view says a word.
+        """
+        self.views_ = Views(graph, self.views, max_views=self.max_views)
+        unknown = [view for view in self.weights or {} if view not in self.views_.names]
+        if unknown:
+            raise InputError(
+                f"weights name {unknown[0]!r}, which is no view", remedy=f"the views are {', '.join(self.views_.names)}"
+            )
+        # In the order of IRIs, so that the numbering of nodes leaves no trace.
+        nodes = sorted(range(graph.num_nodes), key=graph.iris.__getitem__)
+        device = None if engine is None else str(engine.torch_device)
+        self._blocks: list[npt.NDArray[np.float64]] = []
+        self._kept: list[str] = []
+        for view in self.views_.names:
+            texts = [self.views_.text(node, view) for node in nodes]
+            if not any(words_of(text) for text in texts):
+                continue
+            block = self._vectors(texts, device) * (self.weights or {}).get(view, 1.0)
+            placed = np.empty_like(block)
+            placed[nodes] = block
+            self._blocks.append(placed)
+            self._kept.append(view)
+        if not self._blocks:
+            raise InputError("no view of the graph says a word", remedy="name other properties in views")
+        self.graph = graph
+        return self
+
+    def _vectors(self, texts: Sequence[str], device: str | None) -> npt.NDArray[np.float64]:
+        if self.encode == "tfidf":
+            return reduced(weighted_words([Counter(words_of(text)) for text in texts], 1), self.dim)
+        model: SentenceModel = getattr(self, "_sentences", None) or SentenceModel(device=device)
+        self._sentences = model
+        said = [text for text in texts if text]
+        vectors = model.encode(said)
+        found = np.zeros((len(texts), vectors.shape[1]))
+        found[[row for row, text in enumerate(texts) if text]] = vectors
+        return found
+
+    def priors(self, names: Iterable[str]) -> ClassPriors:
+        """All views side by side (``made["views"]`` has their names and widths); zeros where a view says nothing.
+
+        Raises:
+            InputError: Not fitted, or names that are not in the graph.
+        """
+        _, wanted, rows = self._rows(names)
+        matrix = np.concatenate([block[rows] for block in self._blocks], axis=1)
+        warn_bare("no word in any view", [name for name, row in zip(wanted, matrix, strict=True) if not row.any()])
+        widths = [[view, block.shape[1]] for view, block in zip(self._kept, self._blocks, strict=True)]
+        return self._finish(wanted, matrix, views=widths)
