@@ -6,11 +6,14 @@ from typing import Any
 
 from kgzsl._resolver import Resolver
 from kgzsl.generators.base import FeatureGenerator
+from kgzsl.generators.linear import LinearGenerator
 from kgzsl.generators.wgan import WGAN
 
 __all__ = ["generators", "make"]
 
-generators: Resolver[FeatureGenerator] = Resolver("generator", FeatureGenerator, {"wgan": WGAN})
+generators: Resolver[FeatureGenerator] = Resolver(
+    "generator", FeatureGenerator, {"linear": LinearGenerator, "wgan": WGAN}
+)
 
 
 def make(name: str, /, **options: Any) -> FeatureGenerator:

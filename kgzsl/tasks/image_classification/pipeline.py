@@ -20,7 +20,7 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
-from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask
+from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, takes_epochs
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 from kgzsl.tasks.result import RunResult
@@ -179,7 +179,7 @@ class ImageRun:
         recipe = self.recipe
         assert recipe.generator is not None
         options = dict(recipe.generator.options)
-        if epochs is not None:
+        if epochs is not None and takes_epochs(recipe.generator.name):
             options["epochs"] = epochs
         spec = recipe.classifier
         return ZeroShotClassifier(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from kgzsl import generators
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification.metrics import per_class_accuracy, seen_unseen_curve
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
 
-__all__ = ["Choice", "Searcher", "ask", "labelled_names"]
+__all__ = ["Choice", "Searcher", "ask", "labelled_names", "takes_epochs"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def labelled_names(data: ImageFeatures) -> tuple[Tensor, np.ndarray]:
     """Training features and class names."""
     features, names = data.train
     return features, np.asarray(names)
+
+
+def takes_epochs(generator: str) -> bool:
+    """Whether the generator called ``generator`` is trained by epochs; one in closed form is not."""
+    kind: Any = generators.generators.find(generator)
+    return "epochs" in inspect.signature(kind).parameters
 
 
 def ask(
@@ -147,7 +155,8 @@ class Searcher:
         if not best:  # no epoch was asked for: the generator as it came into being
             look(model, 0)
         model.generator_.load_state_dict(best["state"])
-        chosen = Choice(int(best["epochs"]), samples[0], float(best["figures"]["unseen_bias"]), None, best["figures"])
+        epochs = int(best["epochs"]) if model.generator is not None and takes_epochs(model.generator) else None
+        chosen = Choice(epochs, samples[0], float(best["figures"]["unseen_bias"]), None, best["figures"])
         top = float(best["value"])
         for count in samples[1:]:
             found = self.figures(model.fit_heads(count))

@@ -100,6 +100,13 @@ def test_selection_is_recorded(result):
     assert set(told["chosen"]["eszsl"]["options"]) == {"gamma", "lam"}
 
 
+def test_a_generator_in_closed_form_has_no_epochs_to_choose(world, small_recipe):
+    recipe = small_recipe("generator=linear", "classifier=gda", "controls=[chance]")
+    found = run(recipe, data=world.data, progress=False)
+    assert "epochs" not in found.selection["chosen"]["generator"]
+    assert found.metrics["zsl.top1"] > 70.0
+
+
 @pytest.mark.parametrize("best", [2, 4, 6])
 def test_selection_takes_the_best_epochs(world, fast, best):
     found = run(fast("controls=[]", f"generator.best_epoch={best}"), data=world.data, progress=False)

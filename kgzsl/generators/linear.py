@@ -1,0 +1,213 @@
+"""The closed-form generator: class means by ridge regression on the priors, noise of the seen classes' covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from kgzsl.engine import Engine, History
+from kgzsl.errors import InputError
+from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data
+from kgzsl.generators.prior_scaling import PriorScaler
+
+__all__ = ["LinearGenerator", "leave_one_out"]
+
+_KERNELS = ("linear", "rbf")
+_COVARIANCES = ("shared", "diagonal", "none")
+_GRID = tuple(10.0 ** (k / 2) for k in range(-8, 5))
+_CHUNK = 8192
+
+
+@dataclass(eq=False, repr=False)
+class LinearGenerator(FeatureGenerator):
+    """Kernel ridge regression from priors to class means, and one Gaussian around each mean; no training loop.
+
+    With A the scaled priors of the C seen classes, M their feature means and k the kernel (plus one, for the
+    intercept), the mean of a class with prior a is m + k(a, A) (k(A, A) + l I)^-1 (M - m), m the mean of M and l =
+    ``ridge`` times the mean diagonal of k(A, A). Samples are N(mean, noise^2 S + mean_error E): S is the pooled
+    covariance of the features within seen classes, E the covariance of what the regression misses of a class that it
+    has not seen, measured by leaving each seen class out in turn. The honest baseline of every generator that is
+    trained: whatever an adversarial one learns beyond it is more than a linear map with one covariance.
+
+    Args:
+        ridge: Weight of the penalty, or ``"auto"``: the one of a grid whose error on classes left out is least.
+        kernel: ``"linear"``, or ``"rbf"``: exp(-width |a - b|^2 / the mean squared distance between seen priors).
+        width: Of the kernel ``"rbf"``.
+        covariance: ``"shared"``, its ``"diagonal"`` alone, or ``"none"``.
+        noise: Factor on the deviation within classes.
+        mean_error: Factor on the covariance of the error of a left-out class's mean.
+        priors: Scaling of the priors, see :class:`PriorScaler`.
+        clip: Keep samples within the range that each feature had in training.
+
+    Attributes:
+        ridge_: The weight that is used.
+        left_out_: For each weight tried: mean squared error of left-out means, over their mean squared deviation
+            from m. At 1 and above the priors say nothing about the means.
+    """
+
+    ridge: float | str = "auto"
+    kernel: str = "linear"
+    width: float = 1.0
+    covariance: str = "shared"
+    noise: float = 1.0
+    mean_error: float = 0.0
+    priors: str = "l2"
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        self._prior_scaler = PriorScaler(self.priors)
+        checks = {
+            "ridge": self.ridge == "auto" or (not isinstance(self.ridge, str) and self.ridge > 0),
+            "kernel": self.kernel in _KERNELS,
+            "width": self.width > 0,
+            "covariance": self.covariance in _COVARIANCES,
+            "noise": self.noise >= 0,
+            "mean_error": self.mean_error >= 0,
+        }
+        for name, fine in checks.items():
+            if not fine:
+                raise InputError(
+                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
+                )
+        self._state: dict[str, Any] = {}
+
+    def fit(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        priors: Tensor,
+        *,
+        classifier: Callable[[Tensor], Tensor] | None = None,  # noqa: ARG002 (a generator's signature)
+        engine: Engine | None = None,
+        callback: Callback | None = None,
+        callback_every_epochs: int | None = None,  # noqa: ARG002
+    ) -> Self:
+        """See :meth:`FeatureGenerator.fit`; solved at once, and the callback is called once, with 0 epochs."""
+        engine = engine or Engine(progress=False)
+        check_training_data(features, labels, priors)
+        device, dtype = engine.torch_device, engine.dtype
+        # A mean of many rows and the inverse of a nearly singular kernel: both in float64, both small.
+        features, labels = features.to(device, torch.float64), labels.to(device)
+        counts = torch.bincount(labels, minlength=len(priors)).to(features.dtype)
+        present = counts > 0  # a class without rows teaches nothing
+        scaled = self._prior_scaler.fit(priors.to(device, torch.float64)).transform(priors.to(device, torch.float64))
+        known = scaled[present]
+        sums = torch.zeros(len(priors), features.shape[1], dtype=features.dtype, device=device)
+        means = sums.index_add_(0, labels, features) / counts.clamp_min(1)[:, None]
+        centre = means[present].mean(dim=0)
+        distance = torch.cdist(known, known).square()
+        spread = float(distance.sum()) / max(len(known) * (len(known) - 1), 1) or 1.0
+        gram = self._kernel_of(known, known, spread)
+        targets = means[present] - centre
+        self.ridge_, self.left_out_, missed = _solve_ridge(gram, targets, self.ridge)
+        penalty = self.ridge_ * float(gram.diagonal().mean())
+        weights = torch.linalg.solve(gram + penalty * torch.eye(len(known), dtype=gram.dtype, device=device), targets)
+        roots = [self.noise * self._root(features - means[labels])]
+        if self.mean_error:
+            roots.append(self.mean_error**0.5 * missed / max(len(missed), 1) ** 0.5)
+        self._state = {
+            "known": known.to(dtype),
+            "weights": weights.to(dtype).contiguous(),
+            "centre": centre.to(dtype),
+            "spread": spread,
+            "roots": [root.to(dtype).contiguous() for root in roots],
+            "range": torch.stack([features.amin(dim=0), features.amax(dim=0)]).to(dtype) if self.clip else None,
+            "seed": engine.seed,
+        }
+        error = self.left_out_[self.ridge_]
+        self.history = History("linear", [{"stage": "linear", "step": 0, "left_out": error, "ridge": self.ridge_}])
+        if callback is not None:
+            found = callback(self, 0)
+            self.history.rows.append({"stage": "linear", "step": 0, **(found or {})})
+        return self
+
+    def means(self, prior_rows: Tensor) -> Tensor:
+        """The mean of each class, float [R, D], for priors [R, P]."""
+        if not self._state:
+            raise InputError("this generator is not fitted", remedy="call fit first")
+        known = self._state["known"]
+        if prior_rows.ndim != 2 or prior_rows.shape[1] != known.shape[1]:
+            raise InputError(f"priors of shape {tuple(prior_rows.shape)} do not fit a generator for {known.shape[1]}-d")
+        rows = self._prior_scaler.transform(prior_rows.to(self._prior_scaler.shift)).to(known)
+        made: Tensor = (
+            self._state["centre"] + self._kernel_of(rows, known, self._state["spread"]) @ self._state["weights"]
+        )
+        return made
+
+    def sample(self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`FeatureGenerator.sample`."""
+        means = self.means(prior_rows)
+        if generator is None:
+            generator = torch.Generator(device=means.device).manual_seed(self._state["seed"])
+        labels = torch.arange(len(means), device=means.device).repeat_interleave(n)
+        out = means[labels]
+        for part in torch.split(out, _CHUNK):
+            for root in self._state["roots"]:
+                wide = root.ndim == 2
+                shape = (len(part), len(root) if wide else root.shape[-1])
+                draw = torch.randn(shape, generator=generator, device=generator.device, dtype=out.dtype).to(out.device)
+                part += draw @ root if wide else draw * root
+        low_high = self._state["range"]
+        return (out if low_high is None else out.clamp_(low_high[0], low_high[1])), labels
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`FeatureGenerator.state_dict`."""
+        if not self._state:
+            raise InputError("this generator is not fitted", remedy="call fit first")
+        return {**self._state, "priors": self._prior_scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """See :meth:`FeatureGenerator.load_state_dict`."""
+        self._prior_scaler = PriorScaler().load_state_dict(state["priors"])
+        self._state = {key: value for key, value in state.items() if key != "priors"}
+        return self
+
+    def _kernel_of(self, rows: Tensor, known: Tensor, spread: float) -> Tensor:
+        if self.kernel == "linear":
+            return torch.mm(rows, known.T) + 1
+        kernel: Tensor = torch.exp(-self.width / spread * torch.cdist(rows, known).square()) + 1
+        return kernel
+
+    def _root(self, centred: Tensor) -> Tensor:
+        """R with R'R the covariance of ``centred``: [D] where it is diagonal, else [D, D] or [N, D]."""
+        rows = len(centred)
+        if self.covariance == "none":
+            return torch.zeros(centred.shape[1], dtype=centred.dtype, device=centred.device)
+        if self.covariance == "diagonal":
+            return centred.square().mean(dim=0).sqrt()
+        if rows <= centred.shape[1]:
+            return centred / rows**0.5
+        values, vectors = torch.linalg.eigh(centred.T @ centred / rows)
+        return torch.mul(values.clamp_min(0).sqrt()[:, None], vectors.T).contiguous()
+
+
+def leave_one_out(gram: Tensor, targets: Tensor, penalty: float) -> Tensor:
+    """What ridge regression with ``penalty`` misses of each target when it is fitted without it, exactly.
+
+    With H = (K + penalty I)^-1 the residual of row i, left out, is (H Y)_i / H_ii.
+
+    Args:
+        gram: K [C, C].
+        targets: Y [C, D].
+        penalty: Above 0.
+
+    Returns:
+        Targets minus predictions [C, D].
+    """
+    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    inverse = torch.linalg.inv(gram + penalty * identity)
+    return torch.mm(inverse, targets) / inverse.diagonal()[:, None]
+
+
+def _solve_ridge(gram: Tensor, targets: Tensor, ridge: float | str) -> tuple[float, dict[float, float], Tensor]:
+    """The ridge to use, the relative error of each that was tried, and the residuals of the one to use."""
+    grid: Sequence[float] = _GRID if isinstance(ridge, str) else (float(ridge),)
+    size, unit = float(gram.diagonal().mean()), float(targets.square().mean()) or 1.0
+    missed = {one: leave_one_out(gram, targets, one * size) for one in grid}
+    errors = {one: float(rest.square().mean()) / unit for one, rest in missed.items()}
+    best = min(errors, key=lambda one: errors[one])
+    return best, errors, missed[best]
