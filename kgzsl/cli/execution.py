@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Sequence
@@ -69,7 +70,14 @@ def execute(
         KeyboardInterrupt: Interrupted; the folder can be resumed.
     """
     fresh = not RunFolder(out).exists or overwrite
-    folder = RunFolder.prepare(out, recipe.to_dict(), resume=resume, overwrite=overwrite)
+    existed = out.exists()
+    try:
+        folder = RunFolder.prepare(out, recipe.to_dict(), resume=resume, overwrite=overwrite)
+    except InputError:
+        if not existed:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # a full disk leaves an empty folder behind
+        raise
     if folder.complete and resume:
         console.note(f"{out} is complete already")
         return folder.result(), folder

@@ -29,7 +29,7 @@ class Term(Protocol):
 
 
 class Classification:
-    """Cross-entropy of a frozen classifier on generated features (Xian et al. 2018, eq. 4).
+    """Cross-entropy of a frozen classifier on generated features (L_CLS of Xian et al. 2018).
 
     Args:
         logits: From features [B, D] in the generator's own scale to logits [B, C]; differentiable.

@@ -25,8 +25,9 @@ _CHUNK = 8192
 class WGAN(FeatureGenerator):
     """f-CLSWGAN (Xian et al., "Feature generating networks for zero-shot learning", CVPR 2018).
 
-    The critic maximises E[f(x, c)] - E[f(G(z, c), c)] - penalty * E[(|grad f| - 1)^2] (eq. 3), the generator minimises
-    -E[f(G(z, c), c)] + classification * E[-log P(y | G(z, c))] (eqs. 4 and 5), with c the class prior, z normal noise.
+    The critic maximises the paper's L_WGAN, E[f(x, c)] - E[f(G(z, c), c)] - penalty * E[(|grad f| - 1)^2]; the
+    generator minimises L_WGAN + beta L_CLS, -E[f(G(z, c), c)] + classification * E[-log P(y | G(z, c))]; c is the class
+    prior, z normal noise.
     OntoZSL (Geng et al., WWW 2021) uses the same networks with ontology embeddings as c.
 
     Args:

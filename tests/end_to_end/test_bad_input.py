@@ -122,6 +122,13 @@ def test_a_full_disk_leaves_a_run_that_can_go_on(zoo, refused) -> None:
     assert (folder / "metrics.json").exists()
 
 
+def test_a_disk_that_was_full_from_the_start_leaves_no_folder(zoo, refused) -> None:
+    done = zoo.process(
+        "run", "zoo.yaml", "--out", "run", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    )
+    refused(done, "recipe.yaml", "could not save", absent=zoo.folder / "run")
+
+
 def test_a_run_does_not_touch_a_folder_of_something_else(zoo, refused) -> None:
     (zoo.folder / "docs").mkdir()
     (zoo.folder / "docs" / "thesis.tex").write_text("years")

@@ -44,7 +44,7 @@ class ClassAccuracy:
 
 
 def per_class_accuracy(true: Any, predicted: Any, *, num_classes: int, classes: Any = None) -> ClassAccuracy:
-    """Average per-class top-1 accuracy (Xian et al., TPAMI 2019, eq. 10), in percent.
+    """Average per-class top-1 accuracy (Xian et al., TPAMI 2019), in percent.
 
     Args:
         true: int [N], labels in 0..C-1.
@@ -74,7 +74,7 @@ def overall_accuracy(true: Any, predicted: Any) -> float:
 
 
 def harmonic_mean(seen: float, unseen: float) -> float:
-    """``2 s u / (s + u)`` (Xian et al., TPAMI 2019, eq. 11), in the unit of its arguments; 0 where both are 0."""
+    """``2 s u / (s + u)`` (Xian et al., TPAMI 2019), in the unit of its arguments; 0 where both are 0."""
     return 2.0 * seen * unseen / (seen + unseen) if seen + unseen > 0 else 0.0
 
 
