@@ -172,7 +172,7 @@ def _consequences(triples: Triples, regime: str, max_added: int, max_seconds: fl
         if not chains:
             return found
         facts = set(found)
-        new = follow_chains(chains, facts, max_added=max_added)
+        new = follow_chains(chains, facts, max_added=max_added, end=started + max_seconds)
         if not new:
             return facts
         extra |= new

@@ -142,6 +142,8 @@ DOCUMENTATION = frozenset(
         DCTERMS + "creator",
         DCTERMS + "contributor",
         DCTERMS + "license",
+        "http://www.w3.org/ns/prov#wasDerivedFrom",
+        *(schema + name for schema in (SCHEMA, SCHEMA_HTTPS) for name in ("contributor", "source")),
         OBO + "IAO_0000119",
         OBO + "IAO_0000117",
         OBO + "IAO_0000233",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kgzsl import ClassGraph, InputError
 from kgzsl.knowledge.normal_forms import NormalForms
 from kgzsl.knowledge.readers import ReadOptions, read_triples
 from kgzsl.knowledge.reasoners import classify, direct_subsumptions, looping_chains
+from kgzsl.knowledge.reasoners.chain_rule import follow_chains
 from kgzsl.knowledge.reasoners.hermit import java, run_hermit
 from kgzsl.knowledge.texts import local_name
 
@@ -162,6 +164,12 @@ def test_chains_and_rules_feed_each_other(turtle: Turtle) -> None:
     assert {("a", "uncle", "c"), ("c", "uncle", "e"), ("e", "uncle", "g"), ("a", "far", "g")} <= found
     with pytest.raises(InputError, match="more than 2 triples by property chains"):
         turtle(text, reasoning="owl2rl", max_added=2)
+
+
+def test_chains_within_their_time() -> None:
+    facts = {(f"n{i}", "p", f"n{i + 1}") for i in range(3000)}
+    with pytest.raises(InputError, match=r"chains took longer than its budget of time; raise max_seconds="):
+        follow_chains([(("p", "p"), "p")], facts, max_added=10**9, end=time.monotonic() + 0.05)
 
 
 def test_budgets(turtle: Turtle) -> None:

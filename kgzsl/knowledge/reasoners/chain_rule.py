@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -34,11 +36,19 @@ def named_chains(triples: Triples) -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
-def follow_chains(chains: Sequence[tuple[tuple[str, ...], str]], facts: set[Fact], *, max_added: int) -> set[Fact]:
+def follow_chains(
+    chains: Sequence[tuple[tuple[str, ...], str]], facts: set[Fact], *, max_added: int, end: float = math.inf
+) -> set[Fact]:
     """What the chains add to ``facts``, until nothing new comes of it.
 
+    Args:
+        chains: (links, whole).
+        facts: What is known.
+        max_added: Most facts that may be added.
+        end: When to give up, on the clock of ``time.monotonic``.
+
     Raises:
-        InputError: More than ``max_added`` facts.
+        InputError: More than ``max_added`` facts, or no end in time.
     """
     wanted = {relation for links, whole in chains for relation in (*links, whole)}
     pairs: dict[str, dict[str, set[str]]] = {relation: defaultdict(set) for relation in wanted}
@@ -53,6 +63,11 @@ def follow_chains(chains: Sequence[tuple[tuple[str, ...], str]], facts: set[Fact
             if not before.intersection(links):
                 continue
             for start in list(pairs[links[0]]):
+                if time.monotonic() > end:
+                    raise InputError(
+                        "reasoning owl2rl by property chains took longer than its budget of time",
+                        remedy="raise max_seconds=, use reasoning='rdfs', or leave reasoning out",
+                    )
                 ends = pairs[links[0]][start]
                 for link in links[1:]:
                     ends = {end for middle in ends for end in pairs[link].get(middle, ())}
