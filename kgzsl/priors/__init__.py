@@ -10,6 +10,7 @@ from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
     from kgzsl.priors.attributes import Attributes
+    from kgzsl.priors.disentangled.encoder import Disentangled
     from kgzsl.priors.geometric.box2el import Box2EL
     from kgzsl.priors.geometric.elem import ELEm
     from kgzsl.priors.geometric.poincare import Poincare
@@ -47,6 +48,7 @@ __all__ = [
     "ClassPriors",
     "CompGCN",
     "ComplEx",
+    "Disentangled",
     "DistMult",
     "ELEm",
     "MultiViewText",
@@ -69,6 +71,7 @@ __all__ = [
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "Disentangled": "disentangled.encoder",
     "MultiViewText": "text.multi_view",
     "WordText": "text.word_text",
     "TripleRE": "triples.triplere",

@@ -7,6 +7,7 @@ from typing import Any
 from kgzsl._resolver import Resolver
 from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.disentangled.encoder import Disentangled
 from kgzsl.priors.geometric.box2el import Box2EL
 from kgzsl.priors.geometric.elem import ELEm
 from kgzsl.priors.geometric.poincare import Poincare
@@ -43,6 +44,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "compgcn": CompGCN,
         "complex": ComplEx,
         "dgp": DGP,
+        "disentangled": Disentangled,
         "distmult": DistMult,
         "elem": ELEm,
         "gat": GAT,

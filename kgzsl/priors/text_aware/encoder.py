@@ -96,9 +96,15 @@ class TextAware(TripleEncoder):
         return TextAwareScorer(self.dim, self.norm, self.terms)
 
     def make_model(
-        self, graph: ClassGraph, triples: GraphTriples, engine: Engine, generator: torch.Generator
+        self,
+        graph: ClassGraph,
+        triples: GraphTriples,
+        engine: Engine,
+        generator: torch.Generator,
+        train: torch.Tensor | None = None,
     ) -> TripleModel:
         """The model over the text vectors of all nodes of ``graph``."""
+        del train
         text = node_vectors(graph, self.text, self.text_options, engine)[triples.nodes]
         self._speaks = np.zeros(len(text), dtype=bool)
         self._speaks[triples.nodes] = text.any(axis=1)

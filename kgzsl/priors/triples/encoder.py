@@ -119,10 +119,23 @@ class TripleEncoder(PriorEncoder):
         """The scorer of this model, with ``dim`` numbers per node."""
 
     def make_model(
-        self, graph: ClassGraph, triples: GraphTriples, engine: Engine, generator: torch.Generator
+        self,
+        graph: ClassGraph,
+        triples: GraphTriples,
+        engine: Engine,
+        generator: torch.Generator,
+        train: Tensor | None = None,
     ) -> TripleModel:
-        """A fresh model for ``triples``: tables of vectors, drawn from ``generator``."""
-        del graph
+        """A fresh model for ``triples``: tables of vectors, drawn from ``generator``.
+
+        Args:
+            graph: The class graph.
+            triples: How its nodes and relations are numbered.
+            engine: Where the model lives.
+            generator: Draws its first values.
+            train: int64 [T, 3], the triples that training sees, for models that read the neighbours of a node.
+        """
+        del graph, train
         return TripleModel(
             self.make_scorer(),
             len(triples.nodes),
@@ -160,7 +173,7 @@ class TripleEncoder(PriorEncoder):
         judged = train[:0]
         if self.patience is not None:
             train, judged = _hold_out(train, _JUDGED, generator)
-        model = self.make_model(graph, triples, engine, generator)
+        model = self.make_model(graph, triples, engine, generator, train)
         options = self._options()
         steps = self.epochs * -(-len(train) // options.batch_size)
         known = FilterIndex(everything, model.num_nodes, model.num_relations)

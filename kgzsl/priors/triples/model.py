@@ -71,6 +71,11 @@ class TripleModel(nn.Module):
         """The vectors [B, K] that read ``relations`` from tail to head."""
         return self.relations[relations + self.num_relations]
 
+    def extra_loss(self, vectors: Tensor) -> Tensor | None:
+        """What a model adds to the loss for the nodes ``vectors`` [M, D] of a batch; None for nothing."""
+        del vectors
+        return None
+
     def extra_repr(self) -> str:
         """Sizes, for ``repr``."""
         return f"{type(self.scorer).__name__}, nodes={self.num_nodes}, relations={self.num_relations}"

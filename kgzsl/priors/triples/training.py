@@ -157,6 +157,9 @@ class TripleLoop:
                     positive, negative, margin=options.margin, temperature=options.temperature, known=known
                 )
         losses = {"loss": total}
+        extra = model.extra_loss(vectors[: 2 * len(batch)])
+        if extra is not None:
+            losses["extra"] = extra
         if options.n3:
             losses["n3"] = options.n3 * scorer.penalty(heads, relations, tails)
             if model.inverse:
