@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from kgzsl.knowledge.sources import fill_store
 
 from .helpers import edges
 from .sources.conftest import write_wordnet
+from .test_readers import zstd
 
+SQUEEZE = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
 WIKIDATA = """\
 <http://www.wikidata.org/entity/Q144> <http://www.wikidata.org/prop/direct/P279> <http://www.wikidata.org/entity/Q55> .
 <http://www.wikidata.org/entity/Q55> <http://www.wikidata.org/prop/direct/P279> <http://www.wikidata.org/entity/Q77> .
@@ -127,3 +131,41 @@ def test_empty_names_are_refused(tmp_path: Path) -> None:
         ClassGraph.read(path)
     path.write_text("a\tr\tb\na\trdfs:label\t\n\t\t\n")
     assert ClassGraph.read(path).num_edges == 1
+
+
+OFN = "Ontology(<urn:o> SubClassOf(<urn:Cat> <urn:Animal>))"
+OWX = (
+    '<Ontology xmlns="http://www.w3.org/2002/07/owl#" ontologyIRI="urn:o"><SubClassOf><Class IRI="urn:Cat"/>'
+    '<Class IRI="urn:Animal"/></SubClassOf></Ontology>'
+)
+FILES = {
+    "a.ofn": OFN,
+    "a.owx": OWX,
+    "a.omn": "Ontology: <urn:o>\nClass: <urn:Animal>\nClass: <urn:Cat>\n    SubClassOf: <urn:Animal>\n",
+    "a.obo": "format-version: 1.4\nontology: o\n\n[Term]\nid: X:Cat\nis_a: X:Animal\n\n[Term]\nid: X:Animal\n",
+    "a.json": '{"graphs": [{"nodes": [{"id": "urn:Cat"}, {"id": "urn:Animal"}],'
+    ' "edges": [{"sub": "urn:Cat", "pred": "is_a", "obj": "urn:Animal"}]}]}',
+    "a.tsv": "Cat\tsubClassOf\tAnimal\n",
+    "a.csv": "subject,relation,object\nCat,subClassOf,Animal\n",
+    "conceptnet-assertions-5.7.0.csv": '/a\t/r/IsA\t/c/en/Cat\t/c/en/Animal\t{"weight": 1.0}\n',
+    "latest-truthy.nt": WIKIDATA,
+    "train2id.txt": "1\n0 1 0\n",
+}
+
+
+@pytest.mark.parametrize("compression", [".gz", ".bz2", ".xz", ".zst"])
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_may_be_compressed(name: str, compression: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}{compression}"
+    path.write_bytes(SQUEEZE[compression](FILES[name].encode()))
+    source, options = path, {}
+    if name == "train2id.txt":
+        for table, names in (("entity2id", ("Cat", "Animal")), ("relation2id", ("subClassOf",))):
+            lines = "".join(f"{word}\t{i}\n" for i, word in enumerate(names))
+            file = tmp_path / f"{table}.txt{compression}"
+            file.write_bytes(SQUEEZE[compression](f"{len(names)}\n{lines}".encode()))
+        source = tmp_path
+    if name == "latest-truthy.nt":
+        options = {"classes": ["Q144"], "hops": 1}
+    found = {edge[1] for edge in edges(ClassGraph.read(source, **options))}
+    assert found == {"subClassOf"}
