@@ -47,6 +47,17 @@ class Classifier(ABC):
             setattr(self, name, value)
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn (1.6 and newer), which alone calls this, asks of an estimator in pipelines and searches."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(),
+        )
+
     def check_options(self) -> None:  # noqa: B027 - most have nothing to check
         """Refuse constructor arguments out of range: ``fit`` does so first, a recipe before anything runs.
 

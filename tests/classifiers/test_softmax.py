@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from kgzsl.classifiers import SoftmaxClassifier, make
 from kgzsl.engine import load_tree, save_tree
@@ -82,6 +85,16 @@ def test_state_goes_through_a_file(data, tmp_path) -> None:
     save_tree(tmp_path / "head.safetensors", model.state_dict())
     back = SoftmaxClassifier(normalise="standard").load_state_dict(load_tree(tmp_path / "head.safetensors"))
     assert back.predict(features).tolist() == model.predict(features).tolist()
+
+
+def test_pipelines_and_searches_of_scikit_learn_take_it(data) -> None:
+    def pipeline(decay: float) -> Pipeline:
+        return make_pipeline(StandardScaler(), SoftmaxClassifier("lbfgs", weight_decay=decay))
+
+    search = GridSearchCV(pipeline(1.0), {"softmaxclassifier__weight_decay": [1e6, 1e-2]}, cv=3).fit(*data)
+    # The larger one leaves nothing but the intercept, and that answers every row alike.
+    assert search.best_params_ == {"softmaxclassifier__weight_decay": 1e-2}
+    assert search.score(*data) == pipeline(1e-2).fit(*data).score(*data)
 
 
 def test_parameters_are_read_set_and_shown() -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
+from kgzsl.classifiers.base import Classifier
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
@@ -111,6 +112,8 @@ class ZeroShotClassifier:
                 raise InputError(f"ZeroShotClassifier has no option {name!r}", remedy=f"it has: {', '.join(known)}")
             setattr(self, name, value)
         return self
+
+    __sklearn_tags__ = Classifier.__sklearn_tags__
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
@@ -301,8 +304,9 @@ class ZeroShotClassifier:
 
     @property
     def n_features_in_(self) -> int:
-        """D, the length of a feature vector."""
-        self._check_fitted()
+        """D, the length of a feature vector; there is none before ``fit``, as scikit-learn has it."""
+        if getattr(self, "_gzsl_head", None) is None:
+            raise AttributeError("n_features_in_ is there after fit")
         return int(self._features.shape[1])
 
     def _check_fitted(self) -> None:

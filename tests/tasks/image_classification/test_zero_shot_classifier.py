@@ -273,8 +273,10 @@ def test_more_synthetic_rows_mean_more_unseen_answers(world, linear):
 
 
 def test_parameters_follow_scikit_learn():
-    from sklearn.base import clone
+    from sklearn.base import clone, is_classifier
 
+    assert is_classifier(ZeroShotClassifier())
+    assert not hasattr(ZeroShotClassifier(), "n_features_in_")
     model = ZeroShotClassifier("wgan", samples_per_class=7, generator_options={"hidden": 8})
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(samples_per_class=9) is model
