@@ -167,6 +167,7 @@ class TrainSpec(_Strict):
 
 Named = Annotated[Component, BeforeValidator(_named)]
 _IMAGE_CONTROLS = ("chance", "eszsl", "shuffled")
+_WITHOUT_GENERATOR = "eszsl"
 _COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
 
 
@@ -321,8 +322,13 @@ class Recipe(_Strict):
         return InputError(f"{owner} has no option {option!r}", **self.where(*path), remedy=remedy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Every value, defaults written out, as plain values; what is None is left out."""
-        return dict(self.model_dump(mode="json", exclude_none=True))
+        """Every value, defaults written out, as plain values; what is None is left out, but for the generator.
+
+        No generator at all is a choice of its own, and not what a recipe without the key means.
+        """
+        found = self.model_dump(mode="json", exclude_none=True)
+        found["generator"] = found.get("generator")
+        return {key: found[key] for key in type(self).model_fields if key in found}
 
     def to_yaml(self) -> str:
         """The resolved recipe as YAML that :meth:`parse` reads back to an equal recipe."""
@@ -343,13 +349,26 @@ class ImageRecipe(Recipe):
         from kgzsl import classifiers
 
         super().check_components()
+        if self.generator is None and "classifier" not in self.model_fields_set:
+            self.classifier = ClassifierSpec(name=_WITHOUT_GENERATOR)
         self._check(classifiers.classifiers, self.classifier, "classifier")
+        if self.generator is None and self.classifier.name != _WITHOUT_GENERATOR:
+            raise InputError(
+                f"without a generator a recipe answers by {_WITHOUT_GENERATOR}, not by {self.classifier.name!r}",
+                **self.where("classifier"),
+                remedy=f"write classifier: {_WITHOUT_GENERATOR}, or give a generator (linear has a closed form)",
+            )
 
 
 class CompletionRecipe(Recipe):
-    """A recipe of knowledge-graph completion with unseen relations."""
+    """A recipe of knowledge-graph completion with unseen relations.
+
+    With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
+    trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
+    """
 
     task: Literal["kg_completion"] = "kg_completion"
+    ranker: Annotated[Component | None, BeforeValidator(_named)] = None
     pairs: dict[str, Any] = {}
     samples_per_relation: int = Field(default=20, ge=1)
     protocol: CompletionProtocolSpec = CompletionProtocolSpec()
@@ -364,6 +383,11 @@ class CompletionRecipe(Recipe):
         pairs = Component.model_validate({**self.pairs, "name": "pairs"})
         self._check(Resolver("section", PairFeatures, {"pairs": PairFeatures}), pairs, "pairs")
         self.pairs = pairs.options
+        if self.ranker is not None:
+            from kgzsl.tasks.kg_completion.completer import Completer
+            from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+
+            self._check(Resolver("ranker", Completer, {"evidence": EvidenceCompleter}), self.ranker, "ranker")
 
 
 def _shipped(path: Path) -> Path | None:

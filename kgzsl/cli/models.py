@@ -27,9 +27,9 @@ def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
 
         return task, ZeroShotClassifier.load(run, device=device), folder
     if task == "kg_completion":
-        from kgzsl.tasks import RelationCompleter
+        from kgzsl.tasks.kg_completion.loading import load_completer
 
-        return task, RelationCompleter.load(run, device=device), folder
+        return task, load_completer(run, device=device), folder
     raise InputError(f"the run is of the task {task!r}, which this kgzsl does not know", file=run)
 
 

@@ -6,16 +6,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.completer import Completer, Completion
+    from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
     from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+    from kgzsl.tasks.kg_completion.loading import load_completer
     from kgzsl.tasks.kg_completion.pair_features import PairFeatures
     from kgzsl.tasks.kg_completion.pipeline import run
     from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
-    from kgzsl.tasks.kg_completion.relation_completer import Completion, RelationCompleter
+    from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 
-__all__ = ["Completion", "CompletionProtocol", "LinkOverlap", "PairFeatures", "RelationCompleter", "run"]
+__all__ = [
+    "Completer",
+    "Completion",
+    "CompletionProtocol",
+    "EvidenceCompleter",
+    "LinkOverlap",
+    "PairFeatures",
+    "RelationCompleter",
+    "load_completer",
+    "run",
+]
 
 _HOMES = {
-    "Completion": "relation_completer",
+    "Completer": "completer",
+    "Completion": "completer",
+    "EvidenceCompleter": "evidence",
+    "load_completer": "loading",
     "CompletionProtocol": "protocol",
     "LinkOverlap": "link_overlap",
     "PairFeatures": "pair_features",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.tasks.image_classification._assemble import peak_memory_mb
 from kgzsl.tasks.kg_completion.evaluation import Evaluation
+from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _HEADLINE = ["kgc.mrr"]
 _MAP_RELATIONS, _MAP_POINTS = 12, 40
 _PREFIXES = {
     "method": "",
+    "generator": "control.generator.",
     "ridge": "control.baseline.",
     "nearest_prior": "control.nearest_prior.",
     "link_overlap": "control.link_overlap.",
@@ -88,8 +90,11 @@ def _rows(run: CompletionRun, found: Mapping[str, Evaluation]) -> list[ResultRow
     note = f"among {rule.note}; {'tails' if run.protocol.sides == 'tail' else 'heads and tails'}"
     if run.protocol.oracle:
         note += "; ORACLE: selected on test triples"
-    rows = [ResultRow("ridge" if generator is None else generator.name, "method", note=note)]
+    ranker = run.recipe.ranker
+    method = "ridge" if generator is None else generator.name
+    rows = [ResultRow(method if ranker is None else ranker.name, "method", note=note)]
     others = [
+        ("generator", method, "baseline", "pair features"),
         ("link_overlap", "link overlap", "control", "training-free"),
         ("ridge", "ridge (closed form)", "baseline", "same pair features"),
         ("nearest_prior", "nearest seen relation", "baseline", "same pair features"),
@@ -143,7 +148,7 @@ def _predictions(run: CompletionRun, found: Mapping[str, Evaluation]) -> dict[st
 def _add_map(run: CompletionRun, result: RunResult, found: Evaluation) -> None:
     """Real and generated pair features of some unseen relations in 2-D: first principal components of both."""
     model = run.model
-    if model is None or model.generator_ is None:
+    if not isinstance(model, RelationCompleter) or model.generator_ is None:
         return
     parts: list[Tensor] = []
     synthetic: list[bool] = []

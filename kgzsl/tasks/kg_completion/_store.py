@@ -88,6 +88,7 @@ def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> Relat
         model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
         model._drawn = {}
         model.features_ = PairFeatures(**about["pairs"]).load_state_dict(tree["features"])
+        model.memory_budget_ = model.features_.memory_budget
         model.generator_ = None
         if tree["means"] is not None:
             model._means = tree["means"]

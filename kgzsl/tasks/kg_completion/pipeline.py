@@ -20,7 +20,9 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
+from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
@@ -135,7 +137,7 @@ class CompletionRun:
         self.warnings: list[str] = []
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
-        self.model: RelationCompleter | None = None
+        self.model: Completer | None = None
         self.priors: ClassPriors | None = None
 
     def go(self) -> RunResult:
@@ -145,7 +147,7 @@ class CompletionRun:
             priors = self._timed("priors", partial(self.make_priors, seed))
             if self.priors is None:
                 self.priors = priors
-            scorers |= self.scorers(seed, priors, "")
+            scorers |= self.ranked(seed, priors, "") | self.scorers(seed, priors, "")
             if "link_overlap" in self.recipe.controls:
                 scorers[f"{seed}/link_overlap"] = self.link_overlap(priors)
             if "shuffled" in self.recipe.controls:
@@ -153,7 +155,9 @@ class CompletionRun:
                     # A shuffled graph says little about some relations: that is the point.
                     warnings.simplefilter("ignore")
                     wrong = self._timed("priors", partial(self.make_priors, seed, shuffle=seed + 1))
-                scorers |= self.scorers(seed, wrong, "shuffled.")
+                scorers |= self.ranked(seed, wrong, "shuffled.", shuffle=seed + 1)
+                if self.recipe.ranker is None:
+                    scorers |= self.scorers(seed, wrong, "shuffled.")
         self.log("scoring the test triples")
         found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10))
         return assemble(self, found)
@@ -201,15 +205,21 @@ class CompletionRun:
         )
 
     def scorers(self, seed: int, priors: ClassPriors, prefix: str) -> dict[str, Scorer]:
-        """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations."""
+        """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations.
+
+        With a ranker in the recipe the generator, if there is one, is a baseline too.
+        """
+        ranker = self.recipe.ranker
+        if ranker is not None and self.recipe.generator is None:
+            return {}
         kind = "shuffled ontology" if prefix else "real ontology"
         model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind))
         self.chosen.setdefault(
             f"{prefix}generator" if model.generator_ is not None else f"{prefix}ridge", dict(model.chosen_)
         )
-        if not prefix and seed == self.seeds[0]:
+        if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
-        found = {f"{seed}/{prefix}method": model.scorer}
+        found = {f"{seed}/{prefix}{'method' if ranker is None else 'generator'}": model.scorer}
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]
         if model.generator_ is not None:
@@ -253,6 +263,43 @@ class CompletionRun:
         fit(final, protocol.final_kg, "train")
         final.chosen_ = chosen
         return final, chooser
+
+    def ranked(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
+        """The recipe's ranker, trained with ``priors``; nothing where there is none."""
+        ranker = self.recipe.ranker
+        if ranker is None:
+            return {}
+        model, chosen = self._timed(f"{prefix}train", lambda: self._fit_ranker(seed, priors, prefix, shuffle))
+        self.chosen.setdefault(f"{prefix}ranker", dict(chosen))
+        if not prefix and seed == self.seeds[0]:
+            self.model = model
+        return {f"{seed}/{prefix}method": model.scorer}
+
+    def _fit_ranker(
+        self, seed: int, priors: ClassPriors, prefix: str, shuffle: int | None
+    ) -> tuple[EvidenceCompleter, dict[str, Any]]:
+        assert self.recipe.ranker is not None
+        protocol = self.protocol
+        options: dict[str, Any] = {**self.recipe.ranker.options, "seed": seed}
+        schema = self.graph
+        if schema is not None and shuffle is not None:
+            schema = schema.shuffled(shuffle)
+
+        def fit(kg: KGSplit, stage: str, validate: Callable[[Scorer], float] | None, **more: Any) -> EvidenceCompleter:
+            self.log(f"seed {seed}: {prefix}{stage}")
+            model = EvidenceCompleter(**{**options, **more})
+            engine = self._engine(seed, f"{prefix}{stage}")
+            candidates = training_candidates(kg, protocol.rules[0].name)
+            model.fit(kg, priors, schema=schema, candidates=candidates, validate=validate, engine=engine)
+            self.history += [{"seed": seed, **row, "stage": f"{prefix}{stage}"} for row in model.history_.rows]
+            return model
+
+        validate = protocol.validate if protocol.selects else None
+        if not protocol.twice:
+            model = fit(protocol.final_kg, "ranker", validate)
+            return model.set_facts(protocol.facts), model.chosen_
+        chosen = fit(protocol.selection_kg, "ranker-selection", validate).chosen_
+        return fit(protocol.final_kg, "ranker", None, steps=chosen["steps"]), chosen
 
     def _every(self) -> tuple[int, int]:
         epochs = 0 if self.recipe.generator is None else int(self.recipe.generator.options.get("epochs", 30))

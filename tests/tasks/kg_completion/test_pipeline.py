@@ -109,3 +109,24 @@ def test_bad_settings_name_file_place_and_remedy(kg, prior_file):
         run(recipe(prior_file, pairs={"dims": 3}), data=kg, progress=False)
     with pytest.raises(InputError, match="no candidates of the kind 'type'; choose among all"):
         run(recipe(prior_file, protocol={"candidates": "type"}), data=kg, progress=False)
+
+
+def test_a_ranker_is_the_method_and_its_control_sees_a_shuffled_ontology(kg, prior_file, tmp_path):
+    ranker = {"name": "evidence", "folds": 7, "queries": 8, "corrupted": 8, "steps": 30, "hidden": 8, "dim": 8}
+    result = run(recipe(prior_file, ranker=ranker, generator=None), data=kg, progress=False)
+    roles = {row.name: row.role for row in result.rows}
+    assert roles == {
+        "evidence": "method",
+        "link overlap": "control",
+        "shuffled ontology": "control",
+        "chance": "control",
+    }
+    assert 0 < result.metrics["kgc.mrr"] <= 1
+    assert result.metrics["control.shuffled.kgc.mrr"] != result.metrics["kgc.mrr"]
+    assert result.selection["chosen"]["ranker"]["steps"] in (15, 30)
+    assert {row["stage"] for row in result.history} == {
+        "ranker", "ranker-selection", "shuffled.ranker", "shuffled.ranker-selection",
+    }  # fmt: skip
+    assert result.model.save(tmp_path / "model").is_dir()
+    with pytest.raises(InputError, match="hiden"):
+        recipe(prior_file, ranker={"name": "evidence", "hiden": 8})

@@ -1,0 +1,125 @@
+"""Seen relations, each playing the unseen one: queries with their evidence, made from facts that lack the relation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY, FactEvidence
+
+__all__ = ["Episodes", "draw_episodes"]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Queries, each with the evidence for its true answer (first) and for others.
+
+    Args:
+        evidence: float16 [Q, 1 + M, F]: columns of QUERY, ENTITY and PAIR.
+        wrong: bool [Q, 1 + M], drawn answers that are true after all.
+        relation: int64 [Q].
+        candidates: int64 [Q], how many candidates the M stand for.
+    """
+
+    evidence: Tensor
+    wrong: Tensor
+    relation: Tensor
+    candidates: Tensor
+
+    def __len__(self) -> int:
+        return len(self.relation)
+
+
+def draw_episodes(
+    triples: Tensor,
+    num_entities: int,
+    make: Callable[[Tensor, bool], FactEvidence],
+    *,
+    folds: int,
+    queries: int,
+    corrupted: int,
+    sides: str,
+    candidates: Mapping[int, Tensor],
+    generator: torch.Generator,
+    chunk: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Episodes:
+    """Deal the relations into folds; take out the triples of a whole fold at a time, and ask for its relations.
+
+    Args:
+        triples: int64 [T, 3], of the seen relations.
+        num_entities: E.
+        make: Facts and whether they are turned round, to their evidence.
+        folds: How many. Relations of one fold are hidden together, as the unseen ones are together at test.
+        queries: Of each relation and side, at most.
+        corrupted: M, other answers of each query, drawn with repetition.
+        sides: ``"tail"``, or ``"both"``: heads are asked for too.
+        candidates: Relation id to the tails that other answers are drawn from; relations that are not there, and
+            heads, draw from the ends of the relation's own triples half of the time, else from all entities.
+        generator: Random state on the CPU.
+        chunk: Queries at a time.
+        progress: Called with (done, all) folds.
+    """
+    relations = torch.unique(triples[:, 1])
+    relations = relations[torch.randperm(len(relations), generator=generator)]
+    folds = min(folds, len(relations))
+    count = int(relations.max()) + 1
+    index = FilterIndex(triples, num_entities, count)
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for fold in range(folds):
+        hidden = relations[fold::folds]
+        facts = triples[~torch.isin(triples[:, 1], hidden)]
+        if len(facts):
+            for turned in (False, True) if sides == "both" else (False,):
+                evidence = make(facts, turned)
+                for relation in hidden.tolist():
+                    mine = triples[triples[:, 1] == relation]
+                    mine = mine[torch.randperm(len(mine), generator=generator)[:queries]]
+                    for some in torch.split(mine, chunk):
+                        pool = None if turned else candidates.get(relation)
+                        ends = triples[triples[:, 1] == relation, 0 if turned else 2]
+                        parts.append(_ask(evidence, some, turned, pool, ends, index, corrupted, generator))
+        if progress is not None:
+            progress(fold + 1, folds)
+    evidence_, wrong, relation_, size = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Episodes(evidence_, wrong, relation_, size)
+
+
+def _ask(
+    evidence: FactEvidence,
+    triples: Tensor,
+    turned: bool,
+    pool: Tensor | None,
+    ends: Tensor,
+    index: FilterIndex,
+    corrupted: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    anchor, truth = (triples[:, 2], triples[:, 0]) if turned else (triples[:, 0], triples[:, 2])
+    count, entities, relation = len(triples), evidence.graph.num_entities, int(triples[0, 1])
+    shape = (count, corrupted)
+    if pool is None:
+        ends = torch.unique(ends)
+        near = ends[torch.randint(len(ends), shape, generator=generator)]
+        far = torch.randint(entities, shape, generator=generator)
+        drawn = torch.where(torch.rand(shape, generator=generator) < 0.5, near, far)
+        size = 2 * len(ends)
+    else:
+        drawn = pool[torch.randint(len(pool), shape, generator=generator)]
+        size = len(pool)
+    answers = torch.cat([truth[:, None], drawn], dim=1)
+    made = torch.stack(
+        [anchor.repeat_interleave(corrupted), torch.full((count * corrupted,), relation), drawn.reshape(-1)], dim=1
+    )
+    wrong = torch.zeros(answers.shape, dtype=torch.bool)
+    wrong[:, 1:] = index.contains(made.flip(1) if turned else made).view(shape)
+    table = torch.empty(*answers.shape, len(QUERY) + len(ENTITY) + len(PAIR), dtype=torch.float16)
+    table[..., : len(QUERY)] = evidence.of_query(relation, anchor)[:, None]
+    table[..., len(QUERY) : len(QUERY) + len(ENTITY)] = evidence.of_entities(relation)[answers]
+    for place, column in enumerate(evidence.of_pairs(relation, anchor), start=len(QUERY) + len(ENTITY)):
+        table[..., place] = column.gather(1, answers)
+    return table, wrong, torch.full((count,), relation), torch.full((count,), size)

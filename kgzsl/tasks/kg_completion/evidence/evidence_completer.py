@@ -1,0 +1,298 @@
+"""The estimator that ranks by evidence: counted for any relation with a prior, weighed as seen relations teach."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from kgzsl._files import atomic_directory
+from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
+from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.evidence.names import NameTable
+from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
+from kgzsl.tasks.ranking import rows_under_budget
+
+__all__ = ["EvidenceCompleter"]
+
+FORMAT = "kgzsl.evidence_completer/1"
+_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
+
+
+class EvidenceCompleter(Completer):
+    """Ranks the pairs of an unseen relation by what the facts of other relations say for them.
+
+    Evidence (:class:`FactEvidence`) is links by similar relations, walks, how alike the ends are to those of similar
+    relations, kinds, names. How much each is worth is learned by a small network on the seen relations: folds of them
+    are taken out of the facts, and their true answers have to come first, with priors alone saying which other
+    relations are similar. Nothing in the network belongs to one relation, entity or graph.
+
+    Args:
+        folds: Relations are hidden in so many groups.
+        queries: Of each seen relation and side.
+        corrupted: Other answers of each query.
+        steps: Training steps.
+        batch_size: Queries in a step.
+        hidden: Width of the network.
+        dropout: Of its first layer.
+        lr: Learning rate at the beginning.
+        weight_decay: Of the network.
+        use_names: Whether the entities' names are evidence.
+        dim: Length of the vectors of entities.
+        seed: Of folds, queries, vectors, weights.
+        memory_budget: Bytes that the evidence of a chunk of queries may take.
+
+    Attributes:
+        chosen_: What was chosen on validation relations: ``steps``, and the figure that they gave.
+        history_: Losses of the training.
+    """
+
+    def __init__(
+        self,
+        *,
+        folds: int = 5,
+        queries: int = 24,
+        corrupted: int = 192,
+        steps: int = 800,
+        batch_size: int = 64,
+        hidden: int = 32,
+        dropout: float = 0.2,
+        lr: float = 3e-3,
+        weight_decay: float = 0.03,
+        use_names: bool = True,
+        dim: int = 64,
+        seed: int = 0,
+        memory_budget: int = 512 * 2**20,
+    ) -> None:
+        self.folds, self.queries, self.corrupted = folds, queries, corrupted
+        self.steps, self.batch_size, self.hidden, self.dropout = steps, batch_size, hidden, dropout
+        self.lr, self.weight_decay, self.use_names, self.dim = lr, weight_decay, use_names, dim
+        self.seed, self.memory_budget = seed, memory_budget
+        for name in ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dim"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout is {dropout}", remedy="give a number from 0 to below 1")
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+        names = ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dropout", "lr", "weight_decay")
+        return {name: getattr(self, name) for name in (*names, "use_names", "dim", "seed", "memory_budget")}
+
+    def fit(
+        self,
+        kg: KGSplit,
+        priors: ClassPriors,
+        *,
+        schema: ClassGraph | None = None,
+        sides: str = "both",
+        candidates: Mapping[int, Tensor] | None = None,
+        validate: Callable[[Scorer], float] | None = None,
+        every: int | None = None,
+        engine: Engine | None = None,
+    ) -> Self:
+        """Learn on the training triples of ``kg``; its other triples are not looked at.
+
+        Args:
+            kg: The knowledge graph.
+            priors: Vectors of its relations, seen and unseen; more do no harm.
+            schema: For the kinds that rdfs:domain and rdfs:range allow.
+            sides: Whether heads will be asked for too. Head queries of seen relations are learned from in any case: a
+                relation turned round is another relation.
+            candidates: Relation id to the tails that other answers are drawn from.
+            validate: Told a scorer, says how good it is (higher is better) on relations that are no part of training.
+                With it, the best of the looks at it is kept.
+            every: Steps between looks; half of the steps where left out.
+            engine: Seed, progress, checkpoints.
+
+        Raises:
+            InputError: Fewer than two seen relations, a relation without a prior, or an unknown side.
+        """
+        if sides not in ("tail", "both"):
+            raise InputError(f"sides is {sides!r}", remedy="choose tail or both")
+        engine = engine or Engine(device="cpu", seed=self.seed, progress=False)
+        self.priors_ = priors.align(kg.relations)
+        self.entities_, self.relations_ = kg.entities, kg.relations
+        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema)
+        self.memory_budget_ = self.memory_budget
+        self._names: tuple[NameTable, NameTable] | None = None
+        train = kg.train.cpu()
+        if len(torch.unique(train[:, 1])) < 2:
+            raise InputError(
+                "fewer than two relations have training triples: none can play the unseen one", file=kg.source
+            )
+        random = torch.Generator().manual_seed(engine.seed)
+        episodes = draw_episodes(
+            train,
+            kg.num_entities,
+            self._evidence_of,
+            folds=self.folds,
+            queries=self.queries,
+            corrupted=self.corrupted,
+            sides="both",
+            candidates=candidates or {},
+            generator=random,
+            chunk=self._chunk(),
+        )
+        self.ranker_ = EvidenceRanker(self.hidden, dropout=self.dropout, generator=random)
+        self.ranker_.standardise(episodes)
+        loop = RankerLoop(
+            self.ranker_,
+            episodes,
+            engine,
+            batch_size=self.batch_size,
+            steps=self.steps,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+        )
+        self.chosen_: dict[str, Any] = {}
+        self.set_facts(train)
+        best: dict[str, Any] = {"value": float("-inf"), "state": None}
+
+        def look(done: int) -> dict[str, float] | None:
+            if validate is None:
+                return None
+            value = validate(self.scorer)
+            if value > best["value"]:
+                state = {name: tensor.clone() for name, tensor in self.ranker_.state_dict().items()}
+                best.update(value=value, state=state)
+                self.chosen_ = {"steps": done, "validation.mrr": value}
+            return {"validation.mrr": value}
+
+        self.history_: History = engine.run(
+            loop, steps=self.steps, name="evidence", callback=look, callback_every=every or max(1, self.steps // 2)
+        )
+        if best["state"] is not None:
+            self.ranker_.load_state_dict(best["state"])
+        return self
+
+    def set_facts(self, triples: Tensor) -> Self:
+        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
+        self._known = torch.unique(triples.cpu(), dim=0)
+        self._evidence: dict[bool, FactEvidence] = {}
+        self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
+        return self
+
+    def _evidence_of(self, triples: Tensor, turned: bool) -> FactEvidence:
+        if self.use_names and self._names is None:
+            self._names = (NameTable(self.entities_), NameTable(self.entities_, size=0))
+        rows = self.priors_.to_tensor()
+        return FactEvidence(
+            triples,
+            len(self.entities_),
+            rows,
+            self.kinds_,
+            self._names,
+            turned=turned,
+            dim=self.dim,
+            seed=self.seed,
+        )
+
+    def evidence(self, side: str = "tail") -> FactEvidence:
+        """The evidence that the known facts give for one side; made when it is first asked for."""
+        turned = side == "head"
+        if turned not in self._evidence:
+            self._evidence[turned] = self._evidence_of(self._known, turned)
+        return self._evidence[turned]
+
+    def _chunk(self) -> int:
+        # Evidence, its stacked copy, and the walks' states.
+        return rows_under_budget(len(self.entities_), bytes_each=8 * (len(PAIR) + 4), budget=self.memory_budget)
+
+    @torch.no_grad()
+    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        """What the evidence for the pairs of each anchor with every entity is worth.
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            side: Which end is asked for.
+
+        Returns:
+            float32 [Q, E].
+        """
+        number, evidence = self._relation(relation), self.evidence(side)
+        ranker = self.ranker_.eval()
+        of_entities = evidence.of_entities(number)
+        if of_entities.shape[1] != len(ENTITY):
+            raise AssertionError("evidence and its names disagree")
+        found = [
+            ranker.score(evidence.of_query(number, some), of_entities, evidence.of_pairs(number, some))
+            for some in torch.split(anchors.cpu(), self._chunk())
+        ]
+        return torch.cat(found) if found else torch.zeros(0, len(self.entities_))
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write all that answering needs into a folder, all or nothing, and return it."""
+        if not hasattr(self, "ranker_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(kg, priors) first")
+        folder = Path(folder)
+        about = {
+            "format": FORMAT,
+            "options": self.get_params(),
+            "entities": list(self.entities_),
+            "relations": list(self.relations_),
+            "kinds": list(self.kinds_.names),
+            "chosen": self.chosen_,
+        }
+        kinds = self.kinds_
+        tree = {
+            "ranker": self.ranker_.state_dict(),
+            "known": self._known,
+            "kind": kinds.of,
+            "domain": {str(relation): mask for relation, mask in kinds.domain.items()},
+            "range": {str(relation): mask for relation, mask in kinds.range.items()},
+        }
+        with atomic_directory(folder) as temporary:
+            save_tree(temporary / _TENSORS, tree)
+            self.priors_.save(temporary / _PRIORS)
+            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> EvidenceCompleter:  # noqa: ARG003 (CPU only)
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(
+                f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            raise InputError("this is no evidence model of this version of kgzsl", file=folder / _ABOUT)
+        tree = load_tree(folder / _TENSORS)
+        try:
+            model = cls(**about["options"])
+            model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
+            model.priors_ = ClassPriors.load(folder / _PRIORS)
+            ends = ({int(key): mask for key, mask in tree[end].items()} for end in ("domain", "range"))
+            model.kinds_ = EntityKinds(tuple(about["kinds"]), tree["kind"], *ends)
+            model.memory_budget_, model._names, model.chosen_ = model.memory_budget, None, dict(about["chosen"])
+            model.ranker_ = EvidenceRanker(model.hidden, dropout=model.dropout)
+            model.ranker_.load_state_dict(tree["ranker"])
+            return model.set_facts(tree["known"])
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
+
+    def __repr__(self) -> str:
+        fitted = f"{len(self.seen_)} seen of {len(self.relations_)} relations" if hasattr(self, "seen_") else ""
+        return f"EvidenceCompleter({fitted})"

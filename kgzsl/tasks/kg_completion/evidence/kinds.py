@@ -1,0 +1,95 @@
+"""What kind of thing each entity is, and which kinds the schema lets a relation have at its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.candidates import nell_type
+from kgzsl.knowledge import ClassGraph
+
+__all__ = ["EntityKinds"]
+
+_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+
+
+@dataclass(frozen=True)
+class EntityKinds:
+    """Kinds (classes) of entities, and the schema's domains and ranges in terms of them.
+
+    Args:
+        names: Of the K kinds.
+        of: int64 [E], the kind of each entity.
+        domain: Relation id to bool [K], the kinds that its rdfs:domain allows. Relations without one are not there.
+        range: The same for rdfs:range.
+    """
+
+    names: tuple[str, ...]
+    of: Tensor
+    domain: Mapping[int, Tensor] = field(default_factory=dict)
+    range: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        entities: Sequence[str],
+        relations: Sequence[str],
+        schema: ClassGraph | None = None,
+        type_of: Callable[[str], str] = nell_type,
+    ) -> EntityKinds:
+        """From entity names that say a kind, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
+
+        Where fewer than nine tenths of the names say one, all entities are of one kind.
+        """
+        told = [type_of(entity) for entity in entities]
+        if sum(map(bool, told)) <= 0.9 * len(told):
+            told = [""] * len(told)
+        names = tuple(sorted(set(told)))
+        number = {name: place for place, name in enumerate(names)}
+        of = torch.tensor([number[kind] for kind in told], dtype=torch.int64)
+        if schema is None:
+            return cls(names, of)
+        parents = _objects(schema, _RDFS + "subClassOf")
+        above = [_closure(parents, node) for node in schema.align(list(names)).indices.tolist()]
+        nodes = schema.align(list(relations)).indices.tolist()
+        ends = {}
+        for end in ("domain", "range"):
+            wanted = _objects(schema, _RDFS + end)
+            ends[end] = {
+                relation: torch.tensor([wanted[node] <= kinds for kinds in above])
+                for relation, node in enumerate(nodes)
+                if node >= 0 and wanted.get(node)
+            }
+        return cls(names, of, ends["domain"], ends["range"])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def allowed(self, relation: int, side: str) -> Tensor | None:
+        """Which kinds may be at the asked end of a relation: bool [K], or None where the schema does not say."""
+        return (self.range if side == "tail" else self.domain).get(relation)
+
+
+def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    if iri in schema.relations:
+        rows = schema.edge_type == schema.relation(iri)
+        for subject, target in schema.edge_index[:, rows].T.tolist():
+            found.setdefault(subject, set()).add(target)
+    return found
+
+
+def _closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
+    """The node and all its superclasses."""
+    if node < 0:
+        return set()
+    found, waiting = {node}, [node]
+    while waiting:
+        for parent in parents.get(waiting.pop(), ()):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found

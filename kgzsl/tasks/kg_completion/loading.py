@@ -1,0 +1,29 @@
+"""The fitted completer of a folder, whichever kind it is."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+
+from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
+from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
+
+__all__ = ["load_completer"]
+
+
+def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Completer:
+    """Read what ``save`` of any completer wrote.
+
+    Raises:
+        InputError: There is no model, or it is damaged or of another version.
+    """
+    try:
+        kind = json.loads((Path(folder) / "model.json").read_text(encoding="utf-8")).get("format")
+    except (OSError, ValueError, AttributeError):
+        kind = None
+    if kind == FORMAT:
+        return EvidenceCompleter.load(folder, device=device)
+    return RelationCompleter.load(folder, device=device)

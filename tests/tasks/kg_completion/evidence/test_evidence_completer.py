@@ -1,0 +1,124 @@
+"""The ranker learns from seen relations what to trust, answers for unseen ones, and comes back from disk."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion import load_completer
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
+from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY
+
+SMALL = {"folds": 7, "queries": 8, "corrupted": 12, "steps": 80, "batch_size": 16, "hidden": 8, "dim": 8}
+
+
+@pytest.fixture
+def fitted(kg, priors):
+    return EvidenceCompleter(**SMALL).fit(kg, priors)
+
+
+def test_it_learns_that_similar_links_count(kg, fitted):
+    right = [
+        fitted.complete("residesIn", head=kg.entities[h], k=1)[0].tail == kg.entities[t]
+        for h, r, t in kg.test.tolist()
+        if kg.relations[r] == "residesIn"
+    ]
+    assert sum(right) >= 8
+    untrained = EvidenceCompleter(**{**SMALL, "steps": 1, "lr": 0.0}).fit(kg, fitted.priors_)
+    assert not torch.equal(untrained.scores("residesIn", torch.arange(3)), fitted.scores("residesIn", torch.arange(3)))
+
+
+def test_block_scoring_is_the_forward_pass(kg, fitted):
+    evidence, relation, anchors = fitted.evidence("head"), kg.relation("nationOf"), torch.arange(30, 36)
+    whole = torch.cat(
+        [
+            evidence.of_query(relation, anchors)[:, None].expand(-1, kg.num_entities, -1),
+            evidence.of_entities(relation)[None].expand(len(anchors), -1, -1),
+            torch.stack(list(evidence.of_pairs(relation, anchors)), dim=-1),
+        ],
+        dim=-1,
+    )
+    assert whole.shape[-1] == len(QUERY) + len(ENTITY) + len(PAIR)
+    with torch.no_grad():
+        expected = fitted.ranker_.eval()(whole)
+    torch.testing.assert_close(fitted.scores(relation, anchors, side="head"), expected, atol=1e-4, rtol=1e-4)
+    fitted.memory_budget = 1
+    torch.testing.assert_close(fitted.scores(relation, anchors, side="head"), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_hidden_relation_and_its_fold_are_out_of_the_facts(kg, fitted):
+    given = []
+
+    def spy(triples, turned):
+        given.append((triples, turned))
+        return fitted._evidence_of(triples, turned)
+
+    made = draw_episodes(
+        kg.train, kg.num_entities, spy, folds=3, queries=4, corrupted=5, sides="both", candidates={},
+        generator=torch.Generator().manual_seed(0), chunk=3,
+    )  # fmt: skip
+    assert len(given) == 6
+    seen = set(kg.seen_relations.tolist())
+    hidden = [seen - set(triples[:, 1].tolist()) for triples, _ in given]
+    assert all(hidden[2 * i] == hidden[2 * i + 1] for i in range(3))
+    assert set().union(*hidden) == seen
+    assert sum(len(one) for one in hidden[::2]) == len(seen)
+    assert made.evidence.shape == (len(made), 6, len(QUERY) + len(ENTITY) + len(PAIR))
+    assert not made.wrong[:, 0].any()
+    assert set(made.relation.tolist()) == seen
+
+
+def test_wrong_answers_that_are_true_are_marked(kg, fitted):
+    lives = kg.relation("livesIn")
+    residents = kg.train[(kg.train[:, 1] == lives)]
+    made = draw_episodes(
+        kg.train, kg.num_entities, fitted._evidence_of, folds=7, queries=30, corrupted=4, sides="tail",
+        candidates={lives: residents[:1, 2]}, generator=torch.Generator().manual_seed(0), chunk=99,
+    )  # fmt: skip
+    rows = made.relation == lives
+    # The one candidate is the city of the first resident: true for those who live there, and for nobody else.
+    assert int(made.wrong[rows, 1:].all(dim=1).sum()) == int((residents[:, 2] == residents[0, 2]).sum())
+    assert (made.candidates[rows] == 1).all()
+
+
+def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
+    again = EvidenceCompleter(**SMALL).fit(kg, priors)
+    torch.testing.assert_close(again.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
+    values = iter([0.9, 0.1])
+    chosen = EvidenceCompleter(**SMALL).fit(kg, priors, validate=lambda _scorer: next(values))
+    assert chosen.chosen_ == {"steps": 40, "validation.mrr": 0.9}
+    assert not torch.equal(chosen.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
+
+
+def test_other_facts_change_answers_without_training(kg, fitted):
+    before = fitted.scores("residesIn", torch.tensor([0]))
+    fitted.set_facts(kg.train[kg.train[:, 1] != kg.relation("livesIn")])
+    after = fitted.scores("residesIn", torch.tensor([0]))
+    assert not torch.equal(before, after)
+    assert "livesIn" not in fitted.seen_
+
+
+def test_saved_and_loaded_alike(fitted, tmp_path):
+    loaded = load_completer(fitted.save(tmp_path / "model"))
+    assert isinstance(loaded, EvidenceCompleter)
+    assert torch.equal(loaded.scores("nationOf", torch.arange(3)), fitted.scores("nationOf", torch.arange(3)))
+    assert loaded.seen_ == fitted.seen_
+
+
+def test_bad_input(kg, priors, tmp_path):
+    with pytest.raises(InputError, match="steps is 0"):
+        EvidenceCompleter(steps=0)
+    with pytest.raises(InputError, match="not fitted"):
+        EvidenceCompleter().save(tmp_path / "x")
+    lonely = KGSplit.from_names([("p0", "livesIn", "c0")], [], [("p0", "bornIn", "c0")], unseen_relations=["bornIn"])
+    with pytest.raises(InputError, match="fewer than two relations"):
+        EvidenceCompleter().fit(lonely, priors)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "model.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        EvidenceCompleter.load(tmp_path / "bad")
+    with pytest.raises(InputError, match="no relation is called"):
+        EvidenceCompleter(**SMALL).fit(kg, priors).scores("residsIn", torch.tensor([0]))
