@@ -82,6 +82,7 @@ CASES: dict[str, tuple[str, bytes, str, str, str]] = {
     "empty": ("a.ttl", b"", "", "empty", "fetch"),
     "no triples": ("a.ttl", b"@prefix : <http://a/> .\n", "", "no triple", "statements"),
     "unknown suffix": ("a.xyz", b"\x00\x01", "", "not known", "format="),
+    "arrays": ("a.npz", b"PK\x03\x04", "", "holds arrays, not a saved class graph", "ClassPriors.read"),
     "pickle": ("a.pkl", b"\x80\x04.", "", "unpickled", "export"),
     "broken gzip": (
         "a.nt.gz",

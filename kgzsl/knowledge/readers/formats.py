@@ -62,6 +62,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     ".pth": ("these are weights of a network, not a graph", "give an ontology or a table of triples"),
     ".hdt": ("HDT is not read", "convert it with hdt2rdf to N-Triples"),
     ".mat": ("this is a matrix file, not a graph", "read class vectors with ClassPriors.read"),
+    # A graph that was saved here is recognised before its suffix is looked at.
+    ".npz": ("this file holds arrays, not a saved class graph", "read class vectors with ClassPriors.read"),
     ".zip": ("an archive may hold many files", "unpack it and name the file in it"),
 }
 
