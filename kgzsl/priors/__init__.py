@@ -10,6 +10,8 @@ from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
     from kgzsl.priors.attributes import Attributes
+    from kgzsl.priors.combination.auto import Auto
+    from kgzsl.priors.combination.combined import Combined
     from kgzsl.priors.disentangled.encoder import Disentangled
     from kgzsl.priors.geometric.box2el import Box2EL
     from kgzsl.priors.geometric.elem import ELEm
@@ -43,9 +45,11 @@ __all__ = [
     "RGCN",
     "SGC",
     "Attributes",
+    "Auto",
     "Box2EL",
     "BoxE",
     "ClassPriors",
+    "Combined",
     "CompGCN",
     "ComplEx",
     "Disentangled",
@@ -71,6 +75,8 @@ __all__ = [
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "Auto": "combination.auto",
+    "Combined": "combination.combined",
     "Disentangled": "disentangled.encoder",
     "MultiViewText": "text.multi_view",
     "WordText": "text.word_text",

@@ -7,6 +7,8 @@ from typing import Any
 from kgzsl._resolver import Resolver
 from kgzsl.priors.attributes import Attributes
 from kgzsl.priors.base import PriorEncoder
+from kgzsl.priors.combination.auto import Auto
+from kgzsl.priors.combination.combined import Combined
 from kgzsl.priors.disentangled.encoder import Disentangled
 from kgzsl.priors.geometric.box2el import Box2EL
 from kgzsl.priors.geometric.elem import ELEm
@@ -39,8 +41,10 @@ encoders: Resolver[PriorEncoder] = Resolver(
     PriorEncoder,
     {
         "attributes": Attributes,
+        "auto": Auto,
         "box2el": Box2EL,
         "boxe": BoxE,
+        "combined": Combined,
         "compgcn": CompGCN,
         "complex": ComplEx,
         "dgp": DGP,
