@@ -62,6 +62,16 @@ class PriorEncoder(ABC):
             InputError: Not fitted yet, or some names are not in the graph (all of them are named, with candidates).
         """
 
+    def observe(self, features: Any, labels: Any) -> Self:
+        """Show the encoder features of seen classes before :meth:`fit`; those that only read the graph do not look.
+
+        Args:
+            features: Float [N, D].
+            labels: The classes' names [N], as the graph has them.
+        """
+        del features, labels
+        return self
+
     def get_params(self) -> dict[str, Any]:
         """The options this encoder was made with."""
         return {

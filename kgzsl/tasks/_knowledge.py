@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -118,6 +118,7 @@ def build_priors(
     *,
     engine: Engine | None = None,
     shuffle: int | None = None,
+    observed: tuple[Any, Any] | None = None,
 ) -> ClassPriors:
     """The priors of all classes: every block of the recipe made, aligned, normalised, and put side by side.
 
@@ -129,6 +130,8 @@ def build_priors(
         engine: Trains encoders that learn.
         shuffle: The control: with this seed, encoders see the graph with its edges shuffled, and priors that come from
             no graph have their rows permuted.
+        observed: Features [N, D] of seen classes and rows int64 [N] of ``class_names``, for encoders that choose by
+            them.
 
     Raises:
         InputError: A prior that neither an encoder nor the data set offers, or a class without a prior.
@@ -138,7 +141,7 @@ def build_priors(
         source = sources[number]
         if shuffle is not None and source.graph is not None:
             source = Source(source.graph.shuffled(shuffle), source.called)
-        block = _block(recipe, number, class_names, shipped, source, engine)
+        block = _block(recipe, number, class_names, shipped, source, engine, observed)
         if shuffle is not None and (spec.name == "file" or spec.name in shipped):
             block = block.shuffled(shuffle)
         blocks.append(block.normalised("l2" if spec.normalise == "auto" else spec.normalise))
@@ -155,6 +158,7 @@ def _block(
     shipped: Mapping[str, ClassPriors],
     source: Source,
     engine: Engine | None,
+    observed: tuple[Any, Any] | None,
 ) -> ClassPriors:
     from kgzsl import priors
 
@@ -183,6 +187,10 @@ def _block(
             **where,
             remedy="add graph: {source: ...}",
         )
-    encoder = priors.make(spec.name, **spec.options).fit(source.graph, engine=engine)
+    encoder = priors.make(spec.name, **spec.options)
+    if observed is not None:
+        features, rows = observed
+        encoder.observe(features, [source.called[row] for row in rows])
+    encoder.fit(source.graph, engine=engine)
     made = encoder.priors(source.called)
     return ClassPriors(tuple(class_names), made.matrix, made.made)

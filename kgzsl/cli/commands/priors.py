@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import DeviceOption, JsonOption, PrecisionOption, QuietOption, SetOption, pairs
 from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.priors import PriorEncoder
 
 __all__ = ["add"]
 
@@ -58,6 +61,8 @@ def priors(
     wanted = _wanted(read, names, dataset)
     read.align(wanted).require()  # before anything is trained
     engine = Engine(device=device, precision=precision, seed=seed, progress=console.progress)
+    if dataset is not None:
+        _observe(made, dataset)
     found = made.fit(read, engine=engine).priors(wanted)
     found.save(out)
     seconds = time.perf_counter() - begun
@@ -68,7 +73,18 @@ def priors(
         "made": found.made,
         "seconds": round(seconds, 3),
     }
-    console.result(values, [repr(found), f"written to {out} in {seconds:.1f} s"])
+    why = found.made.get("auto", {}).get("why")
+    lines = [repr(found), f"written to {out} in {seconds:.1f} s"]
+    console.result(values, lines if why is None else [why, *lines])
+
+
+def _observe(encoder: PriorEncoder, dataset: str) -> None:
+    """Show ``encoder`` the training features of an image data set: seen classes alone."""
+    from kgzsl import datasets
+
+    data = datasets.load(dataset)
+    if isinstance(data, datasets.ImageFeatures):
+        encoder.observe(*data.train)
 
 
 def _wanted(graph: object, names: Path | None, dataset: str | None) -> list[str]:

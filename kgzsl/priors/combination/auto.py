@@ -45,6 +45,7 @@ class Judgement:
         error: Standard error of the accuracy.
         seconds: To fit it.
         problem: Why it could not be judged; empty where it could.
+        chance: Percent that a guess would get.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Judgement:
     error: float | None = None
     seconds: float = 0.0
     problem: str = ""
+    chance: float | None = None
 
 
 class Auto(PriorEncoder):
@@ -60,7 +62,8 @@ class Auto(PriorEncoder):
 
     Every candidate is fitted on the graph less some edges, and one closed-form link predictor over its vectors ranks
     these edges. Features shown by :meth:`observe` decide first: among the candidates within one standard error of the
-    best accuracy on held-out seen classes the one with the best MRR is taken; without features the MRR decides alone.
+    best accuracy on held-out seen classes the one with the best MRR is taken. Without features, and where no candidate
+    is two standard errors above chance, the MRR decides alone.
     The winner is fitted on the whole graph. ``made["why"]`` says it in words, ``made["judgements"]`` in numbers.
 
     Args:
@@ -119,8 +122,11 @@ class Auto(PriorEncoder):
                 judged.append(Judgement(repr(encoder), problem=str(error)))
                 continue
             taken = time.perf_counter() - begun
-            mean, spread = (None, None) if accuracy is None else (accuracy.mean, accuracy.error)
-            judged.append(Judgement(repr(encoder), mrr, mean, spread, taken))
+            if accuracy is None:
+                judged.append(Judgement(repr(encoder), mrr, seconds=taken))
+            else:
+                told = accuracy.mean, accuracy.error, taken, "", accuracy.chance
+                judged.append(Judgement(repr(encoder), mrr, *told))
         self.judgements_ = tuple(judged)
         best, self.why_ = _choose(self.judgements_)
         self.encoder_ = made_encoder(self.candidates[best]).fit(graph, engine=engine)
@@ -156,15 +162,21 @@ def _choose(judged: Sequence[Judgement]) -> tuple[int, str]:
     def mrr(number: int) -> float:
         return judged[number].mrr or 0.0
 
-    if all(judged[number].accuracy is None for number in able):
+    top = max(able, key=lambda number: judged[number].accuracy or 0.0)
+    accuracy, error, chance = judged[top].accuracy, judged[top].error or 0.0, judged[top].chance or 0.0
+    if accuracy is None or accuracy - 2 * error <= chance:
         best = max(able, key=mrr)
         one = judged[best]
-        return best, (
-            f"{one.name} predicts held-out edges best: MRR {one.mrr:.3f} of {len(able)} candidates; "
-            f"no features of seen classes were shown.{tail}"
+        seen = (
+            "no features of seen classes were shown"
+            if accuracy is None
+            else f"none tells held-out seen classes clearly better than chance ({accuracy:.1f} % at best)"
         )
-    top = max(able, key=lambda number: judged[number].accuracy or 0.0)
-    bar = (judged[top].accuracy or 0.0) - (judged[top].error or 0.0)
+        return (
+            best,
+            f"{one.name} predicts held-out edges best: MRR {one.mrr:.3f} of {len(able)} candidates; {seen}.{tail}",
+        )
+    bar = accuracy - error
     close = [number for number in able if (judged[number].accuracy or 0.0) >= bar]
     best = max(close, key=mrr)
     one = judged[best]

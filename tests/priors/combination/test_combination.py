@@ -184,6 +184,14 @@ def test_seen_classes_decide_before_links_do():
     assert (repr(links.encoder_), repr(features.encoder_)) == ("good", "noise")
 
 
+def test_where_no_candidate_beats_chance_links_decide():
+    graph, (noise, good), (x, y) = planted()
+    blind = np.random.default_rng(5).normal(size=x.shape)
+    auto = Auto([Given(noise), Given(good)], holdout=0.1).observe(blind, y).fit(graph)
+    assert repr(auto.encoder_) == "good"
+    assert "none tells held-out seen classes clearly better than chance" in auto.why_
+
+
 def test_candidates_that_cannot_be_made_are_left_out_by_name():
     graph, tables, _ = planted()
     auto = Auto(["poincare", Given(tables[1])], holdout=0.1).fit(graph)
