@@ -10,6 +10,7 @@ from torch import Tensor
 from kgzsl.benchmarks.plain_wgan import PlainWGAN
 from kgzsl.benchmarks.timing import Laps, interleaved
 from kgzsl.engine import Engine
+from kgzsl.generators.loop import TrainingData
 from kgzsl.generators.networks import Critic, PriorToFeature
 from kgzsl.generators.penalty import autograd_penalty, closed_form_penalty, critic_gradients
 from kgzsl.generators.terms import Classification
@@ -132,7 +133,8 @@ def _our_iteration(
     weight, bias = head[0].T.contiguous(), head[1]
     term = Classification(lambda fake: torch.addmm(bias, fake, weight), 0.01)
     options = LoopOptions(batch_size, 5, _WEIGHT, 1e-4, (0.5, 0.999), steps=1)
-    loop = WGANLoop(network, critic, features, labels, priors, [term], options, engine)
+    data = TrainingData(features, labels, priors, (term,), engine)
+    loop = WGANLoop({"network": network}, critic, data, options)
     return lambda: loop.step(0)
 
 

@@ -13,9 +13,10 @@ __all__ = ["TrainingLoop"]
 class TrainingLoop(Protocol):
     """One step of training, and everything that the next step depends on.
 
-    A loop may also carry two attributes that the engine looks for: ``config`` (a JSON-able dict; a checkpoint of
-    another configuration is refused and the differing option named) and ``hint`` (a few words on what helps when its
-    losses diverge: ``"lower lr"``).
+    A loop may also carry attributes that the engine looks for: ``config`` (a JSON-able dict; a checkpoint of another
+    configuration is refused and the differing option named), ``hint`` (a few words on what helps when its losses
+    diverge: ``"lower lr"``), and ``watch(done, means)``, which is called at log points with the steps done and the mean
+    losses, and may raise a ``TrainingError`` that names what goes wrong.
     """
 
     def step(self, index: int) -> dict[str, Tensor]:

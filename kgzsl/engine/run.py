@@ -151,6 +151,9 @@ class Run:
         self._window = {}
         if means:
             self._add_row(means)
+            watch = getattr(self._loop, "watch", None)
+            if watch is not None:
+                watch(self._done, means)
         return means
 
     def _add_row(self, figures: Mapping[str, float]) -> None:

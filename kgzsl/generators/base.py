@@ -29,6 +29,8 @@ class FeatureGenerator(ABC):
     """
 
     history: History | None = None
+    embeds: bool = False
+    """Whether classifiers should work in a space of this generator's own, see :meth:`embed`."""
 
     @abstractmethod
     def fit(
@@ -76,6 +78,22 @@ class FeatureGenerator(ABC):
             Features float [R * n, D] in the original scale, row by row of ``prior_rows``, and int64 [R * n] saying
             which row each belongs to.
         """
+
+    def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
+        """Features [N, D], real or sampled, as the vectors [N, E] that classifiers should learn from.
+
+        Args:
+            features: In the original scale.
+            generator: Random state, for generators whose embedding of a training row is a draw; None gives the mean.
+        """
+        return features
+
+    def sample_embedded(
+        self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`sample`, in the space of :meth:`embed`."""
+        features, labels = self.sample(prior_rows, n, generator=generator)
+        return self.embed(features), labels
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

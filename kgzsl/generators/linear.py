@@ -168,7 +168,8 @@ class LinearGenerator(FeatureGenerator):
 
     def _kernel_of(self, rows: Tensor, known: Tensor, spread: float) -> Tensor:
         if self.kernel == "linear":
-            return torch.mm(rows, known.T) + 1
+            product: Tensor = torch.mm(rows, known.T) + 1
+            return product
         kernel: Tensor = torch.exp(-self.width / spread * torch.cdist(rows, known).square()) + 1
         return kernel
 
@@ -200,7 +201,8 @@ def leave_one_out(gram: Tensor, targets: Tensor, penalty: float) -> Tensor:
     """
     identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     inverse = torch.linalg.inv(gram + penalty * identity)
-    return torch.mm(inverse, targets) / inverse.diagonal()[:, None]
+    missed: Tensor = torch.mm(inverse, targets) / inverse.diagonal()[:, None]
+    return missed
 
 
 def _solve_ridge(gram: Tensor, targets: Tensor, ridge: float | str) -> tuple[float, dict[float, float], Tensor]:

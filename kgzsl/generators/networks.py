@@ -52,14 +52,16 @@ class PriorToFeature(nn.Module):
             [nn.Parameter(torch.zeros(o, dtype=dtype, device=generator.device)) for _, o in pairs]
         )
 
-    def forward(self, noise: Tensor, prior: Tensor) -> Tensor:
-        """Features [B, D] from noise [B, Z] and prior [B, P]."""
+    def forward(self, noise: Tensor, prior: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Features [B, D] from noise [B, Z] and prior [B, P]; ``extra`` [B, H] is added to the first hidden layer."""
         x = torch.cat([noise, prior], dim=1)
         last = len(self.weights) - 1
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = F.linear(x, weight, bias)
             if i < last:
                 x = F.leaky_relu(x, SLOPE)
+            if i == 0 and extra is not None:
+                x = x + extra
         if self.activation == "relu":
             return F.relu(x)
         return torch.sigmoid(x) if self.activation == "sigmoid" else x

@@ -2,183 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from kgzsl.engine import Engine
+from kgzsl.engine import TrainingError
+from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData, adam
 from kgzsl.generators.networks import Critic, PriorToFeature
 from kgzsl.generators.penalty import autograd_penalty, critic_gradients
-from kgzsl.generators.terms import Term
 
 __all__ = ["LoopOptions", "WGANLoop", "adam"]
 
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """The figures of the iteration; see :class:`kgzsl.generators.WGAN`."""
-
-    batch_size: int
-    critic_steps: int
-    penalty: float
-    lr: float
-    betas: tuple[float, float]
-    steps: int
-    lr_decay: float = 0.0
-    ema: float = 0.0
+# The penalty asks for slopes of 1; a mean slope of 10 over many steps has left its reach.
+_STEEP = 10.0
 
 
-def adam(module: nn.Module, lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    """Adam, in one kernel over each parameter where the device has it."""
-    parameters = list(module.parameters())
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(parameters, lr=lr, betas=(float(betas[0]), float(betas[1])), fused=fused)
-
-
-class WGANLoop:
+class WGANLoop(GeneratorLoop):
     """A training loop for the engine.
 
     The critic's gradients are written by hand where it has one hidden layer (:func:`critic_gradients`), else by
     autograd. Its steps of one iteration share one sampling of noise, rows and generated features, with no graph
     through the generator.
 
+    A critic that diverges is named: with the same prior, a critic of slope 1 tells a real feature from a generated one
+    by at most their distance, so ``slope``, the ratio of both, is a lower bound of its slope.
+
     Args:
-        network: The generator.
+        modules: ``"network"``, the generator, and what else a variant trains.
         critic: The critic.
-        features: Scaled features, float [N, D], on the engine's device.
-        labels: Int64 [N].
-        priors: Scaled priors, float [C, P].
-        terms: Further losses of the generator.
+        data: What to train on.
         options: See :class:`LoopOptions`.
-        engine: Gives random state, precision and ranks.
-        config: What a checkpoint must agree with.
+        trained: Modules that the generator's loss trains, beside the network.
     """
 
     hint = "lower lr, raise penalty, or look at the scaling of the features"
 
     def __init__(
         self,
-        network: PriorToFeature,
+        modules: Mapping[str, nn.Module],
         critic: Critic,
-        features: Tensor,
-        labels: Tensor,
-        priors: Tensor,
-        terms: Sequence[Term],
+        data: TrainingData,
         options: LoopOptions,
-        engine: Engine,
-        config: dict[str, Any] | None = None,
+        *,
+        trained: Sequence[str] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+        sampling: Sequence[str] = ("network",),
     ) -> None:
-        self.config = config
-        self._network, self._critic, self._terms, self._options = network, critic, tuple(terms), options
-        self._features, self._labels, self._priors, self._engine = features, labels, priors, engine
-        self._work = torch.bfloat16 if engine.chosen_precision == "bf16-mixed" else features.dtype
-        self._adam_network = adam(network, options.lr, options.betas)
-        self._adam_critic = adam(critic, options.lr, options.betas)
-        # The running mean of the generator's weights; itself until the first step.
-        self._mean = [p.detach().clone() for p in network.parameters()] if options.ema else []
+        all_groups = {"network": ("network", *trained), "critic": ("critic",), **(groups or {})}
+        super().__init__({**modules, "critic": critic}, all_groups, sampling, data, options)
+        network = modules["network"]
+        assert isinstance(network, PriorToFeature)
+        self._network, self._critic = network, critic
+        self._work = torch.bfloat16 if data.engine.chosen_precision == "bf16-mixed" else data.features.dtype
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One iteration; losses are means over its critic steps."""
-        self._set_lr(index)
+        self.begin(index)
         count, batch = self._options.critic_steps, self._options.batch_size
-        labels, real, priors = self._draw(count * batch)
+        labels, real, priors = self._data.draw(count * batch)
         with torch.no_grad(), self._engine.autocast():
-            fake = self._network(self._noise(len(labels)), priors).to(real.dtype)
-        mix = torch.rand(len(labels), generator=self._engine.generator(), device=real.device, dtype=real.dtype)
-        parts = [part.split(batch) for part in (real, fake, priors, mix)]
-        steps = [self._critic_step(*part) for part in zip(*parts, strict=True)]
+            fake = self.fake(self._data.normal(len(labels), self._network.noise_dim), priors).to(real.dtype)
+        mix = self._data.uniform(len(labels))
+        parts = [torch.split(part, batch) for part in (real, fake, priors, mix)]
+        reach = (real - fake).norm(dim=1).mean()  # before the steps, which take these tensors as work space
+        steps = [self._critic_step(self._critic, "critic", *part) for part in zip(*parts, strict=True)]
         distance, penalty = torch.stack([torch.stack(pair) for pair in steps]).mean(dim=0)
         losses = {
             "critic": self._options.penalty * penalty - distance,
             "distance": distance,
             "penalty": penalty,
+            "slope": distance.abs() / reach.clamp_min(1e-12),
         }
-        return losses | self._generator_step()
+        losses |= self.beside_the_critic(labels, priors)
+        losses |= self._generator_step()
+        self.average()
+        return losses
 
-    def _critic_step(self, real: Tensor, fake: Tensor, priors: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        weight = self._options.penalty
-        if self._critic.one_layer:
-            pair = critic_gradients(self._critic, real, fake, priors, mix, weight, self._work)
+    def fake(self, noise: Tensor, priors: Tensor) -> Tensor:
+        """Generated features [B, D]."""
+        made: Tensor = self._network(noise, priors)
+        return made
+
+    def beside_the_critic(self, labels: Tensor, priors: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """What a variant trains between the critic and the generator."""
+        return {}
+
+    def watch(self, done: int, means: Mapping[str, float]) -> None:
+        """Stop a run whose critic has diverged.
+
+        Raises:
+            TrainingError: Its slope is far above 1.
+        """
+        if means.get("slope", 0.0) > _STEEP:
+            raise TrainingError(
+                f"the critic diverges: its slope is {means['slope']:.3g} or more, where the penalty asks for 1, at "
+                f"step {done}",
+                remedy=self.hint,
+            )
+
+    def _critic_step(
+        self, critic: Critic, group: str, real: Tensor, fake: Tensor, priors: Tensor, mix: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if critic.one_layer:
+            pair = critic_gradients(critic, real, fake, priors, mix, self._options.penalty, self._work)
         else:
-            pair = self._autograd_gradients(real, fake, priors, mix)
-        self._engine.average_gradients(self._critic.parameters())
-        self._adam_critic.step()
+            pair = self._autograd_gradients(critic, group, real, fake, priors, mix)
+        self._engine.average_gradients(critic.parameters())
+        self._optimizers[group].step()
         return pair
 
-    def _autograd_gradients(self, real: Tensor, fake: Tensor, priors: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        self._adam_critic.zero_grad()
+    def _autograd_gradients(
+        self, critic: Critic, group: str, real: Tensor, fake: Tensor, priors: Tensor, mix: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        self._optimizers[group].zero_grad()
         with self._engine.autocast():
-            scores = self._critic(torch.cat([real, fake]), torch.cat([priors, priors])).to(real.dtype)
+            scores = critic(torch.cat([real, fake]), torch.cat([priors, priors])).to(real.dtype)
             distance = scores[: len(real)].mean() - scores[len(real) :].mean()
-            penalty = autograd_penalty(self._critic, real, fake, priors, mix)
+            penalty = autograd_penalty(critic, real, fake, priors, mix)
         torch.autograd.backward(self._options.penalty * penalty - distance)
         return distance.detach(), penalty.detach()
 
     def _generator_step(self) -> dict[str, Tensor]:
-        labels, _, priors = self._draw(self._options.batch_size, features=False)
-        self._adam_network.zero_grad()
-        for parameter in self._critic.parameters():
-            parameter.requires_grad_(False)
         with self._engine.autocast():
-            fake = self._network(self._noise(len(labels)), priors)
-            loss = -self._critic(fake, priors).mean()
-            losses = {"generator": loss.detach()}
-            for term in self._terms:
-                extra = term(fake, labels, priors)
-                loss = loss + term.weight * extra
-                losses[term.name] = extra.detach()
-        torch.autograd.backward(loss)
-        for parameter in self._critic.parameters():
-            parameter.requires_grad_(True)
-        self._engine.average_gradients(self._network.parameters())
-        self._adam_network.step()
-        if self._mean:
-            weights = [p.detach() for p in self._network.parameters()]
-            torch._foreach_lerp_(self._mean, weights, 1 - self._options.ema)
+            loss, losses = self.generator_loss()
+        self.update("network", loss)
         return losses
 
-    def _draw(self, count: int, *, features: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-        generator, device = self._engine.generator(), self._features.device
-        rows = torch.randint(len(self._features), (count,), generator=generator, device=device)
-        labels = self._labels[rows]
-        return labels, self._features[rows] if features else self._features[:0], self._priors[labels]
-
-    def _noise(self, count: int) -> Tensor:
-        like = self._features
-        shape = (count, self._network.noise_dim)
-        return torch.randn(shape, generator=self._engine.generator(), device=like.device, dtype=like.dtype)
-
-    def _set_lr(self, index: int) -> None:
-        if not self._options.lr_decay:
-            return
-        start = (1 - self._options.lr_decay) * self._options.steps
-        rest = (self._options.steps - index) / max(self._options.steps - start, 1)
-        for optimizer in (self._adam_network, self._adam_critic):
-            for group in optimizer.param_groups:
-                group["lr"] = self._options.lr * min(1.0, rest)
-
-    def sampling_weights(self) -> list[Tensor]:
-        """The generator's weights to sample with: their running mean if there is one, else themselves."""
-        return self._mean or [p.detach() for p in self._network.parameters()]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Both networks, both optimizers, the running mean."""
-        return {
-            "network": self._network.state_dict(),
-            "critic": self._critic.state_dict(),
-            "adam_network": self._adam_network.state_dict(),
-            "adam_critic": self._adam_critic.state_dict(),
-            "mean": self._mean,
-        }
-
-    def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Put back what :meth:`state_dict` gave."""
-        self._network.load_state_dict(state["network"])
-        self._critic.load_state_dict(state["critic"])
-        self._adam_network.load_state_dict(state["adam_network"])
-        self._adam_critic.load_state_dict(state["adam_critic"])
-        for mine, saved in zip(self._mean, state["mean"], strict=True):
-            mine.copy_(saved)
+    def generator_loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The generator's loss with its graph, and its parts for the log."""
+        labels, _, priors = self._data.draw(self._options.batch_size, features=False)
+        fake = self.fake(self._data.normal(len(labels), self._network.noise_dim), priors)
+        loss = -self._critic(fake, priors).mean()
+        losses = {"generator": loss.detach()}
+        extra, told = self.add_terms(fake, labels, priors)
+        return loss + extra, losses | told

@@ -15,6 +15,7 @@ from kgzsl.engine import Engine, TrainingError, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.generators import WGAN, FeatureGenerator
 
+pytestmark = pytest.mark.filterwarnings("ignore::kgzsl.generators.health.CollapseWarning")
 SMALL: dict[str, Any] = {"hidden": 32, "epochs": 3, "batch_size": 16, "critic_steps": 2}
 
 
@@ -33,7 +34,7 @@ def engine(**options: Any) -> Engine:
 
 
 def weights(model: WGAN) -> Tensor:
-    return torch.cat([value.flatten() for value in model.state_dict()["network"].values()])
+    return torch.cat([value.flatten() for value in model.state_dict()["modules"]["network"].values()])
 
 
 def test_learns_the_class_means_of_seen_classes() -> None:
@@ -138,6 +139,7 @@ def test_saved_and_loaded_samples_the_same(tmp_path: Path) -> None:
 
 def test_the_written_out_step_equals_a_plain_autograd_loop() -> None:
     """A whole critic step through the loop's two paths (by hand, by autograd) gives the same weights after Adam."""
+    from kgzsl.generators.loop import TrainingData
     from kgzsl.generators.networks import Critic, PriorToFeature
     from kgzsl.generators.wgan_loop import LoopOptions, WGANLoop
 
@@ -148,7 +150,7 @@ def test_the_written_out_step_equals_a_plain_autograd_loop() -> None:
         network = PriorToFeature(4, 4, 10, [16], "linear", generator=e.generator(), dtype=e.dtype)
         critic = Critic(10, 4, [16], generator=e.generator(), dtype=e.dtype)
         options = LoopOptions(16, 3, 10.0, 1e-3, (0.5, 0.9), steps=2)
-        loop = WGANLoop(network, critic, features, labels, priors, [], options, e)
+        loop = WGANLoop({"network": network}, critic, TrainingData(features, labels, priors, (), e), options)
         if not by_hand:
             loop._critic_step = lambda *parts: _plain_step(loop, *parts)  # type: ignore[method-assign]  # noqa: B023
         e.run(loop, steps=2)
@@ -158,7 +160,7 @@ def test_the_written_out_step_equals_a_plain_autograd_loop() -> None:
 
 def _plain_step(loop: Any, *parts: Tensor) -> tuple[Tensor, Tensor]:
     pair: tuple[Tensor, Tensor] = loop._autograd_gradients(*parts)
-    loop._adam_critic.step()
+    loop._optimizers["critic"].step()
     return pair
 
 
@@ -198,6 +200,7 @@ def test_options_change_what_they_name() -> None:
 
 def test_the_running_mean_follows_its_recursion() -> None:
     """With decay 0.5 the mean is half of what it was and half of the new weights, from the first weights on."""
+    from kgzsl.generators.loop import TrainingData
     from kgzsl.generators.networks import Critic, PriorToFeature
     from kgzsl.generators.wgan_loop import LoopOptions, WGANLoop
 
@@ -205,18 +208,32 @@ def test_the_running_mean_follows_its_recursion() -> None:
     e = engine()
     network = PriorToFeature(4, 4, 10, [8], "linear", generator=e.generator())
     critic = Critic(10, 4, [8], generator=e.generator())
-    loop = WGANLoop(network, critic, features, labels, priors, [], LoopOptions(8, 1, 10, 1e-2, (0, 0.9), 3, ema=0.5), e)
+    options = LoopOptions(8, 1, 10, 1e-2, (0, 0.9), 3, ema=0.5)
+    loop = WGANLoop({"network": network}, critic, TrainingData(features, labels, priors, (), e), options)
     expected = network.weights[0].detach().clone()
     for index in range(3):
         loop.step(index)
         expected = 0.5 * expected + 0.5 * network.weights[0].detach()
-    torch.testing.assert_close(loop.sampling_weights()[0], expected)
+    mean = loop.sampling_modules()["network"]
+    assert isinstance(mean, PriorToFeature)
+    torch.testing.assert_close(mean.weights[0].detach(), expected)
 
 
 def test_divergence_is_named() -> None:
     features, labels, priors = world()
     with pytest.raises(TrainingError, match=r"loss became (NaN|infinite) at step \d+ of wgan; lower lr"):
         WGAN(**{**SMALL, "epochs": 300}, lr=1e12).fit(features, labels, priors, engine=engine())
+
+
+def test_a_diverging_critic_is_named() -> None:
+    """Without a penalty nothing holds the critic's slope; with one the same training goes through."""
+    features, labels, priors = world()
+    options = {**SMALL, "epochs": 60, "lr": 0.1, "classification": 0.0}
+    with pytest.raises(TrainingError, match=r"critic diverges: its slope is \d.* at step \d+; lower lr, raise penalty"):
+        WGAN(**options, penalty=0.0).fit(features, labels, priors, engine=engine())
+    history = WGAN(**options, penalty=10.0).fit(features, labels, priors, engine=engine()).history
+    assert history is not None
+    assert 0.01 < max(history.column("slope")) < 3.0
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from kgzsl import datasets
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
+from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
@@ -269,16 +270,21 @@ class ImageRun:
             if choice.samples_per_class is not None:
                 model.set_params(samples_per_class=choice.samples_per_class)
             model.set_params(unseen_bias=choice.unseen_bias)
-            model.fit(features, names, priors, engine=self._engine(seed, f"{prefix}train"))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", CollapseWarning)
+                model.fit(features, names, priors, engine=self._engine(seed, f"{prefix}train"))
+            told = [] if prefix else [str(one.message) for one in caught]  # a shuffled graph is meant to do badly
             if not prefix and seed == self.seeds[0]:
                 self._keep_model(model)
             history = getattr(model.generator_, "history", None)
-            return {**asked(model), "history": [] if history is None else [dict(row) for row in history.rows]}
+            rows = [] if history is None else [dict(row) for row in history.rows]
+            return {**asked(model), "history": rows, "warnings": told}
 
         if self.recipe.generator is not None:
             name = f"{prefix}generator.seed{seed}"
             kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
             self._remember(kept.pop("history"), seed, f"{prefix}train")
+            self.warnings.extend(kept.pop("warnings"))
             answers[f"{seed}/{prefix}generator"] = TestScores(**kept, unseen_bias=choices["generator"].unseen_bias)
         if self.wants_eszsl:
 

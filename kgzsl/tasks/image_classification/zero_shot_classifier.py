@@ -52,6 +52,7 @@ class ZeroShotClassifier:
         generator_options: Options of the generator's constructor.
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
+        priors: Priors for a ``fit`` that is given none, as scikit-learn's pipelines and searches call it.
         seed: Seed of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"``, ``"32-true"``, ``"bf16-mixed"`` ...
@@ -78,6 +79,7 @@ class ZeroShotClassifier:
         unseen_bias: float = 0.0,
         generator_options: Mapping[str, Any] | None = None,
         classifier_options: Mapping[str, Any] | None = None,
+        priors: ClassPriors | npt.ArrayLike | None = None,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -91,6 +93,7 @@ class ZeroShotClassifier:
         self.unseen_bias = unseen_bias
         self.generator_options = generator_options
         self.classifier_options = classifier_options
+        self.priors = priors
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -117,14 +120,15 @@ class ZeroShotClassifier:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
-        told = (f"{key}={value!r}" for key, value in self.get_params().items() if value != defaults[key].default)
+        given = {key: value for key, value in self.get_params().items() if key != "priors"}  # too long to be told
+        told = (f"{key}={value!r}" for key, value in given.items() if value != defaults[key].default)
         return f"ZeroShotClassifier({', '.join(told)})"
 
     def fit(
         self,
         X: Any,
         y: Any,
-        priors: ClassPriors | npt.ArrayLike,
+        priors: ClassPriors | npt.ArrayLike | None = None,
         *,
         engine: Engine | None = None,
         callback: EpochCallback | None = None,
@@ -136,7 +140,8 @@ class ZeroShotClassifier:
         Args:
             X: Features [N, D]: numpy, torch or pandas.
             y: Labels [N]: class names, or integers, rows of ``priors``.
-            priors: Priors of all classes, or a matrix [C, P] when labels are integers.
+            priors: Priors of all classes, or a matrix [C, P] when labels are integers; those of the constructor where
+                left out.
             engine: Device, precision, seed, checkpoints; overrides ``seed``, ``device``, ``precision``, ``progress``.
             callback: Called with this object, heads not yet trained, and the epochs done; figures go to the history.
             callback_every_epochs: Epochs between calls; None is only after the last.
@@ -146,6 +151,9 @@ class ZeroShotClassifier:
             InputError: Features or labels that do not fit, a label without a prior, or a classifier that needs a
                 generator and has none.
         """
+        priors = self.priors if priors is None else priors
+        if priors is None:
+            raise InputError("there are no priors", remedy="give fit(X, y, priors), or priors= to the constructor")
         if not isinstance(priors, ClassPriors):
             matrix = np.asarray(priors.detach().cpu() if isinstance(priors, Tensor) else priors)
             priors = ClassPriors(tuple(str(i) for i in range(len(matrix))), matrix)
@@ -224,13 +232,15 @@ class ZeroShotClassifier:
             # A classifier that answers from priors is one and the same for every list of candidates.
             self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
             return self
+        if self.generator_.embeds:
+            self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
         unseen = np.flatnonzero(~self._is_seen)
         synthetic = [self._synthesised(int(i)) for i in unseen]
         made_of = np.repeat(unseen, self.samples_per_class)
         if len(unseen):
             self._zsl_head = self._head().fit(torch.cat(synthetic), made_of, self.priors_)
         rows = self._real_rows()
-        real = self._features[torch.from_numpy(rows).to(self._where)]
+        real = self._embedded(self._features[torch.from_numpy(rows).to(self._where)], training=True)
         labels = np.concatenate([self._labels[rows], made_of])
         self._gzsl_head = self._head().fit(torch.cat([real, *synthetic]), labels, self.priors_)
         return self
@@ -261,7 +271,7 @@ class ZeroShotClassifier:
         """Features [samples_per_class, D] of one class: a class's own draw, whatever other classes there are."""
         name = self.names_[label]
         if name not in self._synthetic:
-            self._synthetic[name] = self.synthesise(name, self.samples_per_class)
+            self._synthetic[name] = self._sampled(name, self.samples_per_class, embedded=True)
         return self._synthetic[name]
 
     def synthesise(self, name: str, n: int) -> Tensor:
@@ -270,12 +280,22 @@ class ZeroShotClassifier:
         Raises:
             InputError: There is no generator, or no such class.
         """
+        return self._sampled(name, n, embedded=False)
+
+    def _sampled(self, name: str, n: int, *, embedded: bool) -> Tensor:
         if self.generator_ is None:
             raise InputError("this model has no generator", remedy="fit it with generator='wgan'")
         row = self.priors_.align([name]).to_tensor(self._where)
         random = torch.Generator().manual_seed(self._random("samples", name))
-        features, _ = self.generator_.sample(row, n, generator=random)
-        return features.to(device=self._where, dtype=torch.float32)
+        draw = self.generator_.sample_embedded if embedded else self.generator_.sample
+        return draw(row, n, generator=random)[0].to(device=self._where, dtype=torch.float32)
+
+    def _embedded(self, features: Tensor, *, training: bool = False) -> Tensor:
+        """Features [N, D] as the heads take them: in the generator's own space, if it has one."""
+        if self.generator_ is None or not self.generator_.embeds:
+            return features
+        random = torch.Generator().manual_seed(self._random("embedding")) if training else None
+        return self.generator_.embed(features, generator=random).to(device=self._where, dtype=torch.float32)
 
     def _real_rows(self) -> npt.NDArray[np.int64]:
         target = self.samples_per_class if self.balanced else None
@@ -300,7 +320,7 @@ class ZeroShotClassifier:
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
         assert head is not None
-        return head.scores(features, chosen), chosen
+        return head.scores(self._embedded(features), chosen), chosen
 
     @property
     def n_features_in_(self) -> int:

@@ -1,0 +1,174 @@
+"""What the training loops of all generators share: batches, optimizers, the running mean, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kgzsl.engine import Engine
+from kgzsl.generators.terms import Term
+
+__all__ = ["GeneratorLoop", "LoopOptions", "TrainingData", "adam"]
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """The figures of the iteration; see :class:`kgzsl.generators.WGAN`."""
+
+    batch_size: int
+    critic_steps: int
+    penalty: float
+    lr: float
+    betas: tuple[float, float]
+    steps: int
+    lr_decay: float = 0.0
+    ema: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Seen features and priors, scaled, on the engine's device, and how to draw from them.
+
+    Args:
+        features: Float [N, D].
+        labels: Int64 [N], rows of ``priors``.
+        priors: Float [C, P].
+        terms: Further losses on generated features.
+        engine: Random state, precision, ranks.
+        config: What a checkpoint must agree with.
+    """
+
+    features: Tensor
+    labels: Tensor
+    priors: Tensor
+    terms: tuple[Term, ...]
+    engine: Engine
+    config: dict[str, Any] | None = field(default=None)
+
+    def draw(self, count: int, *, features: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """Labels [count], features [count, D] (none if not asked for) and priors [count, P] of random rows."""
+        device = self.features.device
+        rows = torch.randint(len(self.features), (count,), generator=self.engine.generator(), device=device)
+        labels = self.labels[rows]
+        return labels, self.features[rows] if features else self.features[:0], self.priors[labels]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Normal noise of this shape."""
+        like = self.features
+        return torch.randn(shape, generator=self.engine.generator(), device=like.device, dtype=like.dtype)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform noise in [0, 1) of this shape."""
+        like = self.features
+        return torch.rand(shape, generator=self.engine.generator(), device=like.device, dtype=like.dtype)
+
+
+def adam(parameters: nn.Module | Iterable[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Adam, in one kernel over each parameter where the device has it."""
+    listed = list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)
+    fused = listed[0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(listed, lr=lr, betas=(float(betas[0]), float(betas[1])), fused=fused)
+
+
+class GeneratorLoop:
+    """Modules, an Adam for each group of them, a running mean of those that sample.
+
+    Subclasses write ``step``: call :meth:`begin` first, :meth:`update` for each group, :meth:`average` last.
+
+    Args:
+        modules: Name to module; what a checkpoint holds.
+        groups: Name of an optimizer to the names of its modules.
+        sampling: The modules that sampling and embedding need.
+        data: What to train on.
+        options: See :class:`LoopOptions`.
+    """
+
+    hint = "lower lr, or look at the scaling of the features"
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        groups: Mapping[str, Sequence[str]],
+        sampling: Sequence[str],
+        data: TrainingData,
+        options: LoopOptions,
+    ) -> None:
+        self.config = data.config
+        self._modules, self._data, self._options = dict(modules), data, options
+        self._engine, self._terms = data.engine, data.terms
+        self._sampling = tuple(sampling)
+        self._optimizers = {
+            name: adam([p for one in names for p in modules[one].parameters()], options.lr, options.betas)
+            for name, names in groups.items()
+        }
+        # The running mean of the sampling modules; themselves until the first step.
+        self._mean = {name: copy.deepcopy(modules[name]) for name in sampling} if options.ema else {}
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One step of training; see :class:`kgzsl.engine.TrainingLoop`."""
+        raise NotImplementedError
+
+    def begin(self, index: int) -> None:
+        """Set the learning rate of step ``index``."""
+        if not self._options.lr_decay:
+            return
+        start = (1 - self._options.lr_decay) * self._options.steps
+        rest = (self._options.steps - index) / max(self._options.steps - start, 1)
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self._options.lr * min(1.0, rest)
+
+    def update(self, group: str, loss: Tensor) -> None:
+        """Gradients of ``loss`` by the modules of ``group`` (and by no other), and one Adam step."""
+        parameters = self.parameters(group)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self._engine.average_gradients(parameters)
+        self._optimizers[group].step()
+
+    def parameters(self, group: str) -> list[nn.Parameter]:
+        """The parameters of a group."""
+        return [p for one in self._optimizers[group].param_groups for p in one["params"]]
+
+    def add_terms(self, fake: Tensor, labels: Tensor, priors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of the further losses on generated features, and each of them for the log."""
+        total = torch.zeros((), dtype=fake.dtype, device=fake.device)
+        losses: dict[str, Tensor] = {}
+        for term in self._terms:
+            extra = term(fake, labels, priors)
+            total = total + term.weight * extra
+            losses[term.name] = extra.detach()
+        return total, losses
+
+    def average(self) -> None:
+        """Take one step of the running mean."""
+        for name, mean in self._mean.items():
+            weights = [p.detach() for p in self._modules[name].parameters()]
+            torch._foreach_lerp_([p.data for p in mean.parameters()], weights, 1 - self._options.ema)
+
+    def sampling_modules(self) -> dict[str, nn.Module]:
+        """The modules to sample with: their running mean if there is one, else themselves."""
+        return self._mean or {name: self._modules[name] for name in self._sampling}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Modules, optimizers, the running mean."""
+        return {
+            "modules": {name: module.state_dict() for name, module in self._modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
+            "mean": {name: module.state_dict() for name, module in self._mean.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Put back what :meth:`state_dict` gave."""
+        for name, module in self._modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        for name, module in self._mean.items():
+            module.load_state_dict(state["mean"][name])
