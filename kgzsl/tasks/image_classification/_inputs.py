@@ -89,6 +89,9 @@ def as_labels(labels: Any, names: Sequence[str], *, count: int) -> tuple[npt.NDA
     return np.array([row[str(name)] for name in used], dtype=np.int64)[inverse], False
 
 
+_KINDS = ("all", "unseen", "seen")
+
+
 def as_candidates(
     candidates: str | Sequence[Any], names: Sequence[str], is_seen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
@@ -115,10 +118,13 @@ def as_candidates(
     for name in wanted:
         number = int(name) if isinstance(name, int | np.integer) else row.get(str(name), -1)
         if not 0 <= number < len(names):
-            close = nearest(str(name), names)
+            close = nearest(str(name), (*names, *_KINDS))
+            few = ", ".join(repr(known) for known in names[:3])
             raise InputError(
                 f"the candidate {name!r} is no class of this model",
-                remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "see names_",
+                remedy=f"did you mean {' or '.join(map(repr, close))}?"
+                if close
+                else f"its classes are {few}{' ...' if len(names) > 3 else ''}; or give 'all', 'unseen' or 'seen'",
             )
         found.append(number)
     if len(set(found)) != len(found):

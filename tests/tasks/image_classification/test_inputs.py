@@ -89,6 +89,8 @@ def test_candidates():
         ("every", "'every' is not known"),
         (["cwo"], "did you mean 'cow'"),
         ([7], "candidate 7"),
+        (["unsen"], "did you mean 'unseen'"),
+        (["xyzzyx"], "its classes are 'ant', 'bee', 'cow'; or give 'all'"),
         ([], "empty"),
         (["cow", "cow"], "twice"),
     ],
