@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= runs/demo
 SEEDS ?= 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test docs lint clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("kgzsl needs Python 3.11 or newer; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -23,6 +23,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not gpu and not online'
+
+# Every page, warnings as errors; the code blocks are run by tests/docs.
+docs: $(VENV)/.ready
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
