@@ -7,10 +7,18 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from kgzsl.errors import InputError, nearest
 
 __all__ = ["Classifier"]
+
+_KEPT = (torch.Tensor, np.ndarray, dict, str, int, float, bool, type(None))
+
+
+def _rows(table: dict[Any, Any]) -> list[list[Any]]:
+    """Keys and values, numbers of numpy as plain ones."""
+    return [[part.item() if isinstance(part, np.generic) else part for part in row] for row in table.items()]
 
 
 class Classifier(ABC):
@@ -68,6 +76,38 @@ class Classifier(ABC):
     @abstractmethod
     def predict(self, X: Any) -> np.ndarray:
         """The class of each row of X [N, D]."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learnt, as tensors and plain values, so that a run can be saved without pickling.
+
+        Raises:
+            InputError: Not fitted, or something learnt is neither (a classifier inside this one).
+        """
+        learnt = {name: value for name, value in vars(self).items() if name not in self._parameter_names()}
+        if not learnt:
+            raise InputError(f"this {type(self).__name__} is not fitted", remedy="call fit first")
+        for name, value in learnt.items():
+            if not isinstance(value, _KEPT):
+                raise InputError(
+                    f"a {type(self).__name__} cannot be saved: its {name} is a {type(value).__name__}",
+                    remedy="choose another classifier for runs that are to be kept",
+                )
+        return {
+            "arrays": {name: value.tolist() for name, value in learnt.items() if isinstance(value, np.ndarray)},
+            "tables": {name: _rows(value) for name, value in learnt.items() if isinstance(value, dict)},
+            "others": {name: value for name, value in learnt.items() if not isinstance(value, np.ndarray | dict)},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> Self:
+        """Take over what :meth:`state_dict` gave."""
+        device = getattr(self, "device", None)
+        for name, value in state["others"].items():
+            setattr(self, name, value.to(device) if device and isinstance(value, torch.Tensor) else value)
+        for name, value in state["arrays"].items():
+            setattr(self, name, np.array(value))
+        for name, value in state["tables"].items():
+            setattr(self, name, dict(value))
+        return self
 
     def score(self, X: Any, y: Any) -> float:
         """Share of rows that are answered right, in [0, 1] (not per class)."""

@@ -18,6 +18,8 @@ __all__ = ["Known", "data_dir", "known", "load", "names", "ontology_path"]
 
 Dataset = ImageFeatures | KGSplit
 
+_RDF = {".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".jsonld"}
+
 
 @dataclass(frozen=True)
 class Known:
@@ -84,8 +86,9 @@ def known() -> Mapping[str, Known]:
 def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None = None, **options: Any) -> Dataset:
     """A data set by name, or read from a path.
 
-    A path may be an ``.npz`` file, an xlsa17 folder, a packed data set, a folder with train, valid and test triples or
-    one in the NELL-ZS layout. A name wins over a path of the same spelling; write ``./name`` for the path.
+    A path may be an ``.npz`` file, an xlsa17 folder, a packed data set, a folder with train, valid and test triples,
+    one in the NELL-ZS layout, or an RDF file of facts (with ``unseen_relations=[...]``). A name wins over a path of the
+    same spelling; write ``./name`` for the path.
 
     Args:
         name_or_path: One of :func:`names`, or a file or folder.
@@ -173,6 +176,16 @@ def _from_path(text: str, options: Mapping[str, Any]) -> Dataset:
     return checked_call(reader, text, options, path)
 
 
+def _facts(file: Path, unseen_relations: list[str] | None = None, **options: Any) -> KGSplit:
+    if not unseen_relations:
+        raise InputError(
+            "an RDF file of facts does not say which relations are unseen",
+            file=file,
+            remedy="name them: unseen_relations=[...], in a recipe dataset: {name: FILE, unseen_relations: [...]}",
+        )
+    return KGSplit.from_rdf(file, unseen_relations, **options)
+
+
 def _reader_for(path: Path) -> Callable[..., Dataset]:
     from kgzsl.datasets.kg_tsv import find_part
     from kgzsl.datasets.packed import is_packed, read_packed
@@ -180,10 +193,14 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
     if path.is_file():
         if path.suffix == ".npz":
             return ImageFeatures.from_npz
+        if any(suffix.lower() in _RDF for suffix in path.suffixes[-2:]):
+            return _facts
         if path.name.endswith("_splits.mat") or path.name == "res101.mat":
             return lambda file, **options: ImageFeatures.from_xlsa17(Path(file).parent, **options)
         raise InputError(
-            "do not know how to read this file as a data set", file=path, remedy="give an .npz file or a folder"
+            "do not know how to read this file as a data set",
+            file=path,
+            remedy="give an .npz file, an RDF file of facts, or a folder",
         )
     if is_packed(path):
         return read_packed

@@ -41,19 +41,19 @@ _FOLDERS = ("checkpoint", "model")
 class RunFolder:
     """The files of one run.
 
-    =====================  ==================================================================================
-    ``recipe.yaml``        the recipe, resolved: every default written out
-    ``metrics.json``       one flat object of numbers; its presence says that the run is complete
-    ``history.csv``        losses and validation figures by seed, stage and step
-    ``predictions.csv``    (or ``.parquet``) the answers on the test set
-    ``priors.safetensors`` the class vectors that were used
-    ``model.safetensors``  the fitted model, with ``model.json`` beside it
-    ``graph.npz``          the class graph
-    ``checkpoint/``        what ``--resume`` goes on from
-    ``result.json``        table rows, selection record and verdicts; ``arrays.safetensors`` holds the plots' numbers
-    ``report.html``        the page for people
-    ``environment.json``   versions, device, threads, commit, command, seeds, date
-    =====================  ==================================================================================
+    ======================  ==================================================================================
+    ``recipe.yaml``         the recipe, resolved: every default written out
+    ``metrics.json``        one flat object of numbers; its presence says that the run is complete
+    ``history.csv``         losses and validation figures by seed, stage and step
+    ``predictions.csv``     (or ``.parquet``) the answers on the test set
+    ``priors.safetensors``  the class vectors that were used
+    ``model.safetensors``   the fitted model, with ``model.json`` beside it
+    ``graph.npz``           the class graph
+    ``checkpoint/``         what ``--resume`` goes on from
+    ``result.json``         table rows, selection record and verdicts; ``arrays.safetensors`` holds the plots' numbers
+    ``report.html``         the page for people
+    ``environment.json``    versions, device, threads, commit, command, seeds, date
+    ======================  ==================================================================================
 
     Args:
         path: The folder. It is neither made nor read here: see :meth:`prepare` and :meth:`open`.
@@ -205,6 +205,11 @@ class RunFolder:
         """What the run ran on."""
         return self._json("environment.json")
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """What result.json keeps: table rows, selection, verdicts, warnings."""
+        return self._json("result.json")
+
     def history(self) -> list[dict[str, Any]]:
         """The rows of history.csv."""
         return read_rows(self._need("history.csv"))
@@ -233,7 +238,7 @@ class RunFolder:
 
         from kgzsl.tasks.result import ResultRow, RunResult
 
-        kept = self._json("result.json")
+        kept = self.details
         kept["rows"] = [
             ResultRow(**{**row, "values": {key: tuple(pair) for key, pair in row["values"].items()}})
             for row in kept["rows"]

@@ -30,7 +30,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
     generator = model.generator_
     about = {
         "format": FORMAT,
-        "options": _plain(model.get_params()),
+        "options": _plain({name: value for name, value in model.get_params().items() if name != "priors"}),
         "seen": model.seen_,
         "unseen": model.unseen_,
         "integers": model._integers,

@@ -1,0 +1,105 @@
+"""One entry for all formats: which of them takes what."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgzsl.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph, ClassPriors
+
+__all__ = ["FORMATS", "export"]
+
+FORMATS: dict[str, tuple[str, str]] = {
+    "onnx": ("model", "the classifier's head: features in, scores and probabilities of the classes out"),
+    "npz": ("priors", "class vectors for numpy: names, vectors, columns"),
+    "mat": ("priors", "class vectors as MATLAB reads them, in xlsa17's layout: att [D, C], allclasses_names"),
+    "word2vec": ("priors", "class vectors as word2vec text: a line each, spaces in names as _"),
+    "turtle": ("graph", "the class graph as Turtle"),
+    "ntriples": ("graph", "the class graph as N-Triples"),
+    "pykeen": ("graph", "triples and labels as tab-separated tables, in a folder: PyKEEN's TriplesFactory.from_path"),
+    "graphml": ("graph", "the class graph through networkx, for Gephi or yEd"),
+    "pyg": ("graph", "edge_index, edge_type and kinds as tensors, for torch_geometric.data.Data"),
+}
+"""Name to what it is made of, and a line about it."""
+
+
+def export(source: str | os.PathLike[str], to: str, out: str | os.PathLike[str]) -> dict[str, Any]:
+    """Write ``source`` in another program's format, whole or not at all.
+
+    Args:
+        source: A run folder, class vectors (``.safetensors`` or what :meth:`ClassPriors.read` takes), or a graph
+            (saved, or an ontology).
+        to: One of :data:`FORMATS`.
+        out: The file to write; for ``pykeen`` a folder.
+
+    Returns:
+        What was written: ``format``, ``out`` and sizes.
+
+    Raises:
+        InputError: An unknown format, a source that has no such part, or a classifier that has no linear head.
+    """
+    if to not in FORMATS:
+        close = nearest(to, FORMATS)
+        raise InputError(
+            f"no format is called {to!r}",
+            remedy=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(FORMATS)}",
+        )
+    path = Path(source)
+    if not path.exists():
+        raise InputError("this does not exist", file=path, remedy="give a run folder, class vectors or a graph")
+    part = FORMATS[to][0]
+    out = Path(out)
+    if part == "model":
+        return {"format": to, "out": str(out), **_onnx(path, out)}
+    if part == "priors":
+        from kgzsl.export.prior_files import write_priors
+
+        priors = _priors(path)
+        write_priors(priors, to, out)
+        return {"format": to, "out": str(out), "classes": len(priors), "dimensions": priors.dim}
+    from kgzsl.export.graph_files import write_graph
+
+    graph = _graph(path)
+    write_graph(graph, to, out)
+    return {"format": to, "out": str(out), "nodes": graph.num_nodes, "edges": graph.num_edges}
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and (path / "recipe.yaml").is_file()
+
+
+def _onnx(path: Path, out: Path) -> dict[str, Any]:
+    from kgzsl.export.linear_head import linear_head
+    from kgzsl.export.onnx_head import write_onnx
+    from kgzsl.report import RunFolder
+    from kgzsl.tasks import ZeroShotClassifier
+
+    if not _is_run(path):
+        raise InputError("only a run has a classifier", file=path, remedy="give the --out folder of kgzsl run")
+    if RunFolder.open(path).recipe.get("task") != "image_classification":
+        raise InputError("a completion run has no classifier head", file=path, remedy="export its graph or priors")
+    head = linear_head(ZeroShotClassifier.load(path, device="cpu"))
+    write_onnx(head, out)
+    return {"classes": len(head.classes), "dimensions": head.weight.shape[1]}
+
+
+def _priors(path: Path) -> ClassPriors:
+    from kgzsl.knowledge import ClassPriors
+
+    if _is_run(path):
+        return ClassPriors.load(path / "priors.safetensors")
+    return ClassPriors.load(path) if path.suffix == ".safetensors" else ClassPriors.read(path)
+
+
+def _graph(path: Path) -> ClassGraph:
+    from kgzsl.knowledge import ClassGraph
+
+    if _is_run(path):
+        if not (path / "graph.npz").is_file():
+            raise InputError("the run kept no class graph", file=path, remedy="export the ontology itself")
+        return ClassGraph.load(path / "graph.npz")
+    return ClassGraph.read(path)

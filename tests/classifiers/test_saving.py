@@ -1,0 +1,52 @@
+"""Every classifier that a recipe knows by name answers alike after it was saved and read."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from kgzsl.classifiers import classifiers
+from kgzsl.engine import load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+
+NAMES = np.array(["a", "b", "c", "d"])
+
+
+def transductive(name: str) -> bool:
+    return "unlabeled" in inspect.signature(classifiers.find(name).fit).parameters
+
+
+@pytest.mark.parametrize("name", [name for name in classifiers.names if not transductive(name)])
+def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
+    random = np.random.default_rng(0)
+    prior = random.normal(size=(4, 3)).astype(np.float32)
+    rows = np.repeat(np.arange(4), 15)
+    x = torch.tensor(prior[rows] @ random.normal(size=(3, 6)) + 0.2 * random.normal(size=(60, 6)), dtype=torch.float32)
+    options = {"epochs": 3} if "epochs" in inspect.signature(classifiers.find(name)).parameters else {}
+    made = classifiers.make(name, **options)
+    if "priors" in inspect.signature(made.fit).parameters:
+        made.fit(
+            x[:45],
+            NAMES[rows[:45]],
+            priors=ClassPriors(tuple(NAMES), prior[:, :2]) | ClassPriors(tuple(NAMES), prior[:, 2:]),
+        )
+    else:
+        made.fit(x, rows)
+    save_tree(tmp_path / "state.safetensors", made.state_dict())
+    again = classifiers.make(name, **options).load_state_dict(load_tree(tmp_path / "state.safetensors"))
+    np.testing.assert_array_equal(again.predict(x), made.predict(x))
+    before, after = (np.asarray(one.decision_function(x)) for one in (made, again))
+    np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_saved_says_so() -> None:
+    made = classifiers.make("gda")
+    with pytest.raises(InputError, match="not fitted"):
+        made.state_dict()
+    made.inner_ = classifiers.make("gda")
+    with pytest.raises(InputError, match="inner_"):
+        made.state_dict()
