@@ -1,7 +1,24 @@
 """Inductive completion: entities and relations that training never saw, from how they are linked."""
 
-from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveResult, evaluate_inductive
+from kgzsl.tasks.kg_completion.inductive.adapting import adapt_meetings
+from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel, InductiveResult, evaluate_inductive
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
+from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surroundings
+from kgzsl.tasks.kg_completion.inductive.schema_meetings import SCHEMA_MEETINGS, schema_meetings
+from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 
-__all__ = ["MEETINGS", "FactGraph", "InductiveResult", "Ultra", "evaluate_inductive"]
+__all__ = [
+    "MEETINGS",
+    "SCHEMA_MEETINGS",
+    "FactGraph",
+    "InductiveModel",
+    "InductiveResult",
+    "InductiveTask",
+    "InformedUltra",
+    "Surroundings",
+    "Ultra",
+    "adapt_meetings",
+    "evaluate_inductive",
+    "schema_meetings",
+]

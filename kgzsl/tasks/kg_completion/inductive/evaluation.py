@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,10 +12,17 @@ from torch import Tensor
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
-from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 from kgzsl.tasks.ranking import ranking_metrics, realistic_ranks
 
-__all__ = ["InductiveResult", "evaluate_inductive"]
+__all__ = ["InductiveModel", "InductiveResult", "evaluate_inductive"]
+
+
+class InductiveModel(Protocol):
+    """Scores every entity as the tail of (head, directed relation)."""
+
+    def score(self, graph: FactGraph, heads: Tensor, relations: Tensor, *, budget: int) -> Tensor:
+        """float [Q, N]; relation r + R asks for the heads of r."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class InductiveResult:
 
 
 def evaluate_inductive(
-    model: Ultra,
+    model: InductiveModel,
     graph: FactGraph,
     queries: Tensor,
     *,

@@ -1,0 +1,106 @@
+"""Teaching a trained ULTRA what new edge types of the relation graph mean, on a training graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.engine import Engine, History
+from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
+from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+
+__all__ = ["adapt_meetings"]
+
+
+def adapt_meetings(
+    model: Ultra,
+    triples: Tensor,
+    num_entities: int,
+    num_relations: int,
+    extra_meetings: dict[str, Tensor],
+    *,
+    steps: int = 60,
+    batch_size: int = 8,
+    lr: float = 5e-3,
+    engine: Engine | None = None,
+) -> History:
+    """Train the vectors of the edge types beyond the usual four; all other weights stay as they are.
+
+    In each step some facts are taken out of the graph and asked for, tails and heads; the loss is the cross entropy
+    among all entities.
+
+    Args:
+        model: Made for these edge types, see :meth:`Ultra.from_checkpoint`.
+        triples: int64 [T, 3], of the training graph.
+        num_entities: N.
+        num_relations: R.
+        extra_meetings: Of the training graph.
+        steps: How many.
+        batch_size: Facts in a step; each is asked for from both ends.
+        lr: Of Adam.
+        engine: Seed, progress, checkpoints.
+
+    Returns:
+        The losses.
+    """
+    engine = engine or Engine(device="cpu", progress=False)
+    loop = _Loop(model, triples, (num_entities, num_relations), extra_meetings, engine, batch_size, lr)
+    history = engine.run(loop, steps=steps, name="meetings")
+    model.eval()
+    return history
+
+
+class _Loop:
+    def __init__(
+        self,
+        model: Ultra,
+        triples: Tensor,
+        sizes: tuple[int, int],
+        extra: dict[str, Tensor],
+        engine: Engine,
+        batch_size: int,
+        lr: float,
+    ) -> None:
+        self.model, self.triples, self.sizes, self.extra = model, triples, sizes, extra
+        self.engine, self.batch_size = engine, batch_size
+        self.tables = [layer.relation.weight for layer in model.relation_model.stack()]
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        for table in self.tables:
+            table.requires_grad_(True)
+        self.optimizer = torch.optim.Adam(self.tables, lr=lr)
+        whole = FactGraph(triples, *sizes, extra_meetings=extra)
+        self.adjacency = whole.relation_adjacency
+        self.config = {"batch_size": batch_size, "lr": lr, "facts": len(triples)}
+
+    def step(self, index: int) -> dict[str, Tensor]:  # noqa: ARG002 (steps are alike)
+        random = self.engine.generator()
+        rows = torch.randperm(len(self.triples), generator=random, device=random.device)[: self.batch_size].cpu()
+        kept = torch.ones(len(self.triples), dtype=torch.bool)
+        kept[rows] = False
+        graph = FactGraph(self.triples[kept], *self.sizes, extra_meetings=self.extra)
+        # A few facts more or less change how relations meet too little to compute it in each step.
+        graph.__dict__["relation_adjacency"] = self.adjacency
+        asked = self.triples[rows]
+        heads = torch.cat([asked[:, 0], asked[:, 2]])
+        relations = torch.cat([asked[:, 1], asked[:, 1] + self.sizes[1]])
+        truth = torch.cat([asked[:, 2], asked[:, 0]])
+        loss = torch.nn.functional.cross_entropy(self.model(graph, heads, relations), truth)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for table in self.tables:
+            assert table.grad is not None
+            table.grad[: len(MEETINGS)] = 0
+        self.optimizer.step()
+        return {"loss": loss.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"tables": [table.detach() for table in self.tables], "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        with torch.no_grad():
+            for table, kept in zip(self.tables, state["tables"], strict=True):
+                table.copy_(kept)
+        self.optimizer.load_state_dict(state["optimizer"])

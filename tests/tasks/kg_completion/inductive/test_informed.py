@@ -1,0 +1,127 @@
+"""Schema edges by hand, vectors of new edge types, and ULTRA beside evidence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.inductive import (
+    MEETINGS,
+    SCHEMA_MEETINGS,
+    FactGraph,
+    InductiveTask,
+    InformedUltra,
+    Surroundings,
+    Ultra,
+    adapt_meetings,
+    evaluate_inductive,
+    schema_meetings,
+)
+
+X, RDFS, OWL = "http://x/", "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#"
+SCHEMA = ClassGraph.from_triples(
+    [
+        (X + "livesIn", RDFS + "subPropertyOf", X + "knows"),
+        (X + "hasCity", OWL + "inverseOf", X + "liesIn"),
+        (X + "livesIn", RDFS + "range", X + "City"),
+        (X + "liesIn", RDFS + "domain", X + "City"),
+        (X + "bornIn", RDFS + "range", X + "City"),
+    ]
+)
+RELATIONS = ("livesIn", "knows", "hasCity", "liesIn", "bornIn", "unheardOf")  # inverses are 6 .. 11
+
+
+def pairs(edges: torch.Tensor) -> set[tuple[int, int]]:
+    return {(a, b) for a, b in edges.T.tolist()}
+
+
+def test_schema_edges_by_hand():
+    found = schema_meetings(SCHEMA, RELATIONS)
+    assert tuple(found) == SCHEMA_MEETINGS
+    assert pairs(found["sub-property"]) == {(1, 0), (7, 6)}
+    assert pairs(found["super-property"]) == {(0, 1), (6, 7)}
+    assert pairs(found["inverse"]) == {(2, 9), (9, 2), (3, 8), (8, 3)}
+    # City is the range of livesIn and bornIn, and the domain of liesIn; so it is the range of liesIn's inverse.
+    assert pairs(found["range-range"]) == {(a, b) for a in (0, 4, 9) for b in (0, 4, 9) if a != b}
+    assert pairs(found["domain-domain"]) == {(a, b) for a in (3, 6, 10) for b in (3, 6, 10) if a != b}
+    assert (3, 0) in pairs(found["domain-range"])
+    assert (0, 3) in pairs(found["range-domain"])
+    nothing = schema_meetings(ClassGraph.from_triples([("a", "b", "c")]), RELATIONS)
+    assert all(edges.shape == (2, 0) for edges in nothing.values())
+
+
+@pytest.fixture
+def inductive(kg, priors):
+    """The little world, given at test time with its people and cities renamed."""
+    test = [(kg.entities[h] + "'", kg.relations[r], kg.entities[t] + "'") for h, r, t in kg.test.tolist()]
+    train = [(kg.entities[h], kg.relations[r], kg.entities[t]) for h, r, t in kg.train.tolist()]
+    support = [(h + "'", r, t + "'") for h, r, t in train]
+    return KGSplit.from_names(train, [], test, support=support, unseen_relations=["residesIn", "nationOf"])
+
+
+def test_tasks_have_ids_of_their_own(inductive):
+    task, training = InductiveTask.inference(inductive), InductiveTask.training(inductive)
+    assert len(task.entities) == len(training.entities) == 36
+    assert all(name.endswith("'") for name in task.entities)
+    assert set(task.relations) == set(training.relations) | {"residesIn", "nationOf"}
+    first = task.facts[0].tolist()
+    assert (task.entities[first[0]], task.relations[first[1]]) == (
+        inductive.entities[int(inductive.support[0, 0])],
+        inductive.relations[int(inductive.support[0, 1])],
+    )
+    assert len(task.known) == len(inductive.support) + len(inductive.test)
+
+
+def test_only_new_edge_types_are_taught(inductive):
+    task = InductiveTask.training(inductive)
+    meetings = schema_meetings(SCHEMA, task.relations)
+    torch.manual_seed(0)
+    model = Ultra(8, 2, meetings=(*MEETINGS, *SCHEMA_MEETINGS))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    sizes = len(task.entities), len(task.relations)
+    adapt_meetings(model, task.facts, *sizes, meetings, steps=3, batch_size=4)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {f"relation_model.layers.{layer}.relation.weight" for layer in range(2)}
+    for name in changed:
+        assert torch.equal(model.state_dict()[name][: len(MEETINGS)], before[name][: len(MEETINGS)])
+
+
+def test_evidence_beside_ultra_answers_what_ultra_cannot(inductive, priors):
+    torch.manual_seed(0)
+    ultra = Ultra(8, 2).eval()  # untrained: it knows nothing
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    model = InformedUltra(ultra, queries=40, steps=60)
+    with pytest.raises(InputError, match="not fitted"):
+        model.score(task.graph(), task.test[:1, 0], task.test[:1, 1])
+    model.fit(training.facts, Surroundings(training.entities, training.relations, priors))
+    with pytest.raises(InputError, match="nothing is said"):
+        model.score(FactGraph(torch.tensor([[0, 0, 1]]), 2, 1), torch.tensor([0]), torch.tensor([0]))
+    model.about(Surroundings(task.entities, task.relations, priors))
+    lives = task.test[task.test[:, 1] == task.relations.index("residesIn")]
+    informed = evaluate_inductive(model, task.graph(), lives, known=task.known)
+    alone = evaluate_inductive(ultra, task.graph(), lives, known=task.known)
+    assert informed.metrics["mrr"] > max(0.5, 1.5 * alone.metrics["mrr"])
+
+
+def test_with_all_weight_on_ultra_it_is_ultra(inductive, priors):
+    torch.manual_seed(0)
+    ultra, task = Ultra(8, 2).eval(), InductiveTask.inference(inductive)
+    around = Surroundings(task.entities, task.relations, priors)
+    model = InformedUltra(ultra, steps=1, queries=8).fit(task.facts, around)
+    model.weights_ = torch.zeros_like(model.weights_)
+    model.weights_[0] = model.scale[0]
+    model.about(around)
+    graph, heads = task.graph(), torch.tensor([0, 5, 5, 9])
+    relations = torch.tensor([0, 1, len(task.relations) + 2, 3])
+    expected = ultra.score(graph, heads, relations)
+    torch.testing.assert_close(model.score(graph, heads, relations) + model.mean[0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_splits_without_such_a_graph_are_refused(kg):
+    with pytest.raises(InputError, match="no graph that is given at test time"):
+        InductiveTask.inference(kg)
+    with pytest.raises(InputError, match="share is 2"):
+        InformedUltra(Ultra(8, 1), share=2)
