@@ -44,7 +44,7 @@ def read_graph(
     Raises:
         InputError: An option that this source's reader does not take, and all that the readers raise.
     """
-    from kgzsl.knowledge.sources.finding import own_reader
+    from kgzsl.knowledge.finding import own_reader
     from kgzsl.knowledge.store import is_saved_graph, load_graph
 
     if isinstance(source, (str, os.PathLike)) and format is None and is_saved_graph(source):

@@ -145,7 +145,7 @@ def _read(
 ) -> ClassGraph:
     """The graph, or what the classes need of it; endpoints and Wikidata's dumps are asked for that alone."""
     from kgzsl.knowledge import ClassGraph
-    from kgzsl.knowledge.sources.finding import source_kind
+    from kgzsl.knowledge.finding import source_kind
 
     source = sources[0] if len(sources) == 1 else sources
     walk: dict[str, Any] = {} if hops is None else {"hops": hops}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge.assembling import assemble, check_projection
+from kgzsl.knowledge.finding import noun_file
 from kgzsl.knowledge.readers.options import DEFAULT_MAX_BYTES, ReadOptions
 from kgzsl.knowledge.readers.source import COMPRESSIONS, ByteSource, open_source
-from kgzsl.knowledge.sources.finding import noun_file
 from kgzsl.knowledge.triples import TripleBuilder
 from kgzsl.knowledge.vocabulary import RDF_TYPE, RDFS, SKOS, SUBCLASS_OF
 
