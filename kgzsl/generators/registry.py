@@ -6,14 +6,36 @@ from typing import Any
 
 from kgzsl._resolver import Resolver
 from kgzsl.generators.base import FeatureGenerator
+from kgzsl.generators.cada_vae import CADAVAE
+from kgzsl.generators.contrastive import CEGZSL
+from kgzsl.generators.cycle_wgan import CycleWGAN
+from kgzsl.generators.diffusion import Diffusion
+from kgzsl.generators.extrapolation import Extrapolation
 from kgzsl.generators.linear import LinearGenerator
+from kgzsl.generators.lisgan import LisGAN
+from kgzsl.generators.tf_vaegan import TFVAEGAN
+from kgzsl.generators.vaegan import VAEGAN
 from kgzsl.generators.wgan import WGAN
 
 __all__ = ["generators", "make"]
 
 generators: Resolver[FeatureGenerator] = Resolver(
-    "generator", FeatureGenerator, {"linear": LinearGenerator, "wgan": WGAN}
+    "generator",
+    FeatureGenerator,
+    {
+        "cada-vae": CADAVAE,
+        "ce-gzsl": CEGZSL,
+        "cycle-wgan": CycleWGAN,
+        "diffusion": Diffusion,
+        "extrapolation": Extrapolation,
+        "f-vaegan": VAEGAN,
+        "linear": LinearGenerator,
+        "lisgan": LisGAN,
+        "tf-vaegan": TFVAEGAN,
+        "wgan": WGAN,
+    },
 )
+"""The generators that recipes and the command line know by name."""
 
 
 def make(name: str, /, **options: Any) -> FeatureGenerator:

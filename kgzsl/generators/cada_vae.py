@@ -1,0 +1,183 @@
+"""Two variational autoencoders, of features and of priors, with one latent space: CADA-VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
+from kgzsl.generators.mlp import MLP
+from kgzsl.generators.neural import NeuralGenerator, Sizes, widths
+from kgzsl.generators.vaegan import kl_to_normal
+
+__all__ = ["CADAVAE", "ramp", "wasserstein"]
+
+_NAMES = ("encode_feature", "decode_feature", "encode_prior", "decode_prior")
+
+
+def wasserstein(mean_a: Tensor, log_variance_a: Tensor, mean_b: Tensor, log_variance_b: Tensor) -> Tensor:
+    """The 2-Wasserstein distance of two Gaussians with diagonal covariance, for each row, [B]."""
+    spread = torch.exp(0.5 * log_variance_a) - torch.exp(0.5 * log_variance_b)
+    squared = (mean_a - mean_b).square().sum(dim=1) + spread.square().sum(dim=1)
+    return squared.clamp_min(1e-12).sqrt()
+
+
+def ramp(done: float, start: float, end: float) -> float:
+    """0 until ``start``, 1 from ``end`` on, a line between."""
+    return min(1.0, max(0.0, (done - start) / (end - start)))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that the losses end with, see :class:`CADAVAE`."""
+
+    kl: float
+    cross: float
+    align: float
+
+
+class CADALoop(GeneratorLoop):
+    """Reconstruction, KL, cross-reconstruction and alignment of the latent distributions.
+
+    Args:
+        modules: Both encoders and decoders.
+        data: What to train on.
+        options: See :class:`LoopOptions`.
+        weights: What the losses weigh at the end; they come in by and by, in the paper's order.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, nn.Module], data: TrainingData, options: LoopOptions, weights: Weights
+    ) -> None:
+        super().__init__(modules, {"all": _NAMES}, _NAMES, data, options)
+        self._weights = weights
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One step of all four networks."""
+        self.begin(index)
+        labels, real, priors = self._data.draw(self._options.batch_size)
+        done = index / max(self._options.steps, 1)
+        with self._engine.autocast():
+            loss, losses = self._loss(labels, real, priors, done)
+        self.update("all", loss)
+        self.average()
+        return losses
+
+    def _loss(self, labels: Tensor, real: Tensor, priors: Tensor, done: float) -> tuple[Tensor, dict[str, Tensor]]:
+        encode_x, decode_x, encode_a, decode_a = (self._modules[name] for name in _NAMES)
+        mean_x, log_x = encode_x(real).chunk(2, dim=1)
+        mean_a, log_a = encode_a(priors).chunk(2, dim=1)
+        z_x = mean_x + torch.exp(0.5 * log_x) * self._data.normal(*mean_x.shape)
+        z_a = mean_a + torch.exp(0.5 * log_a) * self._data.normal(*mean_a.shape)
+        from_prior = decode_x(z_a)
+        own = _missed(decode_x(z_x), real) + _missed(decode_a(z_a), priors)
+        cross = _missed(from_prior, real) + _missed(decode_a(z_x), priors)
+        divergence = (kl_to_normal(mean_x, log_x) + kl_to_normal(mean_a, log_a)).mean()
+        apart = wasserstein(mean_x, log_x, mean_a, log_a).mean()
+        extra, told = self.add_terms(from_prior, labels, priors)
+        weights = self._weights
+        loss = (
+            own
+            + weights.kl * ramp(done, 0.0, 0.93) * divergence
+            + weights.cross * ramp(done, 0.21, 0.75) * cross
+            + weights.align * ramp(done, 0.06, 0.22) * apart
+            + extra
+        )
+        parts = {"reconstruction": own, "cross": cross, "kl": divergence, "alignment": apart}
+        return loss, {name: value.detach() for name, value in parts.items()} | told
+
+
+def _missed(made: Tensor, real: Tensor) -> Tensor:
+    return (made - real).abs().sum(dim=1).mean()
+
+
+@dataclass(eq=False, repr=False)
+class CADAVAE(NeuralGenerator):
+    """CADA-VAE (Schonfeld et al., "Generalized Zero- and Few-Shot Learning via Aligned Variational Autoencoders",
+    CVPR 2019).
+
+    Features and priors each have a VAE; a feature is also decoded from its class's prior and the other way round
+    (cross-alignment, L1), and the two latent Gaussians of a pair are drawn together by their 2-Wasserstein distance
+    (distribution alignment). Classifiers work in the latent space: unseen classes give draws of q(z | prior),
+    training rows draws of q(z | x), samples that are asked about its mean. The weights grow over the run as in the
+    paper's schedule (of 100 epochs: KL from 0 to 93, cross-alignment from 21 to 75, alignment from 6 to 22).
+
+    ``noise_dim`` is the width of the latent space (the paper's 64); ``hidden`` that of the features' two networks.
+
+    Args:
+        prior_hidden: Width of the priors' networks; None is as ``hidden``.
+        kl: Final weight of both KL divergences (beta).
+        cross: Final weight of cross-alignment (gamma); 0 is without.
+        align: Final weight of distribution alignment (delta); 0 is without.
+
+    The other options are those of :class:`NeuralGenerator`; losses on generated features count for those decoded
+    from priors.
+    """
+
+    noise_dim: int | None = 64
+    hidden: int | tuple[int, ...] = 1024
+    epochs: int = 100
+    batch_size: int = 50
+    classification: float = 0.0
+    lr: float = 1.5e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    prior_hidden: int | tuple[int, ...] | None = None
+    kl: float = 0.25
+    cross: float = 2.37
+    align: float = 8.13
+    embeds = True
+
+    def _checks(self) -> dict[str, bool]:
+        return super()._checks() | {
+            "prior_hidden": self.prior_hidden is None or all(w >= 1 for w in widths(self.prior_hidden)),
+            "kl": self.kl >= 0,
+            "cross": self.cross >= 0,
+            "align": self.align >= 0,
+        }
+
+    def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
+        wide = widths(self.hidden)
+        narrow = widths(self.hidden if self.prior_hidden is None else self.prior_hidden)
+        shapes = {
+            "encode_feature": [sizes.feature, *wide, 2 * sizes.noise],
+            "decode_feature": [sizes.noise, *reversed(wide), sizes.feature],
+            "encode_prior": [sizes.prior, *narrow, 2 * sizes.noise],
+            "decode_prior": [sizes.noise, *reversed(narrow), sizes.prior],
+        }
+        outputs = {"decode_feature": self._scaler.activation}
+        return {
+            name: MLP(shape, generator=random, dtype=dtype, activation=outputs.get(name, "linear"))
+            for name, shape in shapes.items()
+        }
+
+    def _loop(self, modules: dict[str, nn.Module], data: TrainingData, options: LoopOptions) -> CADALoop:
+        return CADALoop(modules, data, options, Weights(self.kl, self.cross, self.align))
+
+    def _latent(self, priors: Tensor, random: torch.Generator) -> Tensor:
+        mean, log_variance = self._modules["encode_prior"](priors).chunk(2, dim=1)
+        drawn: Tensor = mean + torch.exp(0.5 * log_variance) * self._noise(len(priors), random)
+        return drawn
+
+    def _generate(self, priors: Tensor, random: torch.Generator) -> Tensor:
+        made: Tensor = self._modules["decode_feature"](self._latent(priors, random))
+        return made
+
+    def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """The mean of q(z | x), or with ``generator`` a draw of it."""
+        self._fitted()
+        with torch.no_grad():
+            mean, log_variance = self._modules["encode_feature"](self._scaled(features)).chunk(2, dim=1)
+            if generator is None:
+                return torch.as_tensor(mean)
+            return torch.as_tensor(mean + torch.exp(0.5 * log_variance) * self._noise(len(mean), generator))
+
+    def sample_embedded(
+        self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draws of q(z | prior)."""
+        priors, labels, random = self._asked(prior_rows, n, generator)
+        with torch.no_grad():
+            return self._latent(priors[labels], random), labels

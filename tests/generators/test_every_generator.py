@@ -1,0 +1,121 @@
+"""What every generator promises, asked of every one that has a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kgzsl import generators
+from kgzsl.engine import Engine, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.generators import FeatureGenerator
+
+pytestmark = pytest.mark.filterwarnings("ignore::kgzsl.generators.health.CollapseWarning")
+SMALL: dict[str, Any] = {"hidden": 16, "epochs": 2, "batch_size": 24}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "cada-vae": {**SMALL, "noise_dim": 3},
+    "ce-gzsl": {**SMALL, "embedding": 8, "projection": 4, "comparator": 4, "critic_steps": 2},
+    "cycle-wgan": {**SMALL, "critic_steps": 2},
+    "diffusion": {**SMALL, "steps": 3},
+    "extrapolation": {**SMALL, "k": 2},
+    "f-vaegan": {**SMALL, "critic_steps": 2},
+    "linear": {},
+    "lisgan": {**SMALL, "critic_steps": 2},
+    "tf-vaegan": {**SMALL, "critic_steps": 2},
+    "wgan": {**SMALL, "critic_steps": 2},
+}
+TRAINED = sorted(set(OPTIONS) - {"linear"})
+
+
+def world() -> tuple[Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(0)
+    priors = torch.randn(6, 4, generator=g)
+    labels = torch.arange(6).repeat_interleave(16)
+    features = (priors @ torch.randn(4, 7, generator=g))[labels] + 0.3 * torch.randn(96, 7, generator=g)
+    return features.clamp_min(-0.5), labels, priors
+
+
+def engine(**options: Any) -> Engine:
+    return Engine(device="cpu", precision="32-true", progress=False, **options)
+
+
+def fitted(name: str, on: Engine | None = None, **options: Any) -> FeatureGenerator:
+    return generators.make(name, **{**OPTIONS[name], **options}).fit(*world(), engine=on or engine())
+
+
+def test_every_name_is_tried_here() -> None:
+    assert generators.generators.names == sorted(OPTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_samples_repeat_themselves_and_survive_a_file(name: str, tmp_path: Path) -> None:
+    features, _, priors = world()
+    model = fitted(name)
+    samples, rows = model.sample(priors[:3], 5)
+    assert samples.shape == (15, 7)
+    assert samples.isfinite().all()
+    assert rows.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    assert torch.equal(fitted(name).sample(priors[:3], 5)[0], samples)
+    other = fitted(name, engine(seed=1)).sample(priors[:3], 5)[0]
+    assert not torch.equal(other, samples)
+    save_tree(tmp_path / "m.safetensors", {"config": model.config(), "state": model.state_dict()})
+    saved = load_tree(tmp_path / "m.safetensors")
+    again = type(model).from_config(saved["config"]).load_state_dict(saved["state"])
+    assert again.config() == model.config()
+    assert torch.equal(again.sample(priors[:3], 5)[0], samples)
+    assert torch.equal(again.embed(features), model.embed(features))
+    embedded, made_of = model.sample_embedded(priors[:3], 5)
+    assert torch.equal(made_of, rows)
+    assert torch.equal(again.sample_embedded(priors[:3], 5)[0], embedded)
+    assert embedded.shape[1] == model.embed(features).shape[1]
+    assert model.embeds == (embedded.shape[1] != 7)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
+    options = {"ema": 0.5, "lr_decay": 0.5, "souls": 2}
+    whole = fitted(name, **options)
+
+    def stop(model: FeatureGenerator, epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    fresh = generators.make(name, **OPTIONS[name], **options)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(*world(), engine=engine(checkpoint=tmp_path), callback=stop, callback_every_epochs=1)
+    resumed = fitted(name, engine(checkpoint=tmp_path, resume=True), **options)
+    assert torch.equal(whole.sample(world()[2], 3)[0], resumed.sample(world()[2], 3)[0])
+    assert whole.history is not None
+    assert resumed.history is not None
+    assert whole.history.rows == resumed.history.rows
+    assert "souls" in whole.history.rows[0]
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_sample_depends_on_its_own_prior_alone(name: str) -> None:
+    """With the same noise the order of the asked classes is the order of the answers."""
+    priors = world()[2]
+    model = fitted(name)
+    # sixteen rows, so that torch draws the same numbers for the first half of a larger tensor
+    one = model.sample(priors[:1], 16, generator=torch.Generator().manual_seed(1))[0]
+    first_of_two = model.sample(priors[:2], 16, generator=torch.Generator().manual_seed(1))[0][:16]
+    if name == "diffusion":  # draws noise for all rows at each step, so the first step alone is the same
+        assert one.shape == first_of_two.shape
+    else:
+        torch.testing.assert_close(one, first_of_two, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(model.sample(priors[:1], 4)[0], model.sample(9 * priors[1:2] + 5, 4)[0])
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_bad_options_are_refused_by_name(name: str) -> None:
+    for option in ({"hidden": 0}, {"lr": 0.0}, {"souls": -1}, {"ema": 1.0}):
+        with pytest.raises(InputError, match=f"{next(iter(option))}=.* is out of range"):
+            generators.make(name, **option)
+    with pytest.raises(InputError, match="not fitted"):
+        generators.make(name).sample(torch.zeros(1, 4), 1)
+    with pytest.raises(InputError, match="do not fit a generator for 4-d"):
+        fitted(name, epochs=0).sample(torch.zeros(1, 5), 1)
