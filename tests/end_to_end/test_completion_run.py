@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 
 def test_run_folder_has_the_controls(countries) -> None:
     found = json.loads((countries.folder / "run" / "metrics.json").read_text())
@@ -57,5 +59,41 @@ def test_predict_names_what_it_does_not_know(countries, tmp_path: Path, refused)
     refused(countries.kgzsl("predict", "run", tmp_path / "heads.csv"), "'country3' has no relation", "--relation")
 
 
-def test_explain_is_honest_about_what_it_offers(countries, tmp_path: Path, refused) -> None:
-    refused(countries.kgzsl("explain", "run", tmp_path / "x.npy"), "image runs only", "kgzsl predict")
+def test_explain_names_like_relations_known_facts_and_what_if(countries, tmp_path: Path) -> None:
+    (tmp_path / "q.tsv").write_text("country0\tcapital\n")
+    arguments = [
+        "explain",
+        "run",
+        tmp_path / "q.tsv",
+        "--tail",
+        "city0_0",
+        "--without",
+        2,
+        "--html",
+        tmp_path / "w.html",
+    ]
+    done = countries.kgzsl(*arguments, "--picture", tmp_path / "w.svg", "--json")
+    assert done.code == 0, done.err
+    (told,) = json.loads(done.out)["explanations"]
+    assert (told["head"], told["relation"], told["tail"], told["is_seen"]) == ("country0", "capital", "city0_0", False)
+    assert {tuple(link["fact"]) for link in told["links"]} == {
+        ("country0", "hasCity", "city0_0"),
+        ("country0", "largestCity", "city0_0"),
+    }
+    assert {"largestCity", "port"} & {name for name, _ in told["nearest_seen"]}  # they are cities of countries too
+    assert told["without"]
+    assert all(one["before"] == pytest.approx(told["score"], abs=1e-6) for one in told["without"])
+    assert any(one["after"] != pytest.approx(one["before"], abs=1e-9) for one in told["without"])
+    page = (tmp_path / "w.html").read_text()
+    assert "country0 largestCity city0_0" in page
+    assert "If one statement were not there" in page
+    assert (tmp_path / "w.svg").read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    best = countries.kgzsl("explain", "run", tmp_path / "q.tsv")
+    assert "no triple of it in training" in best.out
+
+
+def test_explain_refuses_what_it_does_not_know(countries, tmp_path: Path, refused) -> None:
+    (tmp_path / "q.tsv").write_text("country0\tcapital\n")
+    refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--tail", "city0"), "city0")
+    refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--picture", tmp_path / "w.png"), "SVG")
+    refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--row", 3), "no row 3")

@@ -130,6 +130,18 @@ def test_explain_names_neighbours_and_what_they_share(finished, tmp_path: Path) 
     assert "like animal" in finished.kgzsl("explain", "run", tmp_path / "x.npy").out
 
 
+def test_explain_writes_a_page_and_a_picture_with_what_if(finished, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", finished.arrays["features"][:2])
+    page, picture = tmp_path / "why.html", tmp_path / "why.svg"
+    arguments = ["explain", "run", tmp_path / "x.npy", "--row", 0, "--candidates", "unseen", "--without", 1]
+    done = finished.kgzsl(*arguments, "--html", page, "--picture", picture, "--json")
+    assert done.code == 0, done.err
+    (told,) = json.loads(done.out)["explanations"]
+    assert [set(one) for one in told["without"]] == [{"removed", "before", "after", "answer"}]
+    assert told["predicted"] in page.read_text()
+    assert told["nearest_seen"][0][0] in picture.read_text()
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(zoo) -> None:
     command = [sys.executable, "-m", "kgzsl", "run", "zoo.yaml", "--out", "run"]
     # Long enough to be met in the middle; the numbers are compared with an uninterrupted run of the same length.

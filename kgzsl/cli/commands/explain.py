@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.inputs import read_features
+from kgzsl.cli.inputs import read_features, read_queries
 from kgzsl.cli.models import feature_dim, load_model, parse_candidates
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
@@ -20,14 +21,20 @@ def add(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(
         "explain",
-        short_help="Why a class was answered.",
-        epilog="Example: kgzsl explain runs/flowers new.npy --row 0 --candidates unseen",
+        short_help="Why a class or a triple was answered.",
+        epilog="Example: kgzsl explain runs/flowers new.npy --row 0 --candidates unseen --without 3 --html why.html",
     )(explain)
 
 
 def explain(
     run: RunArgument,
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Features as .npy, .npz, .csv or .mat.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="Images: features as .npy, .npz, .csv or .mat. Completion: head and relation as .tsv, .csv or .jsonl.",
+        ),
+    ],
     rows: Annotated[
         list[int] | None, typer.Option("--row", help="Which rows; repeatable. The first five otherwise.")
     ] = None,
@@ -35,6 +42,20 @@ def explain(
         str, typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names.")
     ] = "all",
     neighbours: Annotated[int, typer.Option(help="How many seen classes and runners-up to name.", min=1)] = 3,
+    without: Annotated[
+        int,
+        typer.Option("--without", help="Take so many statements away, one at a time, and see the score move.", min=0),
+    ] = 0,
+    relation: Annotated[
+        str | None, typer.Option(help="Completion: the relation of all heads.", show_default=False)
+    ] = None,
+    tail: Annotated[
+        str | None, typer.Option(help="Completion: explain this tail, not the best one.", show_default=False)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page.", show_default=False)] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the first one as an SVG picture.", show_default=False)
+    ] = None,
     key: Annotated[
         str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)
     ] = None,
@@ -42,19 +63,92 @@ def explain(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Name the nearest seen classes behind an answer, what they share with it and the paths in the class graph."""
+    """Name what lies behind an answer: like seen classes, what they share, paths in the class graph, known facts."""
+    import kgzsl
+    from kgzsl._files import atomic_text
+    from kgzsl.report.explanations import explanation_picture, render_explanations
+
+    if picture is not None and picture.suffix != ".svg":
+        raise InputError("a picture is written as SVG", file=picture, remedy="name it .svg")
     task, model, folder = load_model(run, device)
-    if task != "image_classification":
-        raise InputError(
-            "explanations are there for image runs only", file=run, remedy="use kgzsl predict for ranked answers"
-        )
-    features, names = read_features(source, dim=feature_dim(model), key=key)
-    wanted = rows or list(range(min(5, len(features))))
-    for row in wanted:
-        if not 0 <= row < len(features):
-            raise InputError(f"there is no row {row}", file=source, remedy=f"rows go from 0 to {len(features) - 1}")
-    told = model.explain(features[wanted], parse_candidates(candidates), graph=folder.graph(), neighbours=neighbours)
-    items = [row if names is None else names[row] for row in wanted]
-    lines = [f"{item}: {explanation.text()}" for item, explanation in zip(items, told, strict=True)]
-    values = [{"item": item, **explanation.to_dict()} for item, explanation in zip(items, told, strict=True)]
+    if task == "image_classification":
+        features, names = read_features(source, dim=feature_dim(model), key=key)
+        wanted = _wanted(rows, len(features), source)
+        told = _images(model, features[wanted], parse_candidates(candidates), folder, neighbours, without)
+        items: list[Any] = [row if names is None else names[row] for row in wanted]
+    else:
+        told, items = _triples(model, source, rows, folder, relation, tail, neighbours, without)
+    values = [{"item": item, **one.to_dict()} for item, one in zip(items, told, strict=True)]
+    pairs = [(str(item), value) for item, value in zip(items, values, strict=True)]
+    if html is not None:
+        atomic_text(html, render_explanations(f"Why: {run.name}", pairs, kgzsl.__version__))
+    if picture is not None:
+        atomic_text(picture, explanation_picture(*pairs[0], alone=True))
+    lines = [f"{item}: {one.text()}" for item, one in zip(items, told, strict=True)]
+    lines += [f"written to {file}" for file in (html, picture) if file is not None]
     Console(as_json=as_json, quiet=quiet).result({"explanations": values}, lines)
+
+
+def _wanted(rows: list[int] | None, count: int, source: Path) -> list[int]:
+    wanted = rows or list(range(min(5, count)))
+    for row in wanted:
+        if not 0 <= row < count:
+            raise InputError(f"there is no row {row}", file=source, remedy=f"rows go from 0 to {count - 1}")
+    return wanted
+
+
+def _images(model: Any, features: Any, candidates: Any, folder: Any, neighbours: int, without: int) -> list[Any]:
+    from kgzsl.tasks.image_classification.counterfactual import counterfactuals
+
+    told: list[Any] = model.explain(features, candidates, graph=folder.graph(), neighbours=neighbours)
+    if not without:
+        return told
+    if model.priors_.columns is None:
+        raise InputError(
+            "the columns of this run's class vectors have no names, so no statement can be taken away",
+            remedy="leave out --without, or run with the prior attributes",
+        )
+    return [
+        dataclasses.replace(one, without=tuple(counterfactuals(model, x[None], candidates, most=without)))
+        for one, x in zip(told, features, strict=True)
+    ]
+
+
+def _triples(
+    model: Any,
+    source: Path,
+    rows: list[int] | None,
+    folder: Any,
+    relation: str | None,
+    tail: str | None,
+    neighbours: int,
+    without: int,
+) -> tuple[list[Any], list[str]]:
+    from kgzsl.tasks.kg_completion.explanation import explain_completion
+
+    queries = read_queries(source)
+    graph, priors = folder.graph(), folder.priors()
+    told, items = [], []
+    for row in _wanted(rows, len(queries), source):
+        wanted = queries[row].relation or relation
+        if wanted is None:
+            raise InputError(
+                f"the head {queries[row].head!r} has no relation",
+                file=source,
+                place=f"query {row + 1}",
+                remedy="write head and relation, or give --relation",
+            )
+        told.append(
+            explain_completion(
+                model,
+                priors,
+                queries[row].head,
+                wanted,
+                tail,
+                graph=graph,
+                neighbours=neighbours,
+                statements=without,
+            )
+        )
+        items.append(f"{queries[row].head} {wanted}")
+    return told, items

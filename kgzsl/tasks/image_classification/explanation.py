@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.counterfactuals import Counterfactual
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -30,6 +31,7 @@ class Explanation:
         shared: Those classes to the prior columns (attributes) that both have; empty where columns have no names.
         paths: Those classes to the path through the class graph, as (label, relation, label) steps; empty without a
             graph.
+        without: What would be answered without single statements about the class, where it was asked for.
     """
 
     predicted: str
@@ -39,6 +41,7 @@ class Explanation:
     nearest_seen: tuple[tuple[str, float], ...] = ()
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
+    without: tuple[Counterfactual, ...] = ()
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` attributes a class."""
@@ -55,6 +58,7 @@ class Explanation:
             path = self.paths.get(name, ())
             if path:
                 lines.append("    path: " + path[0][0] + "".join(f" -[{by}]- {end}" for _, by, end in path))
+        lines += [f"  {one.text(share=True)}" for one in self.without]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Explanation:
             "nearest_seen": [list(pair) for pair in self.nearest_seen],
             "shared": {name: list(columns) for name, columns in self.shared.items()},
             "paths": {name: [list(step) for step in path] for name, path in self.paths.items()},
+            "without": [one.to_dict() for one in self.without],
         }
 
 

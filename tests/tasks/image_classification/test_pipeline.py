@@ -185,7 +185,8 @@ def test_the_answer_is_the_better_one_on_validation_classes(world, fast):
 
 
 def test_eszsl_alone_is_a_method(world, small_recipe):
-    found = run(small_recipe("generator=null", "classifier=eszsl", "controls=[chance, shuffled]"), data=world.data, progress=False)
+    recipe = small_recipe("generator=null", "classifier=eszsl", "controls=[chance, shuffled]")
+    found = run(recipe, data=world.data, progress=False)
     assert found.rows[0].name == "ESZSL"
     assert found.metrics["zsl.top1"] > found.metrics["control.shuffled.zsl.top1"] + 20
 

@@ -1,0 +1,222 @@
+"""Why a triple of an unseen relation was proposed: seen relations that are like it, and what links the pair already."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from kgzsl.errors import InputError, nearest
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.counterfactuals import Counterfactual
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.completer import Completer
+
+__all__ = ["CompletionExplanation", "explain_completion"]
+
+Fact = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class CompletionExplanation:
+    """What lies behind one proposed triple.
+
+    Args:
+        head: Its head.
+        relation: The relation asked for.
+        tail: Its tail.
+        score: Its score.
+        rank: Its place among all tails of the head, ties at their mean; triples of the training set count as others.
+        is_seen: Whether the relation had training triples.
+        nearest_seen: The seen relations whose priors are most alike, with the cosine, best first.
+        shared: Those relations to the prior columns that both have; empty where columns have no names.
+        paths: Those relations to the path through the schema, as (label, relation, label) steps.
+        links: Known facts between the two ends, with the cosine of their relation to the one asked for, best first.
+        routes: Pairs of known facts that lead from head to tail over one other entity.
+        without: What would be answered without single statements.
+    """
+
+    head: str
+    relation: str
+    tail: str
+    score: float
+    rank: float
+    is_seen: bool
+    nearest_seen: tuple[tuple[str, float], ...] = ()
+    shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    paths: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
+    links: tuple[tuple[Fact, float], ...] = ()
+    routes: tuple[tuple[Fact, Fact], ...] = ()
+    without: tuple[Counterfactual, ...] = ()
+
+    def text(self, *, most: int = 6) -> str:
+        """The explanation in a few lines; at most ``most`` attributes a relation."""
+        kind = "seen" if self.is_seen else "no triple of it in training"
+        lines = [f"{self.head} {self.relation} {self.tail} (score {self.score:.3f}, rank {self.rank:g}; {kind})"]
+        if not self.links:
+            lines.append("  no known fact links the two")
+        for (head, by, tail), likeness in self.links:
+            lines.append(f"  known: {head} {by} {tail} (its relation is like {self.relation}: cosine {likeness:.2f})")
+        for first, second in self.routes:
+            lines.append(f"  known: {' '.join(first)}; {' '.join(second)}")
+        for name, likeness in self.nearest_seen:
+            lines.append(f"  like {name} (cosine {likeness:.2f})")
+            columns = self.shared.get(name, ())
+            if columns:
+                more = f" and {len(columns) - most} more" if len(columns) > most else ""
+                lines.append(f"    both: {', '.join(columns[:most])}{more}")
+            path = self.paths.get(name, ())
+            if path:
+                lines.append("    path: " + path[0][0] + "".join(f" -[{by}]- {end}" for _, by, end in path))
+        return "\n".join([*lines, *(f"  {one.text(share=False)}" for one in self.without)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, JSON-able."""
+        return {
+            "head": self.head,
+            "relation": self.relation,
+            "tail": self.tail,
+            "score": self.score,
+            "rank": self.rank,
+            "is_seen": self.is_seen,
+            "nearest_seen": [list(pair) for pair in self.nearest_seen],
+            "shared": {name: list(columns) for name, columns in self.shared.items()},
+            "paths": {name: [list(step) for step in path] for name, path in self.paths.items()},
+            "links": [{"fact": list(fact), "likeness": likeness} for fact, likeness in self.links],
+            "routes": [[list(first), list(second)] for first, second in self.routes],
+            "without": [one.to_dict() for one in self.without],
+        }
+
+
+def explain_completion(
+    model: Completer,
+    priors: ClassPriors,
+    head: str,
+    relation: str,
+    tail: str | None = None,
+    *,
+    graph: ClassGraph | None = None,
+    neighbours: int = 3,
+    statements: int = 0,
+) -> CompletionExplanation:
+    """Explain a triple, or the best tail where none is given.
+
+    Args:
+        model: A fitted completer.
+        priors: The priors of its relations.
+        head: The head.
+        relation: The relation, seen or not.
+        tail: The tail; left out, the best one that is no training triple.
+        graph: The schema, for paths.
+        neighbours: How many like relations, links and routes are named.
+        statements: How many statements are taken away, one at a time, to see the score move. A completer that ranks by
+            known facts loses facts between the two; one that draws features from priors loses named columns of the
+            relation's prior.
+
+    Raises:
+        InputError: An unknown relation or entity.
+    """
+    from kgzsl.tasks.image_classification.explanation import graph_path, nearest_classes, shared_columns
+
+    if tail is None:
+        found = model.complete(relation, head=head, k=1)
+        if not found:
+            raise InputError(f"nothing is left to answer for {head!r} and {relation!r}", remedy="give another head")
+        tail = found[0].tail
+    ids = [_find(head, model.entities_, "entity"), _find(tail, model.entities_, "entity")]
+    number = _find(relation, model.relations_, "relation")
+    scores = model.scores(number, torch.tensor(ids[:1]))[0].cpu()
+    value = scores[ids[1]]
+    rank = float((scores > value).sum()) + (float((scores == value).sum()) + 1) / 2
+    known = model._known.cpu()
+    seen = [model.relations_[i] for i in torch.unique(known[:, 1]).tolist()]
+    priors = priors.align(model.relations_)
+    near = nearest_classes(priors, relation, seen, neighbours)
+    likeness = dict(nearest_classes(priors, relation, seen, len(seen)))
+    links = _links(model, known, ids)
+    links.sort(key=lambda fact: -likeness.get(fact[1], 0.0))
+    paths = {} if graph is None else {other: graph_path(graph, relation, other) for other, _ in near}
+    return CompletionExplanation(
+        head,
+        relation,
+        tail,
+        float(value),
+        rank,
+        relation in seen,
+        tuple(near),
+        {other: shared_columns(priors, relation, other) for other, _ in near},
+        paths,
+        tuple((fact, likeness.get(fact[1], 1.0)) for fact in links[: 2 * neighbours]),
+        tuple(_routes(model, known, ids, neighbours)),
+        tuple(_without(model, number, ids, links, float(value), statements)) if statements else (),
+    )
+
+
+def _find(name: str, names: Sequence[str], what: str) -> int:
+    try:
+        return names.index(name)
+    except ValueError:
+        close = nearest(name, names)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else None
+        raise InputError(f"no {what} is called {name!r}", remedy=hint) from None
+
+
+def _named(model: Completer, fact: Sequence[int]) -> Fact:
+    return model.entities_[fact[0]], model.relations_[fact[1]], model.entities_[fact[2]]
+
+
+def _links(model: Completer, known: torch.Tensor, ends: Sequence[int]) -> list[Fact]:
+    a, b = ends
+    there = (known[:, 0] == a) & (known[:, 2] == b)
+    back = (known[:, 0] == b) & (known[:, 2] == a)
+    return [_named(model, fact) for fact in known[there | back].tolist()]
+
+
+def _routes(model: Completer, known: torch.Tensor, ends: Sequence[int], most: int) -> list[tuple[Fact, Fact]]:
+    a, b = ends
+    near: dict[int, list[int]] = {}
+    for fact in known[(known[:, 0] == a) | (known[:, 2] == a)].tolist():
+        other = fact[2] if fact[0] == a else fact[0]
+        if other not in (a, b):
+            near.setdefault(other, fact)
+    found = []
+    for fact in known[(known[:, 0] == b) | (known[:, 2] == b)].tolist():
+        other = fact[2] if fact[0] == b else fact[0]
+        if other in near and len(found) < most:
+            found.append((_named(model, near[other]), _named(model, fact)))
+    return found
+
+
+def _without(
+    model: Any, number: int, ends: Sequence[int], links: Sequence[Fact], before: float, most: int
+) -> list[Counterfactual]:
+    """Facts taken away where the completer looks at facts, columns of the prior where it draws from it."""
+    anchor = torch.tensor([ends[0]])
+    found: list[Counterfactual] = []
+
+    def told(removed: str, changed: Any) -> None:
+        scores = changed.scores(number, anchor)[0].cpu()
+        answer = model.entities_[int(scores.argmax())]
+        found.append(Counterfactual(removed, before, float(scores[ends[1]]), answer))
+
+    if hasattr(model, "set_facts"):
+        known = model._known
+        for fact in links[:most]:
+            row = torch.tensor([model.entities_.index(fact[0]), model.relations_.index(fact[1]), 0])
+            row[2] = model.entities_.index(fact[2])
+            told(" ".join(fact), copy.copy(model).set_facts(known[(known != row).any(dim=1)]))
+    elif hasattr(model, "_prior_rows") and model.priors_.columns is not None:
+        held = torch.nonzero(model._prior_rows[number] > 0).flatten()
+        common = (model._prior_rows[:, held] > 0).sum(dim=0)
+        for column in held[torch.argsort(common, stable=True)][:most].tolist():
+            changed = copy.copy(model)
+            changed._prior_rows = model._prior_rows.clone()
+            changed._prior_rows[number, column] = 0.0
+            changed._drawn = {}
+            told(model.priors_.columns[column], changed)
+    return sorted(found, key=lambda one: one.after - one.before)
