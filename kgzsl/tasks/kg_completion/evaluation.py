@@ -107,6 +107,7 @@ def evaluate_all(
     facts: Tensor | None = None,
     top: int = 0,
     budget: int = 256 * 2**20,
+    report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
     """Rank the true answers of ``triples`` by several scorers.
 
@@ -123,6 +124,7 @@ def evaluate_all(
         facts: int64 [F, 3], what may link a pair; the training triples where left out.
         top: How many best candidates to keep of each query, under the first rule.
         budget: Bytes that the scores of a chunk may take, masks included.
+        report: Told after every chunk how many queries of how many are done.
     """
     entities = kg.num_entities
     # A chunk holds scores, a rule's mask, comparisons and a sorter's copy: about 16 bytes an entry.
@@ -130,6 +132,7 @@ def evaluate_all(
     queries: list[tuple[Tensor, ...]] = []
     notes = {name: _Notes([rule.name for rule in rules]) for name in scorers}
     known = kg.filter.to("cpu")
+    done, total = 0, len(triples) * (2 if sides == "both" else 1)
     for relation in torch.unique(triples[:, 1]).tolist():
         mine = triples[triples[:, 1] == relation].cpu()
         for side in ("tail", "head") if sides == "both" else ("tail",):
@@ -146,6 +149,9 @@ def evaluate_all(
                 queries.append((rows[:, 1], anchor, truth, torch.full((len(rows),), side == "tail")))
                 for name, scorer in scorers.items():
                     notes[name].take(scorer(relation, distinct, side).cpu()[place], truth, masks, others, top)
+                done += len(rows)
+                if report is not None:
+                    report(done, total)
     if not queries:
         queries = [tuple(torch.zeros(0, dtype=kind) for kind in (torch.int64,) * 3 + (torch.bool,))]
     relations, anchors, truths, tail_asked = (torch.cat(part) for part in zip(*queries, strict=True))

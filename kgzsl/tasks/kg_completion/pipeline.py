@@ -159,8 +159,20 @@ class CompletionRun:
                 if self.recipe.ranker is None:
                     scorers |= self.scorers(seed, wrong, "shuffled.")
         self.log("scoring the test triples")
-        found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10))
+        found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10, report=self._reporter()))
         return assemble(self, found)
+
+    def _reporter(self, seconds: float = 10.0) -> Callable[[int, int], None]:
+        """Logs how far the scoring is, at most every ``seconds``."""
+        last = time.perf_counter()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if time.perf_counter() - last >= seconds:
+                last = time.perf_counter()
+                self.log(f"scored {done:,} of {total:,} queries")
+
+        return tell
 
     def log(self, line: str) -> None:
         """Tell the user one line."""

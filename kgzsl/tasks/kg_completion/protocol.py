@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,12 +150,19 @@ class CompletionProtocol:
             "oracle": self.oracle,
         }
 
-    def final_score(self, scorers: Mapping[str, Scorer], *, top: int = 0) -> dict[str, Evaluation]:
+    def final_score(
+        self,
+        scorers: Mapping[str, Scorer],
+        *,
+        top: int = 0,
+        report: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Evaluation]:
         """Open the door: the ranks of every method on the test triples, at once.
 
         Args:
             scorers: Name to scorer; none is told a true answer.
             top: Best candidates to keep of each query.
+            report: Told now and then how many queries of how many are done.
 
         Raises:
             RuntimeError: It was opened before.
@@ -176,6 +183,7 @@ class CompletionProtocol:
             facts=self.facts,
             top=top,
             budget=self.budget,
+            report=report,
         )
 
 

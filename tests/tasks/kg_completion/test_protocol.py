@@ -85,7 +85,11 @@ def test_the_door_opens_once(kg):
 
 def test_constant_scorer_scores_chance_and_the_truth_scores_one(kg):
     made = protocol(kg)
-    found = made.final_score({"constant": constant, "truth": truth_teller(kg)})
+    told: list[tuple[int, int]] = []
+    found = made.final_score(
+        {"constant": constant, "truth": truth_teller(kg)}, report=lambda done, total: told.append((done, total))
+    )
+    assert told[-1] == (2 * len(kg.test),) * 2  # progress ends where all is done
     names = {"all": "kgc."}
     flat = found["constant"].metrics(names)
     expected = chance_metrics(found["constant"].counts["all"])
