@@ -41,6 +41,7 @@ def test_an_analytic_head_gives_the_same_scores(classifier: str) -> None:
         np.testing.assert_allclose(given, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_generator_path_stays_within_the_spread_of_seeds() -> None:
     """The generator never sees unseen priors, so the class that came later is generated and trained the same way."""
     x, y, priors, everything = world()
