@@ -23,15 +23,21 @@ class Episodes:
         wrong: bool [Q, 1 + M], drawn answers that are true after all.
         relation: int64 [Q].
         candidates: int64 [Q], how many candidates the M stand for.
+        fold: int64 [Q], which relations were hidden together.
     """
 
     evidence: Tensor
     wrong: Tensor
     relation: Tensor
     candidates: Tensor
+    fold: Tensor
 
     def __len__(self) -> int:
         return len(self.relation)
+
+    def where(self, rows: Tensor) -> Episodes:
+        """Some of the queries: bool [Q]."""
+        return Episodes(**{name: value[rows] for name, value in vars(self).items()})
 
 
 def draw_episodes(
@@ -69,7 +75,7 @@ def draw_episodes(
     folds = min(folds, len(relations))
     count = int(relations.max()) + 1
     index = FilterIndex(triples, num_entities, count)
-    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, ...]] = []
     for fold in range(folds):
         hidden = relations[fold::folds]
         facts = triples[~torch.isin(triples[:, 1], hidden)]
@@ -82,11 +88,11 @@ def draw_episodes(
                     for some in torch.split(mine, chunk):
                         pool = None if turned else candidates.get(relation)
                         ends = triples[triples[:, 1] == relation, 0 if turned else 2]
-                        parts.append(_ask(evidence, some, turned, pool, ends, index, corrupted, generator))
+                        asked = _ask(evidence, some, turned, pool, ends, index, corrupted, generator)
+                        parts.append((*asked, torch.full((len(some),), fold)))
         if progress is not None:
             progress(fold + 1, folds)
-    evidence_, wrong, relation_, size = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Episodes(evidence_, wrong, relation_, size)
+    return Episodes(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 def _ask(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +19,8 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
@@ -50,6 +52,8 @@ class EvidenceCompleter(Completer):
         lr: Learning rate at the beginning.
         weight_decay: Of the network.
         use_names: Whether the entities' names are evidence.
+        calibrate: Whether to fit probabilities too: a second ranker, trained without the last fold in half of the
+            steps, scores that fold's relations, which it has never seen.
         dim: Length of the vectors of entities.
         seed: Of folds, queries, vectors, weights.
         memory_budget: Bytes that the evidence of a chunk of queries may take.
@@ -57,6 +61,7 @@ class EvidenceCompleter(Completer):
     Attributes:
         chosen_: What was chosen on validation relations: ``steps``, and the figure that they gave.
         history_: Losses of the training.
+        calibration_: From scores to probabilities, or None.
     """
 
     def __init__(
@@ -72,13 +77,15 @@ class EvidenceCompleter(Completer):
         lr: float = 3e-3,
         weight_decay: float = 0.03,
         use_names: bool = True,
+        calibrate: bool = True,
         dim: int = 64,
         seed: int = 0,
         memory_budget: int = 512 * 2**20,
     ) -> None:
         self.folds, self.queries, self.corrupted = folds, queries, corrupted
         self.steps, self.batch_size, self.hidden, self.dropout = steps, batch_size, hidden, dropout
-        self.lr, self.weight_decay, self.use_names, self.dim = lr, weight_decay, use_names, dim
+        self.lr, self.weight_decay, self.use_names = lr, weight_decay, use_names
+        self.calibrate, self.dim = calibrate, dim
         self.seed, self.memory_budget = seed, memory_budget
         for name in ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dim"):
             if getattr(self, name) < 1:
@@ -89,7 +96,9 @@ class EvidenceCompleter(Completer):
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor."""
         names = ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dropout", "lr", "weight_decay")
-        return {name: getattr(self, name) for name in (*names, "use_names", "dim", "seed", "memory_budget")}
+        return {
+            name: getattr(self, name) for name in (*names, "use_names", "calibrate", "dim", "seed", "memory_budget")
+        }
 
     def fit(
         self,
@@ -146,17 +155,7 @@ class EvidenceCompleter(Completer):
             generator=random,
             chunk=self._chunk(),
         )
-        self.ranker_ = EvidenceRanker(self.hidden, dropout=self.dropout, generator=random)
-        self.ranker_.standardise(episodes)
-        loop = RankerLoop(
-            self.ranker_,
-            episodes,
-            engine,
-            batch_size=self.batch_size,
-            steps=self.steps,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-        )
+        self.ranker_, loop = self._new_ranker(episodes, engine, random, self.steps)
         self.chosen_: dict[str, Any] = {}
         self.set_facts(train)
         best: dict[str, Any] = {"value": float("-inf"), "state": None}
@@ -176,7 +175,61 @@ class EvidenceCompleter(Completer):
         )
         if best["state"] is not None:
             self.ranker_.load_state_dict(best["state"])
+        self.calibration_ = self._calibrated(episodes, engine, random) if self.calibrate else None
         return self
+
+    def _new_ranker(
+        self, episodes: Episodes, engine: Engine, random: torch.Generator, steps: int
+    ) -> tuple[EvidenceRanker, RankerLoop]:
+        ranker = EvidenceRanker(self.hidden, dropout=self.dropout, generator=random)
+        ranker.standardise(episodes)
+        loop = RankerLoop(
+            ranker,
+            episodes,
+            engine,
+            batch_size=self.batch_size,
+            steps=steps,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+        )
+        return ranker, loop
+
+    @torch.no_grad()
+    def _score_episodes(self, ranker: EvidenceRanker, episodes: Episodes) -> Tensor:
+        return torch.cat([ranker.eval()(rows) for rows in torch.split(episodes.evidence, 64)])
+
+    def _calibrated(self, episodes: Episodes, engine: Engine, random: torch.Generator) -> Calibration | None:
+        aside = episodes.fold == episodes.fold.max()
+        if bool(aside.all()):
+            return None
+        steps = max(1, self.steps // 2)
+        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, steps)
+        engine.run(loop, steps=steps, name="calibration")
+        held_out = episodes.where(aside)
+        scores = self._score_episodes(ranker, held_out)
+        return fit_calibration(scores, held_out.wrong, held_out.candidates, held_out.relation)
+
+    def probabilities(
+        self, relation: str | int, anchors: Tensor, *, side: str = "tail", allowed: Tensor | None = None
+    ) -> Tensor:
+        """Calibrated probabilities that the triples of each anchor with every entity hold: float32 [Q, E].
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q].
+            side: Which end is asked for.
+            allowed: bool [E], the candidates; others get 0.
+
+        Raises:
+            InputError: The model was made without calibration.
+        """
+        return self.calibration_of(self.scores(relation, anchors, side=side), allowed)
+
+    def calibration_of(self, scores: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """As :meth:`probabilities`, of scores [Q, E] that are there already."""
+        if self.calibration_ is None:
+            raise InputError("this model has no calibration", remedy="train it with calibrate: true")
+        return self.calibration_(scores, allowed)
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
@@ -246,6 +299,7 @@ class EvidenceCompleter(Completer):
             "relations": list(self.relations_),
             "kinds": list(self.kinds_.names),
             "chosen": self.chosen_,
+            "calibration": None if self.calibration_ is None else asdict(self.calibration_),
         }
         kinds = self.kinds_
         tree = {
@@ -287,6 +341,8 @@ class EvidenceCompleter(Completer):
             ends = ({int(key): mask for key, mask in tree[end].items()} for end in ("domain", "range"))
             model.kinds_ = EntityKinds(tuple(about["kinds"]), tree["kind"], *ends)
             model.memory_budget_, model._names, model.chosen_ = model.memory_budget, None, dict(about["chosen"])
+            fitted = about["calibration"]
+            model.calibration_ = None if fitted is None else Calibration(**fitted)
             model.ranker_ = EvidenceRanker(model.hidden, dropout=model.dropout)
             model.ranker_.load_state_dict(tree["ranker"])
             return model.set_facts(tree["known"])

@@ -1,0 +1,168 @@
+"""Proposed triples with their confidence, those that the schema speaks against refused and counted, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
+from kgzsl.tasks.kg_completion.violations import Violations
+from kgzsl.tasks.ranking import rows_under_budget
+
+__all__ = ["Proposal", "Proposals", "propose"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One triple that may hold.
+
+    Args:
+        head: Name.
+        relation: Name.
+        tail: Name.
+        confidence: Calibrated probability, 0..1.
+        score: The ranker's score.
+        reasons: What lies behind it, where that was asked for.
+    """
+
+    head: str
+    relation: str
+    tail: str
+    confidence: float
+    score: float
+    reasons: Reasons | None = None
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Proposals, best first, and what was left out.
+
+    Args:
+        found: The proposals.
+        refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``) to how many candidates were refused for it that
+            would otherwise have been proposed: that rank above the last proposal, or all where too few are left.
+        unsure: How many of the best candidates were below the least confidence.
+        known: How many candidates that rank above the last proposal are facts already.
+        notes: What a reader must know.
+    """
+
+    found: tuple[Proposal, ...]
+    refused: dict[str, int]
+    unsure: int = 0
+    known: int = 0
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        told = [
+            {**{k: v for k, v in vars(one).items() if k != "reasons"}}
+            | ({} if one.reasons is None else {"reasons": one.reasons.to_dict()})
+            for one in self.found
+        ]
+        return {"proposals": told, "refused": self.refused, "unsure": self.unsure, "known": self.known}
+
+
+def propose(
+    model: EvidenceCompleter,
+    relation: str,
+    *,
+    heads: Sequence[str] | None = None,
+    tails: Sequence[str] | None = None,
+    top: int = 20,
+    min_confidence: float = 0.0,
+    schema: ClassGraph | None = None,
+    keep_violations: bool = False,
+    why: bool = False,
+) -> Proposals:
+    """The best triples of a relation that are no facts yet and that the schema does not speak against.
+
+    Args:
+        model: A fitted one, with calibration.
+        relation: Its name; it has to have a prior.
+        heads: Tails are proposed for these; for the heads that the schema allows where neither end is given.
+        tails: Heads are proposed for these; give one of the two ends.
+        top: How many for each given end, or in all where none is given.
+        min_confidence: Proposals below are left out.
+        schema: For disjointness, and for the axioms in explanations.
+        keep_violations: Propose what the schema speaks against, too (it is counted all the same).
+        why: Explain each proposal.
+
+    Raises:
+        InputError: An unknown name, both ends given, a model without calibration, or a confidence outside 0..1.
+    """
+    if heads is not None and tails is not None:
+        raise InputError("both heads and tails are given", remedy="give one end: the other is what is proposed")
+    if not 0 <= min_confidence <= 1:
+        raise InputError(f"the least confidence is {min_confidence}", remedy="give a number from 0 to 1")
+    if top < 1:
+        raise InputError(f"top is {top}", remedy="give 1 or more")
+    number = model._relation(relation)
+    side = "tail" if tails is None else "head"
+    rules = Violations.read(model.kinds_, model.relations_, schema)
+    against = rules.against(number, side)
+    refused = torch.stack(list(against.values())).any(dim=0)
+    whole = heads is None and tails is None
+    notes = []
+    if whole:
+        bad = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
+        anchors = torch.nonzero(~bad).flatten()
+        notes.append(f"{len(anchors)} heads were asked; {int(bad.sum())} are not allowed by the schema")
+    else:
+        given = heads if heads is not None else tails
+        assert given is not None
+        anchors = torch.tensor([model._entity(name) for name in given])
+    counts = dict.fromkeys(against, 0)
+    unsure = known = 0
+    found: list[tuple[float, float, int, int]] = []
+    chunk = rows_under_budget(len(model.entities_), bytes_each=32, budget=model.memory_budget_)
+    for some in torch.split(anchors, chunk):
+        scores = model.scores(number, some, side=side)
+        facts = _facts(model, number, some, side)
+        allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~refused.expand(scores.shape)
+        confidence = model.calibration_of(scores, allowed)
+        rows = [torch.arange(len(some))] if whole else [torch.tensor([row]) for row in range(len(some))]
+        for block in rows:
+            best = scores[block].masked_fill(~(allowed[block] & ~facts[block]), float("-inf")).flatten()
+            values, places = best.topk(min(top, len(best)))
+            kept = torch.isfinite(values)
+            values, places = values[kept], places[kept]
+            if not len(values):
+                continue
+            # With fewer than were asked for, whatever was refused would have been proposed.
+            least = values[-1] if len(values) == top else float("-inf")
+            above = scores[block] >= least
+            known += int((above & facts[block]).sum())
+            for name, mask in against.items():
+                counts[name] += int((above & mask & ~facts[block]).sum())
+            sure = confidence[block].flatten()[places]
+            unsure += int((sure < min_confidence).sum())
+            entities = len(model.entities_)
+            for value, chance, place in zip(values.tolist(), sure.tolist(), places.tolist(), strict=True):
+                if chance >= min_confidence:
+                    anchor = int(some[block[place // entities]])
+                    found.append((chance, value, anchor, place % entities))
+    if whole:
+        found = sorted(found, reverse=True)[:top]
+    names = model.entities_
+    proposals = []
+    for chance, value, anchor, entity in found:
+        head, tail = (anchor, entity) if side == "tail" else (entity, anchor)
+        because = reasons(model, number, head, tail, schema=schema) if why else None
+        proposals.append(Proposal(names[head], relation, names[tail], chance, value, because))
+    return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))
+
+
+def _facts(model: EvidenceCompleter, relation: int, anchors: Tensor, side: str) -> Tensor:
+    given, asked = (0, 2) if side == "tail" else (2, 0)
+    mine = model._known[model._known[:, 1] == relation]
+    found = torch.zeros(len(anchors), len(model.entities_), dtype=torch.bool)
+    for row, anchor in enumerate(anchors.tolist()):
+        found[row, mine[mine[:, given] == anchor, asked]] = True
+    return found

@@ -1,0 +1,125 @@
+"""Why a triple was proposed: akin relations, what the schema says, links and short paths between its ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+
+__all__ = ["Reasons", "reasons"]
+
+_SAID = ("domain", "range", "subPropertyOf", "inverseOf", "propertyChainAxiom")
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What lies behind one proposal.
+
+    Args:
+        nearest: The seen relations whose priors are most alike, with the cosine.
+        axioms: What the schema says of the relation, as "predicate object" texts.
+        links: Seen relations that link the pair, with the cosine of their priors; "(inverse)" if from tail to head.
+        paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
+    """
+
+    nearest: tuple[tuple[str, float], ...]
+    axioms: tuple[str, ...]
+    links: tuple[tuple[str, float], ...]
+    paths: tuple[str, ...]
+
+    def text(self) -> str:
+        """One line."""
+        parts = []
+        if self.links:
+            parts.append("linked by " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in self.links))
+        if self.paths:
+            parts.append("paths " + "; ".join(self.paths))
+        parts.append("like " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in self.nearest))
+        if self.axioms:
+            parts.append("schema: " + ", ".join(self.axioms))
+        return " | ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "nearest": [{"relation": name, "cosine": cosine} for name, cosine in self.nearest],
+            "axioms": list(self.axioms),
+            "links": [{"relation": name, "cosine": cosine} for name, cosine in self.links],
+            "paths": list(self.paths),
+        }
+
+
+def reasons(
+    model: EvidenceCompleter, relation: int, head: int, tail: int, *, schema: ClassGraph | None = None, most: int = 3
+) -> Reasons:
+    """What the model's facts and the schema have to say for one triple.
+
+    Args:
+        model: A fitted one.
+        relation: Id.
+        head: Id.
+        tail: Id.
+        schema: The ontology, for axioms.
+        most: At most so many relations, links and paths.
+    """
+    evidence = model.evidence("tail")
+    graph, names = evidence.graph, [model.relations_[i] for i in evidence.relations.tolist()]
+    cosine = evidence.similarities(relation)["cosine"]
+    own = evidence.relations == relation
+    near = cosine.masked_fill(own, float("-inf")).topk(min(most, max(1, len(cosine) - int(own.sum()))))
+    nearest = tuple((names[i], round(float(c), 4)) for c, i in zip(near.values, near.indices.tolist(), strict=True))
+    _, kinds = graph.links(torch.tensor([head]), torch.tensor([tail]))
+    links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
+    links = sorted(links, key=lambda one: -one[1])[:most]
+    told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
+    return Reasons(
+        nearest, _axioms(model.relations_[relation], schema), told, _paths(graph, model, names, head, tail, most)
+    )
+
+
+def _named(kind: int, names: list[str]) -> str:
+    return names[kind] if kind < len(names) else f"{names[kind - len(names)]} (inverse)"
+
+
+def _axioms(relation: str, schema: ClassGraph | None) -> tuple[str, ...]:
+    if schema is None:
+        return ()
+    node = int(schema.align([relation]).indices[0])
+    if node < 0:
+        return ()
+    said = []
+    for kind, iri in enumerate(schema.relations):
+        local = iri.replace("#", "/").rsplit("/", 1)[-1]
+        if local in _SAID:
+            rows = (schema.edge_type == kind) & (schema.edge_index[0] == node)
+            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, rows].tolist()]
+    return tuple(dict.fromkeys(said))
+
+
+def _paths(
+    graph: PairGraph, model: EvidenceCompleter, names: list[str], head: int, tail: int, most: int
+) -> tuple[str, ...]:
+    out, into = _arcs(graph, head), _arcs(graph, tail)
+    between = torch.unique(out[1][torch.isin(out[1], into[1])])
+    between = between[(between != head) & (between != tail)]
+    order = between[torch.argsort(graph.degree[between], stable=True)][:most]
+    found = []
+    for middle in order.tolist():
+        first = int(out[0][out[1] == middle][0])
+        last = int(into[0][into[1] == middle][0])
+        # The last arc was read from the tail: turned round it leads to it.
+        turned = (last + graph.num_relations) % (2 * graph.num_relations)
+        steps = f"{_named(first, names)} > {model.entities_[middle]} > {_named(turned, names)}"
+        found.append(steps)
+    return tuple(found)
+
+
+def _arcs(graph: PairGraph, entity: int) -> tuple[Tensor, Tensor]:
+    _, kinds, targets = graph.arcs_of(torch.tensor([entity]))
+    return kinds, targets

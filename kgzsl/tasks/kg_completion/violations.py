@@ -1,0 +1,88 @@
+"""Which candidate triples a schema speaks against: kinds outside domain or range, or disjoint with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+
+__all__ = ["Violations"]
+
+_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+_DISJOINT = "http://www.w3.org/2002/07/owl#disjointWith"
+
+
+@dataclass(frozen=True)
+class Violations:
+    """What the schema says against entities at the two ends of relations.
+
+    Args:
+        kinds: Kinds of entities, with domains and ranges.
+        disjoint_tails: Relation id to bool [K], kinds that are disjoint with its range.
+        disjoint_heads: The same with its domain.
+    """
+
+    kinds: EntityKinds
+    disjoint_tails: Mapping[int, Tensor] = field(default_factory=dict)
+    disjoint_heads: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, kinds: EntityKinds, relations: tuple[str, ...], schema: ClassGraph | None) -> Violations:
+        """Disjointness of kinds with domains and ranges, inherited by subclasses on both sides."""
+        if schema is None or _DISJOINT not in schema.relations:
+            return cls(kinds)
+        parents = _objects(schema, _RDFS + "subClassOf")
+        apart = _objects(schema, _DISJOINT)
+        for one, others in list(apart.items()):
+            for other in others:
+                apart.setdefault(other, set()).add(one)
+        above = [_closure(parents, node) for node in schema.align(list(kinds.names)).indices.tolist()]
+        against = [set().union(*(apart.get(node, set()) for node in nodes)) for nodes in above]
+        found: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
+        nodes = schema.align(list(relations)).indices.tolist()
+        for end, masks in found.items():
+            wanted = _objects(schema, _RDFS + end)
+            for relation, node in enumerate(nodes):
+                classes = set().union(*(_closure(parents, target) for target in wanted.get(node, ()) if node >= 0))
+                if classes:
+                    masks[relation] = torch.tensor([bool(classes & enemies) for enemies in against])
+        return cls(kinds, found["range"], found["domain"])
+
+    def against(self, relation: int, side: str) -> dict[str, Tensor]:
+        """Entities that may not be at the asked end: ``"disjoint"`` and ``"range"`` (or ``"domain"``) to bool [E].
+
+        An entity whose kind is not known is held against nothing; one that is disjoint is not counted again.
+        """
+        end = "range" if side == "tail" else "domain"
+        known = torch.tensor([bool(name) for name in self.kinds.names])
+        none = torch.zeros(len(self.kinds), dtype=torch.bool)
+        disjoint = (self.disjoint_tails if side == "tail" else self.disjoint_heads).get(relation, none)
+        allowed = self.kinds.allowed(relation, side)
+        outside = none if allowed is None else ~allowed & known & ~disjoint
+        return {"disjoint": disjoint[self.kinds.of], end: outside[self.kinds.of]}
+
+
+def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    if iri in schema.relations:
+        rows = schema.edge_type == schema.relation(iri)
+        for subject, target in schema.edge_index[:, rows].T.tolist():
+            found.setdefault(subject, set()).add(target)
+    return found
+
+
+def _closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
+    if node < 0:
+        return set()
+    found, waiting = {node}, [node]
+    while waiting:
+        for parent in parents.get(waiting.pop(), ()):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found

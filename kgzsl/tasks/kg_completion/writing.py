@@ -1,0 +1,87 @@
+"""Proposed triples to files: a table, or RDF in which each triple carries its confidence."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import quote
+
+from kgzsl._files import atomic_file
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.proposals import Proposal
+
+__all__ = ["CONFIDENCE", "STYLES", "check_target", "iri_of", "write_proposals"]
+
+CONFIDENCE = "urn:kgzsl:confidence"
+STYLES = ("reified", "star")
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
+
+
+def write_proposals(
+    proposals: Sequence[Proposal], file: str | Path | TextIO, *, style: str = "reified", base: str = "urn:kgzsl:name:"
+) -> None:
+    """Write proposals; the ending says how: ``.tsv`` (head, relation, tail, confidence, why) or ``.nt``.
+
+    In N-Triples nothing is stated as a fact: each proposed triple is described, with its confidence, by a node of its
+    own, either as an ``rdf:Statement`` (``"reified"``, which any reader takes) or by ``rdf:reifies`` and a triple term
+    (``"star"``, RDF 1.2).
+
+    Args:
+        proposals: Best first.
+        file: A path, all or nothing; or an open text file, which gets the table.
+        style: ``"reified"`` or ``"star"``.
+        base: Put before names that are no IRIs, percent-encoded.
+
+    Raises:
+        InputError: An ending or a style that is not known, or the file cannot be written.
+    """
+    if not isinstance(file, str | Path):
+        _table(proposals, file)
+        return
+    path = Path(file)
+    check_target(path, style)
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        if path.suffix == ".tsv":
+            _table(proposals, stream)
+        else:
+            stream.writelines(line + "\n" for line in _lines(proposals, style, base))
+
+
+def check_target(path: Path, style: str = "reified") -> None:
+    """Refuse a file that :func:`write_proposals` would refuse, before any work is done."""
+    if path.suffix not in (".tsv", ".nt"):
+        raise InputError(f"proposals cannot be written as {path.suffix or 'this'}", file=path, remedy="use .tsv or .nt")
+    if style not in STYLES:
+        raise InputError(f"the style is {style!r}", remedy=f"choose {' or '.join(STYLES)}")
+
+
+def iri_of(name: str, base: str) -> str:
+    """The name itself where it is an IRI with an authority or a URN; else ``base`` and the name, percent-encoded."""
+    if name.startswith(("http://", "https://", "urn:")) and not set(name) & set('<>"{}|^`\\ \n\t'):
+        return name
+    return base + quote(name, safe="")
+
+
+def _table(proposals: Sequence[Proposal], stream: TextIO) -> None:
+    writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+    writer.writerow(["head", "relation", "tail", "confidence", "why"])
+    for one in proposals:
+        why = "" if one.reasons is None else one.reasons.text()
+        writer.writerow([one.head, one.relation, one.tail, f"{one.confidence:.6f}", why])
+
+
+def _lines(proposals: Sequence[Proposal], style: str, base: str) -> Iterator[str]:
+    for number, one in enumerate(proposals):
+        head, relation, tail = (f"<{iri_of(name, base)}>" for name in (one.head, one.relation, one.tail))
+        node = f"_:proposal{number}"
+        if style == "star":
+            yield f"{node} <{_RDF}reifies> <<( {head} {relation} {tail} )>> ."
+        else:
+            yield f"{node} <{_RDF}type> <{_RDF}Statement> ."
+            yield f"{node} <{_RDF}subject> {head} ."
+            yield f"{node} <{_RDF}predicate> {relation} ."
+            yield f"{node} <{_RDF}object> {tail} ."
+        yield f'{node} <{CONFIDENCE}> "{one.confidence:.6f}"^^<{_DOUBLE}> .'

@@ -1,0 +1,88 @@
+"""``kgzsl complete``: from a run to proposals in a file, with what was refused told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyoxigraph
+import pytest
+
+from kgzsl.knowledge import ClassPriors
+from tests.tasks.kg_completion.conftest import DESCRIBED, UNSEEN, facts
+
+KIND = {"p": "person", "c": "city", "l": "land"}
+SCHEMA = """@prefix : <http://x/> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix owl: <http://www.w3.org/2002/07/owl#> .
+:residesIn a owl:ObjectProperty ; rdfs:range :city ; rdfs:domain :person .
+:livesIn a owl:ObjectProperty . :city a owl:Class . :land a owl:Class . :person a owl:Class ; owl:disjointWith :city .
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from kgzsl.cli.app import run as run_cli
+
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "kg").mkdir()
+
+    def named(entity: str) -> str:
+        return f"w:{KIND[entity[0]]}:{entity}"
+
+    for part in ("train", "test"):
+        lines = [
+            f"{named(h)}\t{relation}\t{named(t)}\n"
+            for relation, pairs in facts().items()
+            if (relation in UNSEEN) == (part == "test")
+            for h, t in pairs
+        ]
+        (folder / "kg" / f"{part}.txt").write_text("".join(lines))
+    (folder / "schema.ttl").write_text(SCHEMA)
+    ClassPriors(tuple(DESCRIBED), np.array(list(DESCRIBED.values()))).save(folder / "priors.safetensors")
+    recipe = {
+        "task": "kg_completion",
+        "dataset": {"name": str(folder / "kg"), "unseen_relations": list(UNSEEN)},
+        "graph": {"source": str(folder / "schema.ttl")},
+        "priors": [{"name": "file", "path": str(folder / "priors.safetensors")}],
+        "ranker": {"name": "evidence", "folds": 4, "queries": 8, "corrupted": 12, "steps": 60, "hidden": 8, "dim": 8},
+        "controls": ["chance", "link_overlap"],
+        "train": {"device": "cpu"},
+    }
+    (folder / "recipe.yaml").write_text(json.dumps(recipe))
+    assert run_cli(["run", str(folder / "recipe.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
+    return folder / "run"
+
+
+def test_a_table_on_standard_output(kgzsl, run):
+    done = kgzsl("complete", run, "--relation", "residesIn", "--head", "w:person:p3", "--top", 20)
+    assert done.code == 0, done.err
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert rows[0] == ["head", "relation", "tail", "confidence", "why"]
+    assert rows[1][:3] == ["w:person:p3", "residesIn", "w:city:c3"]
+    assert len(rows) == 9  # the header and the eight cities
+    assert "livesIn" in rows[1][4]
+    assert "# refused: 24 by disjoint, 4 by range" in done.err
+
+
+def test_n_triples_and_json(kgzsl, run, tmp_path):
+    out = tmp_path / "new.nt"
+    done = kgzsl(
+        "complete", run, "-r", "residesIn", "--head", "w:person:p3", "--min-confidence", 0.5, "-o", out, "--json"
+    )
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    proposals = told["proposals"]
+    assert proposals[0]["tail"] == "w:city:c3"
+    assert all(one["confidence"] >= 0.5 for one in proposals)
+    assert len(proposals) + told["unsure"] == 8
+    assert proposals[0]["reasons"]["links"]
+    quads = list(pyoxigraph.parse(out.read_bytes(), pyoxigraph.RdfFormat.N_TRIPLES))
+    assert len(quads) == 5 * len(proposals)
+
+
+def test_refusals(kgzsl, run, tmp_path):
+    kgzsl("complete", run, "-r", "residsIn").refused("no relation is called 'residsIn'", "residesIn")
+    kgzsl("complete", run, "-r", "residesIn", "--head", "w:person:p3", "-o", tmp_path / "a.ttl").refused(".tsv or .nt")
+    kgzsl("complete", run, "-r", "residesIn", "--min-confidence", 3).refused("from 0 to 1")
+    kgzsl("complete", tmp_path, "-r", "residesIn").refused(str(tmp_path))

@@ -1,0 +1,184 @@
+"""Proposals: refusals counted, facts left out, confidence calibrated, reasons told, files read back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyoxigraph
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
+from kgzsl.tasks.kg_completion.proposals import Proposal, propose
+from kgzsl.tasks.kg_completion.violations import Violations
+from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of, write_proposals
+from tests.tasks.kg_completion.conftest import DESCRIBED, UNSEEN, facts
+
+RDFS, OWL, X = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#", "http://x/"
+SCHEMA = ClassGraph.from_triples(
+    [
+        (X + "residesIn", RDFS + "range", X + "city"),
+        (X + "residesIn", RDFS + "domain", X + "person"),
+        (X + "residesIn", RDFS + "subPropertyOf", X + "livesIn"),
+        (X + "person", OWL + "disjointWith", X + "place"),
+        (X + "city", RDFS + "subClassOf", X + "place"),
+        (X + "land", RDFS + "subClassOf", X + "area"),
+    ]
+)
+KIND = {"p": "person", "c": "city", "l": "land"}
+
+
+def named(entity: str) -> str:
+    return f"w:{KIND[entity[0]]}:{entity}"
+
+
+@pytest.fixture(scope="module")
+def model() -> EvidenceCompleter:
+    table = {r: [(named(h), named(t)) for h, t in pairs] for r, pairs in facts().items()}
+    train = [(h, r, t) for r, pairs in table.items() if r not in UNSEEN for h, t in pairs]
+    test = [(h, r, t) for r in UNSEEN for h, t in table[r]]
+    kg = KGSplit.from_names(train, [], test, unseen_relations=UNSEEN)
+    priors = ClassPriors(tuple(DESCRIBED), np.array(list(DESCRIBED.values())))
+    made = EvidenceCompleter(folds=4, queries=8, corrupted=12, steps=60, batch_size=16, hidden=8, dim=8)
+    return made.fit(kg, priors, schema=SCHEMA)
+
+
+def test_what_the_schema_speaks_against_is_refused_and_counted(model):
+    found = propose(model, "residesIn", heads=["w:person:p3"], top=8, schema=SCHEMA, why=True)
+    assert len(found.found) == 8  # all cities
+    assert all(one.tail.startswith("w:city:") for one in found.found)
+    assert found.found[0].tail == "w:city:c3"
+    # The best eight are cities anyway. Asked for more, people (disjoint with places, and so with cities) and lands
+    # (merely no cities) would follow.
+    assert found.refused == {"disjoint": 0, "range": 0}
+    more = propose(model, "residesIn", heads=["w:person:p3"], top=20, schema=SCHEMA)
+    assert len(more.found) == 8
+    assert more.refused == {"disjoint": 24, "range": 4}
+    kept = propose(model, "residesIn", heads=["w:person:p3"], top=36, schema=SCHEMA, keep_violations=True)
+    assert {one.tail.split(":")[1] for one in kept.found} == {"person", "city", "land"}
+
+
+def test_confidence_is_a_probability_and_can_be_asked_for(model):
+    every = propose(model, "residesIn", heads=["w:person:p3"], top=8)
+    assert all(0 <= one.confidence <= 1 for one in every.found)
+    assert [one.confidence for one in every.found] == sorted((one.confidence for one in every.found), reverse=True)
+    least = (every.found[0].confidence + every.found[1].confidence) / 2
+    sure = propose(model, "residesIn", heads=["w:person:p3"], top=8, min_confidence=least)
+    assert [one.tail for one in sure.found] == ["w:city:c3"]
+    assert sure.unsure == 7
+
+
+def test_facts_are_not_proposed_but_counted(model):
+    found = propose(model, "livesIn", heads=["w:person:p3"], top=3)
+    assert "w:city:c3" not in {one.tail for one in found.found}
+    assert found.known == 1
+
+
+def test_heads_for_a_tail_and_both_ends_open(model):
+    people = propose(model, "residesIn", tails=["w:city:c3"], top=3, schema=SCHEMA)
+    assert {one.head for one in people.found} == {f"w:person:p{i}" for i in (3, 11, 19)}
+    assert set(people.refused) == {"disjoint", "domain"}
+    whole = propose(model, "residesIn", top=10, schema=SCHEMA)
+    assert len(whole.found) == 10
+    assert "24 heads were asked" in whole.notes[0]
+    assert all(one.head.startswith("w:person:") for one in whole.found)
+
+
+def test_reasons_name_relations_axioms_links_and_paths(model):
+    because = propose(model, "residesIn", heads=["w:person:p4"], top=1, schema=SCHEMA, why=True).found[0].reasons
+    assert {name for name, _ in because.nearest[:2]} == {"bornIn", "livesIn"}
+    assert ("livesIn", pytest.approx(0.9997, abs=1e-3)) in because.links
+    assert set(because.axioms) == {"domain person", "range city", "subPropertyOf lives In"}
+    nation = propose(model, "nationOf", heads=["w:person:p4"], top=36, why=True)
+    paths = next(one.reasons.paths for one in nation.found if one.tail == "w:land:l0")
+    assert any("w:city:c4 > liesIn" in path or "w:city:c4 > hasCity (inverse)" in path for path in paths)
+    assert "livesIn" in because.text()
+
+
+def test_violations_by_hand(model):
+    rules = Violations.read(model.kinds_, model.relations_, SCHEMA)
+    number = model._relation("residesIn")
+    tails = rules.against(number, "tail")
+    kinds = np.array([name.split(":")[1] for name in model.entities_])
+    assert set(kinds[tails["disjoint"].numpy()]) == {"person"}
+    assert set(kinds[tails["range"].numpy()]) == {"land"}
+    heads = rules.against(number, "head")
+    assert set(kinds[heads["disjoint"].numpy()]) == {"city"}
+    assert set(kinds[heads["domain"].numpy()]) == {"land"}
+    assert not any(mask.any() for mask in rules.against(model._relation("nationOf"), "tail").values())
+
+
+def test_calibration_finds_the_chance_that_made_the_labels():
+    random = torch.Generator().manual_seed(0)
+    # One of nine answers is true and scores higher, in units in which the softmax is the exact posterior.
+    scores = 2 * torch.randn(4000, 9, generator=random)
+    scores[:, 0] += 4
+    wrong = torch.zeros(scores.shape, dtype=torch.bool)
+    groups = torch.arange(4000) % 10
+    made = fit_calibration(scores, wrong, torch.full((4000,), 8), groups)
+    grid = 2 * torch.randn(200, 9, generator=random)
+    assert float((made(grid) - torch.softmax(grid, dim=1)).abs().mean()) < 0.01
+    assert made.error < 0.03
+    # Half of the others, each standing for two, say much the same.
+    fewer = fit_calibration(scores[:, :5], wrong[:, :5], torch.full((4000,), 8), groups)
+    assert float((fewer(grid) - made(grid)).abs().mean()) < 0.03
+    # Overconfident scores are brought down.
+    loud = fit_calibration(3 * scores, wrong, torch.full((4000,), 8), groups)
+    assert float(loud(3 * grid).max()) < 1 - 1e-6
+    assert loud.of_score + loud.of_share < 0.8
+    allowed = torch.tensor([True] * 8 + [False])
+    assert (made(grid, allowed)[:, 8] == 0).all()
+
+
+@pytest.mark.parametrize("style", ["reified", "star"])
+def test_rdf_with_confidence_reads_back_and_states_no_fact(style, tmp_path):
+    proposals = [Proposal("w:a b", "http://x/r", "http://x/ü", 0.25, 1.0), Proposal("c", "r<", "d", 0.5, 0.1)]
+    write_proposals(proposals, tmp_path / "new.nt", style=style)
+    quads = list(pyoxigraph.parse((tmp_path / "new.nt").read_bytes(), pyoxigraph.RdfFormat.N_TRIPLES))
+    chances = {q.subject: float(q.object.value) for q in quads if q.predicate.value == CONFIDENCE}
+    assert sorted(chances.values()) == [0.25, 0.5]
+    assert not any(q.predicate.value == "http://x/r" for q in quads)
+    if style == "star":
+        told = {(q.object.subject.value, q.object.predicate.value): q for q in quads if "reifies" in q.predicate.value}
+    else:
+        told = {
+            (q.object.value, p.object.value): q
+            for q in quads
+            for p in quads
+            if q.subject == p.subject
+            and q.predicate.value.endswith("subject")
+            and p.predicate.value.endswith("predicate")
+        }
+    quad = told["urn:kgzsl:name:w%3Aa%20b", "http://x/r"]
+    assert chances[quad.subject] == 0.25
+
+
+def test_tables_and_bad_targets(tmp_path):
+    write_proposals([Proposal("a", "r", "b", 0.25, 1.0)], tmp_path / "new.tsv")
+    assert (tmp_path / "new.tsv").read_text().splitlines() == [
+        "head\trelation\ttail\tconfidence\twhy",
+        "a\tr\tb\t0.250000\t",
+    ]
+    assert iri_of("http://x/a b", "u:") == "u:http%3A%2F%2Fx%2Fa%20b"
+    with pytest.raises(InputError, match=r"cannot be written as \.ttl"):
+        write_proposals([], tmp_path / "new.ttl")
+    with pytest.raises(InputError, match="style is 'quads'"):
+        write_proposals([], tmp_path / "new.nt", style="quads")
+
+
+def test_bad_questions(model):
+    with pytest.raises(InputError, match="both heads and tails"):
+        propose(model, "livesIn", heads=["w:person:p1"], tails=["w:city:c1"])
+    with pytest.raises(InputError, match="least confidence is 2"):
+        propose(model, "livesIn", min_confidence=2)
+    with pytest.raises(InputError, match=r"no relation is called 'livsIn'.*livesIn"):
+        propose(model, "livsIn")
+    with pytest.raises(InputError, match="no entity is called"):
+        propose(model, "livesIn", heads=["w:person:p99"])
+    model.calibration_, kept = None, model.calibration_
+    with pytest.raises(InputError, match="no calibration"):
+        propose(model, "livesIn", heads=["w:person:p1"])
+    model.calibration_ = kept
