@@ -101,7 +101,10 @@ class ClassifierSpec(Component):
 
     ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
     is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
-    the real rows per seen class.
+    the real rows per seen class. ``gate`` joins the expert for seen and the one for unseen classes by a rule that is
+    fitted on validation classes, in place of a bias. ``prior_head`` adds the scores of a classifier that answers from
+    priors (``eszsl``, with the weights that were chosen for it), ``prior_weight`` one or several weights to choose
+    from.
     """
 
     name: str = "softmax"
@@ -109,6 +112,15 @@ class ClassifierSpec(Component):
     real_per_class: int | None = None
     unseen_bias: float | Literal["validation"] = 0.0
     balanced: bool = False
+    gate: Literal["none", "stacking", "cosmo", "auto"] | None = None
+    prior_head: str | None = None
+    prior_weight: Annotated[list[float], BeforeValidator(_listed)] = [1.0]
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.gate is not None and self.unseen_bias != 0.0:
+            raise ValueError("gate and unseen_bias do the same; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _positive(self) -> Self:
@@ -138,12 +150,19 @@ class _ProtocolSpec(_Strict):
 
 
 class ImageProtocolSpec(_ProtocolSpec):
-    """How choices are made and what is scored, for images."""
+    """How choices are made and what is scored, for images.
+
+    ``search`` names options and the values to try, ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the
+    best ones on validation classes are taken. All combinations are tried, or with ``trials`` as many as it says, chosen
+    by Optuna.
+    """
 
     validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
     selection: Literal["once", "per-seed"] = "once"
     criterion: Literal["both", "zsl.top1", "gzsl.harmonic"] = "both"
     evaluate_every: int = Field(default=5, ge=1)
+    search: dict[str, list[Any]] = {}
+    trials: int | None = Field(default=None, ge=1)
     hits: list[int] = [2, 5]
 
 
@@ -352,12 +371,37 @@ class ImageRecipe(Recipe):
         if self.generator is None and "classifier" not in self.model_fields_set:
             self.classifier = ClassifierSpec(name=_WITHOUT_GENERATOR)
         self._check(classifiers.classifiers, self.classifier, "classifier")
-        if self.generator is None and self.classifier.name != _WITHOUT_GENERATOR:
+        if self.generator is None and not _answers_from_priors(self.classifier.name):
             raise InputError(
-                f"without a generator a recipe answers by {_WITHOUT_GENERATOR}, not by {self.classifier.name!r}",
+                f"without a generator the classifier must answer from priors, and {self.classifier.name!r} does not",
                 **self.where("classifier"),
                 remedy=f"write classifier: {_WITHOUT_GENERATOR}, or give a generator (linear has a closed form)",
             )
+        head = self.classifier.prior_head
+        if head is not None and not _answers_from_priors(head):
+            raise InputError(
+                f"the prior head must answer from priors, and {head!r} does not",
+                **self.where("classifier", "prior_head"),
+                remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
+            )
+        self._check_search()
+
+    def _check_search(self) -> None:
+        from kgzsl import classifiers, generators
+
+        for key, values in self.protocol.search.items():
+            part, _, option = key.partition(".")
+            owner = {"generator": self.generator, "classifier": self.classifier}.get(part)
+            if owner is None or not option or not values:
+                raise InputError(
+                    f"cannot search {key!r}",
+                    **self.where("protocol", "search"),
+                    remedy="name generator.OPTION or classifier.OPTION with a list of values",
+                )
+            resolver: Any = generators.generators if part == "generator" else classifiers.classifiers
+            for value in values:
+                component = Component.model_validate({"name": owner.name, **owner.options, option: value})
+                self._check(resolver, component, "protocol", "search")
 
 
 class CompletionRecipe(Recipe):
@@ -388,6 +432,12 @@ class CompletionRecipe(Recipe):
             from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 
             self._check(Resolver("ranker", Completer, {"evidence": EvidenceCompleter}), self.ranker, "ranker")
+
+
+def _answers_from_priors(classifier: str) -> bool:
+    from kgzsl import classifiers
+
+    return "priors" in inspect.signature(classifiers.classifiers.find(classifier).fit).parameters  # type: ignore[attr-defined]
 
 
 def _shipped(path: Path) -> Path | None:

@@ -181,7 +181,8 @@ class LinearGenerator(FeatureGenerator):
         if self.covariance == "diagonal":
             return centred.square().mean(dim=0).sqrt()
         if rows <= centred.shape[1]:
-            return centred / rows**0.5
+            few: Tensor = centred / rows**0.5
+            return few
         values, vectors = torch.linalg.eigh(centred.T @ centred / rows)
         return torch.mul(values.clamp_min(0).sqrt()[:, None], vectors.T).contiguous()
 

@@ -82,9 +82,9 @@ def peak_memory_mb() -> float:
 
 def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
     """Which method answers in each setting: the recipe's, or the better one on validation classes."""
-    only = "eszsl" if run.recipe.generator is None else "generator"
+    only = "generator" if run.has_method else "eszsl"
     picks = {"zsl": only, "gzsl": only}
-    if run.recipe.answer == "best" and run.recipe.generator is not None:
+    if run.recipe.answer == "best" and run.has_method:
         for setting, metric in (("zsl", "zsl.top1"), ("gzsl", "gzsl.harmonic")):
             figures = {name: (choices[name].figures or {}).get(metric, -1.0) for name in ("generator", "eszsl")}
             picks[setting] = max(figures, key=lambda name: figures[name])
@@ -131,13 +131,14 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
 def _method_name(run: ImageRun, pick: str) -> str:
     if pick.startswith("eszsl"):
         return "ESZSL"
-    assert run.recipe.generator is not None
-    return f"{run.recipe.generator.name} + {run.recipe.classifier.name}"
+    spec = run.recipe.classifier
+    parts = [] if run.recipe.generator is None else [run.recipe.generator.name]
+    return " + ".join([*parts, spec.name, *([spec.prior_head] if spec.prior_head else [])])
 
 
 def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
     zsl, gzsl = _method_name(run, picks["zsl"]), _method_name(run, picks["gzsl"])
-    best = run.recipe.answer == "best" and run.recipe.generator is not None
+    best = run.recipe.answer == "best" and run.has_method
     note = "selected on held-out seen classes"
     if run.protocol.oracle:
         note = "ORACLE: selected on test labels"
@@ -150,7 +151,7 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
         rows.append(ResultRow(_method_name(run, "generator"), "method", prefix="generator."))
     else:
         rows.append(ResultRow(zsl, "method", note=note))
-    if run.wants_eszsl and run.recipe.generator is not None:
+    if run.wants_eszsl and run.has_method:
         rows.append(ResultRow("ESZSL", "baseline", prefix="control.baseline."))
         if _calibrated(run):
             rows.append(
@@ -160,7 +161,7 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
             )
     if "shuffled" in run.recipe.controls:
         rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
-        if run.wants_eszsl and run.recipe.generator is not None:
+        if run.wants_eszsl and run.has_method:
             rows.append(ResultRow("ESZSL, shuffled ontology", "control", prefix="control.shuffled_baseline."))
     if "chance" in run.recipe.controls:
         rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
@@ -170,11 +171,11 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
 def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str, str]) -> list[str]:
     """Failures first. The answer is judged against chance and the shuffled ontology, the generator against ESZSL."""
     metrics = summarise_seeds(per_seed)
-    best = run.recipe.answer == "best" and run.recipe.generator is not None
+    best = run.recipe.answer == "best" and run.has_method
     name = "the answer" if best else _method_name(run, picks["zsl"])
     own = {"control.shuffled.": "the shuffled ontology", "control.chance.": "chance"}
     lines = judge(metrics, HEADLINES, own, method=name)
-    if run.recipe.generator is not None and run.wants_eszsl:
+    if run.has_method and run.wants_eszsl:
         prefix = "generator."
         as_method = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
         baselines = {key: value for key, value in metrics.items() if key.startswith("control.baseline")}

@@ -14,6 +14,7 @@ from kgzsl._files import atomic_directory
 from kgzsl.engine import Engine, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._experts import gate_from, gate_to_plain
 
 if TYPE_CHECKING:
     from kgzsl.tasks.image_classification._heads import Head
@@ -37,6 +38,8 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "scale": model._scale,
         "dim": model.n_features_in_,
         "generator": None if generator is None else _plain(generator.config()),
+        "gate": None if model.gate_ is None else gate_to_plain(model.gate_),
+        "prior_unit": None if model._prior_head is None else model._prior_head.unit,
     }
     tree: dict[str, Any] = {
         "features": model._features,
@@ -45,6 +48,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "generator": None if generator is None else generator.state_dict(),
         "zsl": _head_state(model._zsl_head),
         "gzsl": None if model._gzsl_head is model._zsl_head else _head_state(model._gzsl_head),
+        "prior": None if model._prior_head is None else _head_state(model._prior_head.head),
     }
     with atomic_directory(folder) as temporary:
         save_tree(temporary / _TENSORS, tree)
@@ -83,6 +87,12 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
             model.generator_ = kind.from_config(about["generator"]).load_state_dict(tree["generator"])
         model._zsl_head = _head(model, tree["zsl"])
         model._gzsl_head = model._zsl_head if tree["gzsl"] is None else _head(model, tree["gzsl"])
+        model.gate_ = None if about.get("gate") is None else gate_from(about["gate"])
+        model._prior_head = None
+        if tree.get("prior") is not None:
+            model._prior_head = model._new_prior_head()
+            _put_back(model._prior_head.head, tree["prior"])
+            model._prior_head.unit = float(about["prior_unit"])
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
     return model
@@ -95,7 +105,10 @@ def _head_state(head: Head | None) -> dict[str, Any] | None:
 def _head(model: ZeroShotClassifier, kept: dict[str, Any] | None) -> Head | None:
     if kept is None:
         return None
-    head = model._head()
+    return _put_back(model._head(), kept)
+
+
+def _put_back(head: Head, kept: dict[str, Any]) -> Head:
     head.names = tuple(kept["names"])
     head.classifier.load_state_dict(kept["state"])
     return head

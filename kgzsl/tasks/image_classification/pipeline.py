@@ -20,7 +20,9 @@ from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
+from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
+from kgzsl.tasks.image_classification.search import search, split_options
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, takes_epochs
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
@@ -131,10 +133,10 @@ class ImageRun:
             if self.priors is None:
                 self.priors = priors
             first = seed == self.seeds[0]
-            if self.recipe.generator is not None and (first or self.recipe.protocol.selection == "per-seed"):
-                choices["generator"] = self.choose_generator(priors, seed)
-            if self.wants_eszsl and first:
+            if first and (self.wants_eszsl or self.recipe.classifier.prior_head == "eszsl"):
                 choices["eszsl"] = self.choose_eszsl(priors)
+            if self.has_method and (first or self.recipe.protocol.selection == "per-seed"):
+                choices["generator"] = self.choose_generator(priors, seed, choices.get("eszsl"))
             scores.update(self.answers(seed, priors, choices, ""))
             if "shuffled" in self.recipe.controls:
                 with warnings.catch_warnings():
@@ -150,7 +152,12 @@ class ImageRun:
     @property
     def wants_eszsl(self) -> bool:
         """Whether ESZSL is asked for: as a control, or as a candidate for the answer."""
-        return "eszsl" in self.recipe.controls or self.recipe.answer == "best" or self.recipe.generator is None
+        return "eszsl" in self.recipe.controls or self.recipe.answer == "best" or not self.has_method
+
+    @property
+    def has_method(self) -> bool:
+        """Whether there is anything but ESZSL: a generator, or another classifier that answers from priors."""
+        return self.recipe.generator is not None or self.recipe.classifier.name != "eszsl"
 
     def make_priors(self, seed: int, *, shuffle: int | None = None) -> ClassPriors:
         """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage."""
@@ -175,23 +182,28 @@ class ImageRun:
             self.warnings.append(str(warning.message))
         return ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
 
-    def new_model(self, seed: int, epochs: int | None = None) -> ZeroShotClassifier:
-        """The recipe's classifier, not yet fitted."""
-        recipe = self.recipe
-        assert recipe.generator is not None
-        options = dict(recipe.generator.options)
-        if epochs is not None and takes_epochs(recipe.generator.name):
-            options["epochs"] = epochs
+    def new_model(self, seed: int, choice: Choice | None = None, eszsl: Choice | None = None) -> ZeroShotClassifier:
+        """The recipe's classifier, not yet fitted; with what was chosen, and ESZSL's weights for a prior head."""
+        recipe, choice = self.recipe, choice or Choice()
+        name = None if recipe.generator is None else recipe.generator.name
+        options = {} if recipe.generator is None else dict(recipe.generator.options)
+        options.update(choice.generator_options or {})
+        if choice.epochs is not None and takes_epochs(name):
+            options["epochs"] = choice.epochs
         spec = recipe.classifier
+        weight = choice.prior_weight
         return ZeroShotClassifier(
-            recipe.generator.name,
+            name,
             spec.name,
             samples_per_class=spec.samples_per_class[0],
             real_per_class=spec.real_per_class,
             balanced=spec.balanced,
             unseen_bias=spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0,
+            prior_head=spec.prior_head,
+            prior_weight=spec.prior_weight[0] if weight is None else weight,
+            prior_options=eszsl.options if eszsl is not None and spec.prior_head == "eszsl" else None,
             generator_options=options,
-            classifier_options=spec.options,
+            classifier_options={**spec.options, **(choice.options or {})},
             seed=seed,
             device=recipe.train.device,
             precision=recipe.train.precision,
@@ -208,18 +220,21 @@ class ImageRun:
         if data is None:
             return None
         folder = None if self.folder is None else self.folder / stage
-        return Searcher(data, priors, criterion=criterion, calibrate=calibrate, folder=folder)
+        gate = self.recipe.classifier.gate if stage != "eszsl" else None
+        return Searcher(data, priors, criterion=criterion, calibrate=calibrate, gate=gate, folder=folder)
 
-    def choose_generator(self, priors: ClassPriors, seed: int) -> Choice:
-        """Epochs, samples per class and bias of the method, on validation classes."""
+    def choose_generator(self, priors: ClassPriors, seed: int, eszsl: Choice | None = None) -> Choice:
+        """Epochs, samples per class, searched options, gate or bias of the method, on validation classes."""
         spec, protocol = self.recipe.classifier, self.recipe.protocol
         calibrate = spec.unseen_bias == "validation"
         stage = f"selection.seed{seed}"
         searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion)
         if searcher is None:
-            if calibrate or len(spec.samples_per_class) > 1:
+            several = len(spec.samples_per_class) > 1 or len(spec.prior_weight) > 1 or protocol.search
+            if calibrate or several or spec.gate is not None:
                 raise InputError(
-                    "there are choices to make (samples_per_class, unseen_bias), but protocol.validation is 'none'",
+                    "there are choices to make (samples_per_class, unseen_bias, prior_weight, gate, search), but "
+                    "protocol.validation is 'none'",
                     **self.recipe.where("protocol", "validation"),
                     remedy="give one number each, or validation: held-out-classes",
                 )
@@ -227,12 +242,18 @@ class ImageRun:
             return Choice(samples_per_class=spec.samples_per_class[0], unseen_bias=bias)
 
         def work() -> dict[str, Any]:
-            chosen, rows = searcher.generator(
-                self.new_model(seed),
-                samples=spec.samples_per_class,
-                every=protocol.evaluate_every,
-                engine=self._engine(seed, "selection"),
-            )
+            def one(options: dict[str, Any], number: int) -> tuple[Choice, list[dict[str, Any]]]:
+                split = split_options(options)
+                return searcher.generator(
+                    self.new_model(seed, split, eszsl),
+                    samples=spec.samples_per_class,
+                    weights=spec.prior_weight,
+                    every=protocol.evaluate_every,
+                    engine=self._engine(seed, f"selection.{number}" if number else "selection"),
+                    start=split,
+                )
+
+            chosen, rows = search(one, protocol.search, protocol.trials, searcher.value, seed=seed)
             return {"choice": chosen.to_dict(), "history": rows}
 
         kept = self.stages.do(
@@ -266,13 +287,15 @@ class ImageRun:
 
         def train() -> dict[str, Any]:
             choice = choices["generator"]
-            model = self.new_model(seed, choice.epochs)
+            model = self.new_model(seed, choice, choices.get("eszsl"))
             if choice.samples_per_class is not None:
                 model.set_params(samples_per_class=choice.samples_per_class)
             model.set_params(unseen_bias=choice.unseen_bias)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", CollapseWarning)
                 model.fit(features, names, priors, engine=self._engine(seed, f"{prefix}train"))
+            if choice.gate is not None:
+                model.gate_ = gate_from(choice.gate)
             told = [] if prefix else [str(one.message) for one in caught]  # a shuffled graph is meant to do badly
             if not prefix and seed == self.seeds[0]:
                 self._keep_model(model)
@@ -280,7 +303,7 @@ class ImageRun:
             rows = [] if history is None else [dict(row) for row in history.rows]
             return {**asked(model), "history": rows, "warnings": told}
 
-        if self.recipe.generator is not None:
+        if self.has_method:
             name = f"{prefix}generator.seed{seed}"
             kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
             self._remember(kept.pop("history"), seed, f"{prefix}train")
@@ -290,7 +313,7 @@ class ImageRun:
 
             def baseline() -> dict[str, Any]:
                 model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
-                if not prefix and seed == self.seeds[0] and self.recipe.generator is None:
+                if not prefix and seed == self.seeds[0] and not self.has_method:
                     self._keep_model(model)
                 return asked(model)
 

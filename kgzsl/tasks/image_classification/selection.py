@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from kgzsl import generators
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._experts import gate_to_plain
 from kgzsl.tasks.image_classification.metrics import per_class_accuracy, seen_unseen_curve
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
@@ -35,6 +37,9 @@ class Choice:
         samples_per_class: Synthetic features of each unseen class.
         unseen_bias: Added to the scores of unseen classes.
         options: Options of the classifier.
+        generator_options: Options of the generator.
+        prior_weight: Weight of the prior head.
+        gate: The fitted gate, as plain values.
         figures: Validation figures of the choice.
     """
 
@@ -42,6 +47,9 @@ class Choice:
     samples_per_class: int | None = None
     unseen_bias: float = 0.0
     options: dict[str, Any] | None = None
+    generator_options: dict[str, Any] | None = None
+    prior_weight: float | None = None
+    gate: dict[str, Any] | None = None
     figures: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,8 +63,10 @@ def labelled_names(data: ImageFeatures) -> tuple[Tensor, np.ndarray]:
     return features, np.asarray(names)
 
 
-def takes_epochs(generator: str) -> bool:
+def takes_epochs(generator: str | None) -> bool:
     """Whether the generator called ``generator`` is trained by epochs; one in closed form is not."""
+    if generator is None:
+        return False
     kind: Any = generators.generators.find(generator)
     return "epochs" in inspect.signature(kind).parameters
 
@@ -85,6 +95,7 @@ class Searcher:
         priors: Priors of its classes (more do no harm).
         criterion: ``"zsl.top1"``, ``"gzsl.harmonic"``, or ``"both"``: their mean.
         calibrate: Choose the bias on unseen classes as well.
+        gate: Rule of a gate to fit on the validation rows, in place of a bias.
         folder: Keeps the best generator so far, for resuming.
     """
 
@@ -95,17 +106,25 @@ class Searcher:
         *,
         criterion: str = "both",
         calibrate: bool = False,
+        gate: str | None = None,
         folder: Path | None = None,
     ) -> None:
         self.data = data
         self.priors = priors.align(data.class_names)
         self.criterion = criterion
         self.calibrate = calibrate
+        self.gate = gate
         self._best_file = None if folder is None else folder / "best-on-validation.safetensors"
         self._features = (data.features[data.test_unseen_loc], data.features[data.test_seen_loc])
 
     def figures(self, model: ZeroShotClassifier) -> dict[str, float]:
-        """Validation figures of a fitted model; ``unseen_bias`` is the best one where it is to be chosen."""
+        """Validation figures of a fitted model; ``unseen_bias`` is the best one where it is to be chosen.
+
+        Where a gate is asked for, it is fitted here and stays in the model.
+        """
+        if self.gate is not None:
+            labels = self.data.labels[torch.cat([self.data.test_unseen_loc, self.data.test_seen_loc])]
+            model.fit_gate(torch.cat(self._features), self.data.name_of(labels), self.gate)
         scores = ask(model, self.data.class_names, self.data.unseen_names, self._features)
         bias = model.unseen_bias
         if self.calibrate:
@@ -126,17 +145,30 @@ class Searcher:
         return figures[self.criterion]
 
     def generator(
-        self, model: ZeroShotClassifier, *, samples: Sequence[int], every: int, engine: Engine
+        self,
+        model: ZeroShotClassifier,
+        *,
+        samples: Sequence[int],
+        every: int,
+        engine: Engine,
+        weights: Sequence[float] = (1.0,),
+        start: Choice | None = None,
     ) -> tuple[Choice, list[dict[str, Any]]]:
         """Choose epochs, samples per class and bias: one training, looked at every ``every`` epochs.
 
-        Epochs are compared with the first of ``samples``; then, at the best epoch, the numbers of samples are.
+        Epochs are compared with the first of ``samples`` and of ``weights``; then, at the best epoch, the numbers of
+        samples are, then the weights of the prior head. ``start`` holds what is chosen already.
 
         Returns:
             The choice, and the validation figures epoch by epoch.
         """
         best: dict[str, Any] = self._kept() if engine.resume else {}
+        start = start or Choice()
         model.set_params(samples_per_class=samples[0], unseen_bias=0.0 if self.calibrate else model.unseen_bias)
+        if model.generator is None:
+            features, names = labelled_names(self.data)
+            found = self.figures(model.fit(features, names, self.priors, engine=engine))
+            return self._weighed(model, replace(start, **self._kept_of(model, found)), weights), []
 
         def look(fitted: ZeroShotClassifier, epochs: int) -> dict[str, float]:
             nonlocal best
@@ -155,15 +187,36 @@ class Searcher:
         if not best:  # no epoch was asked for: the generator as it came into being
             look(model, 0)
         model.generator_.load_state_dict(best["state"])
-        epochs = int(best["epochs"]) if model.generator is not None and takes_epochs(model.generator) else None
-        chosen = Choice(epochs, samples[0], float(best["figures"]["unseen_bias"]), None, best["figures"])
-        top = float(best["value"])
+        epochs = int(best["epochs"]) if takes_epochs(model.generator) else None
+        # The figures of the best epoch again, for what a gate has learnt there.
+        found = self.figures(model.fit_heads()) if self.gate is not None else best["figures"]
+        chosen = replace(start, epochs=epochs, samples_per_class=samples[0], **self._kept_of(model, found))
+        top = self.value(found)
         for count in samples[1:]:
             found = self.figures(model.fit_heads(count))
             if self.value(found) > top:
                 top = self.value(found)
-                chosen = replace(chosen, samples_per_class=count, unseen_bias=found["unseen_bias"], figures=found)
-        return chosen, _validation_rows(model)
+                chosen = replace(chosen, samples_per_class=count, **self._kept_of(model, found))
+        if len(weights) > 1:
+            model.fit_heads(chosen.samples_per_class)
+        return self._weighed(model, chosen, weights), _validation_rows(model)
+
+    def _weighed(self, model: ZeroShotClassifier, chosen: Choice, weights: Sequence[float]) -> Choice:
+        """The choice with the best weight of the prior head; the first of ``weights`` is the one it was made with."""
+        if model.prior_head is None:
+            return chosen
+        chosen = replace(chosen, prior_weight=weights[0])
+        top = self.value(chosen.figures or {})
+        for weight in weights[1:]:
+            found = self.figures(model.set_params(prior_weight=weight))
+            if self.value(found) > top:
+                top = self.value(found)
+                chosen = replace(chosen, prior_weight=weight, **self._kept_of(model, found))
+        return chosen
+
+    def _kept_of(self, model: ZeroShotClassifier, found: dict[str, float]) -> dict[str, Any]:
+        gate = None if model.gate_ is None else gate_to_plain(model.gate_)
+        return {"unseen_bias": float(found["unseen_bias"]), "figures": found, "gate": gate}
 
     def closed_form(self, model: ZeroShotClassifier, grid: Mapping[str, Sequence[float]]) -> Choice:
         """Choose the weights of a classifier that is solved in closed form: those of ``grid`` with the best T1."""

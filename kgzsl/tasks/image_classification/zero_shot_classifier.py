@@ -19,11 +19,13 @@ from kgzsl.classifiers.base import Classifier
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate
 from kgzsl.tasks.image_classification._heads import Head, takes_priors
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
 
 if TYPE_CHECKING:
+    from kgzsl.classifiers import GatedExperts
     from kgzsl.generators import FeatureGenerator
     from kgzsl.knowledge import ClassGraph
     from kgzsl.priors import PriorEncoder
@@ -49,6 +51,10 @@ class ZeroShotClassifier:
         balanced: Repeat or thin the real rows of each seen class to ``samples_per_class``, so that all classes weigh
             alike.
         unseen_bias: Added to the scores of unseen classes when seen ones are candidates too (calibrated stacking).
+        prior_head: Name or import path of a classifier that answers from priors (``eszsl``), learnt on real rows; its
+            scores, brought to deviation 1, are added with ``prior_weight``. None for none.
+        prior_weight: Weight of the prior head.
+        prior_options: Options of its constructor.
         generator_options: Options of the generator's constructor.
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
@@ -77,6 +83,9 @@ class ZeroShotClassifier:
         real_per_class: int | None = None,
         balanced: bool = False,
         unseen_bias: float = 0.0,
+        prior_head: str | None = None,
+        prior_weight: float = 1.0,
+        prior_options: Mapping[str, Any] | None = None,
         generator_options: Mapping[str, Any] | None = None,
         classifier_options: Mapping[str, Any] | None = None,
         priors: ClassPriors | npt.ArrayLike | None = None,
@@ -91,6 +100,9 @@ class ZeroShotClassifier:
         self.real_per_class = real_per_class
         self.balanced = balanced
         self.unseen_bias = unseen_bias
+        self.prior_head = prior_head
+        self.prior_weight = prior_weight
+        self.prior_options = prior_options
         self.generator_options = generator_options
         self.classifier_options = classifier_options
         self.priors = priors
@@ -178,6 +190,8 @@ class ZeroShotClassifier:
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
         self._gzsl_head: Head | None = None
+        self._prior_head: PriorHead | None = None
+        self.gate_: GatedExperts | None = None
         self.generator_: FeatureGenerator | None = None
         if self.generator is not None:
             self.generator_ = generators.make(self.generator, **dict(self.generator_options or {}))
@@ -228,6 +242,8 @@ class ZeroShotClassifier:
             self.samples_per_class = samples_per_class
             self._synthetic.clear()
         self._zsl_head = self._gzsl_head = None
+        if self.prior_head is not None and (self._prior_head is None or self._prior_head.head.names != self.names_):
+            self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_)
         if self.generator_ is None:
             # A classifier that answers from priors is one and the same for every list of candidates.
             self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
@@ -258,6 +274,39 @@ class ZeroShotClassifier:
         self._gzsl_head.classifier.solve(**weights)
         self.classifier_options = {**(self.classifier_options or {}), **weights}
         return self
+
+    def fit_gate(self, X: Any, y: Any, rule: str = "auto") -> Self:
+        """Fit a gate between the experts for seen and for unseen classes; from then on it joins their scores.
+
+        Its figures are kept in ``gate_.figures_``. With a gate ``unseen_bias`` should be 0.
+
+        Args:
+            X: Features [N, D] of both kinds that this model was not trained on; on test rows this is an oracle.
+            y: Their classes.
+            rule: ``"stacking"``, ``"cosmo"``, ``"none"`` or ``"auto"``, see :class:`kgzsl.classifiers.GatedExperts`.
+
+        Raises:
+            InputError: Rows of one kind only, or an unknown rule.
+        """
+        self._check_fitted()
+        features = as_features(X, dim=self.n_features_in_).to(self._where)
+        labels, _ = as_labels(y, self.names_, count=len(features))
+        self.gate_ = fit_gate(rule, *self._both_experts(features, np.arange(len(self.names_))), ~self._is_seen, labels)
+        return self
+
+    def _both_experts(
+        self, features: Tensor, chosen: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        is_seen = self._is_seen[chosen]
+        return self._expert(features, chosen[is_seen]), self._expert(features, chosen[~is_seen])
+
+    def _new_prior_head(self) -> PriorHead:
+        assert self.prior_head is not None
+        if not takes_priors(self.prior_head):
+            raise InputError(f"prior_head={self.prior_head!r} does not answer from priors", remedy="give eszsl")
+        context = {"seed": self.seed, "device": str(self._where)}
+        unit = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
+        return PriorHead(Head(self.prior_head, dict(self.prior_options or {}), context, scale=unit))
 
     def _head(self) -> Head:
         context = {"seed": self.seed, "device": str(self._where)}
@@ -318,9 +367,18 @@ class ZeroShotClassifier:
         self._check_fitted()
         features = as_features(X, dim=self.n_features_in_).to(self._where)
         chosen = as_candidates(candidates, self.names_, self._is_seen)
+        is_seen = self._is_seen[chosen]
+        if self.gate_ is None or is_seen.all() or not is_seen.any():
+            return self._expert(features, chosen), chosen
+        return combine(self.gate_, *self._both_experts(features, chosen), ~is_seen), chosen
+
+    def _expert(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
         assert head is not None
-        return head.scores(self._embedded(features), chosen), chosen
+        scores = head.scores(self._embedded(features), chosen)
+        if self._prior_head is not None and self.prior_weight:
+            scores = scores + np.float32(self.prior_weight) * self._prior_head.scores(features, chosen)
+        return scores
 
     @property
     def n_features_in_(self) -> int:

@@ -1,0 +1,152 @@
+"""Gates between experts, a prior's own head, methods without a generator, and search over options: from recipes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgzsl.errors import InputError
+from kgzsl.tasks.image_classification import ZeroShotClassifier, run
+from kgzsl.tasks.image_classification.search import search
+from kgzsl.tasks.image_classification.selection import Choice
+
+FAST = ("generator={name: linear, ridge: 0.1}", "classifier={name: gda, samples_per_class: 20}", "controls=[chance]")
+
+
+@pytest.fixture(scope="module")
+def fast(small_recipe):
+    def build(*overrides: str):
+        return small_recipe(*FAST, *overrides)
+
+    return build
+
+
+@pytest.mark.parametrize("rule", ["cosmo", "stacking"])
+def test_a_gate_lifts_the_harmonic_mean_and_is_kept(world, fast, tmp_path: Path, rule: str):
+    # one synthetic row a class: the second classifier hardly ever answers an unseen class by itself
+    few = ("classifier={name: softmax, samples_per_class: 1, lr: 0.03, epochs: 15, batch_size: 64}",)
+    plain = run(fast(*few), data=world.data, progress=False)
+    gated = run(fast(*few, f"classifier.gate={rule}"), data=world.data, out=tmp_path, progress=False)
+    assert gated.metrics["gzsl.harmonic"] > plain.metrics["gzsl.harmonic"] + 5
+    assert gated.metrics["zsl.top1"] == plain.metrics["zsl.top1"]
+    chosen = gated.selection["chosen"]["generator"]
+    assert chosen["gate"]["gate"] == rule
+    assert chosen["unseen_bias"] == 0.0
+    json.dumps(gated.selection)
+    model, features = gated.model, world.data.features[::7]
+    model.save(tmp_path / "model")
+    again = ZeroShotClassifier.load(tmp_path / "model", device="cpu")
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["gate"]["gate"] == rule
+    np.testing.assert_allclose(again.scores(features), model.scores(features), rtol=1e-5)
+    assert (again.predict(features) == model.predict(features)).all()
+    resumed = run(fast(*few, f"classifier.gate={rule}"), data=world.data, out=tmp_path, resume=True, progress=False)
+    assert resumed.metrics["gzsl.harmonic"] == gated.metrics["gzsl.harmonic"]
+    assert (resumed.model.predict(features) == model.predict(features)).all()
+
+
+def test_the_gate_of_a_model_answers_for_any_candidates(world):
+    data, features = world.data, world.data.features[::5]
+    model = ZeroShotClassifier("linear", "gda", samples_per_class=20, device="cpu").fit(
+        *data.train, priors=world.priors
+    )
+    before = model.scores(features)
+    split = data.test_unseen_loc.tolist() + data.test_seen_loc.tolist()
+    model.fit_gate(data.features[split], data.name_of(data.labels[split]), "stacking")
+    table = model.scores(features)
+    assert not np.allclose(table, before)
+    assert (model.scores(features, "unseen") == model.scores(features)[:, 12:] - model.gate_.bias_).all() or (
+        model.gate_.share_
+    )
+    some = [data.class_names[i] for i in (13, 2, 15)]
+    assert model.scores(features, some).shape == (len(features), 3)
+    assert set(model.predict(features, some)) <= set(some)
+    with pytest.raises(InputError, match="gate is 'x'"):
+        model.fit_gate(data.features[split], data.name_of(data.labels[split]), "x")
+
+
+def test_the_priors_own_head_takes_part_with_a_weight_that_is_chosen(world, fast, tmp_path: Path):
+    """Scores are the classifier's plus weight times ESZSL's over its deviation; weight 0 is the classifier alone."""
+    recipe = fast("classifier.prior_head=eszsl", "classifier.prior_weight=[0.0, 2.0]", "generator.noise=40.0")
+    found = run(recipe, data=world.data, out=tmp_path, progress=False)
+    alone = run(fast("generator.noise=40.0"), data=world.data, progress=False)
+    assert found.rows[0].name == "linear + gda + eszsl"
+    assert found.selection["chosen"]["generator"]["prior_weight"] == 2.0  # with such noise ESZSL knows better
+    assert found.metrics["zsl.top1"] > alone.metrics["zsl.top1"] + 5
+    model, features = found.model, world.data.features[::9]
+    both = model.scores(features)
+    assert model.prior_options == found.selection["chosen"]["eszsl"]["options"]
+    expected = model._prior_head.scores(features, np.arange(16))
+    model.set_params(prior_weight=0.0)
+    np.testing.assert_allclose(both - model.scores(features), 2.0 * expected, rtol=1e-3, atol=1e-3)
+    seen = model._prior_head.head.scores(model._features, np.arange(16))
+    assert model._prior_head.unit == pytest.approx(seen.std(axis=1).mean(), rel=1e-5)
+    model.set_params(prior_weight=2.0).save(tmp_path / "model")
+    np.testing.assert_allclose(ZeroShotClassifier.load(tmp_path / "model").scores(features), both, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sae", "nearest-prior"])
+def test_a_method_without_generator(world, small_recipe, name: str, tmp_path: Path):
+    recipe = small_recipe("generator=null", f"classifier={{name: {name}, unseen_bias: validation}}")
+    found = run(recipe, data=world.data, out=tmp_path, progress=False)
+    assert [row.name for row in found.rows][:2] == [name, "ESZSL"]
+    assert found.metrics["zsl.top1"] > 40.0  # chance is 25
+    assert found.metrics["control.baseline.zsl.top1"] > 60.0
+    assert found.model.predict(world.data.features[:3]).shape == (3,)
+    assert "generator" in found.selection["chosen"]
+
+
+def test_searched_options_are_those_best_on_validation_classes(world, fast):
+    recipe = fast("protocol.search={generator.noise: [60.0, 1.0], classifier.covariance: [ks, oas]}")
+    found = run(recipe, data=world.data, progress=False)
+    chosen = found.selection["chosen"]["generator"]
+    assert chosen["generator_options"] == {"noise": 1.0}
+    assert found.model.generator_.noise == 1.0
+    assert found.model.classifier_options["covariance"] == chosen["options"]["covariance"]
+
+
+def test_every_combination_or_as_many_as_trials():
+    asked: list[dict] = []
+
+    def attempt(options, number):
+        asked.append(options)
+        assert number == len(asked) - 1
+        return Choice(figures={"x": -abs(options["a"] - 3) - abs(options["b"] - 20)}), []
+
+    space = {"a": [1, 2, 3, 4], "b": [10, 20, 30]}
+    best, _ = search(attempt, space, None, lambda figures: figures["x"])
+    assert best.figures == {"x": 0}
+    assert len(asked) == 12
+    assert len({tuple(one.items()) for one in asked}) == 12
+    pytest.importorskip("optuna")
+    asked.clear()
+    few, _ = search(attempt, space, 5, lambda figures: figures["x"], seed=1)
+    assert len(asked) == 5
+    assert few.figures["x"] == max(-abs(one["a"] - 3) - abs(one["b"] - 20) for one in asked)
+    first = list(asked)
+    asked.clear()
+    search(attempt, space, 5, lambda figures: figures["x"], seed=1)
+    assert asked == first
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("protocol.search={generator.nose: [1.0]}", "has no option 'nose'"),
+        ("protocol.search={generator.noise: [-1.0]}", "noise=-1.0 is out of range"),
+        ("protocol.search={noise: [1.0]}", "cannot search 'noise'"),
+        ("classifier.prior_head=softmax", "the prior head must answer from priors"),
+        ("classifier={name: gda, gate: cosmo, unseen_bias: validation}", "do the same"),
+        ("generator=null", "without a generator the classifier must answer from priors, and 'gda' does not"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(fast, override: str, words: str):
+    with pytest.raises(InputError, match=words):
+        fast(override)
+
+
+def test_choices_need_validation(world, fast):
+    with pytest.raises(InputError, match="there are choices to make"):
+        run(fast("protocol.validation=none", "classifier.gate=cosmo"), data=world.data, progress=False)
