@@ -14,6 +14,7 @@ _MODULES = {
     "import": "kgzsl.benchmarks.import_graph",
     "import-large": "kgzsl.benchmarks.import_large",
     "generator": "kgzsl.benchmarks.generator",
+    "images": "kgzsl.benchmarks.images_table",
     "kge": "kgzsl.benchmarks.kge",
     "propagation": "kgzsl.benchmarks.propagation",
 }

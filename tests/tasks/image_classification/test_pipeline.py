@@ -300,7 +300,7 @@ def test_settings_may_be_chosen_for_each_seed(world, fast):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("priors=[{name: atr}]", "no prior is called 'atr'; did you mean att"),
+        ("priors=[{name: atr}]", "no prior is called 'atr'; did you mean .*att"),
         ("priors=[{name: attributes}]", "neither the recipe nor the data set has one"),
         ("graph.source=nowhere.ttl", "'nowhere.ttl' does not exist"),
         ("priors=[{name: file, path: nowhere.npz}]", "'nowhere.npz' does not exist"),

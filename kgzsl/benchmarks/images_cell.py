@@ -1,0 +1,144 @@
+"""One cell of the table of image methods: one method on one data set, run as a recipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kgzsl.errors import InputError
+
+__all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
+
+_WORDNET = {"source": "${KGZSL_DATA}/kg/wordnet", "projection": "taxonomy"}
+_GAN = {"hidden": 1024, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
+_SOFTMAX = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
+_GDA = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
+_HEAD = {"prior_head": "eszsl", "prior_weight": [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]}
+
+
+def _alone(name: str, **search: list[Any]) -> dict[str, Any]:
+    return {
+        "generator": None,
+        "classifier": {"name": name, "unseen_bias": "validation"},
+        "search": {f"classifier.{key}": values for key, values in search.items()},
+    }
+
+
+def _trained(name: str, classifier: Mapping[str, Any] = _SOFTMAX, every: int = 3, **options: Any) -> dict[str, Any]:
+    generator = {"name": name, **options}
+    return {"generator": generator, "classifier": dict(classifier), "evaluate_every": every}
+
+
+#: Name in the table to what differs between recipes: generator, classifier, what is searched on validation classes.
+METHODS: dict[str, dict[str, Any]] = {
+    "ESZSL": {"generator": None, "classifier": {"name": "eszsl", "unseen_bias": "validation"}},
+    "SAE": _alone("sae", lam=[0.01, 0.1, 1.0, 10.0, 100.0], direction=["features", "priors"]),
+    "nearest prior": _alone("nearest-prior", lam=[0.01, 0.1, 1.0, 10.0, 100.0]),
+    "ConSE": _alone("conse", top=[1, 5, 10]),
+    "DeViSE": _alone("devise", lr=[1e-3, 1e-2]),
+    "SJE": _alone("sje", lr=[1e-3, 1e-2]),
+    "ALE": _alone("ale", lr=[1e-3, 1e-2]),
+    "linear": _trained("linear"),
+    "linear, rbf kernel": {
+        **_trained("linear", kernel="rbf"),
+        "search": {"generator.width": [0.1, 0.3, 1.0]},
+    },
+    "linear, Gaussian head": {
+        **_trained("linear", _GDA),
+        "search": {"classifier.covariance": ["ks", "oas"], "generator.mean_error": [0.0, 0.3]},
+    },
+    "linear + ESZSL": _trained("linear", {**_SOFTMAX, **_HEAD}),
+    "linear, gate": _trained("linear", {"name": "softmax", "samples_per_class": 300, "gate": "auto"}),
+    "f-CLSWGAN": _trained("wgan", **_GAN),
+    "f-CLSWGAN, Gaussian head": _trained("wgan", _GDA, **_GAN),
+    "f-CLSWGAN, COSMO": _trained("wgan", {"name": "softmax", "samples_per_class": 300, "gate": "cosmo"}, **_GAN),
+    "f-CLSWGAN + ESZSL": _trained("wgan", {**_SOFTMAX, **_HEAD}, **_GAN),
+    "LisGAN": _trained("lisgan", **_GAN),
+    "cycle-WGAN": _trained("cycle-wgan", **_GAN),
+    "f-VAEGAN": _trained("f-vaegan", **_GAN),
+    "TF-VAEGAN": _trained("tf-vaegan", **_GAN, decoder_hidden=512),
+    "CADA-VAE": _trained("cada-vae", every=10, hidden=1024, epochs=40, batch_size=64),
+    "CE-GZSL": _trained("ce-gzsl", every=5, hidden=1024, epochs=40, batch_size=256, lr=3e-4, ema=0.99),
+    "extrapolation": _trained("extrapolation", every=5, epochs=20),
+    "diffusion": _trained("diffusion", every=15, epochs=60),
+}
+
+#: Data set to what its recipes share. ``small`` asks for the closed forms and the best generators alone.
+DATASETS: dict[str, dict[str, Any]] = {
+    "flo": {"priors": [{"name": "att"}]},
+    "awa1_handcrafted": {"priors": [{"name": "att"}]},
+    "cifar100": {"graph": _WORDNET, "priors": [{"name": "tfidf", "dim": 128}, {"name": "sgc"}], "small": True},
+    "miniimagenet": {"graph": _WORDNET, "priors": [{"name": "tfidf", "dim": 128}, {"name": "sgc"}], "small": True},
+}
+
+
+def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe of a cell ``{dataset, method, seeds, device, options, priors, controls}``, as plain values.
+
+    Raises:
+        InputError: An unknown method.
+    """
+    if cell["method"] not in METHODS:
+        raise InputError(f"no method of the table is called {cell['method']!r}", remedy=", ".join(METHODS))
+    method = json.loads(json.dumps(METHODS[cell["method"]]))
+    options = dict(cell.get("options") or {})
+    if method["generator"] is not None:
+        known = method["generator"]
+        known.update({key: value for key, value in options.items() if key in known})
+    shared = {key: value for key, value in DATASETS.get(cell["dataset"], {}).items() if key != "small"}
+    recipe: dict[str, Any] = {
+        "task": "image_classification",
+        "dataset": cell["dataset"],
+        "priors": [{"name": "att"}],
+        **shared,
+        "generator": method["generator"],
+        "classifier": method["classifier"],
+        "protocol": {
+            "seeds": cell["seeds"],
+            "evaluate_every": method.get("evaluate_every", 5),
+            "search": method.get("search", {}),
+        },
+        "controls": list(cell.get("controls") or []),
+        "train": {"device": cell.get("device", "auto")},
+    }
+    for key in ("priors", "graph"):
+        if cell.get(key):
+            recipe[key] = cell[key]
+    return recipe
+
+
+def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a cell, going on where an earlier try of it stopped.
+
+    Returns:
+        ``metrics`` (means and ``_std`` over seeds), ``seconds``, ``peak_mb``, ``chosen`` (on validation classes).
+
+    Raises:
+        InputError: The data set is not there, or the recipe does not fit it.
+    """
+    from kgzsl.recipe import ImageRecipe, Recipe
+    from kgzsl.tasks.image_classification import run
+
+    recipe = Recipe.build(recipe_of(cell))
+    assert isinstance(recipe, ImageRecipe)
+    out = Path(cell["folder"]) if cell.get("folder") else None
+    found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
+    wanted = ("zsl.", "gzsl.", "control.shuffled.")
+    metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
+    chosen = found.selection["chosen"].get("generator" if recipe.generator is not None else "eszsl", {})
+    told = {k: v for k, v in chosen.items() if k in ("epochs", "options", "generator_options", "prior_weight")}
+    seconds = sum(found.seconds[key] for key in found.seconds if key != "total" and "selection.eszsl" not in key)
+    return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}
+
+
+if __name__ == "__main__":
+    try:
+        answer = measure(json.loads(sys.argv[1]))
+    except InputError as error:
+        answer = {"problem": str(error)}
+    except MemoryError:
+        answer = {"problem": "it does not fit in memory"}
+    sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,0 +1,84 @@
+"""The table of image methods as a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["page"]
+
+_COLUMNS = (
+    ("T1", "zsl.top1", 1),
+    ("U", "gzsl.unseen", 1),
+    ("S", "gzsl.seen", 1),
+    ("H", "gzsl.harmonic", 1),
+    ("AUSUC", "gzsl.ausuc", 3),
+)
+_HEAD = """# Image classification: every method behind one protocol
+
+Per-class accuracies in percent (AUSUC in 0..1), mean and sample deviation over seeds. T1: unseen test rows among the
+unseen classes. U, S, H: generalized setting, all classes are candidates. Epochs, options, weights and the bias on
+unseen classes are chosen on held-out *seen* classes; test labels are used once, for these figures. All methods are
+inductive: none has seen a test feature in training. Regenerate with
+
+    kgzsl bench images --set budget=7200
+
+which goes on where it stopped; what was measured lies beside this page (`images.jsonl`).
+"""
+
+
+def page(rows: Iterable[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], machine: str) -> str:
+    """The page for what was measured and what was not.
+
+    Args:
+        rows: Cells with ``metrics``, or with ``problem``.
+        left: Cells that were not begun.
+        machine: What it ran on.
+    """
+    rows = list(rows)
+    lines = [_HEAD, f"Measured on {machine}.", ""]
+    for dataset in dict.fromkeys(row["dataset"] for row in [*rows, *left]):
+        own = [row for row in rows if row["dataset"] == dataset]
+        lines += [f"## {dataset}", ""]
+        for prior in dict.fromkeys(row.get("prior", "") for row in own):
+            lines += _table([row for row in own if row.get("prior", "") == prior], prior)
+        failed = [row for row in own if "problem" in row]
+        missing = [*failed, *(row for row in left if row["dataset"] == dataset)]
+        if missing:
+            lines += ["Left out:", ""]
+            lines += [f"- {_name(row)}: {row['problem']}" for row in missing] + [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['method']} ({row['prior']})" if row.get("prior") else str(row["method"])
+
+
+def _table(rows: Sequence[Mapping[str, Any]], prior: str) -> list[str]:
+    done = [row for row in rows if "metrics" in row]
+    if not done:
+        return []
+    headings = [heading for heading, _, _ in _COLUMNS]
+    seeds = sorted({row["seeds"] for row in done})
+    told = f"{' or '.join(map(str, seeds))} seeds" + (f"; prior: {prior}" if prior else "")
+    lines = [f"{told[:1].upper()}{told[1:]}.", "", f"| method | {' | '.join(headings)} | s | MB |"]
+    lines.append("|---|" + "---:|" * (len(headings) + 2))
+    best = {name: max(row["metrics"].get(name, 0.0) for row in done) for _, name, _ in _COLUMNS}
+    for row in done:
+        cells = [_figure(row["metrics"], name, digits, best[name]) for _, name, digits in _COLUMNS]
+        lines.append(f"| {row['method']} | {' | '.join(cells)} | {row['seconds']:.0f} | {row['peak_mb']:.0f} |")
+        prefix = "control.shuffled."
+        wrong = {key.removeprefix(prefix): value for key, value in row["metrics"].items() if key.startswith(prefix)}
+        if wrong:
+            cells = [_figure(wrong, name, digits, -1.0) for _, name, digits in _COLUMNS]
+            lines.append(f"| {row['method']}, shuffled ontology | {' | '.join(cells)} | | |")
+    return [*lines, ""]
+
+
+def _figure(metrics: Mapping[str, float], name: str, digits: int, best: float) -> str:
+    if name not in metrics:
+        return "-"
+    text = f"{metrics[name]:.{digits}f}"
+    if f"{name}_std" in metrics:
+        text += f" ± {metrics[f'{name}_std']:.{digits}f}"
+    return f"**{text}**" if metrics[name] == best else text

@@ -1,0 +1,202 @@
+"""The table of image methods: every method on every data set; resumable, within a time budget."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kgzsl._files import atomic_text
+from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure
+from kgzsl.benchmarks.images_page import page
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["PRIORS", "run"]
+
+# Methods that large sets with leaks of the backbone are measured with: closed forms and the best generators.
+_SMALL = ("ESZSL", "SAE", "nearest prior", "linear", "linear + ESZSL", "linear, Gaussian head", "f-CLSWGAN", "LisGAN")
+_KNOWLEDGE = ("linear", "ESZSL")
+_ONTOLOGY = {"flo": "ontologies/flowers.ttl", "awa1_handcrafted": "ontologies/animals.ttl"}
+
+#: What knowledge is worth: prior to what its recipes have. ``{graph}`` is the data set's ontology.
+PRIORS: dict[str, dict[str, Any]] = {
+    "ontology": {"priors": [{"name": "attributes", "graph": "{graph}"}], "controls": ["shuffled"]},
+    "text of the ontology": {"priors": [{"name": "tfidf", "dim": 64, "graph": "{graph}"}]},
+    "shipped and ontology": {"priors": [{"name": "att"}, {"name": "attributes", "graph": "{graph}"}]},
+}
+
+
+def run(
+    device: str = "auto",
+    *,
+    out: str = "docs/benchmarks/images.md",
+    datasets: Sequence[str] = tuple(DATASETS),
+    methods: Sequence[str] = tuple(METHODS),
+    seeds: int = 3,
+    options: Mapping[str, Any] | None = None,
+    knowledge: bool = True,
+    budget: float = 7200.0,
+    cell_budget: float = 1800.0,
+    isolated: bool = True,
+) -> dict[str, Any]:
+    """Fill the table as far as the budget goes, and write it.
+
+    What was measured is kept beside the page (``.jsonl``), one line for each cell, and what a cell had done when it was
+    ended lies in a folder beside it, so that the next call goes on.
+
+    Args:
+        device: As for :class:`Engine`.
+        out: The Markdown file.
+        datasets: Names or paths of image data sets, best known those of :data:`DATASETS`.
+        methods: Names of :data:`METHODS`.
+        seeds: How many for each cell.
+        options: Options of generators in place of those of :data:`METHODS`, where they have them: ``{"epochs": 2}``.
+        knowledge: Whether to add the comparison of priors, :data:`PRIORS`.
+        budget: Seconds after which no further cell is begun.
+        cell_budget: Seconds that a cell may take; it is ended then, and goes on in the next call.
+        isolated: Whether each cell is a process of its own, so that its memory is its own.
+
+    Returns:
+        The report, see :func:`kgzsl.benchmarks.run`, with ``rows`` and ``left_out``.
+
+    Raises:
+        InputError: An unknown method.
+    """
+    for name in methods:
+        if name not in METHODS:
+            close = nearest(name, METHODS)
+            raise InputError(
+                f"no method of the table is called {name!r}",
+                remedy=f"did you mean {close[0]!r}?" if close else ", ".join(METHODS),
+            )
+    begun = time.perf_counter()
+    kept = Path(out).with_suffix(".jsonl")
+    done = _read(kept)
+    left: list[dict[str, Any]] = []
+    cells = _cells(datasets, methods, seeds, dict(options or {}), device, knowledge)
+    for cell in cells:
+        key = _key(cell)
+        if "metrics" in done.get(key, {}):
+            continue
+        rest = budget - (time.perf_counter() - begun)
+        if rest <= 0:
+            left.append({**cell, "problem": "not begun: the time budget was spent"})
+            continue
+        folder = Path(out).with_suffix("") / _file_name(cell)
+        work = {**cell, "folder": str(folder)}
+        done[key] = {**cell, **(_isolated(work, min(cell_budget, rest)) if isolated else _here(work))}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(done[key]) + "\n")
+        _write(out, cells, done, left)
+    _write(out, cells, done, left)
+    rows = [done[_key(cell)] for cell in cells if _key(cell) in done]
+    return {
+        "name": "images",
+        "ours_s": sum(row.get("seconds", 0.0) for row in rows),
+        "baseline_s": None,
+        "ratio": None,
+        "spread": None,
+        "unit": "seconds of selection and training, all cells",
+        "checked": "selection on held-out seen classes; test labels used once",
+        "sizes": {"cells": len(cells), "datasets": list(datasets), "methods": list(methods), "seeds": seeds},
+        "out": str(out),
+        "rows": rows,
+        "left_out": [{k: cell[k] for k in ("dataset", "method", "prior", "problem")} for cell in left],
+    }
+
+
+def _cells(
+    datasets: Sequence[str],
+    methods: Sequence[str],
+    seeds: int,
+    options: dict[str, Any],
+    device: str,
+    knowledge: bool,
+) -> list[dict[str, Any]]:
+    cells = []
+    shared = {"seeds": seeds, "options": options, "device": device}
+    for dataset in datasets:
+        small = DATASETS.get(dataset, {}).get("small", False)
+        cells += [
+            {"dataset": dataset, "method": method, "prior": "", **shared}
+            for method in methods
+            if not small or method in _SMALL
+        ]
+    for dataset in datasets if knowledge else ():
+        if dataset not in _ONTOLOGY:
+            continue
+        for prior, change in PRIORS.items():
+            filled = json.loads(json.dumps(change).replace("{graph}", _ONTOLOGY[dataset]))
+            cells += [
+                {"dataset": dataset, "method": method, "prior": prior, **filled, **shared}
+                for method in _KNOWLEDGE
+                if method in methods
+            ]
+    return cells
+
+
+def _here(cell: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return measure(cell)
+    except InputError as error:
+        return {"problem": str(error)}
+
+
+def _isolated(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "kgzsl.benchmarks.images_cell", json.dumps(cell)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"ended after {seconds:.0f} s; the next call goes on with it"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"problem": f"failed with status {done.returncode}: {last}"}
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def _key(cell: Mapping[str, Any]) -> str:
+    return json.dumps([cell[name] for name in ("dataset", "method", "prior", "seeds", "options")], sort_keys=True)
+
+
+def _file_name(cell: Mapping[str, Any]) -> str:
+    from hashlib import sha256
+
+    words = "-".join([Path(str(cell["dataset"])).stem, str(cell["method"]), str(cell["prior"])])
+    clean = "".join(c if c.isalnum() else "-" for c in words).strip("-")
+    return f"{clean}-{sha256(_key(cell).encode()).hexdigest()[:8]}"
+
+
+def _read(kept: Path) -> dict[str, dict[str, Any]]:
+    if not kept.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    lines = kept.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            found[_key(row)] = row
+        except (ValueError, KeyError, TypeError):
+            # An interrupted write leaves half a line at the end; its cell is measured again.
+            if number < len(lines):
+                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
+    return found
+
+
+def _write(
+    out: str, cells: Sequence[dict[str, Any]], done: Mapping[str, dict[str, Any]], left: list[dict[str, Any]]
+) -> None:
+    import torch
+
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+    if torch.cuda.is_available():
+        machine = f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}"
+    rows = [done[_key(cell)] for cell in cells if _key(cell) in done]
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(Path(out), page(rows, left, machine))

@@ -1,0 +1,107 @@
+"""The table of image methods: filled cell by cell, resumed, within a budget, and told what is left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgzsl import benchmarks, generators
+from kgzsl.benchmarks import images_table
+from kgzsl.benchmarks.images_cell import DATASETS, METHODS, recipe_of
+from kgzsl.benchmarks.images_page import page
+from kgzsl.datasets import ImageFeatures
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    random = np.random.default_rng(0)
+    names = [f"class{i}" for i in range(12)]
+    priors = random.normal(size=(12, 5)).astype(np.float32)
+    labels = np.repeat(np.arange(12), 12)
+    features = priors[labels] @ random.normal(size=(5, 9)) + 0.3 * random.normal(size=(144, 9))
+    data = ImageFeatures.from_arrays(
+        features.astype(np.float32),
+        labels,
+        class_names=names,
+        unseen=names[-3:],
+        priors={"att": ClassPriors(tuple(names), priors)},
+    )
+    where = tmp_path_factory.mktemp("data") / "tiny"
+    data.save(where)
+    return str(where)
+
+
+def test_cells_are_measured_once_within_the_budget_and_the_rest_is_told(folder: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "images.md")
+    options = {"out": out, "datasets": [folder], "methods": ["ESZSL", "linear"], "seeds": 2, "device": "cpu"}
+    nothing = benchmarks.run("images", **options, budget=0.0, isolated=False)
+    assert [one["method"] for one in nothing["left_out"]] == ["ESZSL", "linear"]
+    assert "- linear: not begun: the time budget was spent" in Path(out).read_text()
+    found = benchmarks.run("images", **options, isolated=False)
+    assert found["left_out"] == []
+    assert [row["method"] for row in found["rows"]] == ["ESZSL", "linear"]
+    for row in found["rows"]:
+        assert {"zsl.top1", "gzsl.harmonic", "gzsl.ausuc", "zsl.top1_std"} <= set(row["metrics"])
+        assert row["metrics"]["zsl.top1"] > 60.0  # chance is 33
+        assert row["seconds"] > 0
+        assert row["peak_mb"] > 0
+    text = Path(out).read_text()
+    assert "| method | T1 | U | S | H | AUSUC | s | MB |" in text
+    assert f"| linear | {'**' if found['rows'][1]['metrics']['zsl.top1'] else ''}" in text
+    again = benchmarks.run("images", **options, isolated=False)
+    assert again["rows"] == found["rows"]
+    kept = Path(out).with_suffix(".jsonl")
+    assert len(kept.read_text().splitlines()) == 2
+    kept.write_text(kept.read_text() + '{"half')
+    assert benchmarks.run("images", **options, isolated=False)["rows"] == found["rows"]
+    kept.write_text("x\n" + kept.read_text())
+    with pytest.raises(InputError, match="no record of the table"):
+        benchmarks.run("images", **options, isolated=False)
+
+
+def test_what_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = str(tmp_path / "images.md")
+    options = {"out": out, "datasets": ["nowhere"], "methods": ["linear"], "isolated": False}
+    assert "nowhere" in benchmarks.run("images", **options)["rows"][0]["problem"]
+    assert "Left out:" in Path(out).read_text()
+    monkeypatch.setattr(
+        images_table, "measure", lambda cell: {"metrics": {"zsl.top1": 1.0}, "seconds": 1, "peak_mb": 1}
+    )
+    assert benchmarks.run("images", **options)["rows"][0]["metrics"] == {"zsl.top1": 1.0}
+    assert "Left out:" not in Path(out).read_text()
+
+
+def test_every_method_has_a_recipe_that_is_accepted() -> None:
+    used = set()
+    for method, content in METHODS.items():
+        recipe = recipe_of({"dataset": "flo", "method": method, "seeds": 3, "options": {"epochs": 1}})
+        Recipe.build(recipe)
+        if content["generator"] is not None:
+            used.add(content["generator"]["name"])
+            assert recipe["generator"].get("epochs", 1) == 1
+    assert used == set(generators.generators.names)  # no generator is forgotten
+    assert set(images_table._SMALL) < set(METHODS)
+    assert {name for name in DATASETS if name in images_table._ONTOLOGY} == {"flo", "awa1_handcrafted"}
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'LisGAN'"):
+        benchmarks.run("images", methods=["LissGAN"])
+
+
+def test_priors_side_by_side_are_tables_of_their_own() -> None:
+    row = {"dataset": "d", "method": "m", "seeds": 3, "seconds": 1.0, "peak_mb": 2.0}
+    rows = [
+        {**row, "prior": "", "metrics": {"zsl.top1": 50.0, "zsl.top1_std": 1.0}},
+        {**row, "prior": "ontology", "metrics": {"zsl.top1": 60.0, "control.shuffled.zsl.top1": 9.5}},
+    ]
+    text = page(json.loads(json.dumps(rows)), [], "a machine")
+    assert "| m | **50.0 ± 1.0** | - | - | - | - | 1 | 2 |" in text
+    assert "3 seeds; prior: ontology." in text
+    assert "| m, shuffled ontology | 9.5 | - | - | - | - | | |" in text
