@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 from kgzsl.errors import InputError, nearest
@@ -15,7 +16,10 @@ _MODULES = {
     "import-large": "kgzsl.benchmarks.import_large",
     "generator": "kgzsl.benchmarks.generator",
     "images": "kgzsl.benchmarks.images_table",
+    "kgc": "kgzsl.benchmarks.kgc",
+    "kgc-table": "kgzsl.benchmarks.kgc_table",
     "kge": "kgzsl.benchmarks.kge",
+    "priors": "kgzsl.benchmarks.priors_table",
     "propagation": "kgzsl.benchmarks.propagation",
 }
 
@@ -45,5 +49,14 @@ def run(name: str, **options: Any) -> dict[str, Any]:
             f"no benchmark is called {name!r}",
             remedy=f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names())}",
         )
-    report: dict[str, Any] = importlib.import_module(_MODULES[name]).run(**options)
+    work = importlib.import_module(_MODULES[name]).run
+    known = inspect.signature(work).parameters
+    for option in options:
+        if option not in known:
+            close = nearest(option, known)
+            raise InputError(
+                f"the benchmark {name!r} has no option {option!r}",
+                remedy=f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}",
+            )
+    report: dict[str, Any] = work(**options)
     return report

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption
+from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, SetOption, pairs
 
 __all__ = ["add"]
 
@@ -22,6 +22,7 @@ def add(app: typer.Typer) -> None:
 
 def bench(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark, such as generator.")],
+    options: SetOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -30,5 +31,5 @@ def bench(
     from kgzsl import benchmarks
 
     console = Console(as_json=as_json, quiet=quiet)
-    found = benchmarks.run(name, device=device)
+    found = benchmarks.run(name, device=device, **pairs(options))
     console.result(found, [json.dumps(found, indent=2, ensure_ascii=False)])

@@ -1,0 +1,105 @@
+"""The table of priors as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["page"]
+
+_HEAD = """# Which prior carries knowledge
+
+Every encoder on every graph, and on the same graph with its edges, texts and labels shuffled: what an encoder owes to
+the graph is the gap between the two. Made by `kgzsl bench priors`; a further call goes on where the last one stopped.
+
+- **MRR**: 5 % of the edges are held out; one closed-form link predictor over each encoder's vectors ranks both ends of
+  them among all nodes, filtered, ties at their mean rank. The predictor is the same for all, so that encoders that
+  score triples themselves have no advantage.
+- **accuracy**: percent of unseen classes' images answered right among the unseen classes, mean over classes, by one
+  closed-form bilinear head with fixed ridge weights; a dash where no image features belong to the graph.
+- **seconds** and **MB**: of fitting and of the vectors of all nodes; memory is what the fit added to the process.
+- Figures are mean ± standard deviation over the seeds that were measured (how many is in the last column).
+"""
+
+
+def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], graphs: Sequence[str]) -> str:
+    """The whole page.
+
+    Args:
+        rows: Measured cells: ``graph``, ``encoder``, ``seed``, ``shuffled``, and what was found or a ``problem``.
+        left: Cells that were not begun.
+        graphs: In this order.
+    """
+    parts = [_HEAD]
+    for graph in graphs:
+        parts.append(f"## {graph}\n")
+        own = [row for row in rows if row["graph"] == graph]
+        parts.append(_table(own) if any("mrr" in row for row in own) else "Nothing measured yet.\n")
+        parts.append(_gaps(own))
+    missing = _left_out(rows, left)
+    if missing:
+        parts.append("## Left out\n")
+        parts.append(missing)
+    return "\n".join(part for part in parts if part)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells: dict[str, dict[bool, list[Mapping[str, Any]]]] = defaultdict(lambda: {False: [], True: []})
+    for row in rows:
+        if "mrr" in row:
+            cells[row["encoder"]["name"]][bool(row["shuffled"])].append(row)
+    lines = [
+        "| encoder | MRR | MRR shuffled | accuracy | accuracy shuffled | seconds | MB | D | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    ranked = sorted(cells.items(), key=lambda item: -_mean(item[1][False], "mrr"))
+    for name, by in ranked:
+        real, wrong = by[False], by[True]
+        one = (real or wrong)[0]
+        lines.append(
+            f"| {name} | {_told(real, 'mrr', 3)} | {_told(wrong, 'mrr', 3)} | {_told(real, 'accuracy', 1)} "
+            f"| {_told(wrong, 'accuracy', 1)} | {_told(real, 'seconds', 1)} | {_told(real, 'memory_mb', 0)} "
+            f"| {one['dim']} | {len(real)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _gaps(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which encoder gains most from the graph, in one sentence per measure."""
+    told = []
+    for measure, unit in (("mrr", "MRR"), ("accuracy", "points of accuracy")):
+        gaps: dict[str, list[float]] = defaultdict(list)
+        by = {(row["encoder"]["name"], row["seed"], bool(row["shuffled"])): row.get(measure) for row in rows}
+        for (name, seed, shuffled), value in by.items():
+            other = by.get((name, seed, True))
+            if not shuffled and value is not None and other is not None:
+                gaps[name].append(value - other)
+        if gaps:
+            best = max(gaps, key=lambda name: statistics.mean(gaps[name]))
+            digits = 3 if measure == "mrr" else 1
+            told.append(f"{best} gains most from the real graph: {statistics.mean(gaps[best]):+.{digits}f} {unit}.")
+    return " ".join(told) + "\n" if told else ""
+
+
+def _left_out(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> str:
+    reasons: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in [*rows, *left]:
+        if "problem" in row:
+            reasons[(row["graph"], row["problem"])].add(row["encoder"]["name"])
+    lines = [f"- {graph}: {', '.join(sorted(names))}: {why}" for (graph, why), names in sorted(reasons.items())]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], key: str) -> float:
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return statistics.mean(values) if values else -1.0
+
+
+def _told(rows: Sequence[Mapping[str, Any]], key: str, digits: int) -> str:
+    values = [row[key] for row in rows if row.get(key) is not None]
+    if not values:
+        return "–"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"

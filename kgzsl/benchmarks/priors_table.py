@@ -1,0 +1,219 @@
+"""The table of priors: every encoder on every graph, real against shuffled; resumable, within a time budget."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kgzsl._files import atomic_text
+from kgzsl.benchmarks.priors_cell import GRAPHS, load_graph, measure
+from kgzsl.benchmarks.priors_page import page
+from kgzsl.errors import InputError
+
+__all__ = ["ENCODERS", "run"]
+
+# Encoder -> options; every vector has about the same length.
+ENCODERS: dict[str, dict[str, Any]] = {
+    "attributes": {},
+    "tfidf": {"dim": 64},
+    "text": {},
+    "multi_view": {"dim": 16},
+    "transe": {"dim": 64},
+    "distmult": {"dim": 64},
+    "complex": {"dim": 64},
+    "rotate": {"dim": 64},
+    "boxe": {"dim": 64},
+    "triplere": {"dim": 64},
+    "disentangled": {"dim": 8},
+    "text_aware": {"dim": 32},
+    "elem": {"dim": 63, "epochs": 100},
+    "box2el": {"dim": 21, "epochs": 100},
+    "poincare": {"dim": 20, "epochs": 30},
+    "rdf2vec": {"dim": 64},
+    "owl2vec_star": {"dim": 32},
+    "sgc": {"base_options": {"dim": 64}},
+    "gcn": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "dgp": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "gat": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "rgcn": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "compgcn": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "trgcn": {"hidden": [64], "epochs": 100, "base_options": {"dim": 64}},
+    "combined": {"parts": [{"name": "tfidf", "dim": 32}, {"name": "transe", "dim": 32}]},
+}
+
+# What is too large or too slow for a hundred thousand nodes is not tried there; fewer passes suffice.
+_LARGE: dict[str, dict[str, Any] | None] = {
+    "attributes": None,
+    "text": None,
+    "multi_view": None,
+    "text_aware": {"dim": 32, "epochs": 3},
+    "disentangled": None,
+    "boxe": {"dim": 64, "epochs": 2},
+    "triplere": {"dim": 64, "epochs": 5},
+    "transe": {"dim": 64, "epochs": 5},
+    "distmult": {"dim": 64, "epochs": 5},
+    "complex": {"dim": 64, "epochs": 5},
+    "rotate": {"dim": 64, "epochs": 5},
+    "elem": {"dim": 63, "epochs": 10},
+    "box2el": {"dim": 21, "epochs": 10},
+    "poincare": {"dim": 20, "epochs": 3},
+    "rdf2vec": {"dim": 64, "epochs": 1},
+    "owl2vec_star": None,
+    "gcn": {"hidden": [64], "epochs": 20, "base_options": {"dim": 64}},
+    "dgp": None,
+    "gat": None,
+    "rgcn": {"hidden": [64], "epochs": 20, "base_options": {"dim": 64}},
+    "compgcn": {"hidden": [64], "epochs": 20, "base_options": {"dim": 64}},
+    "trgcn": None,
+}
+
+
+def run(
+    device: str = "auto",
+    *,
+    out: str = "docs/benchmarks/priors.md",
+    graphs: Sequence[str] = tuple(GRAPHS),
+    encoders: Sequence[str] = tuple(ENCODERS),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    seeds: int = 3,
+    ranked: int = 1000,
+    budget: float = 3600.0,
+    cell_budget: float = 600.0,
+    isolated: bool = True,
+) -> dict[str, Any]:
+    """Fill the table as far as the budget goes, and write it.
+
+    What was measured is kept beside the table (``.jsonl``), one line per cell, so that the next call goes on. Cells
+    are taken seed by seed, so that a short budget gives all encoders once before any of them twice.
+
+    Args:
+        device: As for :class:`Engine`.
+        out: The Markdown file.
+        graphs: Names of :data:`GRAPHS`, or files.
+        encoders: Names of :data:`ENCODERS`.
+        options: Encoder -> options instead of those in :data:`ENCODERS`.
+        seeds: How many; large graphs have one.
+        ranked: Most held-out edges that are ranked.
+        budget: Seconds after which no further cell is begun.
+        cell_budget: Seconds that a cell may take; it is ended then, and the table says so.
+        isolated: Whether each cell is a process of its own, so that its memory is its own.
+
+    Returns:
+        The report, see :func:`kgzsl.benchmarks.run`, with ``rows`` and ``left_out``.
+
+    Raises:
+        InputError: An unknown encoder or a graph that cannot be read.
+    """
+    unknown = [name for name in encoders if name not in ENCODERS]
+    if unknown:
+        raise InputError(f"no encoder of the table is called {unknown[0]!r}", remedy=", ".join(ENCODERS))
+    begun = time.perf_counter()
+    kept = Path(out).with_suffix(".jsonl")
+    done = _read(kept)
+    left: list[dict[str, Any]] = []
+    for cell in _cells(graphs, encoders, dict(options or {}), seeds, ranked, device):
+        key = _key(cell)
+        if key in done:
+            continue
+        if time.perf_counter() - begun > budget:
+            left.append({**cell, "problem": "not begun: the time budget was spent"})
+            continue
+        found = _isolated(cell, cell_budget) if isolated else _here(cell)
+        done[key] = {**cell, **found}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(done[key]) + "\n")
+        _write(out, list(done.values()), left, graphs)
+    rows = list(done.values())
+    _write(out, rows, left, graphs)
+    seconds = [row["seconds"] for row in rows if "seconds" in row]
+    return {
+        "name": "priors",
+        "ours_s": sum(seconds),
+        "baseline_s": None,
+        "ratio": None,
+        "spread": statistics.pstdev(seconds) if seconds else 0.0,
+        "unit": "seconds of fitting, all cells",
+        "checked": "real against shuffled graphs, by the same link predictor and the same head",
+        "sizes": {"cells": len(rows), "graphs": list(graphs), "encoders": list(encoders), "seeds": seeds},
+        "out": str(out),
+        "rows": rows,
+        "left_out": [{k: cell[k] for k in ("graph", "encoder", "seed", "shuffled", "problem")} for cell in left],
+    }
+
+
+def _cells(
+    graphs: Sequence[str],
+    encoders: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
+    seeds: int,
+    ranked: int,
+    device: str,
+) -> list[dict[str, Any]]:
+    large = {graph for graph in graphs if graph == "wordnet" or load_graph(graph).num_nodes > 50_000}
+    cells = []
+    for seed in range(seeds):
+        for graph in graphs:
+            if seed and graph in large:
+                continue
+            for name in encoders:
+                chosen: Mapping[str, Any] | None = options.get(name, ENCODERS[name])
+                if graph in large and name not in options:
+                    chosen = _LARGE.get(name, chosen)
+                if chosen is None:
+                    continue
+                shared = {"graph": graph, "encoder": {"name": name, **chosen}, "seed": seed}
+                cells += [
+                    {**shared, "shuffled": shuffled, "ranked": ranked, "device": device} for shuffled in (False, True)
+                ]
+    return cells
+
+
+def _here(cell: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return measure(cell)
+    except InputError as error:
+        return {"problem": str(error)}
+
+
+def _isolated(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "kgzsl.benchmarks.priors_cell", json.dumps(cell)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"ended after {seconds:.0f} s"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"problem": f"failed with status {done.returncode}: {last}"}
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def _key(cell: Mapping[str, Any]) -> str:
+    return json.dumps([cell[name] for name in ("graph", "encoder", "seed", "shuffled", "ranked")], sort_keys=True)
+
+
+def _read(kept: Path) -> dict[str, dict[str, Any]]:
+    if not kept.exists():
+        return {}
+    found = {}
+    for number, line in enumerate(kept.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            found[_key(row)] = row
+        except (ValueError, KeyError):
+            # An interrupted write leaves half a line at the end; its cell is measured again.
+            if number < len(kept.read_text(encoding="utf-8").splitlines()):
+                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
+    return found
+
+
+def _write(out: str, rows: list[dict[str, Any]], left: list[dict[str, Any]], graphs: Sequence[str]) -> None:
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(Path(out), page(rows, left, graphs))
