@@ -12,7 +12,6 @@ from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
 
-_WORDNET = {"source": "${KGZSL_DATA}/kg/wordnet", "projection": "taxonomy"}
 _GAN = {"hidden": 1024, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
 _SOFTMAX = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
 _GDA = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
@@ -66,12 +65,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "diffusion": _trained("diffusion", every=15, epochs=60),
 }
 
-#: Data set to what its recipes share. ``small`` asks for the closed forms and the best generators alone.
+#: Data set to what its recipes share: graph and priors, or those of a shipped recipe (``as``). ``small`` asks for the
+#: closed forms and the best generators alone.
 DATASETS: dict[str, dict[str, Any]] = {
     "flo": {"priors": [{"name": "att"}]},
     "awa1_handcrafted": {"priors": [{"name": "att"}]},
-    "cifar100": {"graph": _WORDNET, "priors": [{"name": "tfidf", "dim": 128}, {"name": "sgc"}], "small": True},
-    "miniimagenet": {"graph": _WORDNET, "priors": [{"name": "tfidf", "dim": 128}, {"name": "sgc"}], "small": True},
+    "cifar100": {"as": "cifar100", "small": True},
+    "miniimagenet": {"as": "miniimagenet", "small": True},
 }
 
 
@@ -88,7 +88,7 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
     if method["generator"] is not None:
         known = method["generator"]
         known.update({key: value for key, value in options.items() if key in known})
-    shared = {key: value for key, value in DATASETS.get(cell["dataset"], {}).items() if key != "small"}
+    shared = _shared(cell["dataset"])
     recipe: dict[str, Any] = {
         "task": "image_classification",
         "dataset": cell["dataset"],
@@ -108,6 +108,18 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
         if cell.get(key):
             recipe[key] = cell[key]
     return recipe
+
+
+def _shared(dataset: str) -> dict[str, Any]:
+    known = DATASETS.get(dataset, {})
+    if "as" not in known:
+        return {key: value for key, value in known.items() if key != "small"}
+    import yaml
+
+    from kgzsl.cli.recipes import find_recipe
+
+    content = yaml.safe_load(find_recipe(known["as"]).read_text(encoding="utf-8"))
+    return {key: content[key] for key in ("graph", "priors") if key in content}
 
 
 def measure(cell: Mapping[str, Any]) -> dict[str, Any]:

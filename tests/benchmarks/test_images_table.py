@@ -77,7 +77,8 @@ def test_what_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.
     assert "Left out:" not in Path(out).read_text()
 
 
-def test_every_method_has_a_recipe_that_is_accepted() -> None:
+def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KGZSL_DATA", "/nowhere")
     used = set()
     for method, content in METHODS.items():
         recipe = recipe_of({"dataset": "flo", "method": method, "seeds": 3, "options": {"epochs": 1}})
@@ -86,6 +87,9 @@ def test_every_method_has_a_recipe_that_is_accepted() -> None:
             used.add(content["generator"]["name"])
             assert recipe["generator"].get("epochs", 1) == 1
     assert used == set(generators.generators.names)  # no generator is forgotten
+    for dataset in DATASETS:
+        Recipe.build(recipe_of({"dataset": dataset, "method": "linear", "seeds": 1}))
+    assert recipe_of({"dataset": "cifar100", "method": "linear", "seeds": 1})["graph"]["mapping"]["wolf"] == "n02114100"
     assert set(images_table._SMALL) < set(METHODS)
     assert {name for name in DATASETS if name in images_table._ONTOLOGY} == {"flo", "awa1_handcrafted"}
 
