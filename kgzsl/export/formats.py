@@ -15,6 +15,7 @@ __all__ = ["FORMATS", "export"]
 
 FORMATS: dict[str, tuple[str, str]] = {
     "onnx": ("model", "the classifier's head: features in, scores and probabilities of the classes out"),
+    "tensorboard": ("history", "losses and validation figures as TensorBoard shows them, in a folder"),
     "npz": ("priors", "class vectors for numpy: names, vectors, columns"),
     "mat": ("priors", "class vectors as MATLAB reads them, in xlsa17's layout: att [D, C], allclasses_names"),
     "word2vec": ("priors", "class vectors as word2vec text: a line each, spaces in names as _"),
@@ -34,7 +35,7 @@ def export(source: str | os.PathLike[str], to: str, out: str | os.PathLike[str])
         source: A run folder, class vectors (``.safetensors`` or what :meth:`ClassPriors.read` takes), or a graph
             (saved, or an ontology).
         to: One of :data:`FORMATS`.
-        out: The file to write; for ``pykeen`` a folder.
+        out: The file to write; for ``pykeen`` and ``tensorboard`` a folder.
 
     Returns:
         What was written: ``format``, ``out`` and sizes.
@@ -55,6 +56,11 @@ def export(source: str | os.PathLike[str], to: str, out: str | os.PathLike[str])
     out = Path(out)
     if part == "model":
         return {"format": to, "out": str(out), **_onnx(path, out)}
+    if part == "history":
+        from kgzsl.export.tensorboard import write_history
+        from kgzsl.report import RunFolder
+
+        return {"format": to, "out": str(out), "values": write_history(RunFolder.open(path).history(), out)}
     if part == "priors":
         from kgzsl.export.prior_files import write_priors
 

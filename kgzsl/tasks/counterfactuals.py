@@ -26,7 +26,7 @@ class Counterfactual:
 
     def text(self, *, share: bool) -> str:
         """One line; probabilities as percent where ``share``."""
-        before, after = (f"{value:.0%}" if share else f"{value:.3f}" for value in (self.before, self.after))
+        before, after = (f"{value:.2%}" if share else f"{value:.3f}" for value in (self.before, self.after))
         return f"without {self.removed}: {before} -> {after}, then {self.answer}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,13 @@ COMMANDS = [
     "audit",
     "priors",
     "pack",
+    "recipes",
     "run",
+    "compare",
     "predict",
     "explain",
     "add-class",
+    "export",
     "bench",
     "doctor",
     "datasets",
@@ -47,6 +51,24 @@ def test_every_command_has_help_with_an_example(kgzsl, command: list[str]) -> No
     done = kgzsl(*command, "--help")
     assert done.code == 0
     assert f"Example: kgzsl {command[0]}" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    "command", [[name] for name in COMMANDS if name != "datasets"] + [["datasets", "status"], ["datasets", "check"]]
+)
+def test_every_command_talks_to_machines_and_can_be_quiet(kgzsl, command: list[str]) -> None:
+    told = kgzsl(*command, "--help").out
+    assert "--json" in told
+    assert "--quiet" in told
+
+
+def test_a_shell_completes_commands_and_options(kgzsl_process) -> None:
+    def completed(words: str, position: int) -> list[str]:
+        asked = {"_KGZSL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+        return kgzsl_process(env={**os.environ, **asked}).out.split()
+
+    assert sorted(completed("kgzsl exp", 1)) == ["explain", "export"]
+    assert "--to" in completed("kgzsl export --t", 2)
 
 
 def test_help_and_graph_commands_do_not_wait_for_torch(zoo: Path, tmp_path: Path) -> None:

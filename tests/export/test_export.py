@@ -153,6 +153,25 @@ def test_what_is_not_linear_is_refused() -> None:
         linear_head(model)
 
 
+def test_tensorboard_shows_what_was_logged(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from kgzsl.export.tensorboard import write_history
+
+    rows = [
+        {"seed": 0, "stage": "train", "step": 10, "critic": 1.5},
+        {"seed": 0, "stage": "train", "step": 20, "critic": 0.5, "note": "x"},
+        {"seed": 1, "stage": "train", "step": 10, "critic": 2.5},
+    ]
+    assert write_history(rows, tmp_path / "tb") == 3
+    read = EventAccumulator(str(tmp_path / "tb" / "seed0" / "train"))
+    read.Reload()
+    assert [(one.step, one.value) for one in read.Scalars("critic")] == [(10, 1.5), (20, 0.5)]
+    with pytest.raises(InputError, match="there already"):
+        write_history(rows, tmp_path / "tb")
+
+
 def test_unknown_formats_and_sources_are_told(priors, tmp_path: Path) -> None:
     _, file = priors
     with pytest.raises(InputError, match="onnx"):

@@ -113,3 +113,53 @@ def completion() -> RunResult:
         seen=["continent"],
         unseen=["capital", "borders"],
     ).refresh()
+
+
+SEEN, UNSEEN, ATTRIBUTES = 150, 50, 312  # as CUB's
+
+
+@pytest.fixture(scope="session")
+def large() -> RunResult:
+    """Two hundred classes with as many attributes as CUB has."""
+    random = np.random.default_rng(0)
+    names = [f"class number {i:03d}" for i in range(SEEN + UNSEEN)]
+    has = random.random((len(names), ATTRIBUTES)) < 0.1
+    triples = [(name, "subClassOf", f"family {i % 37}") for i, name in enumerate(names)]
+    triples += [(f"family {i}", "subClassOf", f"order {i % 6}") for i in range(37)]
+    triples += [(f"order {i}", "subClassOf", "bird") for i in range(6)]
+    triples += [(names[i], "has", f"attribute {j}") for i, j in np.argwhere(has).tolist()]
+    texts = {
+        name: [f"{name} is a bird of which much is said: " + "it lives in trees and eats seeds. " * 5] for name in names
+    }
+    figures = {"zsl.top1": 40.0, "gzsl.seen": 50.0, "gzsl.unseen": 30.0, "gzsl.harmonic": 37.5, "gzsl.ausuc": 0.2}
+    per_seed = [{"seed": seed, **figures, "control.chance.zsl.top1": 2.0} for seed in range(5)]
+    columns = list(figures)
+    unseen = names[SEEN:]
+    return RunResult(
+        task="image_classification",
+        dataset="two hundred birds",
+        recipe={"task": "image_classification"},
+        per_seed=per_seed,
+        rows=[ResultRow("wgan + softmax", "method"), ResultRow("chance", "control", prefix="control.chance.")],
+        columns=columns,
+        headlines=["zsl.top1"],
+        history=[
+            {"seed": seed, "stage": stage, "step": step, "critic": 1.0 / (1 + step), "generator": random.random()}
+            for seed in range(5)
+            for stage in ("train", "shuffled.train")
+            for step in range(0, 20000, 50)
+        ],
+        arrays={
+            "curve.seen": np.linspace(60, 0, 4000),
+            "curve.unseen": np.linspace(0, 45, 4000),
+            "confusion": random.integers(0, 30, size=(UNSEEN, UNSEEN)),
+            "map.xy": random.normal(size=(6000, 2)),
+            "map.synthetic": np.arange(6000) % 2 == 0,
+            "map.class": np.arange(6000) % UNSEEN,
+        },
+        names={"confusion": unseen, "map": unseen},
+        priors=ClassPriors(tuple(names), has.astype(np.float32) + 0.01),
+        graph=ClassGraph.from_triples(triples, texts=texts),
+        seen=names[:SEEN],
+        unseen=unseen,
+    ).refresh()

@@ -60,3 +60,18 @@ def test_choosing_a_class_shows_axioms_neighbours_and_mistakes(images: RunResult
 
 def test_a_page_without_a_graph_runs_too(completion: RunResult, tmp_path: Path) -> None:
     assert "Relation by relation" in opened(render(completion, {}), "", tmp_path)
+
+
+@pytest.mark.slow
+def test_two_hundred_classes_can_be_searched_and_zoomed(large: RunResult, tmp_path: Path) -> None:
+    script = (
+        "var f = document.getElementById('cg-find'); f.value = 'class number 170';"
+        "f.dispatchEvent(new Event('change'));"
+        "document.getElementById('cg-in').click();"
+    )
+    document = opened(render(large, {}), script, tmp_path)
+    panel = re.sub(r"<[^>]+>", " ", document.split('id="cg-panel"')[1].split("</div>")[0])
+    assert "class number 170" in panel
+    assert "unseen: no example in training" in panel
+    width = float(re.findall(r'class="chart graph[^"]*"[^>]*viewBox="[-\d.]+ [-\d.]+ ([\d.]+)', document)[0])
+    assert width < 600  # the drawing is about 1,000 wide before it is zoomed

@@ -12,7 +12,7 @@ from kgzsl.cli.options import JsonOption, QuietOption
 
 __all__ = ["add"]
 
-_FORMATS = "onnx (a run); npz, mat, word2vec (class vectors); turtle, ntriples, pykeen, graphml, pyg (a class graph)."
+_FORMATS = "onnx, tensorboard (a run); npz, mat, word2vec (class vectors); turtle, ntriples, pykeen, graphml, pyg (a class graph)."
 
 
 def add(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def add(app: typer.Typer) -> None:
 def export(
     source: Annotated[Path, typer.Argument(metavar="RUN|PRIORS|GRAPH", help="A run folder, class vectors or a graph.")],
     to: Annotated[str, typer.Option("--to", help=_FORMATS, show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file (pykeen: the folder) to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file (pykeen, tensorboard: the folder) to write.")],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
