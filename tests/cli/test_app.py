@@ -25,6 +25,7 @@ COMMANDS = [
     "run",
     "compare",
     "predict",
+    "complete",
     "explain",
     "add-class",
     "export",

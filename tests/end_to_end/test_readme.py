@@ -50,7 +50,7 @@ def test_run_command_is_a_run(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_command_in_the_table_exists(capsys: pytest.CaptureFixture[str]) -> None:
     table = README.split("| command | does |")[1].split("\n\n")[0]
     names = re.findall(r"`([a-z-]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "`" in line))
-    assert len(names) == 16
+    assert len(names) == 17
     for name in names:
         assert run_cli([name, "--help"]) == 0
     capsys.readouterr()
