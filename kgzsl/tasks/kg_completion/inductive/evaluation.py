@@ -33,11 +33,15 @@ class InductiveResult:
         metrics: ``mrr``, ``hits@k``, ``queries``, ``coverage`` over both sides.
         ranks: float64 [2T]: tail queries first, then head queries.
         ties: Which rule ranked ties.
+        counts: int64 [2T], candidates of each query, the true one included.
+        worst: float64 [2T], the ranks with ties at their worst place.
     """
 
     metrics: dict[str, float]
     ranks: Tensor
     ties: str
+    counts: Tensor
+    worst: Tensor
 
 
 def evaluate_inductive(
@@ -47,6 +51,8 @@ def evaluate_inductive(
     *,
     known: Tensor,
     ties: str = "realistic",
+    negatives: int | None = None,
+    seed: int = 0,
     block: int = 256,
     budget: int = 6 << 20,
     progress: Callable[[int, int], None] | None = None,
@@ -59,6 +65,9 @@ def evaluate_inductive(
         queries: int64 [T, 3].
         known: int64 [K, 3], all triples whose answers are filtered (facts, validation and test).
         ties: ``"realistic"`` (mean of best and worst place) or ``"pessimistic"`` (worst place: the public code's rule).
+        negatives: Rank among so many entities drawn for each query, none of them a known answer, instead of among all
+            (RMPI's protocol has 49).
+        seed: Of the drawn entities.
         block: Queries ranked at a time.
         budget: Bytes of the model's states at a time.
         progress: Called with (done, all) queries.
@@ -77,7 +86,9 @@ def evaluate_inductive(
     truth = torch.cat([tails, heads])
     # Equal queries side by side are answered once.
     order = (subject * (2 * graph.num_relations) + relation).argsort(stable=True)
-    ranks = torch.empty(len(truth), dtype=torch.float64)
+    ranks, worst = torch.empty(len(truth), dtype=torch.float64), torch.empty(len(truth), dtype=torch.float64)
+    counts = torch.empty(len(truth), dtype=torch.int64)
+    random = torch.Generator().manual_seed(seed)
     scorable = torch.empty(len(truth), dtype=torch.bool)
     for start in range(0, len(order), block):
         rows = order[start : start + block]
@@ -90,14 +101,29 @@ def evaluate_inductive(
             row, entity = index.tails(first, second) if ask == "tails" else index.heads(second, first)
             found.append((places[row], entity))
         filtered = (torch.cat([row for row, _ in found]), torch.cat([entity for _, entity in found]))
-        block_ranks, counts, block_scorable = realistic_ranks(scores, truth[rows], known=filtered)
-        if ties == "pessimistic":
-            block_ranks = _worst_place(scores, truth[rows], filtered, counts)
-        ranks[rows] = block_ranks.cpu()
-        scorable[rows] = block_scorable.cpu()
+        if negatives is not None:
+            filtered = _all_but_drawn(scores, truth[rows], filtered, negatives, random)
+        block_ranks, block_counts, block_scorable = realistic_ranks(scores, truth[rows], known=filtered)
+        ranks[rows], counts[rows], scorable[rows] = block_ranks.cpu(), block_counts.cpu(), block_scorable.cpu()
+        worst[rows] = _worst_place(scores, truth[rows], filtered, block_counts).cpu()
         if progress is not None:
             progress(min(start + block, len(order)), len(order))
-    return InductiveResult(ranking_metrics(ranks, scorable=scorable), ranks, ties)
+    chosen = worst if ties == "pessimistic" else ranks
+    return InductiveResult(ranking_metrics(chosen, scorable=scorable), chosen, ties, counts, worst)
+
+
+def _all_but_drawn(
+    scores: Tensor, truth: Tensor, known: tuple[Tensor, Tensor], count: int, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """What to leave out of each query so that the truth and ``count`` drawn entities remain: as ``known`` is given."""
+    lot = torch.rand(scores.shape, generator=random).to(scores.device)
+    lot[known[0], known[1]] = -1
+    lot[torch.arange(len(truth)), truth] = -1
+    drawn = lot.topk(min(count, lot.shape[1]), dim=1)
+    left_out = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
+    left_out.scatter_(1, drawn.indices, drawn.values < 0)
+    rows, entities = torch.nonzero(left_out, as_tuple=True)
+    return rows, entities
 
 
 def _worst_place(scores: Tensor, truth: Tensor, known: tuple[Tensor, Tensor], counts: Tensor) -> Tensor:

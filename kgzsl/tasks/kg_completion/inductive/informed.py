@@ -64,6 +64,7 @@ class InformedUltra:
         ultra: With its weights.
         share: Of the training graph's facts to put aside and ask for.
         queries: At most so many of them.
+        others: Entities drawn beside each true answer.
         penalty: Weight of the squared length of the standardised weights.
         steps: Of Adam, over all queries.
         seed: Decides which facts are put aside.
@@ -75,13 +76,14 @@ class InformedUltra:
         *,
         share: float = 0.25,
         queries: int = 300,
+        others: int = 500,
         penalty: float = 1e-3,
         steps: int = 100,
         seed: int = 0,
     ) -> None:
         if not 0 < share < 1:
             raise InputError(f"share is {share}", remedy="give a number between 0 and 1")
-        self.ultra, self.share, self.queries = ultra, share, queries
+        self.ultra, self.share, self.queries, self.others = ultra, share, queries, others
         self.penalty, self.steps, self.seed = penalty, steps, seed
         self._around: Surroundings | None = None
         self._evidence: tuple[FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
@@ -104,15 +106,21 @@ class InformedUltra:
         relation = torch.cat([asked[:, 1], asked[:, 1] + graph.num_relations])
         truth = torch.cat([asked[:, 2], asked[:, 0]])
         self.about(around)
-        table = self._columns(graph, subject, relation, around)
-        true = torch.zeros(table.shape[:2], dtype=torch.bool)
-        known = torch.cat(
-            [triples, torch.stack([triples[:, 2], triples[:, 1] + graph.num_relations, triples[:, 0]], 1)]
-        )
-        keys, place = _places(subject, relation, known, 2 * graph.num_relations)
-        true[keys, known[place, 2]] = True
-        rows = torch.arange(len(truth))
-        true[rows, truth] = False
+        turned = torch.stack([triples[:, 2], triples[:, 1] + graph.num_relations, triples[:, 0]], dim=1)
+        known = torch.cat([triples, turned])
+        parts = []
+        for rows in torch.split(torch.arange(len(truth)), 32):
+            drawn = torch.randint(len(around.entities), (len(rows), self.others), generator=random)
+            answers = torch.cat([truth[rows, None], drawn], dim=1)
+            whole = self._columns(graph, subject[rows], relation[rows], around)
+            table = whole.gather(1, answers[..., None].expand(-1, -1, whole.shape[-1]))
+            true = torch.zeros(whole.shape[:2], dtype=torch.bool)
+            keys, place = _places(subject[rows], relation[rows], known, 2 * graph.num_relations)
+            true[keys, known[place, 2]] = True
+            wrong = true.gather(1, answers)
+            wrong[:, 0] = False
+            parts.append((table, wrong))
+        table, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
         flat = table.reshape(-1, table.shape[-1])
         self.mean, self.scale = flat.mean(dim=0), flat.std(dim=0).clamp(min=1e-3)
         table.sub_(self.mean).div_(self.scale)
@@ -122,8 +130,8 @@ class InformedUltra:
         optimizer = torch.optim.Adam([weights], lr=0.05)
         for step in range(self.steps):
             optimizer.param_groups[0]["lr"] = 0.05 * (1 - step / self.steps)
-            scores = (table @ weights).masked_fill(true, float("-inf"))
-            loss = -torch.log_softmax(scores, dim=1)[rows, truth].mean() + self.penalty * weights[1:].square().sum()
+            scores = (table @ weights).masked_fill(wrong, float("-inf"))
+            loss = -torch.log_softmax(scores, dim=1)[:, 0].mean() + self.penalty * weights[1:].square().sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

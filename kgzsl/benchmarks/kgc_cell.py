@@ -1,0 +1,233 @@
+"""One cell of the table of completion: one method on one data set with one seed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kgzsl.datasets import KGSplit
+    from kgzsl.knowledge import ClassGraph, ClassPriors
+    from kgzsl.tasks.kg_completion.inductive import InductiveTask
+
+__all__ = ["SCHEMAS", "measure"]
+
+# Data set (the beginning of its name) -> the schema of its relations, under the data folder.
+SCHEMAS = {
+    "nell": "kg/nell_schema/Schema-NELL.ttl",
+    "ingram_nl": "kg/nell_schema/Schema-NELL.ttl",
+    "ingram_wk": "kg/wiki_zs/schema/Schema-Wiki.ttl",
+}
+_CHECKPOINT = "kg/ultra/ultra_3g.pth"
+_PRIORS = [{"name": "text"}, {"name": "attributes", "weights": "rarity", "generalise": True}]
+_GENERATOR = {
+    "name": "wgan", "hidden": 512, "noise_dim": 16, "epochs": 20, "batch_size": 128, "lr": 5e-4, "prior_size": 4.0,
+    "ema": 0.99,
+}  # fmt: skip
+
+
+def measure(spec: dict[str, Any]) -> dict[str, Any]:
+    """Measure one cell.
+
+    Args:
+        spec: ``dataset``, ``method``, ``seed``, and ``smaller``: options that make it cheap, for trials.
+
+    Returns:
+        ``figures``: row name -> ``mrr``, ``hits@1``, ``hits@5``, ``hits@10`` and whatever else belongs to the row;
+        ``seconds``; ``notes``.
+
+    Raises:
+        InputError: The data or the checkpoint are not there.
+    """
+    warnings.simplefilter("ignore")
+    begun = time.perf_counter()
+    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "evidence": _recipe,
+        "generator": _recipe,
+        "ultra": _inductive,
+        "informed": _inductive,
+        "informed, shuffled": _inductive,
+        "schema edges": _inductive,
+    }
+    if spec["method"] not in kinds:
+        raise InputError(f"no method of the table is called {spec['method']!r}", remedy=", ".join(kinds))
+    found = kinds[spec["method"]](spec)
+    return {**found, "seconds": time.perf_counter() - begun}
+
+
+def _recipe(spec: dict[str, Any]) -> dict[str, Any]:
+    """A completion recipe with all of its controls, under every candidate rule."""
+    from kgzsl.recipe import CompletionRecipe, Recipe
+    from kgzsl.tasks.kg_completion import run
+
+    content: dict[str, Any] = {
+        "task": "kg_completion",
+        "dataset": spec["dataset"],
+        "graph": {"source": _file(_schema(spec["dataset"]))},
+        "priors": _PRIORS,
+        "protocol": {"candidates": "type", "sides": "tail", "seeds": [spec["seed"]]},
+        "train": {"device": "cpu"},
+    }
+    if spec["method"] == "evidence":
+        content |= {
+            "ranker": {"name": "evidence", "calibrate": False},
+            "controls": ["chance", "link_overlap", "shuffled"],
+        }
+    else:
+        content |= {
+            "generator": _GENERATOR,
+            "pairs": {"steps": 120},
+            "controls": ["chance", "nearest_prior", "shuffled"],
+        }
+    for key, value in spec.get("smaller", {}).items():
+        content[key] = {**content[key], **value} if isinstance(value, dict) else value
+    recipe = Recipe.build(content)
+    assert isinstance(recipe, CompletionRecipe)
+    result = run(recipe, progress=False)
+    metrics = result.per_seed[0]
+    names = {"": spec["method"] if spec["method"] == "evidence" else "wgan", "control.shuffled.": None}
+    others = {
+        "control.link_overlap.": "link overlap",
+        "control.baseline.": "ridge",
+        "control.nearest_prior.": "nearest seen relation",
+        "control.chance.": "chance",
+    }
+    names["control.shuffled."] = f"{names['']}, shuffled ontology"
+    figures = {}
+    for prefix, name in {**names, **others}.items():
+        if f"{prefix}kgc.mrr" in metrics and name is not None:
+            wanted = ("mrr", "hits@1", "hits@5", "hits@10", "linked.mrr", "unlinked.mrr", "range.mrr", "all.mrr")
+            figures[name] = {key: metrics[f"{prefix}kgc.{key}"] for key in wanted if f"{prefix}kgc.{key}" in metrics}
+    return {"figures": figures, "notes": result.warnings}
+
+
+def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
+    """ULTRA's public weights on an inference graph, alone or informed."""
+    from kgzsl import datasets
+    from kgzsl.datasets import KGSplit
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.inductive import (
+        MEETINGS,
+        SCHEMA_MEETINGS,
+        InductiveModel,
+        InductiveTask,
+        InformedUltra,
+        Surroundings,
+        Ultra,
+        adapt_meetings,
+        schema_meetings,
+    )
+
+    kg = datasets.load(spec["dataset"])
+    assert isinstance(kg, KGSplit)
+    task, training = _asked(kg), InductiveTask.training(kg)
+    method, smaller = spec["method"], spec.get("smaller", {})
+    graph = task.graph()
+    model: InductiveModel
+    if method == "schema edges":
+        schema = ClassGraph.read(_file(_schema(spec["dataset"])))
+        ultra = Ultra.from_checkpoint(_file(_CHECKPOINT), head_queries="direct", meetings=(*MEETINGS, *SCHEMA_MEETINGS))
+        adapt_meetings(
+            ultra,
+            training.facts,
+            len(training.entities),
+            len(training.relations),
+            schema_meetings(schema, training.relations),
+            steps=smaller.get("steps", 60),
+        )
+        graph = task.graph(extra_meetings=schema_meetings(schema, task.relations))
+        model = ultra
+    else:
+        model = ultra = Ultra.from_checkpoint(_file(_CHECKPOINT), head_queries="direct")
+    if method.startswith("informed"):
+        schema = ClassGraph.read(_file(_schema(spec["dataset"])))
+        if method.endswith("shuffled"):
+            schema = schema.shuffled(spec["seed"] + 1)
+        priors = _relation_priors(schema, sorted({*training.relations, *task.relations}))
+        use_names = not spec["dataset"].startswith("ingram_wk")  # entities are numbers there
+        informed = InformedUltra(
+            ultra, seed=spec["seed"], **{k: v for k, v in smaller.items() if k in ("queries", "steps")}
+        )
+        informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, schema, use_names))
+        model = informed.about(Surroundings(task.entities, task.relations, priors, schema, use_names))
+    return {"figures": _ranked(spec, model, graph, task, smaller.get("test")), "notes": list(kg.notes)}
+
+
+def _asked(kg: KGSplit) -> InductiveTask:
+    """The inference graph; of NELL-Ext with the training graph's facts, which are known when it is asked."""
+    from dataclasses import replace
+
+    import torch
+
+    from kgzsl.tasks.kg_completion.inductive import InductiveTask
+
+    if kg.name.startswith("nell_ext"):
+        kg = replace(kg, support=torch.cat([kg.train, kg.support]), valid=kg.valid[:0])
+    return InductiveTask.inference(kg)
+
+
+def _ranked(spec: dict[str, Any], model: Any, graph: Any, task: InductiveTask, limit: int | None) -> dict[str, Any]:
+    from kgzsl.tasks.kg_completion.inductive import evaluate_inductive
+    from kgzsl.tasks.ranking import chance_metrics, ranking_metrics
+
+    begun = time.process_time()
+    test: Tensor = task.test[:limit]
+    found = evaluate_inductive(model, graph, test, known=task.known)
+    seconds = time.process_time() - begun
+    official = ranking_metrics(found.worst)
+    row = {key: official[key] for key in ("mrr", "hits@1", "hits@5", "hits@10")}
+    row |= {"honest.mrr": found.metrics["mrr"], "ranking_s": seconds, "queries": found.metrics["queries"]}
+    if spec["dataset"].startswith("nell_ext"):
+        sampled = evaluate_inductive(model, graph, test, known=task.known, negatives=49, seed=spec["seed"])
+        row |= {f"49.{key}": sampled.metrics[key] for key in ("mrr", "hits@1", "hits@10")}
+    chance = chance_metrics(found.counts)
+    return {
+        spec["method"]: row,
+        "chance": {key: chance[key] for key in ("mrr", "hits@1", "hits@5", "hits@10")} | {"honest.mrr": chance["mrr"]},
+    }
+
+
+def _relation_priors(schema: ClassGraph, relations: list[str]) -> ClassPriors:
+    from kgzsl import priors
+
+    made = None
+    for spec in _PRIORS:
+        options: dict[str, Any] = {key: value for key, value in spec.items() if key != "name"}
+        block = priors.make(str(spec["name"]), **options).fit(schema).priors(relations).normalised("l2")
+        made = block if made is None else made | block
+    assert made is not None
+    return made
+
+
+def _schema(dataset: str) -> str:
+    found = next((path for start, path in SCHEMAS.items() if dataset.startswith(start)), None)
+    if found is None:
+        raise InputError(f"the table knows no schema for {dataset!r}", remedy=f"known: {', '.join(SCHEMAS)}")
+    return found
+
+
+def _file(path: str) -> str:
+    from kgzsl.datasets import data_dir
+
+    found = data_dir() / path
+    if not found.exists():
+        raise InputError("the file is not there", file=found, remedy="set KGZSL_DATA to the folder that has it")
+    return str(found)
+
+
+if __name__ == "__main__":
+    try:
+        answer = measure(json.loads(sys.argv[1]))
+    except InputError as error:
+        answer = {"problem": str(error)}
+    except MemoryError:
+        answer = {"problem": "it does not fit in memory"}
+    sys.stdout.write(json.dumps(answer) + "\n")

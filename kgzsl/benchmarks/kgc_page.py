@@ -1,0 +1,109 @@
+"""The table of completion as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["page"]
+
+_HEAD = """# Completion of relations and entities that training never saw
+
+Made by `kgzsl bench kgc-table`; a further call goes on where the last one stopped. Figures are means ± standard
+deviations over the seeds that were measured; controls stand in every table.
+"""
+
+_ABOUT = {
+    "nell_zs": (
+        "NELL-ZS: 32 unseen relations. MRR and Hits by the published protocol: tails, filtered, among entities of the "
+        "types that the relation's answers have (a rule that looks at the types of test answers). *linked* and "
+        "*unlinked*: MRR of the pairs that a known fact links, and of the others. *range* and *all*: MRR among what "
+        "rdfs:range allows, and among all entities. Ties at their mean rank."
+    ),
+    "ingram": (
+        "Both sides, filtered, all entities of the inference graph. MRR and Hits with ties at their worst place (the "
+        "public code's rule); *honest* is the MRR with ties at their mean rank. *ranking* is processor seconds."
+    ),
+    "nell_ext": (
+        "Both sides, filtered, all entities; the facts are those of the training graph and of the support graph. "
+        "*49* columns: among 49 entities drawn for each query (RMPI's protocol). The file of unseen relations between "
+        "seen entities has twelve triples: its figures say little."
+    ),
+}
+
+_COLUMNS = {
+    "nell_zs": ("mrr", "hits@1", "hits@5", "hits@10", "linked.mrr", "unlinked.mrr", "range.mrr", "all.mrr"),
+    "ingram": ("mrr", "hits@1", "hits@5", "hits@10", "honest.mrr", "ranking_s"),
+    "nell_ext": ("mrr", "hits@1", "hits@5", "hits@10", "honest.mrr", "49.mrr", "49.hits@1", "49.hits@10"),
+}
+
+_TITLES = {
+    "mrr": "MRR", "hits@1": "Hits@1", "hits@5": "Hits@5", "hits@10": "Hits@10", "linked.mrr": "linked",
+    "unlinked.mrr": "unlinked", "range.mrr": "range", "all.mrr": "all", "honest.mrr": "honest",
+    "ranking_s": "ranking s", "49.mrr": "49: MRR", "49.hits@1": "49: Hits@1", "49.hits@10": "49: Hits@10",
+}  # fmt: skip
+
+
+def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> str:
+    """The whole page.
+
+    Args:
+        rows: Measured cells: ``dataset``, ``method``, ``seed``, and ``figures`` or a ``problem``.
+        left: Cells that were not begun.
+    """
+    parts = [_HEAD]
+    told: set[str] = set()
+    for dataset in dict.fromkeys(row["dataset"] for row in [*rows, *left]):
+        kind = next(kind for kind in _ABOUT if dataset.startswith(kind))
+        parts.append(f"## {dataset}\n")
+        if kind not in told:
+            parts.append(_ABOUT[kind] + "\n")
+            told.add(kind)
+        own = [row for row in rows if row["dataset"] == dataset]
+        parts.append(_table(own, _COLUMNS[kind]))
+        if any(row.get("smaller") for row in own):
+            parts.append("**Some cells were made cheap for a trial; these are no results.**\n")
+    missing = _left_out([*rows, *left])
+    if missing:
+        parts += ["## Left out\n", missing]
+    return "\n".join(part for part in parts if part)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for name, figures in row.get("figures", {}).items():
+            for column, value in figures.items():
+                found[name][column].append(value)
+    if not found:
+        return "Nothing measured yet.\n"
+    used = [column for column in columns if any(column in figures for figures in found.values())]
+    lines = [
+        "| method | " + " | ".join(_TITLES[column] for column in used) + " | seeds |",
+        "| --- " * (len(used) + 2) + "|",
+    ]
+    for name, figures in sorted(found.items(), key=lambda item: -statistics.mean(item[1]["mrr"])):
+        cells = [_told(figures.get(column, []), 1 if column == "ranking_s" else 3) for column in used]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(figures['mrr'])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _told(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return "–"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _left_out(rows: Sequence[Mapping[str, Any]]) -> str:
+    reasons: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for row in rows:
+        if "problem" in row:
+            reasons[row["dataset"], row["method"], row["problem"]].append(row["seed"])
+    lines = [
+        f"- {dataset}, {method}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}: {why}"
+        for (dataset, method, why), seeds in sorted(reasons.items())
+    ]
+    return "\n".join(lines) + "\n" if lines else ""

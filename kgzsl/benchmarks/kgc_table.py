@@ -1,0 +1,163 @@
+"""The table of completion: methods and controls on every benchmark; resumable, within a time budget."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kgzsl._files import atomic_text
+from kgzsl.benchmarks.kgc_cell import measure
+from kgzsl.benchmarks.kgc_page import page
+from kgzsl.errors import InputError
+
+__all__ = ["CELLS", "run"]
+
+# Data set -> method -> how many seeds at most (what is not trained needs one).
+CELLS: dict[str, dict[str, int]] = {
+    "nell_zs": {"evidence": 5, "generator": 5},
+    **{
+        f"ingram_{name}": {"ultra": 1, "informed": 5, "informed, shuffled": 5, "schema edges": 5}
+        for name in ("nl-0", "nl-75", "nl-100", "wk-25", "wk-75", "wk-100")
+    },
+    **{f"nell_ext_{name}": {"ultra": 1, "informed": 5, "informed, shuffled": 5} for name in ("ent", "rel", "both")},
+}
+
+
+def run(
+    device: str = "auto",
+    *,
+    out: str = "docs/benchmarks/kgc.md",
+    datasets: Sequence[str] = tuple(CELLS),
+    methods: Sequence[str] | None = None,
+    seeds: int = 5,
+    budget: float = 3600.0,
+    cell_budget: float = 3600.0,
+    isolated: bool = True,
+    smaller: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Fill the table as far as the budget goes, and write it.
+
+    What was measured is kept beside the table (``.jsonl``), one line per cell, so that the next call goes on. Cells
+    are taken seed by seed, so that a short budget gives every method once before any of them twice.
+
+    Args:
+        device: Cells are measured on the CPU; other devices are refused.
+        out: The Markdown file.
+        datasets: Names of :data:`CELLS`.
+        methods: Only these methods.
+        seeds: At most so many.
+        budget: Seconds after which no further cell is begun.
+        cell_budget: Seconds that a cell may take; it is ended then, and the table says so.
+        isolated: Whether each cell is a process of its own.
+        smaller: Method to options that make it cheap, for trials; such cells are not mixed with full ones.
+
+    Returns:
+        The report, see :func:`kgzsl.benchmarks.run`, with ``rows`` and ``left_out``.
+
+    Raises:
+        InputError: An unknown data set or method, or a damaged record.
+    """
+    if device not in ("auto", "cpu"):
+        raise InputError(f"this table is measured on the CPU, not on {device!r}", remedy="leave --device out")
+    for name in datasets:
+        if name not in CELLS:
+            raise InputError(f"the table has no data set {name!r}", remedy=", ".join(CELLS))
+    known = {method for cells in CELLS.values() for method in cells}
+    for name in methods or ():
+        if name not in known:
+            raise InputError(f"the table has no method {name!r}", remedy=", ".join(sorted(known)))
+    begun = time.perf_counter()
+    kept = Path(out).with_suffix(".jsonl")
+    done = _read(kept)
+    left: list[dict[str, Any]] = []
+    for cell in _cells(datasets, methods, seeds, smaller or {}):
+        if _key(cell) in done:
+            continue
+        if time.perf_counter() - begun > budget:
+            left.append({**cell, "problem": "not begun: the time budget was spent"})
+            continue
+        found = _isolated(cell, cell_budget) if isolated else _here(cell)
+        done[_key(cell)] = {**cell, **found}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(done[_key(cell)]) + "\n")
+        _write(out, list(done.values()), left)
+    rows = list(done.values())
+    _write(out, rows, left)
+    seconds = [row["seconds"] for row in rows if "seconds" in row]
+    return {
+        "name": "kgc-table",
+        "ours_s": sum(seconds),
+        "baseline_s": None,
+        "ratio": None,
+        "spread": statistics.pstdev(seconds) if seconds else 0.0,
+        "unit": "wall seconds, all cells",
+        "checked": "every table holds its controls",
+        "sizes": {"cells": len(rows), "datasets": list(datasets), "seeds": seeds},
+        "out": str(out),
+        "rows": rows,
+        "left_out": [{key: cell[key] for key in ("dataset", "method", "seed", "problem")} for cell in left],
+    }
+
+
+def _cells(
+    datasets: Sequence[str], methods: Sequence[str] | None, seeds: int, smaller: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    return [
+        {"dataset": dataset, "method": method, "seed": seed, "smaller": dict(smaller.get(method, {}))}
+        for seed in range(seeds)
+        for dataset in datasets
+        for method, most in CELLS[dataset].items()
+        if seed < most and (methods is None or method in methods)
+    ]
+
+
+def _here(cell: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return measure(cell)
+    except InputError as error:
+        return {"problem": str(error)}
+
+
+def _isolated(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "kgzsl.benchmarks.kgc_cell", json.dumps(cell)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"ended after {seconds:.0f} s"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"problem": f"failed with status {done.returncode}: {last}"}
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def _key(cell: Mapping[str, Any]) -> str:
+    return json.dumps([cell[name] for name in ("dataset", "method", "seed", "smaller")], sort_keys=True)
+
+
+def _read(kept: Path) -> dict[str, dict[str, Any]]:
+    if not kept.exists():
+        return {}
+    found = {}
+    lines = kept.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            found[_key(row)] = row
+        except (ValueError, KeyError, TypeError):
+            # An interrupted write leaves half a line at the end; its cell is measured again.
+            if number < len(lines):
+                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
+    return found
+
+
+def _write(out: str, rows: list[dict[str, Any]], left: list[dict[str, Any]]) -> None:
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(Path(out), page(rows, left))

@@ -1,0 +1,93 @@
+"""The benchmark of completion and its table: small, resumed, within a budget, with what was left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from kgzsl.benchmarks import kgc, kgc_table
+from kgzsl.benchmarks.kgc_page import page
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+
+
+def test_batched_features_are_those_of_the_loop():
+    assert "gap" in kgc.check_features()
+
+
+@pytest.mark.slow
+def test_a_small_run_reports_all_three():
+    pytest.importorskip("pykeen")
+    random = torch.Generator().manual_seed(0)
+    triples = torch.unique(torch.randint(20, (200, 3), generator=random) % torch.tensor([20, 3, 20]), dim=0)
+    triples = triples[torch.randperm(len(triples), generator=random)]
+    names = tuple(f"e{i}" for i in range(20)), tuple(f"r{i}" for i in range(3))
+    split = KGSplit(*names, train=triples[:100], valid=triples[100:110], test=triples[110:130], name="small")
+    found = kgc.run(data=split, dim=8, pairs=8, entities=50, triples=200, relations=3, growing=(200, 2000), laps=1)
+    assert [row["what"] for row in found["rows"]] == ["ranking", "features", "growth"]
+    assert found["ratio"] > 0
+    assert "both rank alike" in found["checked"]
+    assert len(found["rows"][2]["seconds"]) == 2
+
+
+def figures(value: float) -> dict:
+    return {"ultra": {"mrr": value, "hits@10": value, "honest.mrr": value}, "chance": {"mrr": 0.01}}
+
+
+def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
+    asked = []
+
+    def measured(cell):
+        asked.append((cell["dataset"], cell["method"], cell["seed"]))
+        return {"figures": figures(0.5), "seconds": 1.0, "notes": []}
+
+    monkeypatch.setattr(kgc_table, "measure", measured)
+    out = tmp_path / "kgc.md"
+    options = {"out": str(out), "datasets": ["ingram_nl-0"], "isolated": False, "seeds": 2}
+    first = kgc_table.run(**options, methods=["ultra"])
+    assert asked == [("ingram_nl-0", "ultra", 0)]  # what is not trained has one seed
+    assert first["left_out"] == []
+    second = kgc_table.run(**options, budget=0.0)
+    assert {(one["method"], one["seed"]) for one in second["left_out"]} == {
+        (method, seed) for method in ("informed", "informed, shuffled", "schema edges") for seed in (0, 1)
+    }
+    text = out.read_text()
+    assert "| ultra | 0.500 | 0.500 | 0.500 | 1 |" in text
+    assert "- ingram_nl-0, informed, seeds 0, 1: not begun: the time budget was spent" in text
+    kgc_table.run(**options)
+    assert len(asked) == 7
+    assert len(out.with_suffix(".jsonl").read_text().splitlines()) == 7
+
+
+def test_a_line_that_was_cut_off_is_measured_again_and_a_damaged_record_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(kgc_table, "measure", lambda _cell: {"figures": figures(0.5), "seconds": 1.0})
+    options = {"out": str(tmp_path / "t.md"), "datasets": ["ingram_nl-0"], "methods": ["ultra"], "isolated": False}
+    kgc_table.run(**options)
+    kept = tmp_path / "t.jsonl"
+    kept.write_text(kept.read_text() + '{"dataset": "ingram')
+    assert len(kgc_table.run(**options)["rows"]) == 1
+    kept.write_text("nonsense\n" + json.dumps({"dataset": "x"}) + "\n")
+    with pytest.raises(InputError, match="line 1"):
+        kgc_table.run(**options)
+
+
+def test_pages_have_means_and_deviations():
+    measured = ({"informed": {"mrr": value, "49.mrr": 1.0}} for value in (0.2, 0.4))
+    rows = [
+        {"dataset": "nell_ext_rel", "method": "informed", "seed": seed, "figures": found}
+        for seed, found in enumerate(measured)
+    ]
+    text = page([*rows, {"dataset": "nell_zs", "method": "evidence", "seed": 0, "problem": "ended after 5 s"}], [])
+    assert "| informed | 0.300 ± 0.141 | 1.000 ± 0.000 | 2 |" in text
+    assert "- nell_zs, evidence, seed 0: ended after 5 s" in text
+
+
+def test_bad_names_are_refused():
+    with pytest.raises(InputError, match="no data set 'nell'"):
+        kgc_table.run(datasets=["nell"])
+    with pytest.raises(InputError, match="no method 'magic'"):
+        kgc_table.run(methods=["magic"])
+    with pytest.raises(InputError, match="not on 'cuda'"):
+        kgc_table.run("cuda")
