@@ -72,6 +72,33 @@ class PriorEncoder(ABC):
         del features, labels
         return self
 
+    def add_class(self, name: str, graph: ClassGraph, **options: Any) -> ClassPriors:
+        """The vector of a class that joined the graph after :meth:`fit`, in the space of the old ones.
+
+        Encoders whose vectors depend on a class's own text or edges alone read the new graph; triple embeddings fit
+        the new vector with all others held fast, and can report how far training on would move it.
+
+        Args:
+            name: The class.
+            graph: The old graph, with more nodes and edges.
+            **options: Of the encoder.
+
+        Raises:
+            InputError: The encoder has to be fitted again, or the graph lacks the class.
+        """
+        if not self.reads_classes_alone():
+            raise InputError(f"{type(self).__name__} cannot take a class without training", remedy="fit it again")
+        if options:
+            raise InputError(f"{type(self).__name__}.add_class takes no option {next(iter(options))!r}")
+        if self.graph is None:
+            raise InputError(f"{type(self).__name__} is not fitted yet", remedy="call fit(graph) first")
+        graph.align([name]).require()
+        return self.fit(graph).priors([name])
+
+    def reads_classes_alone(self) -> bool:
+        """Whether a class's vector depends on its own text and edges alone, so that fitting again changes no other."""
+        return False
+
     def get_params(self) -> dict[str, Any]:
         """The options this encoder was made with."""
         return {

@@ -78,6 +78,10 @@ class Text(PriorEncoder):
         _, wanted, rows = self._rows(names)
         return {name: self._verbaliser.text(int(row)) for name, row in zip(wanted, rows, strict=True)}
 
+    def reads_classes_alone(self) -> bool:
+        """See :class:`PriorEncoder`."""
+        return True
+
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """Vectors of the classes; those about which the graph says nothing but an IRI are warned of by name.
 

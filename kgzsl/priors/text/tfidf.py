@@ -87,6 +87,10 @@ class TfidfText(PriorEncoder):
             self._vectors[nodes] = vectors
         return self
 
+    def reads_classes_alone(self) -> bool:
+        """See :class:`PriorEncoder`."""
+        return self.method == "hash"
+
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """Vectors of the classes; those about which the graph says nothing but an IRI are warned of by name.
 

@@ -80,6 +80,10 @@ class WordText(PriorEncoder):
         self.graph = graph
         return self
 
+    def reads_classes_alone(self) -> bool:
+        """See :class:`PriorEncoder`."""
+        return self.weights == "mean"
+
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """Vectors of the classes; those without a known word are warned of by name and are zero.
 

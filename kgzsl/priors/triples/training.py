@@ -65,6 +65,7 @@ class TripleLoop:
         options: How.
         steps: Steps of the whole run, for the learning rate.
         generator: Draws batches and pools; its state is part of :meth:`state_dict`.
+        known: All true triples, which are no negatives; None takes those trained on.
         constraints: What fits each relation, for ``constrained``; None takes what the triples show.
         stopping: Ends the training early; further steps do nothing.
     """
@@ -79,6 +80,7 @@ class TripleLoop:
         *,
         steps: int,
         generator: torch.Generator,
+        known: FilterIndex | None = None,
         constraints: TypeConstraints | None = None,
         stopping: EarlyStopping | None = None,
     ) -> None:
@@ -88,7 +90,7 @@ class TripleLoop:
         self._triples = triples
         self._generator = generator
         self._steps = steps
-        self._known = FilterIndex(triples, model.num_nodes, model.num_relations)
+        self._known = known or FilterIndex(triples, model.num_nodes, model.num_relations)
         if options.constrained and constraints is None:
             constraints = TypeConstraints.seen(triples, model.num_nodes, model.num_relations)
         self._constraints = constraints if options.constrained else None
