@@ -24,9 +24,9 @@ task: image_classification
 dataset: {name: FOLDER/zoo.npz}
 graph: {source: zoo.ttl}
 priors: [{name: attributes}]
-generator: {name: wgan, hidden: 32, epochs: 20, batch_size: 32, lr: 0.002}
+generator: {name: wgan, hidden: 64, epochs: 40, batch_size: 32, lr: 0.003, penalty: 1, prior_size: 4}
 classifier: {name: softmax, samples_per_class: 20, epochs: 30, lr: 0.01}
-protocol: {evaluate_every: 20, hits: [2]}
+protocol: {evaluate_every: 40, hits: [2]}
 train: {device: cpu, precision: 32-true}
 """
 
