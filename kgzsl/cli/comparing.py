@@ -39,7 +39,7 @@ def run_cells(
     """
     lines: list[Compared] = []
     failures: list[InputError] = []
-    title = f"{base.dataset.name}: {len(grid)} combinations"
+    title = f"{Path(base.dataset.name).name}: {len(grid)} combinations"
     for number, cell in enumerate(grid, start=1):
         console.note(f"[{number}/{len(grid)}] {cell.name}")
         folder = RunFolder(out / "cells" / cell.name)

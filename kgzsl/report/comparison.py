@@ -156,7 +156,8 @@ def _grids(column: str, done: Sequence[Compared]) -> list[dict[str, Any]]:
     found = []
     over = "classifier" if len({line.classifier for line in done}) > 1 else "generator"
     other = "generator" if over == "classifier" else "classifier"
-    best = max((line.metrics.get(column, 0.0) for line in done), default=0.0)
+    figures = [line.metrics[column] for line in done if column in line.metrics]
+    low, span = min(figures, default=0.0), max(figures, default=0.0) - min(figures, default=0.0)
     for value in dict.fromkeys(getattr(line, other) for line in done):
         some = [line for line in done if getattr(line, other) == value]
         heads = list(dict.fromkeys(getattr(line, over) for line in some))
@@ -167,8 +168,8 @@ def _grids(column: str, done: Sequence[Compared]) -> list[dict[str, Any]]:
                 line = next((one for one in some if one.priors == prior and getattr(one, over) == head), None)
                 mean = math.nan if line is None else line.metrics.get(column, math.nan)
                 std = None if line is None else line.metrics.get(f"{column}_std")
-                share = round(55 * mean / best) if math.isfinite(mean) and best > 0 else 0
-                cells.append({"text": format_value(column, mean, std), "share": max(0, share)})
+                share = round(45 * (mean - low) / span) if math.isfinite(mean) and span > 0 else 0
+                cells.append({"text": format_value(column, mean, std), "share": share})
             rows.append({"name": prior, "cells": cells})
         caption = f"{HEADINGS.get(column, column)}, priors by {over}s" + (f"; {other} {value}" if value else "")
         found.append({"caption": caption, "heads": heads, "rows": rows})

@@ -15,7 +15,8 @@ __all__ = ["explanation_picture", "render_explanations"]
 _STYLE = """
 .chart{font:13px system-ui,sans-serif} .chart text{fill:currentColor} .chart .box{fill:none;stroke:currentColor}
 .chart .answer{stroke-width:2.5} .chart .edge{stroke:currentColor;opacity:.55;fill:none}
-.chart .by{font-size:11px;opacity:.8}
+.chart .by{font-size:11px;paint-order:stroke;stroke:var(--paper,Canvas);stroke-width:5px}
+section .scroll{margin-bottom:20px}
 """
 
 
@@ -35,22 +36,22 @@ def explanation_picture(item: str, told: Mapping[str, Any], *, alone: bool = Fal
         rows.append((str(name), float(likeness), way))
     height = max(90, 46 + 58 * len(rows))
     spoken = f"{answer}; like " + ", ".join(f"{name} (cosine {cosine:.2f}, {way})" for name, cosine, way in rows)
-    canvas = Canvas(f"why-{zlib.crc32(f'{item} {answer}'.encode()):x}", 640, height, f"Why {item}: {answer}", spoken)
+    canvas = Canvas(f"why-{zlib.crc32(f'{item} {answer}'.encode()):x}", 740, height, f"Why {item}: {answer}", spoken)
     middle = height / 2
     canvas.add(f'<rect class="box answer" x="8" y="{number(middle - 20)}" width="190" height="40" rx="4"/>')
     canvas.text(103, middle + 5, _short(answer, 26), anchor="middle")
     for place, (name, likeness, way) in enumerate(rows):
         y = 40 + 58 * place
-        canvas.add(f'<rect class="box" x="440" y="{y - 16}" width="190" height="34" rx="4"/>')
-        canvas.text(535, y + 5, _short(name, 26), anchor="middle")
+        canvas.add(f'<rect class="box" x="540" y="{y - 16}" width="190" height="34" rx="4"/>')
+        canvas.text(635, y + 5, _short(name, 26), anchor="middle")
         width = 1 + 4 * max(0.0, likeness)
-        curve = f"M198 {number(middle)}C300 {number(middle)} 330 {y} 440 {y}"
+        curve = f"M198 {number(middle)}C260 {number(middle)} 240 {y} 320 {y}H540"
         canvas.add(f'<path class="edge" stroke-width="{number(width)}" d="{curve}"/>')
-        canvas.text(318, y - 6, _short(f"{way} ({likeness:.2f})", 36), "by", anchor="middle")
+        canvas.text(425, y + 4, _short(f"{way} ({likeness:.2f})", 40), "by", anchor="middle")
     drawn = canvas.render()
     if not alone:
         return drawn
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="740" height="{height}"'
     return drawn.replace("<svg", head, 1).replace("<title", f"<style>{_STYLE}</style><title", 1) + "\n"
 
 
