@@ -86,7 +86,8 @@ def fed_back(modules: Mapping[str, nn.Module], noise: Tensor, priors: Tensor, we
 
 def missed_prior(decoder: nn.Module, features: Tensor, priors: Tensor) -> Tensor:
     """Mean over rows of |c - Dec(x)|_1."""
-    return (decoder(features) - priors).abs().sum(dim=1).mean()
+    missed: Tensor = (decoder(features) - priors).abs().sum(dim=1).mean()
+    return missed
 
 
 @dataclass(eq=False, repr=False)

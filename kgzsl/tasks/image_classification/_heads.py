@@ -15,9 +15,10 @@ from torch import Tensor
 from kgzsl import classifiers
 from kgzsl.knowledge import ClassPriors
 
-__all__ = ["Head", "takes_priors"]
+__all__ = ["Head", "rows_at_once", "takes_priors"]
 
 _CHUNK = 8192  # rows scored at once
+_BYTES = 2**26  # of one table of scores
 _LEAST_STEPS = 1000  # a few passes over few rows leave a classifier that is trained by steps far from done
 
 
@@ -25,6 +26,11 @@ def takes_priors(name: str) -> bool:
     """Whether the classifier called ``name`` answers from priors (ESZSL), without a training row of each class."""
     kind: Any = classifiers.classifiers.find(name)
     return "priors" in inspect.signature(kind.fit).parameters
+
+
+def rows_at_once(classes: int) -> int:
+    """How many rows of scores of this many classes stay within the budget of one table."""
+    return max(1, _BYTES // (4 * max(classes, 1)))
 
 
 class Head:
@@ -64,8 +70,11 @@ class Head:
 
     def scores(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """float32 [N, K], scores of the classes ``candidates``; -inf for those that the classifier does not know."""
-        parts = [self._chunk(part, candidates) for part in torch.split(features, _CHUNK)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(candidates)), dtype=np.float32)
+        if not len(features):
+            return np.zeros((0, len(candidates)), dtype=np.float32)
+        step = min(_CHUNK, rows_at_once(len(candidates)))
+        parts = [self._chunk(part, candidates) for part in torch.split(features, step)]
+        return np.concatenate(parts)
 
     def _chunk(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         features = features * self.scale

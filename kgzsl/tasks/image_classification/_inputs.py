@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,10 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["as_candidates", "as_features", "as_labels"]
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassPriors
+
+__all__ = ["as_candidates", "as_features", "as_labels", "warn_of_twins"]
 
 
 def as_features(features: Any, *, dim: int | None = None) -> Tensor:
@@ -130,3 +134,19 @@ def as_candidates(
     if len(set(found)) != len(found):
         raise InputError("a candidate is named twice", remedy="name each class once")
     return np.array(found, dtype=np.int64)
+
+
+def warn_of_twins(priors: ClassPriors, is_seen: npt.NDArray[np.bool_]) -> None:
+    """Warn of an unseen class whose prior is that of another class: nothing can tell the two apart."""
+    _, first, place = np.unique(priors.matrix, axis=0, return_index=True, return_inverse=True)
+    twins = np.flatnonzero(first[place.reshape(-1)] != np.arange(len(priors)))
+    pairs = [(int(first[place.reshape(-1)[twin]]), int(twin)) for twin in twins]
+    pairs = [pair for pair in pairs if not is_seen[list(pair)].all()]
+    if pairs:
+        one, other = (priors.names[i] for i in pairs[0])
+        more = f", and {len(pairs) - 1} more pairs do" if len(pairs) > 1 else ""
+        warnings.warn(
+            f"{one!r} and {other!r} have the same prior{more}: unseen classes with the prior of another cannot be told "
+            "from it; give priors that differ",
+            stacklevel=3,
+        )

@@ -20,8 +20,8 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate
-from kgzsl.tasks.image_classification._heads import Head, takes_priors
-from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
+from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_priors
+from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ class ZeroShotClassifier:
         engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=self.progress)
         self.priors_ = priors
         self._set_classes(np.isin(np.arange(len(priors)), labels))
+        warn_of_twins(priors, self._is_seen)
         self._where = engine.torch_device
         self._features = features.to(self._where)
         self._labels = labels
@@ -414,8 +415,12 @@ class ZeroShotClassifier:
             X: Features [N, D].
             candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
         """
-        best = self.decision_function(X, candidates).argmax(axis=1)
-        return np.asarray(self.candidates(candidates)[best])
+        names = self.candidates(candidates)
+        features = as_features(X, dim=self.n_features_in_)
+        # A table of all samples by all classes may be larger than memory; of each sample only its best is kept.
+        parts = torch.split(features, rows_at_once(len(names)))
+        best = [self.decision_function(part, candidates).argmax(axis=1) for part in parts]
+        return np.asarray(names[np.concatenate(best)] if best else names[:0])
 
     def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
         """The classes that the columns of :meth:`decision_function` stand for."""
