@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +16,11 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 
-__all__ = ["Query", "read_features", "read_queries"]
+__all__ = ["Query", "given_file", "read_features", "read_queries"]
 
-_MADE_OF = ".npy, .npz, .csv, .tsv or .mat"
+_MADE_OF = ".npy, .npz, .csv, .tsv, .mat or .jsonl"
+
+_JSON_LINE = 'write [1.0, 2.0, ...] or {"item": "name", "features": [1.0, 2.0, ...]} in each line'
 
 
 class Query(NamedTuple):
@@ -22,6 +28,18 @@ class Query(NamedTuple):
 
     head: str
     relation: str | None
+
+
+@contextmanager
+def given_file(path: Path) -> Iterator[Path]:
+    """``path`` itself; for ``-`` what comes from standard input, as a file of JSON lines while it is needed."""
+    if str(path) != "-":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="kgzsl-") as folder:
+        file = Path(folder) / "standard input.jsonl"
+        file.write_bytes(sys.stdin.buffer.read())
+        yield file
 
 
 def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.NDArray[np.float32], list[str] | None]:
@@ -56,6 +74,9 @@ def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.
         array, place = _chosen(load_mat(path), key, path)
     elif path.suffix in (".csv", ".tsv"):
         array, names = _csv(path)
+        place = None
+    elif path.suffix in (".jsonl", ".ndjson"):
+        array, names = _json_features(path)
         place = None
     else:
         raise InputError(
@@ -137,6 +158,30 @@ def _csv(path: Path) -> tuple[npt.NDArray[np.float64], list[str] | None]:
     if not values:
         raise InputError("there are no rows in it", file=path, remedy="write one row of numbers for each item")
     return np.asarray(values), names if named else None
+
+
+def _json_features(path: Path) -> tuple[npt.NDArray[np.float64], list[str] | None]:
+    """A list of numbers a line, or ``{"features": [...], "item": NAME}``."""
+    rows: list[list[float]] = []
+    names: list[str] = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError:
+            raise InputError("this line is not JSON", file=path, place=f"line {number}", remedy=_JSON_LINE) from None
+        values = found.get("features") if isinstance(found, dict) else found
+        if not isinstance(values, list) or not all(isinstance(one, int | float) for one in values):
+            raise InputError("there is no list of numbers", file=path, place=f"line {number}", remedy=_JSON_LINE)
+        if rows and len(values) != len(rows[0]):
+            problem = f"this row has {len(values)} values, the first one {len(rows[0])}"
+            raise InputError(problem, file=path, place=f"line {number}", remedy="make the rows equally long")
+        rows.append([float(one) for one in values])
+        names.append(str(found.get("item", len(names))) if isinstance(found, dict) else str(len(names)))
+    if not rows:
+        raise InputError("there are no rows in it", file=path, remedy=_JSON_LINE)
+    return np.asarray(rows), names
 
 
 def _is_number(cell: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -118,6 +119,23 @@ def test_predict_refuses_what_does_not_fit(finished, tmp_path: Path, refused) ->
     refused(done, "'animal1x'", "animal1", absent=out)
     refused(finished.kgzsl("predict", "run", tmp_path / "y.npy", "--out", tmp_path / "a.xls"), ".csv or .tsv or .jsonl")
     refused(finished.kgzsl("predict", "nothing", tmp_path / "y.npy"), "does not exist")
+
+
+def test_predict_answers_what_comes_through_a_pipe(finished, monkeypatch: pytest.MonkeyPatch, refused) -> None:
+    rows = finished.arrays["features"][:2].tolist()
+    lines = [json.dumps(rows[0]), json.dumps({"item": "mine", "features": rows[1]})]
+
+    def piped(text: str):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        return finished.kgzsl("predict", "run", "-", "--top", 1)
+
+    done = piped("\n".join(lines) + "\n")
+    assert done.code == 0, done.err
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [one["item"] for one in answers] == ["0", "mine"]
+    assert all(one["answers"][0]["class"].startswith("animal") for one in answers)
+    refused(piped("[1.0, 2.0\n"), "standard input", "line 1", "not JSON")
+    refused(piped('{"item": "x"}\n'), "no list of numbers")
 
 
 def test_explain_names_neighbours_and_what_they_share(finished, tmp_path: Path) -> None:

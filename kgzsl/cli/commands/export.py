@@ -12,7 +12,10 @@ from kgzsl.cli.options import JsonOption, QuietOption
 
 __all__ = ["add"]
 
-_FORMATS = "onnx, tensorboard (a run); npz, mat, word2vec (class vectors); turtle, ntriples, pykeen, graphml, pyg (a class graph)."
+_FORMATS = (
+    "onnx, tensorboard (a run); npz, mat, word2vec (class vectors); "
+    "turtle, ntriples, pykeen, graphml, pyg (a class graph)."
+)
 
 
 def add(app: typer.Typer) -> None:

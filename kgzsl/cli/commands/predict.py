@@ -11,7 +11,7 @@ import typer
 
 from kgzsl.cli.answers import Answers, check_out, write_answers
 from kgzsl.cli.console import Console
-from kgzsl.cli.inputs import read_features, read_queries
+from kgzsl.cli.inputs import given_file, read_features, read_queries
 from kgzsl.cli.models import feature_dim, load_model, parse_candidates
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
@@ -34,7 +34,8 @@ def predict(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="Images: features as .npy, .npz, .csv or .mat. Completion: head and relation as .tsv, .csv or .jsonl.",
+            help="Images: features as .npy, .npz, .csv, .mat or .jsonl. Completion: head and relation as .tsv, .csv or "
+            ".jsonl. - reads JSON lines from standard input.",
         ),
     ],
     out: Annotated[
@@ -61,11 +62,12 @@ def predict(
     """Answer for new features, or complete triples, with a finished run."""
     check_out(out)
     task, model, _ = load_model(run, device)
-    if task == "image_classification":
-        answers = classify(model, source, parse_candidates(candidates), top, key)
-    else:
-        answers = complete(model, source, parse_candidates(candidates), top, relation, known)
-    count = write_answers(answers, out)
+    with given_file(source) as file:
+        if task == "image_classification":
+            answers = classify(model, file, parse_candidates(candidates), top, key)
+        else:
+            answers = complete(model, file, parse_candidates(candidates), top, relation, known)
+        count = write_answers(answers, out)
     if out is not None:
         values = {"task": task, "queries": count, "answers": str(out)}
         Console(as_json=as_json, quiet=quiet).result(values, [f"{count} queries answered, written to {out}"])
