@@ -110,6 +110,13 @@ class ImageFeatures:
 
         return image_features_from_arrays(features, labels, **options)
 
+    @classmethod
+    def from_folder(cls, images: str | PathLike[str], **options: Any) -> ImageFeatures:
+        """Features of images by a backbone; see :func:`kgzsl.datasets.image_folder.read_image_folder`."""
+        from kgzsl.datasets.image_folder import read_image_folder
+
+        return read_image_folder(images, **options)
+
     def save(self, folder: str | PathLike[str], **options: Any) -> None:
         """Write a packed data set; see :func:`kgzsl.datasets.packed.save_packed`."""
         from kgzsl.datasets.packed import save_packed

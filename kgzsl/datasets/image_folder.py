@@ -1,0 +1,189 @@
+"""``ImageFeatures`` from a folder of images: features by a backbone, cached and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kgzsl._files import atomic_file
+from kgzsl.datasets.arrays import image_features_from_arrays
+from kgzsl.datasets.backbones import Backbone, find_backbone
+from kgzsl.datasets.image_features import ImageFeatures
+from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["read_image_folder"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def read_image_folder(
+    folder: str | PathLike[str],
+    *,
+    backbone: str | Backbone = "torchvision:resnet101",
+    unseen: Sequence[str],
+    cache: str | PathLike[str] | None = None,
+    batch_size: int = 32,
+    shard: int = 256,
+    device: str = "cpu",
+    skip_damaged: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> ImageFeatures:
+    """Features of the images in ``folder/<class name>/*``.
+
+    Features are written to the cache shard by shard: an interrupted run goes on with the first shard that is not
+    there. A shard is named after the backbone and the names, sizes and times of its images, so changed images are
+    read again.
+
+    Args:
+        folder: One sub-folder for each class.
+        backbone: A name, see :func:`kgzsl.datasets.backbones.find_backbone`, or one of your own.
+        unseen: Names of the classes that training must not show.
+        cache: Where shards are kept; None is ``.kgzsl-features`` in the folder.
+        batch_size: Images at once through the backbone.
+        shard: Images of one file of the cache.
+        device: Where a backbone that goes by name runs.
+        skip_damaged: Leave damaged images out and note it; else they are refused.
+        progress: Called with the number of images done and their number.
+        name: What the data set is called; None is the folder's name.
+        **options: As for :meth:`ImageFeatures.from_arrays`: ``priors``, ``test_fraction``, ``seed``.
+
+    Returns:
+        The data set; its notes name unseen classes that are among the labels the backbone was trained on.
+
+    Raises:
+        InputError: No images, a damaged one, or a backbone that is not there.
+    """
+    root = Path(folder)
+    files = _images(root)
+    place = Path(cache) if cache is not None else root / ".kgzsl-features"
+    network = find_backbone(backbone, device=device) if isinstance(backbone, str) else backbone
+    parts: list[Tensor] = []
+    kept: list[Path] = []
+    damaged: list[Path] = []
+    for start in range(0, len(files), shard):
+        own = files[start : start + shard]
+        features, good = _shard(own, root, place, network, batch_size, skip_damaged)
+        parts.append(features)
+        kept += [file for file, fine in zip(own, good, strict=True) if fine]
+        damaged += [file for file, fine in zip(own, good, strict=True) if not fine]
+        if progress is not None:
+            progress(min(start + shard, len(files)), len(files))
+    if not kept:
+        raise InputError("no image could be read", file=root, remedy="give images that Pillow can open")
+    notes = list(_notes(network, unseen, damaged, root))
+    return image_features_from_arrays(
+        torch.cat([part for part in parts if len(part)]),
+        [file.parent.name for file in kept],
+        unseen=unseen,
+        name=name or root.name,
+        notes=notes,
+        source=str(root),
+        **options,
+    )
+
+
+def _images(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise InputError("there is no such folder", file=root, remedy="give a folder with a sub-folder for each class")
+    files = [
+        file
+        for kind in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        for file in sorted(kind.iterdir())
+        if file.suffix.lower() in _SUFFIXES
+    ]
+    if not files:
+        raise InputError("there are no images here", file=root, remedy="put them into a sub-folder for each class")
+    return files
+
+
+def _shard(
+    files: Sequence[Path], root: Path, place: Path, network: Backbone, batch_size: int, skip: bool
+) -> tuple[Tensor, list[bool]]:
+    """Features of the images that can be read, and which can; from the cache where it has them."""
+    from safetensors.torch import load_file, save_file
+
+    digest = hashlib.sha256(network.name.encode())
+    for file in files:
+        about = file.stat()
+        digest.update(f"\n{file.relative_to(root).as_posix()}\t{about.st_size}\t{about.st_mtime_ns}".encode())
+    kept = place / f"{digest.hexdigest()[:24]}.safetensors"
+    if kept.exists():
+        found = load_file(kept)
+        good = [bool(flag) for flag in found["good"].tolist()]
+        if all(good) or skip:
+            return found["features"], good
+    parts: list[Tensor] = []
+    good = []
+    for batch in _batches(files, batch_size):
+        images = [_open(file, skip) for file in batch]
+        good += [image is not None for image in images]
+        readable = [image for image in images if image is not None]
+        if readable:
+            parts.append(_checked(network, readable))
+    features = torch.cat(parts) if parts else torch.zeros(0, 0)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(kept) as temporary:
+        save_file({"features": features.contiguous(), "good": torch.tensor(good, dtype=torch.uint8)}, temporary)
+    return features, good
+
+
+def _batches(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(files), size):
+        yield files[start : start + size]
+
+
+def _open(file: Path, skip: bool) -> Image | None:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if skip:
+            return None
+        raise InputError(
+            f"this image cannot be read ({error})", file=file, remedy="repair it, or give skip_damaged=True"
+        ) from None
+
+
+def _checked(network: Backbone, images: Sequence[Image]) -> Tensor:
+    features = torch.as_tensor(network.encode(images)).detach().cpu().float()
+    if features.ndim != 2 or len(features) != len(images):
+        raise InputError(
+            f"the backbone {network.name!r} gave {tuple(features.shape)} for {len(images)} images",
+            remedy="it must give one vector for each image",
+        )
+    return features
+
+
+def _notes(network: Backbone, unseen: Sequence[str], damaged: Sequence[Path], root: Path) -> Iterator[str]:
+    yield f"features by {network.name}"
+    if damaged:
+        names = ", ".join(str(file.relative_to(root)) for file in damaged[:5])
+        yield f"left out, since they cannot be read: {len(damaged)} images ({names})"
+    if network.trained_on is None:
+        yield "which classes the backbone was trained on is not known: unseen classes may be among them"
+        return
+    from kgzsl.knowledge.label_lists import read_labels
+
+    try:
+        labels = read_labels(network.trained_on)
+    except InputError as error:
+        yield f"the backbone's training labels are not known ({error.problem}): unseen classes may be among them"
+        return
+    known = [str(one) for one in unseen if labels.find([str(one), str(one).replace("_", " ")]) is not None]
+    if known:
+        yield f"not unseen to the backbone, which was trained on them: {', '.join(known)}"
+    else:
+        yield f"none of the unseen classes is among the {labels.size} labels that the backbone was trained on"

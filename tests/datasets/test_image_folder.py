@@ -1,0 +1,134 @@
+"""Features of a folder of images: by any backbone, cached, resumable, honest about damage and leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kgzsl.datasets import ImageFeatures
+from kgzsl.datasets.backbones import Backbone, find_backbone
+from kgzsl.errors import InputError
+
+
+class Mean:
+    """A backbone that gives the mean colour, and counts what it was asked."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        self.seen += len(images)
+        return torch.stack(
+            [torch.from_numpy(np.asarray(image, dtype=np.float32).mean(axis=(0, 1))) for image in images]
+        )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    colours = {"red rose": (250, 10, 10), "lime": (10, 250, 10), "sky": (10, 10, 250)}
+    for name, colour in colours.items():
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (6 + number, 5), colour).save(tmp_path / "images" / name / f"{number}.png")
+    (tmp_path / "images" / "notes.txt").write_text("no image")
+    return tmp_path / "images"
+
+
+def read(folder: Path, mean: Mean, **options: Any) -> ImageFeatures:
+    return ImageFeatures.from_folder(folder, backbone=Backbone("mean", mean), unseen=["sky"], shard=5, **options)
+
+
+def test_one_row_an_image_in_order(folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    data = read(folder, Mean(), batch_size=2, progress=lambda done, of: told.append((done, of)))
+    assert data.class_names == ("lime", "red rose", "sky")
+    assert data.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert data.features[5].tolist() == [250.0, 10.0, 10.0]
+    assert data.unseen_names == ["sky"]
+    assert len(data.test_unseen_loc) == 4
+    assert told == [(5, 12), (10, 12), (12, 12)]
+    assert data.name == "images"
+    assert any("not known" in note for note in data.notes)
+
+
+def test_the_cache_is_used_and_changed_images_are_read_again(folder: Path) -> None:
+    mean = Mean()
+    first = read(folder, mean)
+    assert mean.seen == 12
+    again = read(folder, mean)
+    assert mean.seen == 12
+    assert torch.equal(first.features, again.features)
+    Image.new("RGB", (9, 9), (0, 0, 0)).save(folder / "sky" / "3.png")
+    changed = read(folder, mean)
+    assert mean.seen == 14  # the last shard alone
+    assert changed.features[11].tolist() == [0.0, 0.0, 0.0]
+    other = ImageFeatures.from_folder(folder, backbone=Backbone("other", mean), unseen=["sky"], shard=5)
+    assert mean.seen == 26
+    assert torch.equal(other.features, changed.features)
+
+
+def test_an_interrupted_run_goes_on_at_the_next_shard(folder: Path) -> None:
+    mean = Mean()
+
+    def stop(done: int, of: int) -> None:
+        if done == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(folder, mean, progress=stop)
+    assert mean.seen == 10
+    read(folder, mean)
+    assert mean.seen == 12
+
+
+def test_a_damaged_image_is_named_or_left_out(folder: Path) -> None:
+    (folder / "lime" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
+    with pytest.raises(InputError, match=r"2\.png: this image cannot be read"):
+        read(folder, Mean())
+    data = read(folder, Mean(), skip_damaged=True)
+    assert len(data.labels) == 11
+    assert data.labels.tolist().count(0) == 3
+    assert any("1 images (lime/2.png)" in note for note in data.notes)
+    with pytest.raises(InputError, match=r"2\.png: this image cannot be read"):
+        read(folder, Mean())  # what was skipped once is not forgotten
+
+
+def test_unseen_classes_that_the_backbone_knows_are_named(folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("rose\nsky, heaven\n")
+    backbone = Backbone("mean", Mean(), trained_on=str(labels))
+    leaky = ImageFeatures.from_folder(folder, backbone=backbone, unseen=["sky"])
+    assert any("not unseen to the backbone, which was trained on them: sky" in note for note in leaky.notes)
+    clean = ImageFeatures.from_folder(folder, backbone=backbone, unseen=["lime"])
+    assert any("none of the unseen classes is among the 2 labels" in note for note in clean.notes)
+
+
+def test_what_cannot_be_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        read(tmp_path / "nowhere", Mean())
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    with pytest.raises(InputError, match="no images here"):
+        read(tmp_path / "empty", Mean())
+    with pytest.raises(InputError, match="did you mean 'timm'"):
+        find_backbone("tim:resnet50")
+    with pytest.raises(InputError, match="one vector for each image"):
+        bad = Backbone("bad", lambda images: torch.zeros(len(images) + 1, 2))
+        ImageFeatures.from_folder(folder, backbone=bad, unseen=["sky"])
+
+
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "timm:resnet18", "clip:ViT-B-32"])
+def test_a_package_that_is_missing_is_named(name: str) -> None:
+    package = {"torchvision": "torchvision", "timm": "timm", "clip": "open_clip"}[name.partition(":")[0]]
+    try:
+        __import__(package)
+    except ImportError:
+        with pytest.raises(InputError, match=f"needs a package that is not installed .*{package}.*pip install"):
+            find_backbone(name)
+    else:
+        pytest.skip(f"{package} is installed")
