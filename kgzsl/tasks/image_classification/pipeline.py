@@ -171,6 +171,7 @@ class ImageRun:
                 self.sources,
                 engine=engine,
                 shuffle=shuffle,
+                observed=self.protocol.train,
             )
             return {"matrix": np.array(made.matrix), "names": list(made.names), "made": json.dumps(made.made)}
 
