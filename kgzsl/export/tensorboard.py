@@ -35,7 +35,7 @@ def write_history(rows: Sequence[Mapping[str, Any]], out: Path) -> int:
         for row in rows:
             place = f"seed{row.get('seed', 0)}/{row.get('stage', 'run')}"
             if place not in writers:
-                writers[place] = SummaryWriter(str(scratch / place))  # type: ignore[no-untyped-call]
+                writers[place] = SummaryWriter(str(scratch / place))
             step = row.get("step", row.get("epoch", 0)) or 0
             for name, value in row.items():
                 if name not in _PLACES and isinstance(value, int | float) and math.isfinite(value):

@@ -73,3 +73,17 @@ def test_shipped_ontologies_are_found() -> None:
     assert datasets.ontology_path("latin_characters.ttl") == datasets.ontology_path("latin_characters")
     with pytest.raises(InputError, match="did you mean 'latin_characters'"):
         datasets.ontology_path("latin_character")
+
+
+FACTS = """@prefix : <http://e.org/> .
+:a :likes :b . :b :likes :c . :a :knows :b . :c :knows :a .
+"""
+
+
+def test_a_file_of_facts_is_a_data_set_once_it_is_said_what_is_unseen(tmp_path) -> None:
+    (tmp_path / "facts.ttl").write_text(FACTS)
+    kg = datasets.load(tmp_path / "facts.ttl", unseen_relations=["knows"])
+    assert len(kg.train) == 2
+    assert len(kg.test) == 2
+    with pytest.raises(InputError, match="which relations are unseen"):
+        datasets.load(tmp_path / "facts.ttl")
