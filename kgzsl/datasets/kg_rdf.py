@@ -5,7 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,7 +15,7 @@ from kgzsl.datasets.kg_names import split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["read_rdf"]
+__all__ = ["rdf_types", "read_rdf"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -84,7 +85,30 @@ def read_rdf(
     )
 
 
-def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
+def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
+    """The class of each entity that an RDF file gives one by rdf:type; of several, the one with the fewest entities.
+
+    Args:
+        path: As for :func:`read_rdf`.
+
+    Returns:
+        IRI of the entity to IRI of the class.
+
+    Raises:
+        InputError: The file is missing or does not parse.
+    """
+    import pyoxigraph as ox
+
+    told: dict[str, set[str]] = {}
+    for quad in _quads(Path(path)):
+        named = isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.NamedNode)
+        if named and quad.predicate.value == _SCHEMA[0] + "type" and not quad.object.value.startswith(_SCHEMA[:3]):
+            told.setdefault(quad.subject.value, set()).add(quad.object.value)
+    sizes = Counter(kind for kinds in told.values() for kind in kinds)
+    return {entity: min(kinds, key=lambda kind: (sizes[kind], kind)) for entity, kinds in told.items()}
+
+
+def _quads(file: Path) -> Iterator[Any]:
     import pyoxigraph as ox
 
     suffixes = [suffix.lower() for suffix in file.suffixes]
@@ -94,23 +118,9 @@ def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
         raise InputError(f"unknown ending {ending!r}", file=file, remedy=f"known: {' '.join(_FORMATS)}")
     if not file.is_file():
         raise InputError("there is no such file", file=file, remedy="check the path")
-    facts: dict[tuple[str, str, str], None] = {}
-    declared: set[str] = set()
-    literals = blanks = 0
     try:
         with cast(IO[bytes], opener(file, "rb") if opener else file.open("rb")) as stream:
-            for quad in ox.parse(stream, format=getattr(ox.RdfFormat, _FORMATS[ending]), base_iri="urn:kgzsl:base"):
-                subject, predicate, target = quad.subject, quad.predicate.value, quad.object
-                if predicate.startswith(_SCHEMA):
-                    if predicate == _SCHEMA[0] + "type" and _is_schema_word(target):
-                        declared.add(str(getattr(subject, "value", "")))
-                elif not isinstance(target, ox.NamedNode):
-                    literals += isinstance(target, ox.Literal)
-                    blanks += not isinstance(target, ox.Literal)
-                elif not isinstance(subject, ox.NamedNode):
-                    blanks += 1
-                else:
-                    facts[subject.value, predicate, target.value] = None
+            yield from ox.parse(stream, format=getattr(ox.RdfFormat, _FORMATS[ending]), base_iri="urn:kgzsl:base")
     except SyntaxError as error:
         place = f"line {error.lineno}, column {error.offset}" if error.lineno else None
         raise InputError(
@@ -118,6 +128,26 @@ def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
         ) from error
     except (EOFError, OSError, lzma.LZMAError) as error:
         raise InputError(f"damaged or cut short ({error})", file=file, remedy="download or copy it again") from error
+
+
+def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
+    import pyoxigraph as ox
+
+    facts: dict[tuple[str, str, str], None] = {}
+    declared: set[str] = set()
+    literals = blanks = 0
+    for quad in _quads(file):
+        subject, predicate, target = quad.subject, quad.predicate.value, quad.object
+        if predicate.startswith(_SCHEMA):
+            if predicate == _SCHEMA[0] + "type" and _is_schema_word(target):
+                declared.add(str(getattr(subject, "value", "")))
+        elif not isinstance(target, ox.NamedNode):
+            literals += isinstance(target, ox.Literal)
+            blanks += not isinstance(target, ox.Literal)
+        elif not isinstance(subject, ox.NamedNode):
+            blanks += 1
+        else:
+            facts[subject.value, predicate, target.value] = None
     kept = [fact for fact in facts if fact[0] not in declared and fact[2] not in declared]
     notes = []
     if literals:

@@ -112,8 +112,13 @@ def propose(
     notes = []
     if whole:
         bad = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
+        domain = model.kinds_.allowed(number, "head")
+        if domain is not None and bool(domain[model.kinds_.of].any()):
+            # Every head is asked as if it had an answer; so only those are asked that the domain speaks for.
+            bad = bad | ~domain[model.kinds_.of]
         anchors = torch.nonzero(~bad).flatten()
-        notes.append(f"{len(anchors)} heads were asked; {int(bad.sum())} are not allowed by the schema")
+        notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
+        notes.append("a confidence is that of the answer, given that its head has one")
     else:
         given = heads if heads is not None else tails
         assert given is not None
@@ -121,6 +126,8 @@ def propose(
     counts = dict.fromkeys(against, 0)
     unsure = known = 0
     found: list[tuple[float, float, int, int]] = []
+    if not len(anchors):
+        return Proposals((), counts, notes=tuple(notes))
     chunk = rows_under_budget(len(model.entities_), bytes_each=32, budget=model.memory_budget_)
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)

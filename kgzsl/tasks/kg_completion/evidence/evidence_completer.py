@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kgzsl._files import atomic_directory
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.candidates import nell_type
 from kgzsl.engine import Engine, History, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -106,6 +107,7 @@ class EvidenceCompleter(Completer):
         priors: ClassPriors,
         *,
         schema: ClassGraph | None = None,
+        types: Mapping[str, str] | None = None,
         sides: str = "both",
         candidates: Mapping[int, Tensor] | None = None,
         validate: Callable[[Scorer], float] | None = None,
@@ -118,6 +120,7 @@ class EvidenceCompleter(Completer):
             kg: The knowledge graph.
             priors: Vectors of its relations, seen and unseen; more do no harm.
             schema: For the kinds that rdfs:domain and rdfs:range allow.
+            types: Entity to its class, as the schema calls it. Left out: what names of the form ``x:class:name`` say.
             sides: Whether heads will be asked for too. Head queries of seen relations are learned from in any case: a
                 relation turned round is another relation.
             candidates: Relation id to the tails that other answers are drawn from.
@@ -134,7 +137,8 @@ class EvidenceCompleter(Completer):
         engine = engine or Engine(device="cpu", seed=self.seed, progress=False)
         self.priors_ = priors.align(kg.relations)
         self.entities_, self.relations_ = kg.entities, kg.relations
-        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema)
+        type_of = nell_type if types is None else lambda name: types.get(name, "")
+        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, type_of)
         self.memory_budget_ = self.memory_budget
         self._names: tuple[NameTable, NameTable] | None = None
         train = kg.train.cpu()

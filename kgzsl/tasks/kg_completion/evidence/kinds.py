@@ -40,12 +40,17 @@ class EntityKinds:
         schema: ClassGraph | None = None,
         type_of: Callable[[str], str] = nell_type,
     ) -> EntityKinds:
-        """From entity names that say a kind, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
+        """Kinds by ``type_of``, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
 
-        Where fewer than nine tenths of the names say one, all entities are of one kind.
+        A kind that the schema does not know is none. Where kinds are guessed from names and no more than half of the
+        names say one, nobody has one. Having none is held against no entity.
         """
         told = [type_of(entity) for entity in entities]
-        if sum(map(bool, told)) <= 0.9 * len(told):
+        if schema is not None:
+            every = sorted(set(told) - {""})
+            known = {kind for kind, node in zip(every, schema.align(every).indices.tolist(), strict=True) if node >= 0}
+            told = [kind if kind in known else "" for kind in told]
+        if type_of is nell_type and sum(map(bool, told)) <= 0.5 * len(told):
             told = [""] * len(told)
         names = tuple(sorted(set(told)))
         number = {name: place for place, name in enumerate(names)}

@@ -115,10 +115,12 @@ def test_kinds_that_the_schema_allows():
         ]
     )
     read = EntityKinds.read(NAMES, ("livesIn", "liesIn"), schema)
-    assert read.names == ("city", "land", "person")
-    assert read.allowed(0, "tail").tolist() == [True, False, False]
+    assert read.names == ("", "city", "person")  # the schema knows no land
+    assert read.allowed(0, "tail").tolist() == [False, True, False]
     assert read.allowed(0, "head").tolist() == [False, False, True]
     assert read.allowed(1, "tail") is None
+    told = {"x:land:italy": base + "city"}
+    assert EntityKinds.read(NAMES, (), schema, lambda name: told.get(name, "")).of.tolist() == [0, 0, 0, 0, 1]
     made = FactEvidence(FACTS, 5, PRIORS, read, dim=3)
     assert made.of_entities(0)[:, -1].tolist() == [0, 0, 1, 1, 0]
     assert made.of_query(0, torch.tensor([0]))[0, -1] == 1
