@@ -58,7 +58,7 @@ class CADALoop(GeneratorLoop):
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of all four networks."""
         self.begin(index)
-        labels, real, priors = self._data.draw(self._options.batch_size)
+        labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         done = index / max(self._options.steps, 1)
         with self._engine.autocast():
             loss, losses = self._loss(labels, real, priors, done)

@@ -130,7 +130,7 @@ class CEGZSLLoop(WGANLoop):
 
     def generator_loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The critic's judgement, the terms, and both contrasts of generated features."""
-        labels, _, priors = self._data.draw(self._options.batch_size, features=False)
+        labels, _, priors = self._data.draw(self._options.batch_size, features=False, held_out=True)
         fake = self.fake(self._data.normal(len(labels), self._network.noise_dim), priors)
         loss = -self._critic(fake, priors).mean()
         instance, category = self.contrasts(fake, labels)

@@ -97,7 +97,7 @@ class DiffusionLoop(GeneratorLoop):
     def step(self, index: int) -> dict[str, Tensor]:
         """One step."""
         self.begin(index)
-        labels, real, priors = self._data.draw(self._options.batch_size)
+        labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         time = self._data.uniform(len(real))
         signal, level = (part[:, None] for part in schedule(time))
         noisy = signal * real + level * self._data.normal(*real.shape)

@@ -122,7 +122,7 @@ class ExtrapolationLoop(GeneratorLoop):
     def step(self, index: int) -> dict[str, Tensor]:
         """One step."""
         self.begin(index)
-        labels, real, priors = self._data.draw(self._options.batch_size)
+        labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         network, teacher = self._modules["network"], self._modules["teacher"]
         assert isinstance(network, Extrapolator)
         with self._engine.autocast():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kgzsl.engine import Engine
 from kgzsl.generators.terms import Term
 
-__all__ = ["GeneratorLoop", "LoopOptions", "TrainingData", "adam"]
+__all__ = ["Episode", "GeneratorLoop", "LoopOptions", "TrainingData", "adam"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,27 @@ class LoopOptions:
     ema: float = 0.0
 
 
+class Episode:
+    """Which rows a step shows, and which are held out of it with their classes; drawn anew for every step.
+
+    Args:
+        labels: Int64 [N].
+        share: Share of the classes to hold out; at least one is, and at least one is shown.
+    """
+
+    def __init__(self, labels: Tensor, share: float) -> None:
+        self._labels = labels
+        self._classes = torch.unique(labels)
+        self._count = min(max(1, round(share * len(self._classes))), len(self._classes) - 1)
+        self.shown = self.held_out = torch.arange(len(labels), device=labels.device)
+
+    def renew(self, random: torch.Generator) -> None:
+        """Choose other classes to hold out."""
+        order = torch.randperm(len(self._classes), generator=random, device=self._labels.device)
+        hidden = torch.isin(self._labels, self._classes[order[: self._count]])
+        self.held_out, self.shown = torch.nonzero(hidden).flatten(), torch.nonzero(~hidden).flatten()
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """Seen features and priors, scaled, on the engine's device, and how to draw from them.
@@ -41,6 +62,7 @@ class TrainingData:
         terms: Further losses on generated features.
         engine: Random state, precision, ranks.
         config: What a checkpoint must agree with.
+        episode: Which classes are held out of the step; None holds none out.
     """
 
     features: Tensor
@@ -49,11 +71,22 @@ class TrainingData:
     terms: tuple[Term, ...]
     engine: Engine
     config: dict[str, Any] | None = field(default=None)
+    episode: Episode | None = field(default=None)
 
-    def draw(self, count: int, *, features: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-        """Labels [count], features [count, D] (none if not asked for) and priors [count, P] of random rows."""
-        device = self.features.device
-        rows = torch.randint(len(self.features), (count,), generator=self.engine.generator(), device=device)
+    def draw(self, count: int, *, features: bool = True, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Labels [count], features [count, D] (none if not asked for) and priors [count, P] of random rows.
+
+        Args:
+            count: Rows.
+            features: Whether features are asked for.
+            held_out: In an episode: rows of the classes that are held out of it, instead of the others.
+        """
+        device, random = self.features.device, self.engine.generator()
+        if self.episode is None:
+            rows = torch.randint(len(self.features), (count,), generator=random, device=device)
+        else:
+            pool = self.episode.held_out if held_out else self.episode.shown
+            rows = pool[torch.randint(len(pool), (count,), generator=random, device=device)]
         labels = self.labels[rows]
         return labels, self.features[rows] if features else self.features[:0], self.priors[labels]
 
@@ -114,7 +147,9 @@ class GeneratorLoop:
         raise NotImplementedError
 
     def begin(self, index: int) -> None:
-        """Set the learning rate of step ``index``."""
+        """Set the learning rate of step ``index``, and choose the classes held out of it."""
+        if self._data.episode is not None:
+            self._data.episode.renew(self._engine.generator())
         if not self._options.lr_decay:
             return
         start = (1 - self._options.lr_decay) * self._options.steps

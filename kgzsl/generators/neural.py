@@ -14,7 +14,7 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data
 from kgzsl.generators.health import Health, check_health
-from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
+from kgzsl.generators.loop import Episode, GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.prior_scaling import PriorScaler
 from kgzsl.generators.scaling import FeatureScaler
 from kgzsl.generators.souls import SoulSamples, find_souls
@@ -57,6 +57,9 @@ class NeuralGenerator(FeatureGenerator):
         souls: Soul samples of each seen class (LisGAN's 3): generated features are drawn towards the nearest of
             their class; 0 is without. See :class:`SoulSamples`.
         soul_weight: Weight of that loss.
+        hold_out: Share of the seen classes that every step holds out (episodic training): critics, decoders and
+            embeddings learn from the others in that step, and what the generator makes of the held-out ones is
+            judged, as it will be of unseen classes. 0 is without.
         features: Scaling and output layer, see :class:`FeatureScaler`; ``"auto"`` looks at the data.
         priors: Scaling of the priors, see :class:`PriorScaler`: ``"l2"``, ``"standard"`` or ``"none"``.
         prior_size: Length of a scaled prior; larger lets the prior weigh more against the noise.
@@ -77,6 +80,7 @@ class NeuralGenerator(FeatureGenerator):
     ema: float = 0.0
     souls: int = 0
     soul_weight: float = 1.0
+    hold_out: float = 0.0
     features: str = "auto"
     priors: str = "l2"
     prior_size: float = 1.0
@@ -109,6 +113,7 @@ class NeuralGenerator(FeatureGenerator):
             "ema": 0 <= self.ema < 1,
             "souls": self.souls >= 0,
             "soul_weight": self.soul_weight >= 0,
+            "hold_out": 0 <= self.hold_out < 1,
             "prior_size": self.prior_size > 0,
         }
 
@@ -147,7 +152,9 @@ class NeuralGenerator(FeatureGenerator):
         self._sizes = Sizes(scaled.shape[1], priors.shape[1], self.noise_dim or priors.shape[1], len(priors))
         with engine.seeded():
             terms = self._terms(scaled, labels, scaled_priors, classifier)
-        data = TrainingData(scaled, labels, scaled_priors, tuple(terms), engine, self._told(len(scaled)))
+        several = self.hold_out > 0 and bool((labels != labels[0]).any())
+        episode = Episode(labels, self.hold_out) if several else None
+        data = TrainingData(scaled, labels, scaled_priors, tuple(terms), engine, self._told(len(scaled)), episode)
         per_epoch = max(1, len(scaled) // (self.batch_size * engine.ranks))
         modules = self._networks(self._sizes, engine.generator(), dtype)
         loop = self._loop(

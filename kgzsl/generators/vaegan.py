@@ -93,7 +93,7 @@ class VAEGANLoop(WGANLoop):
 
     def generator_loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """KL + reconstruction - adversarial * (D1 [+ D2]), and the terms."""
-        labels, real, priors = self._data.draw(self._options.batch_size)
+        labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         mean, log_variance = self._modules["encoder"](torch.cat([real, priors], dim=1)).chunk(2, dim=1)
         noise = mean + torch.exp(0.5 * log_variance) * self._data.normal(*mean.shape)
         again = self.fake(noise, priors)

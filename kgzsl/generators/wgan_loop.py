@@ -131,7 +131,7 @@ class WGANLoop(GeneratorLoop):
 
     def generator_loss(self) -> tuple[Tensor, dict[str, Tensor]]:
         """The generator's loss with its graph, and its parts for the log."""
-        labels, _, priors = self._data.draw(self._options.batch_size, features=False)
+        labels, _, priors = self._data.draw(self._options.batch_size, features=False, held_out=True)
         fake = self.fake(self._data.normal(len(labels), self._network.noise_dim), priors)
         loss = -self._critic(fake, priors).mean()
         losses = {"generator": loss.detach()}

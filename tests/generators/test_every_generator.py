@@ -119,3 +119,37 @@ def test_bad_options_are_refused_by_name(name: str) -> None:
         generators.make(name).sample(torch.zeros(1, 4), 1)
     with pytest.raises(InputError, match="do not fit a generator for 4-d"):
         fitted(name, epochs=0).sample(torch.zeros(1, 5), 1)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_episodes_hold_classes_out(name: str) -> None:
+    """With a share of classes held out the numbers are others; with none they are those without the option."""
+    priors = world()[2]
+    base = fitted(name).sample(priors, 3)[0]
+    assert torch.equal(fitted(name, hold_out=0.0).sample(priors, 3)[0], base)
+    held = fitted(name, hold_out=0.3)
+    assert held.sample(priors, 3)[0].isfinite().all()
+    assert not torch.equal(held.sample(priors, 3)[0], base)
+    one_class = generators.make(name, **OPTIONS[name], hold_out=0.3)
+    features, labels, _ = world()
+    one_class.fit(features[:16], labels[:16], priors[:1], engine=engine())  # nothing to hold out
+    with pytest.raises(InputError, match="hold_out=1.0 is out of range".replace(".", r"\.")):
+        generators.make(name, hold_out=1.0)
+
+
+def test_a_step_sees_no_row_of_the_classes_that_it_holds_out() -> None:
+    from kgzsl.generators.loop import Episode, TrainingData
+
+    features, labels, priors = world()
+    episode = Episode(labels, 0.34)
+    data = TrainingData(features, labels, priors, (), engine(), episode=episode)
+    seen: set[frozenset[int]] = set()
+    for _ in range(20):
+        episode.renew(data.engine.generator())
+        shown = set(data.draw(200)[0].tolist())
+        hidden = set(data.draw(200, held_out=True)[0].tolist())
+        assert len(hidden) == 2
+        assert shown.isdisjoint(hidden)
+        assert shown | hidden == set(range(6))
+        seen.add(frozenset(hidden))
+    assert len(seen) > 5
