@@ -87,6 +87,11 @@ def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPa
             used.add(content["generator"]["name"])
             assert recipe["generator"].get("epochs", 1) == 1
     assert used == set(generators.generators.names)  # no generator is forgotten
+    passes = {
+        name: recipe_of({"dataset": name, "method": "LisGAN", "seeds": 1})["generator"]["epochs"] for name in DATASETS
+    }
+    assert passes["flo"] == 18
+    assert passes["awa1_handcrafted"] == 9
     for dataset in DATASETS:
         Recipe.build(recipe_of({"dataset": dataset, "method": "linear", "seeds": 1}))
     assert recipe_of({"dataset": "cifar100", "method": "linear", "seeds": 1})["graph"]["mapping"]["wolf"] == "n02114100"
