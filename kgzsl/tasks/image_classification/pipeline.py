@@ -140,11 +140,10 @@ class ImageRun:
             scores.update(self.answers(seed, priors, choices, ""))
             if "shuffled" in self.recipe.controls:
                 with warnings.catch_warnings():
-                    warnings.simplefilter(
-                        "ignore"
-                    )  # a shuffled graph says little about some classes: that is the point
+                    # A shuffled graph says little about some classes, and the same about others: that is the point.
+                    warnings.simplefilter("ignore")
                     wrong = self.make_priors(seed, shuffle=seed + 1)
-                scores.update(self.answers(seed, wrong, choices, "shuffled."))
+                    scores.update(self.answers(seed, wrong, choices, "shuffled."))
         self.stages.log("scoring")
         cards = self.protocol.final_score(scores)
         return assemble(self, cards, choices)
