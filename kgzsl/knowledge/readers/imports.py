@@ -20,7 +20,6 @@ __all__ = ["read_imports"]
 Reader = Callable[[Path, str | None], dict[str, Any]]
 #: Most ontologies that one reading imports.
 _MAX_IMPORTS = 1000
-_TIMEOUT = 60
 _ACCEPT = "text/turtle, application/rdf+xml;q=0.9, application/n-triples;q=0.8, application/ld+json;q=0.5, */*;q=0.1"
 _TYPES = {
     "text/turtle": "turtle",
@@ -110,33 +109,12 @@ def _beside(iri: str, roots: list[Path]) -> Path | None:
 
 def _fetched(iri: str, options: ReadOptions, reader: Reader) -> dict[str, Any]:
     """Read an ontology from its address."""
-    import requests
+    from kgzsl.knowledge.readers.download import download
 
-    if urlsplit(iri).scheme not in ("http", "https"):
-        raise InputError(f"the import {iri} cannot be fetched", remedy="give catalogue={iri: path}, or imports='local'")
     with tempfile.TemporaryDirectory(prefix="kgzsl-import-") as folder:
         path = Path(folder, Path(unquote(urlsplit(iri).path)).name or "import")
-        try:
-            with requests.get(
-                iri, headers={"Accept": _ACCEPT, "User-Agent": "kgzsl"}, timeout=_TIMEOUT, stream=True
-            ) as answer:
-                answer.raise_for_status()
-                kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-                size = 0
-                with path.open("wb") as file:
-                    for data in answer.iter_content(1 << 16):
-                        size += len(data)
-                        if size > options.max_bytes:
-                            raise InputError(
-                                f"the import {iri} is larger than the budget of {options.max_bytes:,} bytes",
-                                remedy="raise max_bytes, or download it and give catalogue={iri: path}",
-                            )
-                        file.write(data)
-        except requests.RequestException as error:
-            raise InputError(
-                f"the import {iri} cannot be fetched ({error.__class__.__name__}: {str(error)[:120]})",
-                remedy="download it and give catalogue={iri: path}, or use imports='none'",
-            ) from error
+        remedy = f"download it and give catalogue={{{iri!r}: path}}, or use imports='none'"
+        kind = download(iri, path, what="import", accept=_ACCEPT, max_bytes=options.max_bytes, remedy=remedy)
         return {**reader(path, _TYPES.get(kind)), "source": iri}
 
 

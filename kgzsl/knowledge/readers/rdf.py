@@ -38,6 +38,14 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
 
         read_ntriples(source, builder, lambda stream: _parse(stream, source.path, format_name, builder, options))
         return
+    if format_name == "json-ld":
+        from kgzsl.knowledge.readers.jsonld import read_jsonld
+
+        base = options.base if options.base is not None else file_iri(source.path)
+        read_jsonld(
+            source, builder, options, base, lambda stream: _parse(stream, source.path, format_name, builder, options)
+        )
+        return
     stream: Any = source
     if format_name == "rdf/xml":
         from kgzsl.knowledge.readers.xml_guard import guard_xml
@@ -198,8 +206,8 @@ def _explain(error: SyntaxError, line: int | None, path: Path, format_name: str)
         problem = f"the {format_name} text ends in the middle of a statement ({message})"
         remedy = "the file is cut off: fetch it again"
     elif "LoadDocumentCallback" in message:
-        problem = f"the JSON-LD has a context outside the file, and nothing is fetched ({message})"
-        remedy = "write the context into the file (its address stands behind @context)"
+        problem = "the JSON-LD has a context outside the file, and is too large or too deep to look it up"
+        remedy = "write the context into the file (its address stands behind @context), or split the file"
     elif "IRI" in message:
         problem = f"an IRI is not valid: {message}"
         remedy = "correct it, or read with lenient=True to take IRIs as they stand"
