@@ -60,7 +60,8 @@ def _table(rows: Sequence[Mapping[str, Any]], prior: str) -> list[str]:
         return []
     headings = [heading for heading, _, _ in _COLUMNS]
     seeds = sorted({row["seeds"] for row in done})
-    told = f"{' or '.join(map(str, seeds))} seeds" + (f"; prior: {prior}" if prior else "")
+    plural = "" if seeds == [1] else "s"
+    told = f"{' or '.join(map(str, seeds))} seed{plural}" + (f"; prior: {prior}" if prior else "")
     lines = [f"{told[:1].upper()}{told[1:]}.", "", f"| method | {' | '.join(headings)} | s | MB |"]
     lines.append("|---|" + "---:|" * (len(headings) + 2))
     best = {name: max(row["metrics"].get(name, 0.0) for row in done) for _, name, _ in _COLUMNS}
