@@ -20,6 +20,7 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
+from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
@@ -128,7 +129,8 @@ class CompletionRun:
             fraction=recipe.protocol.fraction,
             budget=self.features.memory_budget,
         )
-        self.data_name, self.notes = loaded.name, list(loaded.notes)
+        self.data_name = loaded.name
+        self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
         self.entities, self.relations = loaded.entities, loaded.relations
         self.seen_names, self.unseen_names = (
             loaded.names_of(loaded.seen_relations),

@@ -1,0 +1,72 @@
+"""What a reader must know about a knowledge graph and its schema before trusting figures."""
+
+from __future__ import annotations
+
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.violations import Violations
+
+__all__ = ["data_notes"]
+
+_NAMED = 5
+
+
+def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] | None = None) -> list[str]:
+    """Unseen relations of which nothing is said, and known facts that contradict the schema; nothing is changed.
+
+    Args:
+        kg: The knowledge graph.
+        schema: Its class graph; None says nothing.
+        called: What the schema calls each relation, where that is not its name.
+
+    Returns:
+        One sentence each.
+    """
+    if schema is None:
+        return []
+    names = kg.relations if called is None else called
+    nodes = schema.align(list(names)).indices.tolist()
+    absent, bare = [], []
+    for relation in kg.unseen_relations.tolist():
+        node = nodes[relation]
+        if node < 0:
+            absent.append(kg.relations[relation])
+        elif not schema.texts.get(node) and not bool((schema.edge_index == node).any()):
+            bare.append(kg.relations[relation])
+    notes = []
+    if absent:
+        notes.append(
+            f"{len(absent)} unseen relations are not in the schema, so only their names say anything: {_some(absent)}"
+        )
+    if bare:
+        notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {_some(bare)}")
+    return notes + _contradictions(kg, schema, names)
+
+
+def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:
+    rules = Violations.read(EntityKinds.read(kg.entities, names, schema), tuple(names), schema)
+    train = kg.train.cpu()
+    counts: dict[str, int] = {}
+    for relation in torch.unique(train[:, 1]).tolist():
+        mine = train[train[:, 1] == relation]
+        for side, column in (("tail", 2), ("head", 0)):
+            for reason, mask in rules.against(relation, side).items():
+                counts[reason] = counts.get(reason, 0) + int(mask[mine[:, column]].sum())
+    told = {
+        "disjoint": "have an end whose class is disjoint with the relation's domain or range",
+        "range": "have a tail outside the relation's range",
+        "domain": "have a head outside the relation's domain",
+    }
+    return [
+        f"{counts[reason]} training triples {what}; they are kept"
+        for reason, what in told.items()
+        if counts.get(reason)
+    ]
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
