@@ -45,6 +45,15 @@ def test_the_three_forms_agree(model):
     torch.testing.assert_close(model.score_heads(relations, tails)[rows, heads], single, atol=1e-5, rtol=0)
 
 
+def test_ranking_scores_are_training_scores(model):
+    """Without gradients a model may score in place."""
+    heads, relations, tails = (column[::5] for column in everything(model))
+    with torch.no_grad():
+        found = model.score_tails(heads, relations), model.score_heads(relations, tails)
+    torch.testing.assert_close(found[0], model.score_tails(heads, relations).detach(), atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(found[1], model.score_heads(relations, tails).detach(), atol=1e-9, rtol=1e-9)
+
+
 def test_candidates_are_columns_of_the_whole(model):
     heads, relations, tails = torch.tensor([0, 3]), torch.tensor([1, 2]), torch.tensor([4, 4])
     some = torch.tensor([5, 0, 5])

@@ -45,10 +45,12 @@ class BoxEScorer(TripleScorer):
         return -(_outside(place_h + bump_t, relations, 0) + _outside(place_t + bump_h, relations, 1))
 
     def score_tails(self, heads: Tensor, relations: Tensor, candidates: Tensor) -> Tensor:  # noqa: D102
-        return self.score(heads.unsqueeze(1), relations.unsqueeze(1), candidates.unsqueeze(0))
+        (place, bump), (places, bumps) = heads.chunk(2, dim=-1), candidates.chunk(2, dim=-1)
+        return -(_outside_all(place, relations, bumps, 0) + _outside_all(bump, relations, places, 1))
 
     def score_heads(self, relations: Tensor, tails: Tensor, candidates: Tensor) -> Tensor:  # noqa: D102
-        return self.score(candidates.unsqueeze(0), relations.unsqueeze(1), tails.unsqueeze(1))
+        (place, bump), (places, bumps) = tails.chunk(2, dim=-1), candidates.chunk(2, dim=-1)
+        return -(_outside_all(bump, relations, places, 0) + _outside_all(place, relations, bumps, 1))
 
     def penalty(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """N3 of the nodes; boxes may be of any size."""
@@ -71,13 +73,39 @@ class BoxE(TripleEncoder):
         return BoxEScorer(self.dim)
 
 
-def _outside(points: Tensor, relations: Tensor, which: int) -> Tensor:
-    """The Euclidean length of the distances of ``points`` from head box (0) or tail box (1)."""
+def _box(relations: Tensor, which: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Centre, ``w`` and ``(width / 2)(w - 1 / w)`` of the head box (0) or the tail box (1)."""
     centre, width = relations.chunk(4, dim=-1)[2 * which : 2 * which + 2]
     width = F.softplus(width)
-    away = (points - centre).abs()
     wide = width + 1
-    inside = away <= width / 2
-    length = torch.where(inside, away / wide, away * wide - width / 2 * (wide - 1 / wide))
+    return centre, wide, width / 2 * (wide - 1 / wide)
+
+
+def _outside(points: Tensor, relations: Tensor, which: int) -> Tensor:
+    """The Euclidean length of the distances of ``points`` from head box (0) or tail box (1).
+
+    ``u / w`` is the larger of the two branches inside the box and the smaller outside, so that the distance is their
+    maximum.
+    """
+    centre, wide, offset = _box(relations, which)
+    away = (points - centre).abs()
+    length = torch.maximum(away / wide, away * wide - offset)
     # The root of 0 has no gradient.
     return length.square().sum(dim=-1).clamp_min(1e-12).sqrt()
+
+
+def _outside_all(points: Tensor, relations: Tensor, others: Tensor, which: int) -> Tensor:
+    """:func:`_outside` [B, M] of ``points[b] + others[m]`` from the box of ``relations[b]``."""
+    if torch.is_grad_enabled() or points.device.type != "cpu":
+        return _outside(points.unsqueeze(1) + others, relations.unsqueeze(1), which)
+    centre, wide, offset = _box(relations, which)
+    start, narrow = points - centre, 1 / wide
+    found = torch.empty(len(points), len(others), device=points.device, dtype=points.dtype)
+    # A row at a time in place, so that what is computed stays in the cache.
+    away = torch.empty_like(others)
+    for row in range(len(points)):
+        torch.add(others, start[row], out=away).abs_()
+        inside = away * narrow[row]
+        away.mul_(wide[row]).sub_(offset[row])
+        found[row] = torch.linalg.vector_norm(torch.maximum(inside, away, out=away), dim=1)
+    return found.clamp_min_(1e-6)
