@@ -72,7 +72,8 @@ def test_classes_without_samples_are_recognised_by_their_priors(world, name: str
 def test_seen_classes_are_recognised(world, name: str) -> None:
     features, labels, priors = world
     right = (build(name).fit(features, labels, priors=priors).predict(features, "seen") == labels).mean()
-    assert right > (0.5 if name in ("eszsl", "views") else 0.9)  # chance is 0.05; a rank of 10 is little for +-1 and 20 classes
+    # Chance is 0.05; a rank of 10 is little for +-1 and 20 classes.
+    assert right > (0.5 if name in ("eszsl", "views") else 0.9)
 
 
 def test_candidates_in_the_order_asked_for(world, name: str) -> None:
