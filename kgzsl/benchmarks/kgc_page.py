@@ -73,8 +73,13 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    seen: set[tuple[str, int]] = set()
     for row in rows:
         for name, figures in row.get("figures", {}).items():
+            # Several cells of one seed tell the same control.
+            if (name, row["seed"]) in seen:
+                continue
+            seen.add((name, row["seed"]))
             for column, value in figures.items():
                 found[name][column].append(value)
     if not found:
