@@ -95,6 +95,8 @@ class ClassGraph(GraphData):
                 the catalogue holds, ``"fetch"`` gets the others from the network.
             catalogue: Where imported ontologies lie: IRI -> path, or the path of an XML catalogue or of a folder with
                 one; a ``catalog-v001.xml`` beside the source is used too.
+                Contexts that a JSON-LD document names are looked for in it too, then beside the document, and are
+                fetched with ``imports="fetch"`` only.
             max_bytes: Uncompressed bytes after which a source is refused (64 GiB).
             max_added: Triples that reasoning may add (10 million).
             max_seconds: Seconds that reasoning may take (600).

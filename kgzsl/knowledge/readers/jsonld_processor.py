@@ -140,9 +140,10 @@ class _Contexts:
         self.spend(len(text) // _COPY_STEP)
         resolved = self._by_text.setdefault(text, ResolvedContext(whole))
         self._by_object[id(context)] = context, resolved
-        for kept in (self._by_object, self._by_text):
-            if len(kept) > _MAX_KEPT:
-                kept.pop(next(iter(kept)))  # type: ignore[attr-defined]
+        if len(self._by_object) > _MAX_KEPT:
+            del self._by_object[next(iter(self._by_object))]
+        if len(self._by_text) > _MAX_KEPT:
+            del self._by_text[next(iter(self._by_text))]
         return resolved
 
     def _imported(self, context: dict[str, Any], base: str) -> dict[str, Any]:

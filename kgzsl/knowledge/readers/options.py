@@ -33,7 +33,8 @@ class ReadOptions:
         lenient: Whether IRIs that break the rules are taken as they stand.
         imports: ``"none"`` (name them), ``"local"`` (read those that the catalogue or the folder holds), ``"fetch"``
             (the others from the network).
-        catalogue: Where imported ontologies lie: IRI -> path, the path of an XML catalogue, or of a folder with one.
+        catalogue: Where imported ontologies and the contexts of JSON-LD lie: IRI -> path, the path of an XML catalogue,
+            or of a folder with one.
         max_bytes: Uncompressed bytes after which a source is refused.
         progress: Called with (bytes read of the file, size of the file or None) now and then.
     """
