@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,32 @@ def test_what_is_no_json_ld(content: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonld").write_text(content)
     with pytest.raises(InputError, match=problem):
         ClassGraph.read(tmp_path / "a.jsonld")
+
+
+class Server(BaseHTTPRequestHandler):
+    """A page that names its JSON-LD in a header, as schema.org's does."""
+
+    def do_GET(self) -> None:
+        page = self.path == "/"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if page else "application/ld+json")
+        if page:
+            self.send_header("Link", '</context.jsonld>; rel="alternate"; type="application/ld+json"')
+        self.end_headers()
+        self.wfile.write(b"<html>" if page else json.dumps(CONTEXT).encode())
+
+    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+
+
+@pytest.mark.parametrize("where", ["", "context.jsonld"])
+def test_a_context_from_the_network_only_when_asked(where: str, tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        path = write(tmp_path / "a.jsonld", document(f"http://127.0.0.1:{server.server_port}/{where}"))
+        with pytest.raises(InputError, match="nothing is fetched"):
+            ClassGraph.read(path, imports="local")
+        assert edges(ClassGraph.read(path, imports="fetch")) == EXPECTED
+    finally:
+        server.shutdown()
+        server.server_close()
