@@ -184,7 +184,7 @@ def _routes(model: Completer, known: torch.Tensor, ends: Sequence[int], most: in
         other = fact[2] if fact[0] == a else fact[0]
         if other not in (a, b):
             near.setdefault(other, fact)
-    found = []
+    found: list[tuple[Fact, Fact]] = []
     for fact in known[(known[:, 0] == b) | (known[:, 2] == b)].tolist():
         other = fact[2] if fact[0] == b else fact[0]
         if other in near and len(found) < most:
