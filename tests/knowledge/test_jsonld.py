@@ -163,3 +163,13 @@ def test_a_context_from_the_network_only_when_asked(where: str, tmp_path: Path) 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_an_outside_context_has_no_say_over_the_base_but_over_how_far_it_reaches(tmp_path: Path) -> None:
+    write(tmp_path / "c.jsonld", CONTEXT)
+    path = write(tmp_path / "a.jsonld", {**document("c.jsonld"), "@id": "Cat"})
+    assert "http://web/folder/Cat" in ClassGraph.read(path, base="http://web/folder/a.jsonld").iris
+    write(tmp_path / "c.jsonld", {"@context": {"@propagate": False, "p": "http://s/p"}})
+    inner = {"@id": "http://a/y", "p": {"@id": "http://a/z"}}
+    path = write(tmp_path / "b.jsonld", {"@context": "c.jsonld", "@id": "http://a/x", "p": inner})
+    assert edges(ClassGraph.read(path, projection="w3c")) == {("x", "p", "y")}
