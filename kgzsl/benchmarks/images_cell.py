@@ -12,10 +12,10 @@ from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
 
-_GAN = {"hidden": 1024, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
-_SOFTMAX = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
-_GDA = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
-_HEAD = {"prior_head": "eszsl", "prior_weight": [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]}
+_GAN: dict[str, Any] = {"hidden": 1024, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
+_SOFTMAX: dict[str, Any] = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
+_GDA: dict[str, Any] = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
+_HEAD: dict[str, Any] = {"prior_head": "eszsl", "prior_weight": [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]}
 
 
 def _alone(name: str, **search: list[Any]) -> dict[str, Any]:

@@ -123,8 +123,8 @@ class Searcher:
         Where a gate is asked for, it is fitted here and stays in the model.
         """
         if self.gate is not None:
-            labels = self.data.labels[torch.cat([self.data.test_unseen_loc, self.data.test_seen_loc])]
-            model.fit_gate(torch.cat(self._features), self.data.name_of(labels), self.gate)
+            both = torch.cat([self.data.test_unseen_loc, self.data.test_seen_loc])
+            model.fit_gate(torch.cat(self._features), self.data.name_of(self.data.labels[both]), self.gate)
         scores = ask(model, self.data.class_names, self.data.unseen_names, self._features)
         bias = model.unseen_bias
         if self.calibrate:
