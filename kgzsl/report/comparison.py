@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.tasks.result import HEADINGS, format_value
@@ -30,6 +30,7 @@ class Compared:
         verdicts: Whether it beats its controls.
         warnings: What a reader must know.
         problem: Why there is no run.
+        validation: What the choice reached on held-out seen classes or relations, by the same names.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Compared:
     verdicts: Sequence[str] = ()
     warnings: Sequence[str] = ()
     problem: str = ""
+    validation: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def beaten(self) -> int:
@@ -52,8 +54,27 @@ def compared(name: str, priors: str, generator: str, classifier: str, folder: Ru
     """The line of a finished run."""
     kept = folder.details
     return Compared(
-        name, priors, generator, classifier, folder.metrics, kept["columns"], kept["verdicts"], kept["warnings"]
+        name,
+        priors,
+        generator,
+        classifier,
+        folder.metrics,
+        kept["columns"],
+        kept["verdicts"],
+        kept["warnings"],
+        validation=_validation(kept["selection"]),
     )
+
+
+def _validation(selection: Mapping[str, Any]) -> dict[str, float]:
+    """The figures that the method was chosen by; nothing where nothing was chosen."""
+    chosen = selection.get("chosen") or {}
+    method: Mapping[str, Any] = next((chosen[name] for name in ("ranker", "generator", "eszsl", "ridge") if chosen.get(name)), {})
+    found = dict(method.get("figures") or {})
+    for name, value in method.items():  # pairs first, then what was trained on them: the last one counts
+        if name.endswith("validation.mrr"):
+            found["kgc.mrr"] = value
+    return found
 
 
 def _columns(lines: Sequence[Compared]) -> list[str]:
@@ -78,6 +99,7 @@ def table_rows(lines: Sequence[Compared]) -> list[dict[str, Any]]:
         for column in [*columns, *controls]:
             row[column] = line.metrics.get(column, "")
             row[f"{column}_std"] = line.metrics.get(f"{column}_std", "")
+        row |= {f"validation.{column}": line.validation[column] for column in columns if column in line.validation}
         row |= {"seeds": line.metrics.get("seeds", ""), "seconds.total": line.metrics.get("seconds.total", "")}
         row |= {"controls_beaten": line.beaten, "controls": len(line.verdicts), "problem": line.problem}
         rows.append(row)

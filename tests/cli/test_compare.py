@@ -12,7 +12,7 @@ import pytest
 from kgzsl.cli.grid import cells, choices
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
-from kgzsl.report.comparison import Compared, render_comparison, table_rows
+from kgzsl.report.comparison import Compared, _validation, render_comparison, table_rows
 
 
 def base(**changes: object) -> Recipe:
@@ -123,3 +123,16 @@ def test_recipes_are_listed_and_printed(kgzsl) -> None:
     assert all(one["about"] and one["task"] for one in listed)
     assert kgzsl("recipes", "geography").out.startswith("# World geography")
     kgzsl("recipes", "geografy").refused("geography")
+
+
+def test_the_table_says_what_each_cell_reached_on_held_out_classes_and_relations() -> None:
+    chosen = {"generator": {"steps": 5, "pairs.validation.mrr": 0.4, "generator.validation.mrr": 0.5}}
+    lines = [
+        Compared("a", "x", "y", "z", {"zsl.top1": 10.0}, ["zsl.top1"], validation={"zsl.top1": 30.0}),
+        Compared("b", "x", "y", "z", {"kgc.mrr": 0.1}, ["kgc.mrr"], validation=_validation({"chosen": chosen})),
+        Compared("c", "x", "y", "z", {"kgc.mrr": 0.1}, ["kgc.mrr"], validation=_validation({"chosen": {}})),
+    ]
+    first, second, third = table_rows(lines)
+    assert first["validation.zsl.top1"] == 30.0
+    assert second["validation.kgc.mrr"] == 0.5  # of the method, not of the pair features under it
+    assert "validation.kgc.mrr" not in third
