@@ -69,7 +69,8 @@ def compared(name: str, priors: str, generator: str, classifier: str, folder: Ru
 def _validation(selection: Mapping[str, Any]) -> dict[str, float]:
     """The figures that the method was chosen by; nothing where nothing was chosen."""
     chosen = selection.get("chosen") or {}
-    method: Mapping[str, Any] = next((chosen[name] for name in ("ranker", "generator", "eszsl", "ridge") if chosen.get(name)), {})
+    parts = [chosen[name] for name in ("ranker", "generator", "eszsl", "ridge") if chosen.get(name)]
+    method: Mapping[str, Any] = parts[0] if parts else {}
     found = dict(method.get("figures") or {})
     for name, value in method.items():  # pairs first, then what was trained on them: the last one counts
         if name.endswith("validation.mrr"):
