@@ -27,7 +27,7 @@ SCHEMAS = {
     "ingram_wk": "kg/wiki_zs/schema/Schema-Wiki.ttl",
 }
 _CHECKPOINT = "kg/ultra/ultra_3g.pth"
-_PRIORS = [{"name": "text"}, {"name": "attributes", "weights": "rarity", "generalise": True}]
+_PRIORS: list[dict[str, Any]] = [{"name": "text"}, {"name": "attributes", "weights": "rarity", "generalise": True}]
 _GENERATOR = {
     "name": "wgan", "hidden": 512, "noise_dim": 16, "epochs": 20, "batch_size": 128, "lr": 5e-4, "prior_size": 4.0,
     "ema": 0.99,
