@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from class_resolver import ClassResolver
@@ -12,7 +12,7 @@ from class_resolver.utils import normalize_string
 
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "as_type", "type_hints"]
 
 T = TypeVar("T")
 
@@ -94,8 +94,8 @@ class Resolver(Generic[T]):
         Raises:
             InputError: A value that cannot be of the type of its option.
         """
-        hints = _hints(self.find(name))
-        return {option: _as_type(option, value, hints.get(option, Any)) for option, value in options.items()}
+        hints = type_hints(self.find(name).__init__)
+        return {option: as_type(option, value, hints.get(option, Any)) for option, value in options.items()}
 
     def _import(self, path: str) -> type[T]:
         module_name, _, class_name = path.replace(":", ".").rpartition(".")
@@ -111,14 +111,20 @@ class Resolver(Generic[T]):
         return cast(type[T], found)
 
 
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of ``function`` by parameter; none where they cannot be resolved."""
     try:
-        return get_type_hints(cls.__init__)
+        return get_type_hints(function)
     except Exception:  # a name that is there for type checkers alone, or a foreign kind of annotation
         return {}
 
 
-def _as_type(option: str, value: Any, hint: Any) -> Any:
+def as_type(option: str, value: Any, hint: Any) -> Any:
+    """``value`` as what the annotation ``hint`` of ``option`` says, or as it is where that cannot be checked.
+
+    Raises:
+        InputError: It cannot be of that type.
+    """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from pydantic.errors import PydanticUserError
 

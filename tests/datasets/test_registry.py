@@ -50,6 +50,8 @@ def test_named_data_are_found_with_their_graph(tmp_path: Path, toy: dict[str, An
     data = datasets.load("AWA2", tmp_path)
     assert isinstance(data, datasets.ImageFeatures)
     assert (data.name, data.graph_source) == ("AWA2", str(graph))
+    with pytest.raises(InputError, match="images_per_class is 'five'"):
+        datasets.load("latin_characters", images_per_class="five")
     with pytest.raises(InputError, match="has no option 'fold'"):
         datasets.load("AWA2", tmp_path, fold="one")
 

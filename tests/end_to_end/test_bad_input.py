@@ -93,6 +93,20 @@ def test_overrides_are_checked(zoo, refused, change: str, part: str) -> None:
     refused(zoo.kgzsl("run", "zoo.yaml", "--set", change, "--out", "run"), part, absent=zoo.folder / "run")
 
 
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ("dataset=latin_character", "latin_characters"),
+        ("dataset={name: latin_characters, sise: 16}", "'size'"),
+        ("dataset={name: latin_characters, size: 17}", "use 16"),
+        ("dataset={name: latin_characters, images_per_class: five}", "images_per_class is 'five'"),
+    ],
+)
+def test_what_is_wrong_with_the_data_set_is_told_with_its_place(zoo, refused, change: str, part: str) -> None:
+    done = zoo.kgzsl("run", "zoo.yaml", "--set", change, "--out", "run")
+    refused(done, "zoo.yaml", "--set dataset", part, absent=zoo.folder / "run")
+
+
 def test_an_unknown_recipe_names_the_nearest(zoo, refused) -> None:
     refused(zoo.kgzsl("run", "latin_caracters", "--out", "run"), "latin_characters")
 

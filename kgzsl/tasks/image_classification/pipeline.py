@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kgzsl import datasets
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._data import read_data
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
@@ -98,7 +98,7 @@ class ImageRun:
             resume=resume and self.folder is not None,
             progress=progress,
         )
-        loaded = data if data is not None else datasets.load(recipe.dataset.name, **recipe.dataset.options)
+        loaded = data if data is not None else read_data(recipe)
         if not isinstance(loaded, ImageFeatures):
             raise InputError(
                 f"{recipe.dataset.name!r} is a knowledge graph, not an image data set",

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from kgzsl import datasets
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._data import read_data
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
@@ -99,7 +99,7 @@ class CompletionRun:
             resume=resume and self.folder is not None,
             progress=progress,
         )
-        loaded = data if data is not None else datasets.load(recipe.dataset.name, **recipe.dataset.options)
+        loaded = data if data is not None else read_data(recipe)
         if not isinstance(loaded, KGSplit):
             raise InputError(
                 f"{recipe.dataset.name!r} is an image data set, not a knowledge graph",
