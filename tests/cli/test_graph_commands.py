@@ -6,6 +6,7 @@ import json
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -92,6 +93,16 @@ def test_priors_of_every_class_and_info(kgzsl, zoo: Path, tmp_path: Path) -> Non
     values = json.loads(kgzsl("info", out, "--json").out)
     assert (values["what"], values["classes"], values["dimensions"]) == ("class priors", 4, 6)
     assert values["made"]["options"]["dim"] == 6
+
+
+def test_info_gives_the_length_of_a_long_list(kgzsl, tmp_path: Path) -> None:
+    pairs = [["is a", f"urn:{row}"] for row in range(13)]
+    priors = ClassPriors(("zebra", "tiger"), np.eye(2, dtype=np.float32), made={"encoder": "mine", "pairs": pairs})
+    priors.save(tmp_path / "p.safetensors")
+    told = kgzsl("info", tmp_path / "p.safetensors").out
+    assert "13 of them" in told
+    assert "urn:12" not in told
+    assert json.loads(kgzsl("info", tmp_path / "p.safetensors", "--json").out)["made"]["pairs"] == pairs
 
 
 def test_priors_of_named_classes(kgzsl, zoo: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def _priors(path: Path) -> Told:
         "names": list(priors.names),
         "made": priors.made,
     }
-    made = {key: value for key, value in priors.made.items() if key != "columns"}
+    made = {key: _brief(value) for key, value in priors.made.items() if key != "columns"}
     return values, [repr(priors), f"made: {made}", "classes: " + _some(priors.names)]
 
 
@@ -163,6 +163,11 @@ def _run(folder: Any) -> Told:
         "environment": folder.environment,
     }
     return values, [*result.verdicts, "", *result.table(), "", f"report: {folder.report}"]
+
+
+def _brief(value: Any, most: int = 12) -> Any:
+    """``value``, with the length in place of a list that would fill the screen."""
+    return f"{len(value):,} of them" if isinstance(value, list | tuple) and len(value) > most else value
 
 
 def _some(names: Any, most: int = 12) -> str:

@@ -13,7 +13,7 @@ from kgzsl.cli.options import DeviceOption, JsonOption, PrecisionOption, QuietOp
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
-    from kgzsl.priors import PriorEncoder
+    from kgzsl.datasets import ImageFeatures, KGSplit
 
 __all__ = ["add"]
 
@@ -46,6 +46,7 @@ def priors(
     quiet: QuietOption = False,
 ) -> None:
     """Make class vectors from a class graph. Without --names and --dataset, for every class of the graph."""
+    from kgzsl import datasets
     from kgzsl import priors as encoders
     from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
@@ -58,11 +59,12 @@ def priors(
     made = encoders.make(encoder, **encoders.encoders.converted(encoder, given))
     begun = time.perf_counter()
     read = ClassGraph.read(graph)
-    wanted = _wanted(read, names, dataset)
+    data = None if dataset is None else datasets.load(dataset)
+    wanted = _wanted(read, names, data)
     read.align(wanted).require()  # before anything is trained
     engine = Engine(device=device, precision=precision, seed=seed, progress=console.progress)
-    if dataset is not None:
-        _observe(made, dataset)
+    if isinstance(data, datasets.ImageFeatures):
+        made.observe(*data.train)  # seen classes alone
     found = made.fit(read, engine=engine).priors(wanted)
     found.save(out)
     seconds = time.perf_counter() - begun
@@ -78,16 +80,7 @@ def priors(
     console.result(values, lines if why is None else [why, *lines])
 
 
-def _observe(encoder: PriorEncoder, dataset: str) -> None:
-    """Show ``encoder`` the training features of an image data set: seen classes alone."""
-    from kgzsl import datasets
-
-    data = datasets.load(dataset)
-    if isinstance(data, datasets.ImageFeatures):
-        encoder.observe(*data.train)
-
-
-def _wanted(graph: object, names: Path | None, dataset: str | None) -> list[str]:
+def _wanted(graph: object, names: Path | None, data: ImageFeatures | KGSplit | None) -> list[str]:
     from kgzsl.knowledge import KINDS, ClassGraph
 
     if names is not None:
@@ -100,10 +93,9 @@ def _wanted(graph: object, names: Path | None, dataset: str | None) -> list[str]
         if not wanted:
             raise InputError("there are no names in it", file=names, remedy="write one class name a line")
         return wanted
-    if dataset is not None:
+    if data is not None:
         from kgzsl import datasets
 
-        data = datasets.load(dataset)
         return list(data.class_names if isinstance(data, datasets.ImageFeatures) else data.relations)
     assert isinstance(graph, ClassGraph)
     wanted = [iri for iri, kind in zip(graph.iris, graph.kinds.tolist(), strict=True) if KINDS[kind] == "class"]
