@@ -30,11 +30,14 @@ _DATE = (2000, 1, 1, 0, 0, 0)
 
 
 def is_saved_graph(path: str | os.PathLike[str]) -> bool:
-    """Whether ``path`` is a file that :func:`save_graph` wrote."""
+    """Whether ``path`` is a file that :func:`save_graph` wrote, or the first part of one."""
     try:
         with Path(path).open("rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                return False
+            start = file.read(30 + len(_HEADER))
+        if not start.startswith(b"PK\x03\x04"):
+            return False
+        if start[30:] == _HEADER.encode():  # the first entry's name: there even where the file is cut off
+            return True
         with zipfile.ZipFile(path) as archive:
             return _HEADER in archive.namelist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
