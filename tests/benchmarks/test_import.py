@@ -59,6 +59,6 @@ def test_memory_for_a_triple(tmp_path: Path) -> None:
     path = tmp_path / "x.nt"
     with path.open("wb") as file:
         import_graph.write_triples(file, 1_000_000)
-    # A process's peak varies by 15 MB with what the allocator happens to hold back: of three, the least is the reader's.
+    # A process's peak varies by 15 MB with what the allocator holds back: of three, the least is the reader's.
     found = min(import_graph.measure_memory(path)["bytes_per_triple"] for _ in range(3))
     assert 0 < found < 120
