@@ -10,10 +10,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl.knowledge import _large
+
 __all__ = ["Ids", "TripleBuilder", "Triples", "literal_key", "split_literal"]
 
 IntArray = npt.NDArray[np.int32]
 _LARGE = 1 << 20
+_PART = 1 << 16
 
 
 class Ids(dict[str, int]):
@@ -180,7 +183,7 @@ class TripleBuilder:
             start = len(self._blocks)
             while start and len(self._blocks[start - 1]) < _LARGE:
                 start -= 1
-            self._blocks[start:] = [np.concatenate(self._blocks[start:])]
+            self._blocks[start:] = [_large.joined(self._blocks[start:], np.int32)]
             self._loose = 0
 
     def _close_block(self) -> None:
@@ -219,7 +222,7 @@ class TripleBuilder:
         offsets = np.cumsum([0, len(self.iris), len(self.blanks), len(self.literals)])
         self._close_block()
         blocks, self._blocks = self._blocks, []
-        codes = blocks[0] if len(blocks) == 1 else np.concatenate([np.empty(0, np.int32), *blocks])
+        codes = blocks[0] if len(blocks) == 1 else _large.joined(blocks, np.int32)
         del blocks
         ids = _renumber(codes, offsets[1:]).reshape(-1, 3)
         quoted = np.array(list(self.quoted), dtype=np.int32).reshape(-1, 3)
@@ -229,10 +232,12 @@ class TripleBuilder:
         duplicates = 0 if kept is None else len(ids) - len(kept)
         if kept is not None:
             ids = ids[kept]
+        subjects, predicates, objects = (_large.joined([column], np.int32) for column in ids.T)
+        del ids
         return Triples(
-            np.ascontiguousarray(ids[:, 0]),
-            np.ascontiguousarray(ids[:, 1]),
-            np.ascontiguousarray(ids[:, 2]),
+            subjects,
+            predicates,
+            objects,
             terms,
             num_iris=len(self.iris),
             num_blanks=len(self.blanks),
@@ -264,15 +269,15 @@ def _first_of_each(ids: IntArray, num_terms: int) -> npt.NDArray[np.int64] | Non
     """Indices of the first appearance of each distinct row, ascending; ``None`` where no row comes twice."""
     if not len(ids):
         return None
-    present = np.bincount(ids[:, 1])
-    compact = np.cumsum(present > 0) - 1
+    compact = np.cumsum(np.bincount(ids[:, 1]) > 0) - 1
     relations = int(compact[-1]) + 1
     if num_terms * num_terms * relations < 2**63:
-        key = (ids[:, 0].astype(np.int64) * relations + compact[ids[:, 1]]) * num_terms + ids[:, 2]
-        # Sorting values is several times faster than sorting places, and most files repeat nothing.
-        ordered = np.sort(key)
-        if not bool((ordered[1:] == ordered[:-1]).any()):
+        # Sorting values in place is several times faster than sorting places, and most files repeat nothing.
+        key = _row_keys(ids, compact, relations, num_terms)
+        key.sort()
+        if not bool((key[1:] == key[:-1]).any()):
             return None
+        key = _row_keys(ids, compact, relations, num_terms)
         order = np.argsort(key, kind="stable")
         new = np.empty(len(key), bool)
         new[0] = True
@@ -283,3 +288,12 @@ def _first_of_each(ids: IntArray, num_terms: int) -> npt.NDArray[np.int64] | Non
         new[0] = True
         np.any(ids[order[1:]] != ids[order[:-1]], axis=1, out=new[1:])
     return np.sort(order[new])
+
+
+def _row_keys(ids: IntArray, compact: npt.NDArray[np.int64], relations: int, num_terms: int) -> npt.NDArray[np.int64]:
+    """One number for each row; a part at a time, since what is set aside here would be the peak of a reading."""
+    key = _large.empty(len(ids), np.int64)
+    for start in range(0, len(ids), _PART):
+        subjects, predicates, objects = ids[start : start + _PART].astype(np.int64).T
+        key[start : start + _PART] = (subjects * relations + compact[predicates]) * num_terms + objects
+    return key

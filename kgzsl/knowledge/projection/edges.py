@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl.knowledge import _large
 from kgzsl.knowledge.account import Account, Ledger
 from kgzsl.knowledge.texts import TextTable
 from kgzsl.knowledge.triples import Triples
@@ -134,20 +135,26 @@ class EdgeCollector:
         """
         self._flush()
         weights = self._joined_weights()
-        subjects, types, objects = _joined(self._subjects), _joined(self._types), _joined(self._objects)
-        left_out = 0
+        merged = left_out = 0
+        count = sum(len(block) for block in self._types)
+        # Where every edge stays they go straight into the graph's own arrays: a second copy would be a reading's peak.
+        kind = np.int64 if self._distinct and only is None else np.int32
+        ends, types = _large.empty((2, count), kind), _large.empty(count, kind)
+        for blocks, row in ((self._subjects, ends[0]), (self._types, types), (self._objects, ends[1])):
+            _empty_into(row, blocks)
         if only is not None:
             wanted = np.array([name in only for name in self.relations], bool)[types] if len(types) else types == 0
             left_out = int((~wanted).sum())
-            subjects, types, objects = subjects[wanted], types[wanted], objects[wanted]
+            ends, types = ends[:, wanted], types[wanted]
             weights = None if weights is None else weights[wanted]
-        merged = 0
         if not self._distinct:
             subjects, types, objects, weights, merged = merge_edges(
-                subjects, types, objects, weights, len(self.relations)
+                ends[0], types, ends[1], weights, len(self.relations)
             )
-        self.is_node[subjects] = True
-        self.is_node[objects] = True
+            ends = np.stack([subjects, objects])
+        edge_index, edge_type = ends.astype(np.int64, copy=False), types.astype(np.int64, copy=False)
+        for row in edge_index:
+            _large.mark(self.is_node, row)
         for rows in self._text_rows:
             self.is_node[rows[0]] = True
         nodes = np.flatnonzero(self.is_node)
@@ -156,17 +163,16 @@ class EdgeCollector:
         number[nodes] = np.arange(len(nodes))
         kinds = self.kind_of[nodes]
         kinds[kinds < 0] = KINDS.index("other")
-        edge_index = np.empty((2, len(subjects)), np.int64)
-        np.take(number, subjects, out=edge_index[0])
-        np.take(number, objects, out=edge_index[1])
-        present = np.bincount(types, minlength=len(self.relations)) > 0
-        edge_type = (np.cumsum(present) - 1)[types] if len(types) else np.empty(0, np.int64)
+        for row in edge_index:
+            _large.look_up(number, row)
+        present = _large.mark(np.zeros(len(self.relations), bool), edge_type)
+        _large.look_up(np.cumsum(present) - 1, edge_type)
         relations = tuple(name for name, here in zip(self.relations, present.tolist(), strict=True) if here)
         terms = self.triples.terms
         account = self.ledger.close(
             triples=len(self.triples),
             duplicates=self.triples.duplicates,
-            num_edges=len(subjects),
+            num_edges=len(edge_type),
             merged=merged,
             left_out=left_out,
             notes=self.triples.notes,
@@ -222,15 +228,13 @@ class EdgeCollector:
         )
 
 
-def _joined(blocks: list[Ints]) -> npt.NDArray[np.int32]:
-    """Blocks on end, in the narrow type of term ids; the list is emptied on the way, to hold each edge once."""
-    joined = np.empty(sum(len(block) for block in blocks), np.int32)
+def _empty_into(row: Ints, blocks: list[Ints]) -> None:
+    """Blocks on end, in ``row``; the list is emptied, to hold each edge once."""
     at = 0
     for block in blocks:
-        joined[at : at + len(block)] = block
+        row[at : at + len(block)] = block
         at += len(block)
     blocks.clear()
-    return joined
 
 
 def merge_edges(

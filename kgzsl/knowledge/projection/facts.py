@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl.knowledge import _large
 from kgzsl.knowledge.projection.axioms import AXIOM_PREDICATES
 from kgzsl.knowledge.projection.context import Context
 from kgzsl.knowledge.projection.structure import STRUCTURAL
@@ -49,7 +50,7 @@ def project_facts(context: Context) -> None:
 def _relations(context: Context, rows: npt.NDArray[np.int64]) -> None:
     triples, out = context.triples, context.out
     context.structure.claimed[rows] = True
-    predicates = triples.predicates[rows]
+    predicates = _large.taken(triples.predicates, rows)
     if not len(rows):
         return
     number = np.full(int(predicates.max()) + 1, -1, np.int32)
@@ -62,9 +63,11 @@ def _relations(context: Context, rows: npt.NDArray[np.int64]) -> None:
             number[predicate] = out.relation(name)
     dropped = int(documents[predicates].sum())
     out.ledger.dropped("Relation", "a link to a document, or of the language itself", dropped, dropped)
-    kept = rows[~documents[predicates]]
+    kept = rows[~documents[predicates]] if dropped else rows
     if len(kept):
-        out.add_many(triples.subjects[kept], number[triples.predicates[kept]], triples.objects[kept], distinct=True)
+        types = _large.taken(number, predicates if kept is rows else triples.predicates[kept])
+        subjects, objects = _large.taken(triples.subjects, kept), _large.taken(triples.objects, kept)
+        out.add_many(subjects, types, objects, distinct=True)
         out.ledger.used("Relation", axioms=len(kept), triples=len(kept), edges=len(kept))
         _broader(context, kept)
 
