@@ -69,22 +69,27 @@ def split_from_names(
     parts = {"train": encode(train), "valid": encode(valid), "test": encode(test), "support": encode(support)}
     if not len(parts["train"]):
         raise InputError("there is no training triple", file=source or name, place="train", remedy="give some")
-    remarks = [*notes, *_remarks(parts)]
+    remarks = [*notes, *_remarks(parts), *_idle(parts, entity_ids, relation_ids)]
     relation_lists: dict[str, Any] = {}
     for key, names in (("unseen_relations", unseen_relations), ("valid_relations", valid_relations)):
         if names is not None:
             relation_lists[key] = _ids_of(names, relation_ids, key, source or name)
     encoded = None
     if candidates is not None:
+        strange: list[str] = []
         encoded, unknown = {}, 0
         for relation, members in candidates.items():
             if relation not in relation_ids:
+                strange.append(relation)
                 continue
             ids = [entity_ids[member] for member in members if member in entity_ids]
             unknown += len(members) - len(ids)
             encoded[relation_ids[relation]] = torch.tensor(ids, dtype=torch.int64)
         if unknown:
             remarks.append(f"{unknown} candidate entries name entities that occur in no triple; they were left out")
+        if strange:
+            remarks.append(f"candidates are listed for {_some(strange)}, which no triple uses; they were left out")
+        remarks += _candidate_remarks(encoded, parts["test"], list(relation_ids))
     return KGSplit(
         entities=tuple(entity_ids),
         relations=tuple(relation_ids),
@@ -117,6 +122,48 @@ def _ids_of(names: Sequence[str], ids: Mapping[str, int], key: str, source: str)
                 remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "see the relations of the data",
             )
     return torch.tensor([ids[item] for item in names], dtype=torch.int64)
+
+
+def _candidate_remarks(candidates: Mapping[int, Tensor], test: Tensor, relations: Sequence[str]) -> list[str]:
+    """Test relations without candidates, and true answers that are none."""
+    remarks = []
+    tested = distinct(test[:, 1]).tolist()
+    without = [relations[relation] for relation in tested if relation not in candidates]
+    if without:
+        remarks.append(f"no candidates are listed for {_some(without)}: all entities are candidates there")
+    lacking = {}
+    for relation in tested:
+        if relation in candidates:
+            tails = test[test[:, 1] == relation, 2]
+            missing = int((~torch.isin(tails, candidates[relation])).sum())
+            if missing:
+                lacking[relations[relation]] = missing
+    if lacking:
+        told = _some([f"{name} ({count})" for name, count in lacking.items()])
+        remarks.append(
+            f"the true tail of {sum(lacking.values())} test triples is not among the candidates of its relation; it is "
+            f"ranked all the same: {told}"
+        )
+    return remarks
+
+
+def _idle(parts: Mapping[str, Tensor], entity_ids: Mapping[str, int], relation_ids: Mapping[str, int]) -> list[str]:
+    """Names of the id lists that no triple uses: they are candidates nevertheless, about which nothing is known."""
+    together = torch.cat(list(parts.values()))
+    remarks = []
+    for what, names, columns in (("entities", entity_ids, (0, 2)), ("relations", relation_ids, (1,))):
+        used = torch.zeros(len(names), dtype=torch.bool)
+        used[together[:, columns].flatten()] = True
+        if not bool(used.all()):
+            idle = [name for name, here in zip(names, used.tolist(), strict=True) if not here]
+            more = "; they stay candidates that nothing is known about" if what == "entities" else ""
+            remarks.append(f"{len(idle)} {what} are listed and occur in no triple{more}: {_some(idle)}")
+    return remarks
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _remarks(parts: Mapping[str, Tensor]) -> list[str]:

@@ -86,6 +86,27 @@ def test_repetitions_and_strangers_are_told() -> None:
     assert split().notes == ()
 
 
+def test_names_that_no_triple_uses_are_told() -> None:
+    kg = KGSplit.from_names(TRAIN, [], TEST, entities=["nobody", "nowhere"], relations=["idles"])
+    told = "\n".join(kg.notes)
+    assert "2 entities are listed and occur in no triple; they stay candidates" in told
+    assert "nobody, nowhere" in told
+    assert "1 relations are listed and occur in no triple: idles" in told
+    assert kg.entities[:2] == ("nobody", "nowhere")
+
+
+def test_candidates_that_lack_the_truth_or_the_relation_are_told() -> None:
+    test = [*TEST, (TEST[0][0], "rules", TRAIN[0][2])]
+    listed = {"teaches": ["b", "c"], "sings": ["a"]}  # a teaches c, b teaches a: the second answer is not listed
+    told = "\n".join(KGSplit.from_names(TRAIN, [], test, candidates=listed).notes)
+    assert "the true tail of 1 test triples is not among the candidates of its relation" in told
+    assert "teaches (1)" in told
+    assert "no candidates are listed for rules: all entities are candidates there" in told
+    assert "candidates are listed for sings, which no triple uses; they were left out" in told
+    whole = KGSplit.from_names(TRAIN, [], TEST, candidates={"teaches": ["a", "c"]})
+    assert not any("candidates" in note for note in whole.notes)
+
+
 def test_validation_relations_can_be_dealt_anew() -> None:
     kg = split().with_validation_relations(["likes"])
     assert kg.names_of(kg.valid_relations) == ["likes"]

@@ -130,3 +130,15 @@ def test_a_ranker_is_the_method_and_its_control_sees_a_shuffled_ontology(kg, pri
     assert result.model.save(tmp_path / "model").is_dir()
     with pytest.raises(InputError, match="hiden"):
         recipe(prior_file, ranker={"name": "evidence", "hiden": 8})
+
+
+def test_a_candidate_file_without_the_true_tail_is_told_and_the_query_ranked(kg, prior_file):
+    relation = int(kg.unseen_relations[0])
+    rows = kg.test[kg.test[:, 1] == relation]
+    lacking = torch.unique(rows[:, 2])[1:]
+    data = kg.with_candidates({relation: lacking, int(kg.unseen_relations[1]): torch.arange(kg.num_entities)})
+    result = run(recipe(prior_file, generator=None, protocol={"sides": "tail"}), data=data, progress=False)
+    missing = int((~torch.isin(rows[:, 2], lacking)).sum())
+    assert missing
+    assert f"{missing} true answers are no candidates by the rule 'given'; they are ranked too" in result.warnings
+    assert result.metrics["kgc.queries"] == len(kg.test)
