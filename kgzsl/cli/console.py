@@ -77,6 +77,10 @@ class Console:
 
             yield report
 
+    def counted(self, what: str) -> Callable[[int, int], None] | None:
+        """Tells how far something countable has come: a line after two seconds, and then every ten."""
+        return None if self.quiet else _Lines(what, self.note)
+
     @contextmanager
     def bytes_read(self, what: str) -> Iterator[_Report | None]:
         """A bar over bytes read, on a terminal; off one, a line now and then where it takes longer than two seconds."""

@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 
-__all__ = ["Query", "given_file", "read_features", "read_queries"]
+__all__ = ["Query", "given_files", "read_features", "read_queries"]
 
 _MADE_OF = ".npy, .npz, .csv, .tsv, .mat or .jsonl"
 
@@ -31,15 +31,15 @@ class Query(NamedTuple):
 
 
 @contextmanager
-def given_file(path: Path) -> Iterator[Path]:
-    """``path`` itself; for ``-`` what comes from standard input, as a file of JSON lines while it is needed."""
-    if str(path) != "-":
-        yield path
+def given_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """``paths`` themselves; for ``-`` what comes from standard input, as a file of JSON lines while it is needed."""
+    if [str(path) for path in paths] != ["-"]:
+        yield list(paths)
         return
     with tempfile.TemporaryDirectory(prefix="kgzsl-") as folder:
         file = Path(folder) / "standard input.jsonl"
         file.write_bytes(sys.stdin.buffer.read())
-        yield file
+        yield [file]
 
 
 def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.NDArray[np.float32], list[str] | None]:

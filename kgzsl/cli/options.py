@@ -9,11 +9,28 @@ import typer
 
 from kgzsl.errors import InputError
 
-__all__ = ["DeviceOption", "JsonOption", "PrecisionOption", "QuietOption", "RunArgument", "SetOption", "pairs"]
+__all__ = [
+    "BackboneOption",
+    "DeviceOption",
+    "JsonOption",
+    "PrecisionOption",
+    "QuietOption",
+    "RunArgument",
+    "SetOption",
+    "pairs",
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="What makes features of images, where the run does not know: torchvision:resnet101, gradients:32, ...",
+        show_default=False,
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, 32-true, bf16-mixed or 64-true.")]
 SetOption = Annotated[
     list[str] | None,

@@ -34,6 +34,7 @@ def image_features_from_arrays(
     graph_source: str | None = None,
     class_info: Mapping[str, Sequence[str]] | None = None,
     source: str | None = None,
+    backbone: str | None = None,
 ) -> ImageFeatures:
     """Image features from arrays or tensors, with the split made here where none is given.
 
@@ -56,6 +57,7 @@ def image_features_from_arrays(
         graph_source: Path of the ontology that belongs to the data.
         class_info: More names of each class.
         source: File or folder, for messages.
+        backbone: What made the features of images, by the name that finds it again.
 
     Raises:
         InputError: As :class:`ImageFeatures`, or a label or unseen class that is no class name.
@@ -93,6 +95,7 @@ def image_features_from_arrays(
         graph_source=graph_source,
         class_info={key: tuple(value) for key, value in (class_info or {}).items()},
         source=source,
+        backbone=backbone,
     )
 
 

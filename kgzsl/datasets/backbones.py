@@ -1,7 +1,11 @@
-"""Networks that turn images into features: torchvision's, timm's and the image towers of CLIP, where installed."""
+"""What turns images into features: networks of torchvision, timm and CLIP where installed, plain pixels, your own."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backbone", "find_backbone"]
 
-_FAMILIES = ("torchvision", "timm", "clip")
+_FAMILIES = ("torchvision", "timm", "clip", "pixels", "gradients")
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Backbone:
     Args:
         name: What it is called; part of the cache's key, so another network needs another name.
         encode: From a list of RGB images to float [B, D].
-        trained_on: What :func:`kgzsl.knowledge.label_lists.read_labels` is to look up: the labels it was trained on.
+        trained_on: What :func:`kgzsl.knowledge.label_lists.read_labels` is to look up: the labels it was trained on;
+            empty where it has no weights at all, None where they are not known.
     """
 
     name: str
@@ -35,11 +40,16 @@ class Backbone:
 
 
 def find_backbone(name: str, *, device: str = "cpu") -> Backbone:
-    """A backbone by name, with its published weights.
+    """A backbone by name.
 
     Args:
-        name: ``"torchvision:resnet101"``, ``"timm:vit_base_patch16_224"``, or ``"clip:ViT-B-32/openai"`` (model and
-            weights of open_clip). Without a family it is torchvision's.
+        name: With published weights: ``"torchvision:resnet101"``, ``"timm:vit_base_patch16_224"``, or
+            ``"clip:ViT-B-32/openai"`` (model and weights of open_clip); without a family it is torchvision's. Without
+            any weights: ``"pixels:16"`` (the colours of a thumbnail of 16 by 16) and ``"gradients:32"`` (histograms of
+            gradient directions in cells of a grey thumbnail of 32 by 32), for drawings and for trying things out. Your
+            own: ``"my_package.my_module:encode"``, a function from a list of RGB images to a tensor [B, D], a class
+            whose objects are such functions, or a :class:`Backbone`. It may say in ``trained_on`` which labels it was
+            trained on.
         device: Where it runs.
 
     Raises:
@@ -48,12 +58,8 @@ def find_backbone(name: str, *, device: str = "cpu") -> Backbone:
     family, _, model = name.rpartition(":")
     family = family or "torchvision"
     if family not in _FAMILIES:
-        close = nearest(family, _FAMILIES)
-        raise InputError(
-            f"no family of backbones is called {family!r}",
-            remedy=f"did you mean {close[0]!r}?" if close else f"choose {', '.join(_FAMILIES)}",
-        )
-    makers = {"torchvision": _torchvision, "timm": _timm, "clip": _clip}
+        return _own(name, family, model)
+    makers = {"torchvision": _torchvision, "timm": _timm, "clip": _clip, "pixels": _pixels, "gradients": _gradients}
     try:
         encode = makers[family](model, device)
     except ImportError as error:
@@ -61,7 +67,56 @@ def find_backbone(name: str, *, device: str = "cpu") -> Backbone:
             f"the backbone {name!r} needs a package that is not installed ({error.name})",
             remedy="pip install 'kgzsl[vision]'",
         ) from None
+    if family in ("pixels", "gradients"):
+        return Backbone(f"{family}:{model}", encode, "")
     return Backbone(f"{family}:{model}", encode, None if family == "clip" else model)
+
+
+def _own(name: str, module: str, attribute: str) -> Backbone:
+    """The function, class or ``Backbone`` that goes by the import path ``module:attribute``."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a module beside the person's files, as python -m would find it
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        close = nearest(module, _FAMILIES)
+        raise InputError(
+            f"no family of backbones is called {module!r}, and it is no module with {attribute!r} ({error})",
+            remedy=f"did you mean {close[0]!r}?" if close else f"choose {', '.join(_FAMILIES)}, or package.module:name",
+        ) from None
+    if isinstance(found, Backbone):
+        return found
+    encode = found() if inspect.isclass(found) else found
+    if not callable(encode):
+        raise InputError(f"the backbone {name!r} cannot be called", remedy="name a function from images to a tensor")
+    return Backbone(name, encode, getattr(found, "trained_on", None))
+
+
+def _size(model: str, multiple: int = 1) -> int:
+    if not model.isdigit() or int(model) < 1 or int(model) % multiple:
+        told = f"a multiple of {multiple}" if multiple > 1 else "a number of pixels"
+        raise InputError(f"the size {model!r} of a thumbnail is not {told}", remedy="write it as gradients:32")
+    return int(model)
+
+
+def _pixels(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:  # noqa: ARG001 (nothing to be moved)
+    size = _size(model)
+    return lambda images: torch.stack([_thumbnail(image, size) for image in images]).flatten(1)
+
+
+def _gradients(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:  # noqa: ARG001
+    from kgzsl.datasets.latin_images import gradient_features
+
+    size = _size(model, 4)
+    return lambda images: gradient_features(torch.cat([_thumbnail(image.convert("L"), size) for image in images]))
+
+
+def _thumbnail(image: Image, size: int) -> Tensor:
+    """float32 [channels, size, size] in 0..1."""
+    import numpy as np
+
+    array = np.asarray(image.resize((size, size)), dtype=np.float32) / 255
+    return torch.from_numpy(array.reshape(size, size, -1)).permute(2, 0, 1)
 
 
 def _torchvision(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:

@@ -47,6 +47,8 @@ class ImageFeatures:
         graph_source: Path of the ontology that belongs to the data, if one does.
         class_info: More names of the classes: ``{"wnid": (...)}``, ``{"superclass": (...)}``, each C long.
         source: The file or folder it came from, for messages.
+        backbone: What made the features of images, by the name that :func:`kgzsl.datasets.backbones.find_backbone`
+            takes; None where it is not known. With it, new images can be answered, not features alone.
 
     Raises:
         InputError: Something in it contradicts the above; the file, the array and the row are named.
@@ -68,6 +70,7 @@ class ImageFeatures:
     graph_source: str | None = None
     class_info: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str | None = None
+    backbone: str | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__

@@ -15,14 +15,13 @@ from kgzsl._files import atomic_file
 from kgzsl.datasets.arrays import image_features_from_arrays
 from kgzsl.datasets.backbones import Backbone, find_backbone
 from kgzsl.datasets.image_features import ImageFeatures
+from kgzsl.datasets.image_files import checked_features, is_image, open_image
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["read_image_folder"]
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def read_image_folder(
@@ -89,6 +88,7 @@ def read_image_folder(
         name=name or root.name,
         notes=notes,
         source=str(root),
+        backbone=network.name,
         **options,
     )
 
@@ -100,7 +100,7 @@ def _images(root: Path) -> list[Path]:
         file
         for kind in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
         for file in sorted(kind.iterdir())
-        if file.suffix.lower() in _SUFFIXES
+        if is_image(file)
     ]
     if not files:
         raise InputError("there are no images here", file=root, remedy="put them into a sub-folder for each class")
@@ -130,7 +130,7 @@ def _shard(
         good += [image is not None for image in images]
         readable = [image for image in images if image is not None]
         if readable:
-            parts.append(_checked(network, readable))
+            parts.append(checked_features(network, readable))
     features = torch.cat(parts) if parts else torch.zeros(0, 0)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(kept) as temporary:
@@ -144,27 +144,12 @@ def _batches(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 
 
 def _open(file: Path, skip: bool) -> Image | None:
-    from PIL import Image
-
     try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return open_image(file, remedy="repair it, or give skip_damaged=True")
+    except InputError:
         if skip:
             return None
-        raise InputError(
-            f"this image cannot be read ({error})", file=file, remedy="repair it, or give skip_damaged=True"
-        ) from None
-
-
-def _checked(network: Backbone, images: Sequence[Image]) -> Tensor:
-    features = torch.as_tensor(network.encode(images)).detach().cpu().float()
-    if features.ndim != 2 or len(features) != len(images):
-        raise InputError(
-            f"the backbone {network.name!r} gave {tuple(features.shape)} for {len(images)} images",
-            remedy="it must give one vector for each image",
-        )
-    return features
+        raise
 
 
 def _notes(network: Backbone, unseen: Sequence[str], damaged: Sequence[Path], root: Path) -> Iterator[str]:
@@ -172,6 +157,8 @@ def _notes(network: Backbone, unseen: Sequence[str], damaged: Sequence[Path], ro
     if damaged:
         names = ", ".join(str(file.relative_to(root)) for file in damaged[:5])
         yield f"left out, since they cannot be read: {len(damaged)} images ({names})"
+    if network.trained_on == "":
+        return
     if network.trained_on is None:
         yield "which classes the backbone was trained on is not known: unseen classes may be among them"
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def pack(
     features: FilePath,
     out: FilePath,
     *,
-    labels: FilePath,
+    labels: FilePath | None = None,
     unseen: FilePath | Sequence[str],
     classes: FilePath | Sequence[str] | None = None,
     features_key: str | None = None,
@@ -37,14 +37,19 @@ def pack(
     seed: int = 0,
     name: str | None = None,
     replace: bool = False,
+    backbone: str | None = None,
+    skip_damaged: bool = False,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
 ) -> ImageFeatures:
-    """Make a packed data set of your own features, and check it.
+    """Make a packed data set of your own features or images, and check it.
 
     Args:
-        features: File with N rows: ``.npz .npy .mat .csv .tsv .parquet .safetensors``.
+        features: File with N rows: ``.npz .npy .mat .csv .tsv .parquet .safetensors``; or a folder with a sub-folder
+            of images for each class.
         out: Folder to write; appears whole or not at all.
         labels: File with N class names, or N class numbers from 0 (then ``classes`` is needed). May be the features'
-            own file, with ``labels_key``.
+            own file, with ``labels_key``. Not for a folder of images, whose sub-folders say it.
         unseen: Names of the classes that training must not show: a list, or a file with one a line.
         classes: All class names: a list, or a file with one a line. Left out: the sorted names among the labels.
         features_key: Which array or column holds the features, where the file has several.
@@ -55,6 +60,11 @@ def pack(
         seed: Of that choice.
         name: What to call the data set; by default the name of ``out``.
         replace: Whether a folder that is there may be replaced.
+        backbone: What makes features of images, see :func:`kgzsl.datasets.backbones.find_backbone`; of a file of
+            features, what made them, so that a run on them can answer images.
+        skip_damaged: Leave damaged images out and note it; else they are refused.
+        device: Where the backbone runs.
+        progress: Called with the number of images done and their number.
 
     Returns:
         What was written, read from memory.
@@ -62,22 +72,33 @@ def pack(
     Raises:
         InputError: A file cannot be read, or the parts contradict each other; nothing is written.
     """
-    matrix = read_array(features, features_key)
-    class_names = _names(classes) if classes is not None else None
-    values = read_list(labels, labels_key)
-    if all(isinstance(value, str) and value.lstrip("-").isdigit() for value in values) and class_names is not None:
-        # Numbers from a text file.
-        values = [int(value) for value in values]
-    data = ImageFeatures.from_arrays(
-        matrix,
-        values,
-        class_names=class_names,
-        unseen=_names(unseen),
-        test_fraction=test_fraction,
-        seed=seed,
-        name=name or Path(out).name,
-        source=str(features),
-    )
+    if Path(features).is_dir():
+        data = _of_images(
+            Path(features),
+            labels,
+            classes,
+            backbone,
+            skip_damaged=skip_damaged,
+            device=device,
+            progress=progress,
+            unseen=_names(unseen),
+            test_fraction=test_fraction,
+            seed=seed,
+            name=name or Path(out).name,
+        )
+    else:
+        data = _of_rows(
+            features,
+            labels,
+            classes,
+            features_key,
+            labels_key,
+            backbone=backbone,
+            unseen=_names(unseen),
+            test_fraction=test_fraction,
+            seed=seed,
+            name=name or Path(out).name,
+        )
     if priors:
         data = data.with_priors(**{key: ClassPriors.read(file, names=data.class_names) for key, file in priors.items()})
     if graph is not None:
@@ -86,6 +107,47 @@ def pack(
         data = dataclasses.replace(data, graph_source=str(graph))
     save_packed(data, out, replace=replace)
     return data
+
+
+def _of_rows(
+    features: FilePath,
+    labels: FilePath | None,
+    classes: FilePath | Sequence[str] | None,
+    features_key: str | None,
+    labels_key: str | None,
+    **options: Any,
+) -> ImageFeatures:
+    if labels is None:
+        raise InputError("features have no labels", file=features, remedy="give --labels FILE, a class name a row")
+    matrix = read_array(features, features_key)
+    class_names = _names(classes) if classes is not None else None
+    values = read_list(labels, labels_key)
+    if all(isinstance(value, str) and value.lstrip("-").isdigit() for value in values) and class_names is not None:
+        # Numbers from a text file.
+        values = [int(value) for value in values]
+    return ImageFeatures.from_arrays(matrix, values, class_names=class_names, source=str(features), **options)
+
+
+def _of_images(
+    folder: Path,
+    labels: FilePath | None,
+    classes: FilePath | Sequence[str] | None,
+    backbone: str | None,
+    **options: Any,
+) -> ImageFeatures:
+    if labels is not None:
+        raise InputError(
+            "the sub-folders of a folder of images say the labels", file=folder, remedy="leave out --labels"
+        )
+    if backbone is None:
+        raise InputError(
+            "images need a backbone that makes features of them",
+            file=folder,
+            remedy="give --backbone, such as torchvision:resnet101, gradients:32 or package.module:function",
+        )
+    if classes is not None:
+        options["class_names"] = _names(classes)
+    return ImageFeatures.from_folder(folder, backbone=backbone, **options)
 
 
 def export_xlsa17(data: ImageFeatures, folder: FilePath, *, prior: str = "att", replace: bool = False) -> Path:

@@ -65,6 +65,7 @@ def save_packed(
             "class_info": {key: list(values) for key, values in data.class_info.items()},
             "priors": {key: priors.made for key, priors in data.priors.items()},
             "notes": list(data.notes),
+            "backbone": data.backbone,
             "graph": data.graph_source if graph is None else graph.name,
             "graph_is_inside": graph is not None,
             "sha256": _sha256(scratch / _TENSORS),
@@ -123,6 +124,7 @@ def read_packed(folder: str | PathLike[str], *, name: str | None = None, verify:
         graph_source=str(base / graph) if graph and table["graph_is_inside"] else graph,
         class_info={key: tuple(values) for key, values in table["class_info"].items()},
         source=str(base),
+        backbone=table.get("backbone"),  # older folders do not tell
     )
 
 

@@ -132,3 +132,46 @@ def test_a_package_that_is_missing_is_named(name: str) -> None:
             find_backbone(name)
     else:
         pytest.skip(f"{package} is installed")
+
+
+def test_plain_pixels_are_a_backbone() -> None:
+    half = Image.new("RGB", (8, 8), (255, 0, 0))
+    half.paste((0, 0, 255), (0, 4, 8, 8))
+    pixels = find_backbone("pixels:2")
+    assert pixels.trained_on == ""
+    found = pixels.encode([half, half]).reshape(2, 3, 2, 2)
+    # A thumbnail's filter reaches over the border between the two colours; red is above, blue below.
+    assert (found[:, 0, 0] > 0.8).all()
+    assert (found[:, 0, 1] < 0.2).all()
+    assert (found[:, 2, 1] > 0.8).all()
+    assert torch.equal(found[:, 1], torch.zeros(2, 2, 2))
+    gradients = find_backbone("gradients:8").encode([half, Image.new("RGB", (8, 8), (9, 9, 9))])
+    assert gradients.shape == (2, 8 * (8 // 4) ** 2)
+    assert gradients[0].norm() == pytest.approx(1.0)
+    assert not gradients[1].any()  # nothing changes in it
+
+
+def test_a_backbone_of_ones_own_goes_by_its_import_path(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_eyes.py").write_text(
+        "import torch\n"
+        "from kgzsl.datasets.backbones import Backbone\n"
+        "def widths(images):\n    return torch.tensor([[float(image.width), 1.0] for image in images])\n"
+        "class Heights:\n    trained_on = 'imagenet1k'\n"
+        "    def __call__(self, images):\n        return torch.tensor([[float(image.height)] for image in images])\n"
+        "named = Backbone('its own name', widths)\n"
+        "number = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    data = ImageFeatures.from_folder(folder, backbone="my_eyes:widths", unseen=["sky"])
+    assert data.backbone == "my_eyes:widths"
+    assert data.features[:4, 0].tolist() == [6.0, 7.0, 8.0, 9.0]
+    data.save(tmp_path / "packed")
+    assert ImageFeatures.from_packed(tmp_path / "packed").backbone == "my_eyes:widths"
+    assert find_backbone("my_eyes:Heights").trained_on == "imagenet1k"
+    assert find_backbone("my_eyes:named").name == "its own name"
+    with pytest.raises(InputError, match="cannot be called"):
+        find_backbone("my_eyes:number")
+    with pytest.raises(InputError, match=r"no module with 'nothing'"):
+        find_backbone("my_eyes:nothing")

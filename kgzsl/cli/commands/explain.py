@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.inputs import read_features, read_queries
-from kgzsl.cli.models import feature_dim, load_model, parse_candidates
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.cli.inputs import given_files, read_queries
+from kgzsl.cli.items import one_source, read_items
+from kgzsl.cli.models import load_model, parse_candidates
+from kgzsl.cli.options import BackboneOption, DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -28,11 +29,12 @@ def add(app: typer.Typer) -> None:
 
 def explain(
     run: RunArgument,
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="INPUT",
-            help="Images: features as .npy, .npz, .csv or .mat. Completion: head and relation as .tsv, .csv or .jsonl.",
+            metavar="INPUT...",
+            help="Images: features as .npy, .npz, .csv, .mat or .jsonl, or images and folders of images. Completion: "
+            "head and relation as .tsv, .csv or .jsonl. - reads JSON lines from standard input.",
         ),
     ],
     rows: Annotated[
@@ -59,6 +61,7 @@ def explain(
     key: Annotated[
         str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)
     ] = None,
+    backbone: BackboneOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -72,12 +75,14 @@ def explain(
         raise InputError("a picture is written as SVG", file=picture, remedy="name it .svg")
     task, model, folder = load_model(run, device)
     if task == "image_classification":
-        features, names = read_features(source, dim=feature_dim(model), key=key)
-        wanted = _wanted(rows, len(features), source)
+        with given_files(sources) as files:
+            features, names = read_items(model, files, key=key, backbone=backbone, device=device)
+        wanted = _wanted(rows, len(features), sources[0])
         told = _images(model, features[wanted], parse_candidates(candidates), folder, neighbours, without)
         items: list[Any] = [row if names is None else names[row] for row in wanted]
     else:
-        told, items = _triples(model, source, rows, folder, relation, tail, neighbours, without)
+        with given_files(sources) as files:
+            told, items = _triples(model, one_source(files), rows, folder, relation, tail, neighbours, without)
     values = [{"item": item, **one.to_dict()} for item, one in zip(items, told, strict=True)]
     pairs = [(str(item), value) for item, value in zip(items, values, strict=True)]
     if html is not None:

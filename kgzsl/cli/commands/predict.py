@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import typer
 
 from kgzsl.cli.answers import Answers, check_out, write_answers
 from kgzsl.cli.console import Console
-from kgzsl.cli.inputs import given_file, read_features, read_queries
-from kgzsl.cli.models import feature_dim, load_model, parse_candidates
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.cli.inputs import given_files, read_queries
+from kgzsl.cli.items import one_source, read_items
+from kgzsl.cli.models import load_model, parse_candidates
+from kgzsl.cli.options import BackboneOption, DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -23,19 +25,19 @@ def add(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(
         "predict",
-        short_help="New features, or heads and relations, to ranked answers.",
+        short_help="New features or images, or heads and relations, to ranked answers.",
         epilog="Example: kgzsl predict runs/flowers new.npy --out answers.csv --candidates unseen --top 3",
     )(predict)
 
 
 def predict(
     run: RunArgument,
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="INPUT",
-            help="Images: features as .npy, .npz, .csv, .mat or .jsonl. Completion: head and relation as .tsv, .csv or "
-            ".jsonl. - reads JSON lines from standard input.",
+            metavar="INPUT...",
+            help="Images: features as .npy, .npz, .csv, .mat or .jsonl, or images and folders of images. Completion: "
+            "head and relation as .tsv, .csv or .jsonl. - reads JSON lines from standard input.",
         ),
     ],
     out: Annotated[
@@ -49,6 +51,7 @@ def predict(
     key: Annotated[
         str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)
     ] = None,
+    backbone: BackboneOption = None,
     relation: Annotated[
         str | None, typer.Option(help="The relation of all heads, where INPUT has only heads.", show_default=False)
     ] = None,
@@ -59,23 +62,27 @@ def predict(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Answer for new features, or complete triples, with a finished run."""
+    """Answer for new features or images, or complete triples, with a finished run."""
     check_out(out)
     task, model, _ = load_model(run, device)
-    with given_file(source) as file:
+    console = Console(as_json=as_json, quiet=quiet)
+    with given_files(sources) as files:
         if task == "image_classification":
-            answers = classify(model, file, parse_candidates(candidates), top, key)
+            progress = console.counted("images")
+            items = read_items(model, files, key=key, backbone=backbone, device=device, progress=progress)
+            answers = classify(model, *items, parse_candidates(candidates), top)
         else:
-            answers = complete(model, file, parse_candidates(candidates), top, relation, known)
+            answers = complete(model, one_source(files), parse_candidates(candidates), top, relation, known)
         count = write_answers(answers, out)
     if out is not None:
         values = {"task": task, "queries": count, "answers": str(out)}
-        Console(as_json=as_json, quiet=quiet).result(values, [f"{count} queries answered, written to {out}"])
+        console.result(values, [f"{count} queries answered, written to {out}"])
 
 
-def classify(model: Any, source: Path, candidates: Any, top: int, key: str | None) -> Iterator[Answers]:
+def classify(
+    model: Any, features: npt.NDArray[np.float32], names: Sequence[str] | None, candidates: Any, top: int
+) -> Iterator[Answers]:
     """Ranked classes of each row of features, with their probabilities among the candidates."""
-    features, names = read_features(source, dim=feature_dim(model), key=key)
     classes = [str(name) for name in model.candidates(candidates)]
     seen = set(map(str, model.seen_))
     for start in range(0, len(features), 1024):

@@ -39,6 +39,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "dim": model.n_features_in_,
         "generator": None if generator is None else _plain(generator.config()),
         "gate": None if model.gate_ is None else gate_to_plain(model.gate_),
+        "backbone": model.backbone_,
         "prior_unit": None if model._prior_head is None else model._prior_head.unit,
     }
     tree: dict[str, Any] = {
@@ -81,6 +82,7 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
         model._scale = float(about["scale"])
         model._labels = tree["labels"].cpu().numpy()
         model._synthetic = {}
+        model.backbone_ = about.get("backbone")
         model.generator_ = None
         if model.generator is not None:
             kind = generators.generators.find(model.generator)

@@ -117,7 +117,7 @@ class ImageRun:
             hits=recipe.protocol.hits,
         )
         self.shipped = dict(loaded.priors)
-        self.data_name, self.notes = loaded.name, list(loaded.notes)
+        self.data_name, self.notes, self.backbone = loaded.name, list(loaded.notes), loaded.backbone
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
         self.warnings: list[str] = []
         self.history: list[dict[str, Any]] = []
@@ -339,4 +339,6 @@ class ImageRun:
         """The model of the first seed: in memory, else from the checkpoint of an earlier run."""
         if self.model is None and self.folder is not None and (self.folder / "model").is_dir():
             self.model = ZeroShotClassifier.load(self.folder / "model", device=self.recipe.train.device)
+        if self.model is not None:
+            self.model.backbone_ = self.backbone
         return self.model

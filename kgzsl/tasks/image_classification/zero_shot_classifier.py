@@ -72,7 +72,10 @@ class ZeroShotClassifier:
         priors_: The class priors.
         generator_: The fitted generator, or None.
         n_features_in_: D, the length of a feature vector.
+        backbone_: What made the features of images, where a run knows it; kept with the model.
     """
+
+    backbone_: str | None = None
 
     def __init__(
         self,
