@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kgzsl.errors import InputError
+from kgzsl.priors.triples.box_lengths import box_lengths
 from kgzsl.priors.triples.encoder import TripleEncoder
 from kgzsl.priors.triples.scorer import TripleScorer, cubes, uniform
 
@@ -96,16 +97,5 @@ def _outside(points: Tensor, relations: Tensor, which: int) -> Tensor:
 
 def _outside_all(points: Tensor, relations: Tensor, others: Tensor, which: int) -> Tensor:
     """:func:`_outside` [B, M] of ``points[b] + others[m]`` from the box of ``relations[b]``."""
-    if torch.is_grad_enabled() or points.device.type != "cpu":
-        return _outside(points.unsqueeze(1) + others, relations.unsqueeze(1), which)
     centre, wide, offset = _box(relations, which)
-    start, narrow = points - centre, 1 / wide
-    found = torch.empty(len(points), len(others), device=points.device, dtype=points.dtype)
-    # A row at a time in place, so that what is computed stays in the cache.
-    away = torch.empty_like(others)
-    for row in range(len(points)):
-        torch.add(others, start[row], out=away).abs_()
-        inside = away * narrow[row]
-        away.mul_(wide[row]).sub_(offset[row])
-        found[row] = torch.linalg.vector_norm(torch.maximum(inside, away, out=away), dim=1)
-    return found.clamp_min_(1e-6)
+    return box_lengths(points - centre, wide, offset, others)

@@ -275,6 +275,11 @@ class TripleEncoder(PriorEncoder):
         """What is lacking, and which of the graph's nodes ``rows`` lack it."""
         return "no edge in the graph, so that their vectors mean nothing", ~self.triples_.has_edge[rows]
 
+    @property
+    def training(self) -> TripleOptions:
+        """How it is trained, the model's own defaults filled in."""
+        return self._options()
+
     def _options(self) -> TripleOptions:
         return TripleOptions(
             batch_size=self.batch_size,
