@@ -15,7 +15,7 @@ from kgzsl.benchmarks import kge_peer
 from kgzsl.benchmarks.timing import Laps, interleaved
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.priors.triples import DistMultScorer, TripleModel, rank_triples
+from kgzsl.priors.triples import DistMultScorer, rank_triples
 from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
@@ -96,11 +96,8 @@ def run(
 def _ranking(split: KGSplit, ranked: int, dim: int, laps: int, where: torch.device) -> tuple[dict[str, Laps], str]:
     test = split.test[:ranked]
     known = FilterIndex(torch.cat([split.train, split.valid, split.test]), split.num_entities, split.num_relations)
-    random = torch.Generator().manual_seed(0)
-    scorer = DistMultScorer(dim)
-    model = TripleModel(scorer, split.num_entities, split.num_relations, generator=random, dtype=torch.float32)
     peer = kge_peer.Peer("distmult", split, dim, 256, 1, 1.0, 0.01, where)
-    peer.copy(model)
+    model = peer.ours(DistMultScorer(dim))
     ours, theirs = rank_triples(model, test, known).mrr, peer.rank(test, split)
     if not abs(ours - theirs) <= 1e-4:
         raise AssertionError(f"with the same vectors the filtered MRR is {ours:.6f} here and {theirs:.6f} there")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from kgzsl.benchmarks.kge_boxes import boxes
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError
@@ -52,6 +52,8 @@ class Peer:
         margin: Of its self-adversarial loss.
         lr: Adam's learning rate.
         device: Where it runs.
+        loss: ``"self-adversarial"``, or ``"own"`` for the model's own loss with its own margin.
+        seed: Of its first vectors, its batches and its negatives.
     """
 
     def __init__(
@@ -64,23 +66,27 @@ class Peer:
         margin: float,
         lr: float,
         device: torch.device,
+        *,
+        loss: Literal["self-adversarial", "own"] = "self-adversarial",
+        seed: int = 0,
     ) -> None:
         require()
         from pykeen.losses import NSSALoss
 
         self.batch_size, self.negatives, self.lr, self.device = batch_size, negatives, lr, device
         self._split = split
+        self._sizes = len(split.entities), len(split.relations)
         # PyKEEN counts complex numbers, we count real ones.
         size = dim // 2 if name in ("complex", "rotate") else dim
         options: dict[str, Any] = {"embedding_dim": size}
         if name == "transe":
             options["scoring_fct_norm"] = 1
-        self.model = _classes()[name](
-            triples_factory=self._factory(split.train),
-            loss=NSSALoss(margin=margin, adversarial_temperature=1.0),
-            random_seed=0,
-            **options,
-        ).to(device)
+        if loss == "self-adversarial":
+            options["loss"] = NSSALoss(margin=margin, adversarial_temperature=1.0)
+        self.name, self.dim = name, dim
+        self.model = _classes()[name](triples_factory=self._factory(split.train), random_seed=seed, **options).to(
+            device
+        )
 
     def _factory(self, triples: Tensor) -> Any:
         from pykeen.triples import CoreTriplesFactory
@@ -126,24 +132,32 @@ class Peer:
         )
         return float(result.get_metric("both.realistic.inverse_harmonic_mean_rank"))
 
-    def copy(self, model: TripleModel) -> None:
-        """Take over the vectors of ``model``; only where both have the same parameters (all but BoxE)."""
-        entities = self.model.entity_representations[0]
-        relations = self.model.relation_representations[0]
-        nodes, steps = model.nodes.detach(), model.relations.detach()
-        name = type(self.model).__name__
-        if name == "RotatE":
-            steps = torch.cat([steps.cos(), steps.sin()], dim=1)
-        if name in ("ComplEx", "RotatE"):
-            nodes, steps = (torch.stack(part.chunk(2, dim=1), dim=2).flatten(1) for part in (nodes, steps))
-        with torch.no_grad():
-            for table, values in ((entities, nodes), (relations, steps)):
-                weight = next(table.parameters())
-                weight.copy_(values.reshape(weight.shape))
+    @torch.no_grad()
+    def ours(self, scorer: TripleScorer) -> TripleModel:
+        """A model of ours with the vectors that PyKEEN has now, so that our ranking can be used on them.
+
+        Args:
+            scorer: Ours for the model's score; for BoxE :class:`PeerBoxEScorer`, whose score is PyKEEN's.
+        """
+        entities = [part(indices=None) for part in self.model.entity_representations]
+        relations = [part(indices=None) for part in self.model.relation_representations]
+        if self.name == "boxe":
+            nodes, steps = torch.cat(entities, dim=1), torch.cat(boxes(relations), dim=1)
+        else:
+            nodes, steps = (_real(part[0]) for part in (entities, relations))
+        if self.name == "rotate":
+            cosine, sine = steps.chunk(2, dim=1)
+            steps = torch.atan2(sine, cosine)
+        model = TripleModel(scorer, *self._sizes, device=nodes.device, dtype=nodes.dtype)
+        for table, values in ((model.nodes, nodes), (model.relations, steps)):
+            if table.shape != values.shape:
+                raise AssertionError(f"{self.name}: {tuple(values.shape)} numbers there, {tuple(table.shape)} here")
+            table.copy_(values)
+        return model.requires_grad_(False)
 
 
 def check(name: str, scorer: TripleScorer, split: KGSplit, *, triples: int = 60) -> str:
-    """Give PyKEEN our vectors, and compare its filtered MRR with ours.
+    """Take over PyKEEN's first vectors, and compare its filtered MRR with ours.
 
     Returns:
         What was compared, and the gap.
@@ -151,19 +165,21 @@ def check(name: str, scorer: TripleScorer, split: KGSplit, *, triples: int = 60)
     Raises:
         AssertionError: They differ by more than 0.001 (near ties may fall either way in float32).
     """
-    random = torch.Generator().manual_seed(1)
-    model = TripleModel(scorer, len(split.entities), len(split.relations), generator=random, dtype=torch.float32)
-    if name == "rotate":
-        with torch.no_grad():
-            model.relations.uniform_(-math.pi, math.pi, generator=random)
-    peer = Peer(name, split, scorer.dim, 64, 1, 1.0, 0.01, torch.device("cpu"))
-    peer.copy(model)
+    dim = scorer.dim // 2 if name == "boxe" else scorer.dim
+    peer = Peer(name, split, dim, 64, 1, 1.0, 0.01, torch.device("cpu"), seed=1)
     some = split.test[:triples]
     known = FilterIndex(torch.cat([split.train, split.valid, split.test]), len(split.entities), len(split.relations))
-    ours, theirs = rank_triples(model, some, known).mrr, peer.rank(some, split)
+    ours, theirs = rank_triples(peer.ours(scorer), some, known).mrr, peer.rank(some, split)
     if not abs(ours - theirs) <= 1e-3:
         raise AssertionError(f"{name}: with the same vectors the filtered MRR is {ours:.6f} here, {theirs:.6f} there")
     return f"{name}: with the same vectors both rank alike, MRR {ours:.4f}, gap {abs(ours - theirs):.1e}"
+
+
+def _real(table: Tensor) -> Tensor:
+    """Complex numbers [R, K] (or [R, K, 2]) as real, then imaginary parts [R, 2 K]; real ones as they are."""
+    if table.is_complex():
+        return torch.cat([table.real, table.imag], dim=1)
+    return torch.cat(list(table.unbind(dim=2)), dim=1) if table.ndim == 3 else table
 
 
 def _classes() -> dict[str, Any]:
