@@ -188,6 +188,7 @@ Named = Annotated[Component, BeforeValidator(_named)]
 _IMAGE_CONTROLS = ("chance", "eszsl", "shuffled")
 _WITHOUT_GENERATOR = "eszsl"
 _COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
+_ORDINARY_CONTROLS = ("chance", "popularity", "rules", "shuffled")
 
 
 class Recipe(_Strict):
@@ -409,14 +410,23 @@ class CompletionRecipe(Recipe):
 
     With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
     trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
+    ``ranker: embedding`` is ordinary completion: no priors, no generator, relations that training shows.
     """
 
     task: Literal["kg_completion"] = "kg_completion"
+    priors: Annotated[list[PriorSpec], BeforeValidator(_each_named)] = []
     ranker: Annotated[Component | None, BeforeValidator(_named)] = None
     pairs: dict[str, Any] = {}
     samples_per_relation: int = Field(default=20, ge=1)
     protocol: CompletionProtocolSpec = CompletionProtocolSpec()
-    controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap"]] = list(_COMPLETION_CONTROLS)  # type: ignore[arg-type]
+    controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap", "popularity", "rules"]] = list(
+        _COMPLETION_CONTROLS  # type: ignore[arg-type]
+    )
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether relations that training shows are completed, by embeddings."""
+        return self.ranker is not None and self.ranker.name == "embedding"
 
     def check_components(self) -> None:
         """Check names, options and values of components, and the options of the pair features."""
@@ -430,8 +440,35 @@ class CompletionRecipe(Recipe):
         if self.ranker is not None:
             from kgzsl.tasks.kg_completion.completer import Completer
             from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+            from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
-            self._check(Resolver("ranker", Completer, {"evidence": EvidenceCompleter}), self.ranker, "ranker")
+            rankers = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
+            self._check(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """What only one of the two kinds of completion has."""
+        if not self.ordinary:
+            if not self.priors:
+                raise InputError("the key 'priors' is missing", **self.where("task"), remedy="add priors: ...")
+            wrong: list[str] = [name for name in self.controls if name in ("popularity", "rules")]
+            remedy = f"choose among {', '.join(_COMPLETION_CONTROLS)}"
+        else:
+            if "generator" in self.model_fields_set and self.generator is not None:
+                raise InputError(
+                    "an embedding has no generator", **self.where("generator"), remedy="write generator: null"
+                )
+            self.generator = None
+            if self.priors:
+                raise InputError("an embedding takes no priors", **self.where("priors"), remedy="leave them out")
+            if "controls" not in self.model_fields_set:
+                self.controls = list(_ORDINARY_CONTROLS)  # type: ignore[arg-type]
+            wrong = [name for name in self.controls if name not in _ORDINARY_CONTROLS]
+            remedy = f"choose among {', '.join(_ORDINARY_CONTROLS)}"
+        if wrong:
+            raise InputError(
+                f"this kind of completion has no control {wrong[0]!r}", **self.where("controls"), remedy=remedy
+            )
 
 
 def _answers_from_priors(classifier: str) -> bool:

@@ -69,6 +69,14 @@ def _read_relation_first(folder: Path, *, name: str) -> Dataset:
     return read_tsv_folder(folder, order="rht", name=name)
 
 
+def _read_wn18rr(folder: Path, *, name: str) -> Dataset:
+    """The class of a synset is its part of speech, the last but one part of its name: ``dog.n.01``."""
+    from kgzsl.datasets.kg_types import types_by_name
+
+    split = read_tsv_folder(folder, name=name)
+    return types_by_name(split, lambda entity: entity.rsplit(".", 2)[1:2] if entity.count(".") > 1 else ())
+
+
 _AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
 _NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
 
@@ -119,7 +127,13 @@ _ENTRIES = (
         for name in ("NL-0", "NL-75", "NL-100", "WK-25", "WK-75", "WK-100")
     ),
     _tsv("codex_s", "CoDEx-S, ordinary completion"),
-    _tsv("wn18rr", "WN18RR, ordinary completion, readable names", folder="wn18rr/text", train="train.txt.gz"),
+    _tsv(
+        "wn18rr",
+        "WN18RR, ordinary completion, readable names",
+        folder="wn18rr/text",
+        train="train.txt.gz",
+        read=_read_wn18rr,
+    ),
     _tsv("umls", "UMLS, ordinary completion"),
     _tsv("nations", "Nations, ordinary completion", read=_read_relation_first),
     _tsv("kinship", "Kinship, ordinary completion", read=_read_relation_first),

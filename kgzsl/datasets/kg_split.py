@@ -44,6 +44,7 @@ class KGSplit:
         support: int64 [G, 3]: graph given only at test time (inductive data); may use unseen relations. Empty
             elsewhere.
         source: The file or folder it came from, for messages.
+        types: Entity name to the names of its classes, where the data tell them apart from the graph.
 
     Raises:
         InputError: Ids out of range, names given twice, or a training triple of an unseen relation.
@@ -63,6 +64,7 @@ class KGSplit:
     notes: tuple[str, ...] = ()
     support: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.int64))
     source: str | None = None
+    types: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -231,6 +233,7 @@ class KGSplit:
             graph_source=self.graph_source,
             name=f"{self.name} (validation)",
             source=self.source,
+            types=self.types,
         )
 
     def _id(self, name: str, ids: Mapping[str, int], what: str) -> int:

@@ -23,6 +23,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "support": ("msg", "support"),
 }
 _ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz2", "txt.xz", "tsv.xz")
+_TYPES = ("entity2types.json", "entity2types.json.gz")
 _HEADER_WORDS = (
     {"head", "h", "subject", "s", "source", "from"},
     {"relation", "r", "predicate", "p", "property", "rel", "meta-relation"},
@@ -42,6 +43,7 @@ def read_tsv_folder(
     valid_relations: Sequence[str] | None = None,
     name: str | None = None,
     graph_source: str | None = None,
+    types: str | None = None,
 ) -> KGSplit:
     """A knowledge graph from a folder with ``train``, ``valid`` and ``test`` files (``.txt``, ``.tsv``, ``.csv``; also
     compressed with gzip, bzip2 or xz).
@@ -61,6 +63,8 @@ def read_tsv_folder(
         valid_relations: Names; left out, those of valid that are neither in train nor unseen.
         name: What to call the data set; by default the folder's name.
         graph_source: Path of the schema that belongs to the data.
+        types: File in it that tells the classes of entities, see :func:`kgzsl.datasets.kg_types.read_types`; left out,
+            ``entity2types.json`` where it is there.
 
     Raises:
         InputError: A file is missing or damaged, a line has not three fields, or an unseen relation is in train.
@@ -85,7 +89,8 @@ def read_tsv_folder(
         key: [t for file in found if file is not None for t in read_triples(file, order=order)]
         for key, found in files.items()
     }
-    return split_from_names(
+    told = next((base / name for name in _TYPES if (base / name).is_file()), None) if types is None else base / types
+    split = split_from_names(
         parts["train"],
         parts["valid"],
         parts["test"],
@@ -96,6 +101,11 @@ def read_tsv_folder(
         graph_source=graph_source,
         source=str(base),
     )
+    if told is None:
+        return split
+    from kgzsl.datasets.kg_types import with_types
+
+    return with_types(split, told)
 
 
 def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
 
 if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.ordinary.run import OrdinaryRun
     from kgzsl.tasks.kg_completion.pipeline import CompletionRun
 
 __all__ = ["assemble"]
@@ -27,12 +28,14 @@ _PREFIXES = {
     "ridge": "control.baseline.",
     "nearest_prior": "control.nearest_prior.",
     "link_overlap": "control.link_overlap.",
+    "popularity": "control.popularity.",
+    "rules": "control.rules.",
     "shuffled.method": "control.shuffled.",
     "shuffled.ridge": "control.shuffled_baseline.",
 }
 
 
-def assemble(run: CompletionRun, found: Mapping[str, Evaluation]) -> RunResult:
+def assemble(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> RunResult:
     """The result of a run.
 
     Args:
@@ -83,7 +86,7 @@ def assemble(run: CompletionRun, found: Mapping[str, Evaluation]) -> RunResult:
     return result
 
 
-def _rows(run: CompletionRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
+def _rows(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
     first = run.seeds[0]
     generator = run.recipe.generator
     rule = run.protocol.rules[0]
@@ -92,13 +95,18 @@ def _rows(run: CompletionRun, found: Mapping[str, Evaluation]) -> list[ResultRow
         note += "; ORACLE: selected on test triples"
     ranker = run.recipe.ranker
     method = "ridge" if generator is None else generator.name
-    rows = [ResultRow(method if ranker is None else ranker.name, "method", note=note)]
+    if ranker is not None:
+        told = str(ranker.options.get("model", "complex")) if run.recipe.ordinary else ranker.name
+    rows = [ResultRow(method if ranker is None else told, "method", note=note)]
+    broken = "shuffled triples" if run.recipe.ordinary else "shuffled ontology"
     others = [
         ("generator", method, "baseline", "pair features"),
         ("link_overlap", "link overlap", "control", "training-free"),
         ("ridge", "ridge (closed form)", "baseline", "same pair features"),
         ("nearest_prior", "nearest seen relation", "baseline", "same pair features"),
-        ("shuffled.method", "shuffled ontology", "control", "same settings"),
+        ("popularity", "popularity", "control", "how often an entity is such an answer in training"),
+        ("rules", "rules alone", "control", "what the schema entails and forbids"),
+        ("shuffled.method", broken, "control", "same settings"),
         ("shuffled.ridge", "ridge, shuffled ontology", "control", ""),
     ]
     for name, label, role, remark in others:
@@ -109,7 +117,7 @@ def _rows(run: CompletionRun, found: Mapping[str, Evaluation]) -> list[ResultRow
     return rows
 
 
-def _warnings(run: CompletionRun, first: Evaluation) -> list[str]:
+def _warnings(run: CompletionRun | OrdinaryRun, first: Evaluation) -> list[str]:
     lines = []
     missing = int((~first.scorable).sum())
     if missing:
@@ -119,12 +127,12 @@ def _warnings(run: CompletionRun, first: Evaluation) -> list[str]:
         for rule in run.protocol.rules
         if first.outside.get(rule.name)
     ]
-    if run.protocol.rules[0].name == "type":
+    if run.protocol.rules[0].name == "type" and not run.recipe.ordinary:
         lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
     return lines
 
 
-def _predictions(run: CompletionRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:
+def _predictions(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:
     keys = ("seed", "relation", "asked", "head", "tail", "rank", "candidates", "linked", "best")
     table: dict[str, list[Any]] = {key: [] for key in keys}
     rule = run.protocol.rules[0].name
@@ -145,7 +153,7 @@ def _predictions(run: CompletionRun, found: Mapping[str, Evaluation]) -> dict[st
     return table
 
 
-def _add_map(run: CompletionRun, result: RunResult, found: Evaluation) -> None:
+def _add_map(run: CompletionRun | OrdinaryRun, result: RunResult, found: Evaluation) -> None:
     """Real and generated pair features of some unseen relations in 2-D: first principal components of both."""
     model = run.model
     if not isinstance(model, RelationCompleter) or model.generator_ is None:

@@ -13,7 +13,7 @@ from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["RULES", "CandidateRule", "make_rule", "training_candidates"]
+__all__ = ["RULES", "CandidateRule", "make_rule", "subclasses", "training_candidates"]
 
 RULES = ("given", "type", "range", "all")
 _DOMAIN = "http://www.w3.org/2000/01/rdf-schema#domain"
@@ -120,7 +120,7 @@ def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) 
     node_of_relation = schema.align(list(kg.relations)).indices.tolist()
     number = {kind: place for place, kind in enumerate(kinds)}
     type_ids = torch.tensor([number.get(kind, -1) for kind in types], dtype=torch.int64)
-    below = _subclasses(schema)
+    below = subclasses(schema)
 
     def entities_of(iri: str) -> dict[int, Tensor]:
         wanted: dict[int, set[int]] = {}
@@ -140,7 +140,8 @@ def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) 
     return CandidateRule("range", entities_of(_RANGE), entities_of(_DOMAIN), "entities that rdfs:range allows")
 
 
-def _subclasses(schema: ClassGraph) -> Callable[[int], set[int]]:
+def subclasses(schema: ClassGraph) -> Callable[[int], set[int]]:
+    """A function from a node to itself and all classes below it."""
     children: dict[int, list[int]] = {}
     if _SUBCLASS in schema.relations:
         rows = schema.edge_type == schema.relation(_SUBCLASS)

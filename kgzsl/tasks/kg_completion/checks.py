@@ -7,6 +7,7 @@ import torch
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.violations import Violations
 
 __all__ = ["data_notes"]
@@ -59,6 +60,13 @@ def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> 
         "disjoint": "have an end whose class is disjoint with the relation's domain or range",
         "range": "have a tail outside the relation's range",
         "domain": "have a head outside the relation's domain",
+    }
+    counts |= SchemaRules.read(schema, names).contradictions(train, kg.num_entities)
+    told |= {
+        "Irreflexive": "link an entity with itself by a property that is irreflexive",
+        "Asymmetric": "are stated in both directions of an asymmetric property",
+        "Functional": "give a head more than one value of a functional property",
+        "InverseFunctional": "give a tail more than one subject of an inverse functional property",
     }
     return [
         f"{counts[reason]} training triples {what}; they are kept"

@@ -9,6 +9,8 @@ from pathlib import Path
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
+from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
+from kgzsl.tasks.kg_completion.ordinary.embedding_completer import FORMAT as EMBEDDING
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 
 __all__ = ["load_completer"]
@@ -26,4 +28,6 @@ def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Comp
         kind = None
     if kind == FORMAT:
         return EvidenceCompleter.load(folder, device=device)
+    if kind == EMBEDDING:
+        return EmbeddingCompleter.load(folder, device=device)
     return RelationCompleter.load(folder, device=device)

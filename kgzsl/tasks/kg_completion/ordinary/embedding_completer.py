@@ -1,0 +1,294 @@
+"""The estimator of ordinary completion: triple embeddings, and the rules of a schema over their scores."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from kgzsl._files import atomic_directory
+from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
+from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
+
+__all__ = ["FORMAT", "EmbeddingCompleter"]
+
+FORMAT = "kgzsl.embedding_completer/1"
+_TENSORS, _ABOUT = "model.safetensors", "model.json"
+_PASSED = (
+    "dim", "epochs", "batch_size", "negatives", "loss", "margin", "temperature", "lr", "n3", "inverse", "constrained",
+)  # fmt: skip
+
+
+class EmbeddingCompleter(Completer):
+    """Scores the triples of relations that it was trained on, by vectors of entities and relations.
+
+    The models and their training are those of ``kgzsl.priors``: TransE, DistMult, ComplEx, RotatE, BoxE, TripleRE.
+    An answer that facts and the schema entail stands above all others, one that contradicts them below
+    (:class:`SchemaRules`).
+
+    Args:
+        model: Name of a triple encoder: ``transe``, ``distmult``, ``complex``, ``rotate``, ``boxe``, ``triplere``.
+        dim: Numbers per entity.
+        epochs: Passes over the training triples.
+        batch_size: Triples per step.
+        negatives: Entities per step that stand in as heads and tails; 0 takes all; None is the model's own number.
+        loss: ``"self-adversarial"`` or ``"softmax"``; None is the model's own.
+        margin: Of the self-adversarial loss; None is the model's own.
+        temperature: Sharpness of the self-adversarial weights.
+        lr: Adam's learning rate at the start; None is the model's own.
+        n3: Weight of the N3 penalty; None is the model's own.
+        inverse: Whether heads are asked for by a second vector of each relation.
+        constrained: Whether negatives must fit what training shows of a relation's ends.
+        looks: How often a validation is asked during training; the best state is kept.
+        use_rules: Whether the schema's rules are put over the scores.
+        seed: Of vectors, batches and negatives.
+        memory_budget: Bytes for a chunk of scores.
+
+    Attributes:
+        model_: The trained :class:`kgzsl.priors.triples.TripleModel`.
+        rules_: The schema's rules beside the training triples.
+        chosen_: What was chosen on validation triples: ``epochs`` and the figure that they gave.
+        history_: Losses of the training.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "complex",
+        dim: int = 128,
+        epochs: int = 40,
+        batch_size: int = 512,
+        negatives: int | None = None,
+        loss: Literal["self-adversarial", "softmax"] | None = None,
+        margin: float | None = None,
+        temperature: float = 1.0,
+        lr: float | None = None,
+        n3: float | None = None,
+        inverse: bool = False,
+        constrained: bool = False,
+        looks: int = 8,
+        use_rules: bool = True,
+        seed: int = 0,
+        memory_budget: int = 256 * 2**20,
+    ) -> None:
+        self.model, self.dim, self.epochs, self.batch_size = model, dim, epochs, batch_size
+        self.negatives, self.loss, self.margin, self.temperature = negatives, loss, margin, temperature
+        self.lr, self.n3, self.inverse, self.constrained = lr, n3, inverse, constrained
+        self.looks, self.use_rules, self.seed, self.memory_budget = looks, use_rules, seed, memory_budget
+        if looks < 1:
+            raise InputError(f"looks is {looks}", remedy="give 1 or more")
+        self.encoder()
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+        return {
+            name: getattr(self, name) for name in ("model", *_PASSED, "looks", "use_rules", "seed", "memory_budget")
+        }
+
+    def encoder(self) -> TripleEncoder:
+        """The triple encoder whose scorer and defaults are used, not fitted.
+
+        Raises:
+            InputError: No such model, or an option that it cannot have.
+        """
+        from kgzsl import priors
+
+        kind = priors.encoders.find(self.model)
+        if not issubclass(kind, TripleEncoder):
+            known = ", ".join(
+                name for name in sorted(priors.encoders.names) if issubclass(priors.encoders.find(name), TripleEncoder)
+            )
+            raise InputError(f"the model {self.model!r} embeds no triples", remedy=f"choose {known}")
+        return kind(**{name: getattr(self, name) for name in _PASSED})
+
+    def fit(
+        self,
+        kg: KGSplit,
+        *,
+        schema: ClassGraph | None = None,
+        called: Sequence[str] | None = None,
+        validate: Callable[[Scorer], float] | None = None,
+        engine: Engine | None = None,
+    ) -> Self:
+        """Train on the training triples of ``kg``; its other triples are not looked at.
+
+        Args:
+            kg: The knowledge graph.
+            schema: For rules about its relations.
+            called: What the schema calls each relation, where that is not its name.
+            validate: Told a scorer, says how good it is (higher is better) on triples that are no part of training.
+            engine: Device, seed, progress, checkpoints.
+
+        Raises:
+            InputError: No training triple.
+            TrainingError: A loss became NaN or infinite.
+        """
+        if not len(kg.train):
+            raise InputError("there is no training triple", file=kg.source)
+        engine = engine or Engine(device="cpu", precision="32-true", seed=self.seed, progress=False)
+        device = engine.torch_device
+        encoder = self.encoder()
+        options = encoder._options()
+        random = torch.Generator(device=device).manual_seed(engine.seed)
+        # Numbered by name, so that the order of names in the data leaves no trace in the vectors.
+        self._set_names(kg)
+        triples = torch.unique(self._inside(kg.train.cpu()), dim=0).to(device)
+        model = TripleModel(
+            encoder.make_scorer(),
+            kg.num_entities,
+            kg.num_relations,
+            inverse=self.inverse,
+            generator=random,
+            device=device,
+            dtype=torch.float32,
+        )
+        steps_each = -(-len(triples) // options.batch_size)
+        loop = TripleLoop(model, triples, options, steps=self.epochs * steps_each, generator=random)
+        self.model_ = model
+        self.rules_ = SchemaRules.read(schema if self.use_rules else None, called or kg.relations)
+        self.set_facts(kg.train)
+        best: dict[str, Any] = {"value": float("-inf"), "state": None}
+        self.chosen_: dict[str, Any] = {}
+
+        def look(done: int) -> dict[str, float] | None:
+            if validate is None:
+                return None
+            value = validate(self.scorer)
+            if value > best["value"]:
+                best.update(value=value, state=copy.deepcopy(model.state_dict()))
+                self.chosen_ = {"epochs": round(done / steps_each, 2), "validation.mrr": value}
+            return {"validation.mrr": value}
+
+        every = max(1, self.epochs * steps_each // self.looks)
+        self.history_: History = engine.run(
+            loop, steps=self.epochs * steps_each, name="embedding", callback=look, callback_every=every
+        )
+        if best["state"] is not None:
+            model.load_state_dict(best["state"])
+        model.requires_grad_(False)
+        return self
+
+    def _set_names(self, kg: KGSplit) -> None:
+        self.entities_, self.relations_ = kg.entities, kg.relations
+        self.seen_ = kg.names_of(torch.unique(kg.train[:, 1]))
+        self.memory_budget_ = self.memory_budget
+        self._order()
+
+    def _order(self) -> None:
+        names = (self.entities_, self.relations_)
+        self._row, self._relation_row = (_rank(kind) for kind in names)
+
+    def _inside(self, triples: Tensor) -> Tensor:
+        """Triples in the model's own numbers."""
+        return torch.stack(
+            [self._row[triples[:, 0]], self._relation_row[triples[:, 1]], self._row[triples[:, 2]]], dim=1
+        )
+
+    def set_facts(self, triples: Tensor) -> Self:
+        """Take these triples int64 [T, 3] as known, for the rules and for what is no proposal; nothing is trained."""
+        self._known = torch.unique(triples.cpu(), dim=0)
+        self.rules_ = self.rules_.about(self._known, len(self.entities_))
+        return self
+
+    @torch.no_grad()
+    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        """The model's scores, with the rules of the schema over them.
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            side: Which end is asked for.
+
+        Returns:
+            float32 [Q, E].
+        """
+        number = self._relation(relation)
+        device = self.model_.nodes.device
+        given = self._row[anchors.cpu()].to(device)
+        kind = torch.full_like(given, int(self._relation_row[number]))
+        asked = self.model_.score_tails(given, kind) if side == "tail" else self.model_.score_heads(kind, given)
+        scores = asked.cpu()[:, self._row]
+        return self.rules_.adjust(scores, number, anchors, side)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write all that answering needs into a folder, all or nothing, and return it."""
+        if not hasattr(self, "model_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(kg) first")
+        folder = Path(folder)
+        about = {
+            "format": FORMAT,
+            "options": self.get_params(),
+            "entities": list(self.entities_),
+            "relations": list(self.relations_),
+            "seen": self.seen_,
+            "chosen": self.chosen_,
+            "rules": {kind: sorted(found) for kind, found in self.rules_.kinds.items()},
+        }
+        tree = {"model": self.model_.state_dict(), "known": self._known, "implied": self.rules_.implied}
+        with atomic_directory(folder) as temporary:
+            save_tree(temporary / _TENSORS, tree)
+            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> EmbeddingCompleter:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(
+                f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            raise InputError("this is no embedding model of this version of kgzsl", file=folder / _ABOUT)
+        tree = load_tree(folder / _TENSORS)
+        try:
+            made = cls(**about["options"])
+            made.entities_, made.relations_ = tuple(about["entities"]), tuple(about["relations"])
+            made.seen_, made.chosen_, made.memory_budget_ = about["seen"], dict(about["chosen"]), made.memory_budget
+            made._order()
+            kinds = {kind: frozenset(found) for kind, found in about["rules"].items()}
+            made.rules_ = SchemaRules(kinds, tree["implied"].reshape(-1, 3), len(made.relations_))
+            made.set_facts(tree["known"])
+            model = TripleModel(
+                made.encoder().make_scorer(), len(made.entities_), len(made.relations_), inverse=made.inverse
+            )
+            model.load_state_dict(tree["model"])
+            where = Engine(device=device, progress=False).torch_device
+            made.model_ = model.to(where).requires_grad_(False)
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
+        return made
+
+    def __repr__(self) -> str:
+        fitted = (
+            f", {len(self.entities_)} entities, {len(self.relations_)} relations" if hasattr(self, "model_") else ""
+        )
+        return f"EmbeddingCompleter({self.model!r}{fitted})"
+
+
+def _rank(names: tuple[str, ...]) -> Tensor:
+    """int64 [n], the place of each name among all of them, sorted."""
+    order = torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order))
+    return rank

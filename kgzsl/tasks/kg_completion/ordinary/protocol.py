@@ -1,0 +1,128 @@
+"""The protocol of ordinary completion: choices on validation triples, test triples behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
+
+__all__ = ["OrdinaryProtocol"]
+
+
+class OrdinaryProtocol:
+    """Owns the triples. Methods are trained on ``final_kg``, which holds the training triples alone.
+
+    Args:
+        kg: The knowledge graph.
+        rules: Candidate rules; the first one is the headline and the one of selection.
+        validation: ``"none"`` selects nothing; anything else selects on the validation triples, where there are some.
+        sides: ``"tail"`` or ``"both"``.
+        filtered: Take other known answers out of the candidates.
+        seed: Decides which validation triples are asked where there are very many.
+        queries: At most so many of them.
+        budget: Bytes for a chunk of scores.
+
+    Raises:
+        InputError: No test triple, or an oracle is asked for.
+    """
+
+    oracle = False
+
+    def __init__(
+        self,
+        kg: KGSplit,
+        rules: Sequence[CandidateRule],
+        *,
+        validation: str = "held-out-relations",
+        sides: str = "both",
+        filtered: bool = True,
+        seed: int = 0,
+        queries: int = 500,
+        budget: int = 256 * 2**20,
+    ) -> None:
+        if validation == "oracle":
+            raise InputError(
+                "ordinary completion is not selected on test triples",
+                place="protocol.validation",
+                remedy="leave it out",
+            )
+        if not len(kg.test):
+            raise InputError("there is no test triple", file=kg.source, remedy="give some, to know how good it is")
+        self.validation, self.sides, self.filtered = validation, sides, filtered
+        self.rules, self.budget = list(rules), budget
+        self._kg, self._opened = kg, False
+        random = torch.Generator().manual_seed(seed)
+        valid = kg.valid if validation != "none" else kg.valid[:0]
+        self._queries = valid.cpu()[torch.randperm(len(valid), generator=random)[:queries]]
+        empty = kg.test.new_zeros(0, 3)
+        self.final_kg = replace(kg, test=empty, valid=empty)
+        # Not even as answers to leave out does selection see a test triple.
+        self._valid_kg = replace(kg, test=empty)
+
+    @property
+    def selects(self) -> bool:
+        """Whether there is anything to select on."""
+        return len(self._queries) > 0
+
+    @property
+    def facts(self) -> Tensor:
+        """What is known: the training triples."""
+        return self.final_kg.train
+
+    def validate(self, scorer: Scorer) -> float:
+        """Mean reciprocal rank on validation triples."""
+        found = evaluate(
+            self._valid_kg,
+            self._queries,
+            scorer,
+            self.rules[:1],
+            sides=self.sides,
+            filtered=self.filtered,
+            budget=self.budget,
+        )
+        return float((1 / found.ranks[self.rules[0].name]).mean())
+
+    def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """How the selection was done, JSON-able."""
+        return {
+            "by": "validation-triples" if self.selects else "none",
+            "classes": [],
+            "candidates": self.rules[0].name,
+            "sides": self.sides,
+            "queries": len(self._queries),
+            "chosen": dict(chosen or {}),
+            "setting": "transductive",
+            "oracle": False,
+        }
+
+    def final_score(
+        self, scorers: Mapping[str, Scorer], *, top: int = 0, report: Callable[[int, int], None] | None = None
+    ) -> dict[str, Evaluation]:
+        """Open the door: the ranks of every method on the test triples, at once.
+
+        Raises:
+            RuntimeError: It was opened before.
+        """
+        if self._opened:
+            raise RuntimeError("the test triples were used already")
+        self._opened = True
+        return evaluate_all(
+            self._kg,
+            self._kg.test,
+            scorers,
+            self.rules,
+            sides=self.sides,
+            filtered=self.filtered,
+            facts=self.facts,
+            top=top,
+            budget=self.budget,
+            report=report,
+        )

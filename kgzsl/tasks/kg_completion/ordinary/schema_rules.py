@@ -1,0 +1,161 @@
+"""What an ontology's statements about properties entail and forbid, beside known facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.knowledge import ClassGraph
+
+__all__ = ["SchemaRules"]
+
+_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+_SUB = "http://www.w3.org/2000/01/rdf-schema#subPropertyOf"
+_OWL = "http://www.w3.org/2002/07/owl#"
+_KINDS = ("Symmetric", "Asymmetric", "Irreflexive", "Functional", "InverseFunctional")
+
+
+@dataclass(frozen=True)
+class SchemaRules:
+    """Rules about R relations.
+
+    Entailed are facts by ``rdfs:subPropertyOf``, ``owl:inverseOf`` and ``owl:SymmetricProperty``, over and over.
+    Forbidden are a loop of an irreflexive (or asymmetric) property, the reverse of a fact of an asymmetric one, a
+    second value of a functional one, and a second subject of an inverse functional one.
+
+    Args:
+        kinds: ``"Symmetric"``, ``"Asymmetric"``, ``"Irreflexive"``, ``"Functional"``, ``"InverseFunctional"`` to the
+            relation ids that are so.
+        implied: int64 [P, 3]: (relation, what it implies, 1 where head and tail are exchanged).
+        num_relations: R.
+    """
+
+    kinds: Mapping[str, frozenset[int]]
+    implied: Tensor
+    num_relations: int
+    _facts: dict[str, FilterIndex] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, schema: ClassGraph | None, relations: Sequence[str]) -> SchemaRules:
+        """The rules that a schema has about ``relations``; none where there is no schema."""
+        kinds: dict[str, set[int]] = {kind: set() for kind in _KINDS}
+        implied: set[tuple[int, int, int]] = set()
+        if schema is not None:
+            nodes = schema.align(list(relations)).indices.tolist()
+            place = {node: number for number, node in enumerate(nodes) if node >= 0}
+            for one, other in _edges(schema, _TYPE):
+                name = schema.iris[other].removeprefix(_OWL).removesuffix("Property")
+                if one in place and name in kinds:
+                    kinds[name].add(place[one])
+            for one, other in _edges(schema, _SUB):
+                if one in place and other in place and one != other:
+                    implied.add((place[one], place[other], 0))
+            for one, other in _edges(schema, _OWL + "inverseOf"):
+                if one in place and other in place:
+                    implied |= {(place[one], place[other], 1), (place[other], place[one], 1)}
+        implied |= {(relation, relation, 1) for relation in kinds["Symmetric"]}
+        table = torch.tensor(sorted(implied), dtype=torch.int64).reshape(-1, 3)
+        return cls({kind: frozenset(found) for kind, found in kinds.items()}, table, len(relations))
+
+    @property
+    def empty(self) -> bool:
+        """Whether the schema says nothing of this kind."""
+        return not len(self.implied) and not any(self.kinds.values())
+
+    def entail(self, facts: Tensor) -> Tensor:
+        """The facts int64 [T, 3] and all that they entail, each once, sorted."""
+        found: Tensor = torch.unique(facts.cpu(), dim=0)
+        fresh = found
+        while len(fresh):
+            made = [found]
+            for relation, other, turned in self.implied.tolist():
+                mine = fresh[fresh[:, 1] == relation]
+                ends = mine[:, [2, 0]] if turned else mine[:, [0, 2]]
+                made.append(torch.stack([ends[:, 0], torch.full((len(mine),), other), ends[:, 1]], dim=1))
+            whole, place = torch.unique(torch.cat(made), dim=0, return_inverse=True)
+            new = torch.ones(len(whole), dtype=torch.bool)
+            new[place[: len(found)]] = False
+            found, fresh = whole, whole[new]
+        return found
+
+    def about(self, facts: Tensor, num_entities: int) -> SchemaRules:
+        """The same rules beside these facts int64 [T, 3]; what they entail is worked out once."""
+        closed = self.entail(facts)
+        return SchemaRules(
+            self.kinds, self.implied, self.num_relations, {"it": FilterIndex(closed, num_entities, self.num_relations)}
+        )
+
+    def entailed(self, relation: int, anchors: Tensor, side: str) -> tuple[Tensor, Tensor]:
+        """Answers that facts and rules entail: rows of ``anchors`` and entities, known facts among them."""
+        index, same = self._facts["it"], torch.full_like(anchors, relation)
+        return index.tails(anchors, same) if side == "tail" else index.heads(same, anchors)
+
+    def forbidden(self, relation: int, anchors: Tensor, side: str) -> Tensor:
+        """bool [Q, E]: answers that would contradict the facts."""
+        index = self._facts["it"]
+        count = index.num_entities
+        mask = torch.zeros(len(anchors), count, dtype=torch.bool)
+        rows = torch.arange(len(anchors))
+        asymmetric = relation in self.kinds["Asymmetric"]
+        if asymmetric or relation in self.kinds["Irreflexive"]:
+            mask[rows, anchors] = True
+        if asymmetric:
+            row, entity = self.entailed(relation, anchors, "head" if side == "tail" else "tail")
+            mask[row, entity] = True
+        # A functional property gives each head one tail: heads that have one cannot be the head of another tail.
+        taken, other = ("Functional", "InverseFunctional") if side == "head" else ("InverseFunctional", "Functional")
+        row, entity = self.entailed(relation, anchors, side)
+        known = torch.zeros_like(mask)
+        known[row, entity] = True
+        if relation in self.kinds[taken]:
+            every = torch.arange(count)
+            has, _ = self.entailed(relation, every, "tail" if side == "head" else "head")
+            busy = torch.zeros(count, dtype=torch.bool)
+            busy[has] = True
+            mask |= busy & ~known
+        if relation in self.kinds[other]:
+            mask |= known.any(dim=1, keepdim=True) & ~known
+        return mask
+
+    def adjust(self, scores: Tensor, relation: int, anchors: Tensor, side: str) -> Tensor:
+        """Scores [Q, E] with what is entailed above all else and what is forbidden below, each group in its order."""
+        if self.empty or not len(anchors):
+            return scores
+        anchors = anchors.cpu()
+        scores = scores.cpu()
+        gap = scores.amax(dim=1, keepdim=True) - scores.amin(dim=1, keepdim=True) + 1
+        step = torch.zeros_like(scores)
+        row, entity = self.entailed(relation, anchors, side)
+        step[row, entity] = 1
+        step[self.forbidden(relation, anchors, side) & (step == 0)] = -1
+        return scores + step * gap
+
+    def contradictions(self, facts: Tensor, num_entities: int) -> dict[str, int]:
+        """How many of the facts int64 [T, 3] contradict others, or themselves, by kind of rule."""
+        facts = torch.unique(facts.cpu(), dim=0)
+        found: dict[str, int] = {}
+        head, relation, tail = facts.unbind(dim=1)
+
+        def of(kind: str) -> Tensor:
+            return torch.isin(relation, torch.tensor(sorted(self.kinds[kind]), dtype=torch.int64))
+
+        found["Irreflexive"] = int(((of("Irreflexive") | of("Asymmetric")) & (head == tail)).sum())
+        index = FilterIndex(facts, num_entities, self.num_relations)
+        back = index.contains(torch.stack([tail, relation, head], dim=1))
+        found["Asymmetric"] = int((of("Asymmetric") & back & (head != tail)).sum())
+        for kind, end in (("Functional", head), ("InverseFunctional", tail)):
+            key = end * self.num_relations + relation
+            _, place, often = torch.unique(key, return_inverse=True, return_counts=True)
+            found[kind] = int((of(kind) & (often[place] > 1)).sum())
+        return {kind: count for kind, count in found.items() if count}
+
+
+def _edges(schema: ClassGraph, iri: str) -> list[tuple[int, int]]:
+    if iri not in schema.relations:
+        return []
+    rows = schema.edge_type == schema.relation(iri)
+    return [(int(one), int(other)) for one, other in schema.edge_index[:, rows].T.tolist()]

@@ -1,0 +1,286 @@
+"""Ordinary completion: rules by hand, types from training alone, and a whole run with its controls."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.recipe import Recipe
+from kgzsl.tasks.kg_completion import load_completer, run
+from kgzsl.tasks.kg_completion.checks import data_notes
+from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter, OrdinaryProtocol, SchemaRules, range_rule, type_rule
+from kgzsl.tasks.kg_completion.ordinary.controls import popularity, rules_alone, shuffled_triples
+
+OWL, RDF = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
+RELATIONS = ("marriedTo", "parentOf", "childOf", "fatherOf", "bornIn")
+SCHEMA = ClassGraph.from_triples(
+    [
+        (X + "marriedTo", RDF + "type", OWL + "SymmetricProperty"),
+        (X + "parentOf", RDF + "type", OWL + "AsymmetricProperty"),
+        (X + "childOf", OWL + "inverseOf", X + "parentOf"),
+        (X + "fatherOf", RDFS + "subPropertyOf", X + "parentOf"),
+        (X + "bornIn", RDF + "type", OWL + "FunctionalProperty"),
+        (X + "bornIn", RDFS + "range", X + "Place"),
+        (X + "Town", RDFS + "subClassOf", X + "Place"),
+    ]
+)
+# a is married to b, a is the father of c; a is born in town 3.
+FACTS = torch.tensor([[0, 0, 1], [0, 3, 2], [0, 4, 3]])
+
+
+@pytest.fixture
+def rules() -> SchemaRules:
+    return SchemaRules.read(SCHEMA, RELATIONS).about(FACTS, 5)
+
+
+def test_what_follows_follows_over_several_rules():
+    closed = SchemaRules.read(SCHEMA, RELATIONS).entail(FACTS)
+    fresh = {tuple(row) for row in closed.tolist()} - {tuple(row) for row in FACTS.tolist()}
+    # b married to a; a parent of c by the sub-property; so c child of a by the inverse.
+    assert fresh == {(1, 0, 0), (0, 1, 2), (2, 2, 0)}
+    assert SchemaRules.read(None, RELATIONS).entail(FACTS).tolist() == torch.unique(FACTS, dim=0).tolist()
+
+
+def test_what_is_forbidden_by_hand(rules):
+    # The child of a is no parent of a, and nobody is their own parent.
+    assert rules.forbidden(1, torch.tensor([2]), "tail").tolist() == [[True, False, True, False, False]]
+    assert rules.forbidden(1, torch.tensor([0]), "head").tolist() == [[True, False, True, False, False]]
+    # a is born in 3 and nowhere else; so a is not the answer to who is born in 4.
+    assert rules.forbidden(4, torch.tensor([0]), "tail").tolist() == [[True, True, True, False, True]]
+    assert rules.forbidden(4, torch.tensor([4]), "head").tolist() == [[True, False, False, False, False]]
+    assert not rules.forbidden(4, torch.tensor([1]), "tail").any()
+    assert not rules.forbidden(3, torch.tensor([0]), "tail").any()
+
+
+def test_entailed_stands_above_and_forbidden_below_in_their_order(rules):
+    scores = torch.tensor([[0.1, 0.5, 0.3, -2.0, 9.0]])
+    adjusted = rules.adjust(scores, 0, torch.tensor([1]), "tail")  # b is married to a
+    assert adjusted.argsort(descending=True).tolist() == [[0, 4, 1, 2, 3]]
+    adjusted = rules.adjust(scores, 1, torch.tensor([2]), "tail")  # neither c nor a is a child of c
+    assert adjusted.argsort(descending=True).tolist() == [[4, 1, 3, 2, 0]]
+    assert torch.equal(
+        SchemaRules.read(None, RELATIONS).about(FACTS, 5).adjust(scores, 0, FACTS[:1, 0], "tail"), scores
+    )
+
+
+def test_facts_that_contradict_each_other_are_counted_and_told():
+    bad = [
+        ("a", "parentOf", "b"), ("b", "parentOf", "a"), ("c", "parentOf", "c"),
+        ("a", "bornIn", "t"), ("a", "bornIn", "u"), ("b", "bornIn", "t"),
+    ]  # fmt: skip
+    kg = KGSplit.from_names(bad, [], [("b", "marriedTo", "a")])
+    found = SchemaRules.read(SCHEMA, kg.relations).contradictions(kg.train, kg.num_entities)
+    assert found == {"Irreflexive": 1, "Asymmetric": 2, "Functional": 2}
+    told = "\n".join(data_notes(kg, SCHEMA))
+    assert "2 training triples are stated in both directions of an asymmetric property; they are kept" in told
+    assert "2 training triples give a head more than one value of a functional property" in told
+    assert len(kg.train) == 6
+
+
+TYPES = {"a": ("Person",), "b": ("Person", "King"), "t": ("Town",), "u": ("Town",), "m": ("Moon",)}
+
+
+@pytest.fixture
+def typed() -> KGSplit:
+    train = [("a", "bornIn", "t"), ("m", "orbits", "u"), ("b", "knows", "a"), ("x", "knows", "a")]
+    return replace(KGSplit.from_names(train, [], [("b", "bornIn", "u"), ("b", "bornIn", "m")]), types=TYPES)
+
+
+def test_types_are_those_of_training_answers(typed):
+    rule = type_rule(typed)
+    relation = typed.relation("bornIn")
+    names = {typed.entities[i] for i in rule.tails[relation].tolist()}
+    assert names == {"t", "u", "x"}  # towns; x has no class; the moon only in test
+    assert {typed.entities[i] for i in rule.heads[relation].tolist()} == {"a", "b", "x"}
+    assert type_rule(replace(typed, types=None)) is None
+
+
+def test_ranges_go_down_the_schema(typed):
+    rule = range_rule(typed, SCHEMA)
+    relation = typed.relation("bornIn")
+    # Person, King and Moon are no classes of the schema: nothing is held against them.
+    assert {typed.entities[i] for i in rule.tails[relation].tolist()} == set(typed.entities)
+    known = ClassGraph.from_triples(
+        [(X + "bornIn", RDFS + "range", X + "Place"), (X + "Town", RDFS + "subClassOf", X + "Place")]
+        + [(X + name, RDFS + "subClassOf", X + "Thing") for name in ("Person", "Moon", "King")]
+    )
+    names = {typed.entities[i] for i in range_rule(typed, known).tails[relation].tolist()}
+    assert names == {"t", "u", "x"}
+    assert range_rule(typed, None) is None
+
+
+def world(kg: KGSplit) -> KGSplit:
+    """The little world with all relations in training, and a fifth of the triples put aside."""
+    every = torch.cat([kg.train, kg.test])
+    order = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))
+    every = every[order]
+    return KGSplit(kg.entities, kg.relations, train=every[30:], valid=every[:15], test=every[15:30], name="world")
+
+
+RANKER = {"name": "embedding", "model": "complex", "dim": 16, "epochs": 20, "batch_size": 32, "negatives": 0}
+
+
+def recipe(**changes):
+    content = {
+        "task": "kg_completion",
+        "dataset": "world",
+        "ranker": RANKER,
+        "train": {"device": "cpu", "precision": "32-true"},
+    }
+    return Recipe.build({**content, **changes})
+
+
+def test_a_run_beats_its_controls_and_saves_its_model(kg, tmp_path):
+    data = world(kg)
+    result = run(recipe(), data=data, progress=False)
+    assert [row.name for row in result.rows] == ["complex", "popularity", "shuffled triples", "chance"]
+    for control in ("popularity", "shuffled", "chance"):
+        assert result.metrics["kgc.mrr"] > result.metrics[f"control.{control}.kgc.mrr"], control
+    assert result.selection["by"] == "validation-triples"
+    assert result.metrics["kgc.queries"] == 30
+    result.model.save(tmp_path / "model")
+    again = load_completer(tmp_path / "model", device="cpu")
+    assert isinstance(again, EmbeddingCompleter)
+    asked = torch.arange(5)
+    assert torch.equal(again.scores("livesIn", asked), result.model.scores("livesIn", asked))
+    assert again.complete("livesIn", head="p1", k=3)[0].relation == "livesIn"
+
+
+@pytest.mark.parametrize("model", ["transe", "distmult", "rotate", "boxe", "triplere"])
+def test_every_model_trains_and_scores_both_ends(kg, model):
+    fitted = EmbeddingCompleter(model=model, dim=8, epochs=2, batch_size=32, negatives=8).fit(world(kg))
+    for side in ("tail", "head"):
+        scores = fitted.scores("livesIn", torch.tensor([0, 3]), side=side)
+        assert scores.shape == (2, kg.num_entities)
+        assert torch.isfinite(scores).all()
+    head = int(torch.tensor(fitted.scores("livesIn", torch.tensor([0]))[0].argmax()))
+    back = fitted.scores("livesIn", torch.tensor([head]), side="head")
+    assert back[0, 0] == pytest.approx(float(fitted.scores("livesIn", torch.tensor([0]))[0, head]), abs=1e-4)
+
+
+def test_another_order_of_names_changes_nothing(kg):
+    data = world(kg)
+    place = torch.randperm(data.num_entities, generator=torch.Generator().manual_seed(1))
+    entities = [""] * data.num_entities
+    for old, new in enumerate(place.tolist()):
+        entities[new] = data.entities[old]
+
+    def moved(triples):
+        return torch.stack([place[triples[:, 0]], triples[:, 1], place[triples[:, 2]]], dim=1)
+
+    other = replace(
+        data, entities=tuple(entities), train=moved(data.train), valid=moved(data.valid), test=moved(data.test)
+    )
+    first, second = (EmbeddingCompleter(dim=8, epochs=3, batch_size=32).fit(one) for one in (data, other))
+    here, there = first.scores("livesIn", torch.arange(6)), second.scores("livesIn", place[:6])
+    assert torch.allclose(here, there[:, place], atol=1e-6)
+
+
+def test_rules_of_the_schema_decide_where_they_speak(kg):
+    data = world(kg)
+    schema = ClassGraph.from_triples([(X + "hasCity", OWL + "inverseOf", X + "liesIn")])
+    fitted = EmbeddingCompleter(dim=8, epochs=1).fit(data, schema=schema)
+    known = data.train[data.train[:, 1] == data.relation("liesIn")]
+    city, land = int(known[0, 0]), int(known[0, 2])
+    top = fitted.scores("hasCity", torch.tensor([land]))[0]
+    entailed = {int(row[0]) for row in known.tolist() if row[2] == land}
+    entailed |= {int(row[2]) for row in data.train.tolist() if row[1] == data.relation("hasCity") and row[0] == land}
+    assert set(top.topk(len(entailed)).indices.tolist()) == entailed
+    assert city in entailed
+    without = EmbeddingCompleter(dim=8, epochs=1, use_rules=False).fit(data, schema=schema)
+    assert without.rules_.empty
+    alone = rules_alone(fitted.rules_, data.num_entities)(data.relation("hasCity"), torch.tensor([land]), "tail")
+    assert set(torch.nonzero(alone[0] > 0).flatten().tolist()) == entailed
+
+
+def test_controls_by_hand(kg):
+    counts = popularity(torch.tensor([[0, 0, 1], [2, 0, 1], [2, 1, 0]]), 3)(0, torch.tensor([0, 1]), "tail")
+    assert counts.tolist() == [[0, 2, 0], [0, 2, 0]]
+    mixed = shuffled_triples(kg, 3)
+    assert mixed.train[:, :2].tolist() == kg.train[:, :2].tolist()
+    assert mixed.train.tolist() != kg.train.tolist()
+    for relation in torch.unique(kg.train[:, 1]).tolist():
+        one, other = (g.train[g.train[:, 1] == relation, 2].sort().values.tolist() for g in (kg, mixed))
+        assert one == other
+
+
+def test_selection_sees_no_test_triple_and_the_door_opens_once(kg):
+    data = world(kg)
+    rule = type_rule(replace(data, types=dict.fromkeys(data.entities, ("thing",))))
+
+    def score(relation, anchors, side):
+        return torch.rand(len(anchors), data.num_entities, generator=torch.Generator().manual_seed(relation))
+
+    changed = replace(data, test=data.test.flip(0)[:3])
+    assert OrdinaryProtocol(data, [rule]).validate(score) == OrdinaryProtocol(changed, [rule]).validate(score)
+    protocol = OrdinaryProtocol(data, [rule])
+    assert not len(protocol.final_kg.test)
+    assert not len(protocol.final_kg.valid)
+    protocol.final_score({"it": score})
+    with pytest.raises(RuntimeError, match="used already"):
+        protocol.final_score({"it": score})
+
+
+def test_a_constant_scorer_scores_chance(kg):
+    data = world(kg)
+    rule = type_rule(replace(data, types={name: (name[0],) for name in data.entities}))
+    found = OrdinaryProtocol(data, [rule]).final_score(
+        {"it": lambda _, anchors, __: torch.zeros(len(anchors), data.num_entities)}
+    )["it"]
+    names = {"type": "kgc."}
+    assert found.metrics(names)["kgc.mrr"] == pytest.approx(found.chance(names)["kgc.mrr"], abs=1e-12)
+
+
+def test_bad_input(kg, tmp_path):
+    with pytest.raises(InputError, match=r"'complx'.*complex"):
+        EmbeddingCompleter(model="complx")
+    with pytest.raises(InputError, match=r"'text' embeds no triples.*choose .*complex"):
+        EmbeddingCompleter(model="text")
+    with pytest.raises(InputError, match="has no option 'dims'"):
+        recipe(ranker={**RANKER, "dims": 3})
+    with pytest.raises(InputError, match="an embedding takes no priors"):
+        recipe(priors=["text"])
+    with pytest.raises(InputError, match="an embedding has no generator"):
+        recipe(generator="wgan")
+    with pytest.raises(InputError, match="no control 'link_overlap'"):
+        recipe(controls=["link_overlap"])
+    with pytest.raises(InputError, match="the key 'priors' is missing"):
+        recipe(ranker={"name": "evidence"})
+    with pytest.raises(InputError, match="not selected on test triples"):
+        run(recipe(protocol={"validation": "oracle"}), data=world(kg), progress=False)
+    with pytest.raises(InputError, match="no candidates of the kind 'type'; choose among all"):
+        run(recipe(protocol={"candidates": "type"}), data=world(kg), progress=False)
+    with pytest.raises(InputError, match="not fitted"):
+        EmbeddingCompleter().save(tmp_path / "m")
+    with pytest.raises(InputError, match="no model here"):
+        EmbeddingCompleter.load(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        EmbeddingCompleter.load(tmp_path)
+
+
+def test_types_from_files(tmp_path):
+    for name, text in (("train", "a\tr\tb\n"), ("test", "b\tr\ta\n")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    (tmp_path / "entity2types.json").write_text(json.dumps({"a": ["K", "L"], "z": "K"}))
+    kg = KGSplit.from_tsv(tmp_path)
+    assert kg.types == {"a": ("K", "L")}
+    assert "1 of 2 entities have no class" in kg.notes
+    assert "classes are told of 1 entities that are not in the data; they were left out" in kg.notes
+    (tmp_path / "kinds.tsv").write_text("a\tK\nb\tL\nb\tM\n")
+    assert KGSplit.from_tsv(tmp_path, types="kinds.tsv").types == {"a": ("K",), "b": ("L", "M")}
+    (tmp_path / "kinds.tsv").write_text("a K\n")
+    with pytest.raises(InputError, match=r"kinds\.tsv, line 1: 1 field"):
+        KGSplit.from_tsv(tmp_path, types="kinds.tsv")
+    (tmp_path / "bad.json").write_text('{"a": [1]}')
+    with pytest.raises(InputError, match=r"bad\.json, key 'a': these are no names of classes"):
+        KGSplit.from_tsv(tmp_path, types="bad.json")
+    with pytest.raises(InputError, match=r"none\.tsv: there is no such file"):
+        KGSplit.from_tsv(tmp_path, types="none.tsv")
