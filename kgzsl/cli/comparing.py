@@ -25,7 +25,13 @@ __all__ = ["run_cells"]
 
 
 def run_cells(
-    grid: Sequence[Cell], base: Recipe, out: Path, console: Console, *, command: Sequence[str]
+    grid: Sequence[Cell],
+    base: Recipe,
+    out: Path,
+    console: Console,
+    *,
+    command: Sequence[str],
+    track: Sequence[str] = (),
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Run what is not finished, and write ``table.csv`` and ``comparison.html`` after every cell.
 
@@ -46,7 +52,7 @@ def run_cells(
         try:
             if cell.recipe is None:
                 raise InputError(cell.problem)
-            execute(cell.recipe, folder.path, console, resume=folder.exists, command=command)
+            execute(cell.recipe, folder.path, console, resume=folder.exists, command=command, track=track)
         except InputError as error:
             failures.append(error)
             console.note(f"  left out: {error}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kgzsl.cli.console import Console
 from kgzsl.errors import InputError
 from kgzsl.report import RunFolder, record_environment
+from kgzsl.report.tracking import Tracking
 
 if TYPE_CHECKING:
     from kgzsl.recipe import Recipe
@@ -50,6 +51,7 @@ def execute(
     overwrite: bool = False,
     parquet: bool = False,
     command: Sequence[str] | None = None,
+    track: Sequence[str] = (),
 ) -> tuple[RunResult, RunFolder]:
     """Run ``recipe`` and write its folder.
 
@@ -61,6 +63,7 @@ def execute(
         overwrite: Replace the run that was there.
         parquet: Write predictions as Parquet.
         command: What to record as the command line; ``sys.argv`` by default.
+        track: Programs that follow the run, see :data:`kgzsl.report.tracking.TRACKERS`.
 
     Returns:
         The result, and the folder that now holds it.
@@ -69,6 +72,7 @@ def execute(
         InputError: Something in recipe, data or folder is not in order.
         KeyboardInterrupt: Interrupted; the folder can be resumed.
     """
+    tracking = Tracking(track, out, recipe.to_dict(), warn=console.note)
     fresh = not RunFolder(out).exists or overwrite
     existed = out.exists()
     try:
@@ -85,9 +89,16 @@ def execute(
     begun = time.perf_counter()
     task = importlib.import_module(f"kgzsl.tasks.{recipe.task}")
     try:
-        result: RunResult = task.run(
-            recipe, out=folder.path, resume=resume, progress=console.progress, log=console.note
-        )
+        with tracking:
+            result: RunResult = task.run(
+                recipe,
+                out=folder.path,
+                resume=resume,
+                progress=console.progress,
+                log=console.note,
+                on_log=tracking.log if track else None,
+            )
+            tracking.finish(result.to_metrics())
     except InputError:
         if fresh:
             folder.forget_unless_begun()

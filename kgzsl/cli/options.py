@@ -17,6 +17,7 @@ __all__ = [
     "QuietOption",
     "RunArgument",
     "SetOption",
+    "TrackOption",
     "pairs",
 ]
 
@@ -35,6 +36,14 @@ PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, 32-true
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change a value, such as generator.hidden=1024. Repeatable."),
+]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="What follows the run as it goes on: csv, tensorboard, wandb or mlflow. Repeatable.",
+        show_default=False,
+    ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of a run.", show_default=False)]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["History", "Row"]
+__all__ = ["History", "Row", "placed"]
 
 Row = dict[str, float | int | str]
 
@@ -40,3 +40,10 @@ class History:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
+
+
+def placed(on_log: Callable[[Row], None] | None, seed: int, stage: str) -> Callable[[Row], None] | None:
+    """``on_log`` told with every row which seed and which stage of a larger run it belongs to."""
+    if on_log is None:
+        return None
+    return lambda row: on_log({"seed": seed, **row, "stage": f"{stage}/{row['stage']}"})

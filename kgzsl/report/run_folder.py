@@ -26,6 +26,7 @@ _GRAPH = "graph.npz"
 _FILES = (
     _METRICS,  # first: without it a half-removed folder reads as unfinished
     "history.csv",
+    "log.csv",
     "predictions.csv",
     "predictions.parquet",
     "priors.safetensors",
@@ -35,7 +36,7 @@ _FILES = (
     "arrays.safetensors",
     _GRAPH,
 )
-_FOLDERS = ("checkpoint", "model")
+_FOLDERS = ("checkpoint", "model", "tensorboard")
 
 
 class RunFolder:

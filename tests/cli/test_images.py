@@ -86,6 +86,19 @@ def test_a_run_on_features_answers_images_with_the_backbone_named(
     assert answers([*arguments, "--backbone", "pixels:4"], capsys) == {name: name for name in UNSEEN}
 
 
+def test_a_run_is_followed_while_it_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = place / "followed"
+    trained = ["--set", "generator={name: wgan, hidden: 8, epochs: 1}", "--set", "classifier.samples_per_class=5"]
+    assert run(["run", str(place / "walls.yaml"), *trained, "--out", str(out), "--quiet", "--track", "csv"]) == 0
+    lines = (out / "log.csv").read_text().splitlines()
+    assert lines[0] == "seed,stage,step,name,value"
+    assert any(line.startswith("0,train/wgan,") and ",critic," in line for line in lines)
+    assert any(line.startswith(",metrics,,zsl.top1,") for line in lines)
+    assert run(["run", str(place / "walls.yaml"), "--out", str(place / "never"), "--track", "tensorbord"]) == 2
+    assert "did you mean 'tensorboard'" in capsys.readouterr().err
+    assert not (place / "never").exists()
+
+
 @pytest.mark.parametrize(
     ("sources", "problem"),
     [

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import JsonOption, QuietOption, SetOption
+from kgzsl.cli.options import JsonOption, QuietOption, SetOption, TrackOption
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -44,6 +44,7 @@ def compare(
     precision: Annotated[
         str | None, typer.Option(help="auto, 32-true, bf16-mixed or 64-true.", show_default=False)
     ] = None,
+    track: TrackOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -59,7 +60,7 @@ def compare(
     if out.exists() and not out.is_dir():
         raise InputError("this is a file, and a comparison needs a folder", file=out, remedy="choose another --out")
     try:
-        lines, table = run_cells(grid, base, out, console, command=context.obj)
+        lines, table = run_cells(grid, base, out, console, command=context.obj, track=track or ())
     except KeyboardInterrupt:
         print(f"kgzsl: interrupted; the same command goes on: {shlex.join(context.obj)}", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -17,11 +17,15 @@ __all__ = ["add"]
 # What an extra brings: a module that shows it is there, and what needs it.
 _EXTRAS = {
     "mat73": ("h5py", "MATLAB 7.3 files"),
-    "obo": ("fastobo", "OBO ontologies"),
+    "mlflow": ("mlflow", "--track mlflow"),
+    "onnx": ("onnx", "export to ONNX"),
     "owl": ("pyhornedowl", "OWL functional syntax and OWL/XML"),
+    "search": ("optuna", "protocol.trials: searches by Optuna"),
     "table": ("pyarrow", "Parquet tables"),
+    "tensorboard": ("tensorboard", "--track tensorboard"),
     "text": ("sentence_transformers", "priors from texts"),
-    "vision": ("timm", "features from your own images"),
+    "vision": ("timm", "published backbones for your own images"),
+    "wandb": ("wandb", "--track wandb"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import JsonOption, QuietOption, SetOption
+from kgzsl.cli.options import JsonOption, QuietOption, SetOption, TrackOption
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -43,6 +43,7 @@ def run(
         str | None, typer.Option(help="auto, 32-true, bf16-mixed or 64-true.", show_default=False)
     ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write the predictions as Parquet, not CSV.")] = False,
+    track: TrackOption = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the recipe with every default, and stop.")
     ] = False,
@@ -66,7 +67,14 @@ def run(
         raise typer.BadParameter("a run needs a folder: add --out DIR")
     try:
         result, folder = execute(
-            found, out, console, resume=resume, overwrite=overwrite, parquet=parquet, command=context.obj
+            found,
+            out,
+            console,
+            resume=resume,
+            overwrite=overwrite,
+            parquet=parquet,
+            command=context.obj,
+            track=track or (),
         )
     except InputError as error:
         raise in_options(error, READING, " (options of kgzsl import, whose graph a recipe takes too)") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgzsl.datasets import ImageFeatures
-from kgzsl.engine import Engine
+from kgzsl.engine import Engine, Row, placed
 from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
@@ -48,6 +48,7 @@ def run(
     resume: bool = False,
     progress: bool | str = "auto",
     log: Log | None = None,
+    on_log: Callable[[Row], None] | None = None,
 ) -> RunResult:
     """Run an image classification recipe: the method, its baseline and its controls, over all seeds.
 
@@ -62,12 +63,13 @@ def run(
         resume: Go on with what ``out/checkpoint`` has.
         progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.
         log: Told in one line what begins and ends.
+        on_log: Told every row that a training logs as it is logged, with its seed and stage.
 
     Raises:
         InputError: Bad data, priors or options; nothing is left half-written.
         KeyboardInterrupt: Stopped by the user; ``resume=True`` goes on.
     """
-    return ImageRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log).go()
+    return ImageRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log).go()
 
 
 class ImageRun:
@@ -82,6 +84,7 @@ class ImageRun:
         resume: bool = False,
         progress: bool | str = "auto",
         log: Log | None = None,
+        on_log: Callable[[Row], None] | None = None,
     ) -> None:
         self.recipe = recipe
         self.start = time.perf_counter()
@@ -97,6 +100,7 @@ class ImageRun:
             checkpoint_every=recipe.train.checkpoint_every,
             resume=resume and self.folder is not None,
             progress=progress,
+            on_log=on_log,
         )
         loaded = data if data is not None else read_data(recipe)
         if not isinstance(loaded, ImageFeatures):
@@ -325,7 +329,8 @@ class ImageRun:
     def _engine(self, seed: int, stage: str) -> Engine:
         folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
         # Run names are counted anew in each stage: a resumed run, which skips finished stages, must find the same ones.
-        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder)
+        on_log = placed(self.engine.on_log, seed, stage)
+        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
 
     def _remember(self, rows: list[dict[str, Any]], seed: int, stage: str) -> None:
         self.history.extend({"seed": seed, **row, "stage": stage} for row in rows)

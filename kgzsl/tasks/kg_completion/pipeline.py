@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine
+from kgzsl.engine import Engine, Row, placed
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_data
@@ -49,6 +49,7 @@ def run(
     resume: bool = False,
     progress: bool | str = "auto",
     log: Log | None = None,
+    on_log: Callable[[Row], None] | None = None,
 ) -> RunResult:
     """Run a completion recipe: the method, its baselines and its controls, over all seeds.
 
@@ -62,12 +63,13 @@ def run(
         resume: Go on with what ``out/checkpoint`` has.
         progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.
         log: Told in one line what begins.
+        on_log: Told every row that a training logs as it is logged, with its seed and stage.
 
     Raises:
         InputError: Bad data, priors or options; nothing is left half-written.
         KeyboardInterrupt: Stopped by the user; ``resume=True`` goes on.
     """
-    return CompletionRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log).go()
+    return CompletionRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log).go()
 
 
 class CompletionRun:
@@ -82,6 +84,7 @@ class CompletionRun:
         resume: bool = False,
         progress: bool | str = "auto",
         log: Log | None = None,
+        on_log: Callable[[Row], None] | None = None,
     ) -> None:
         self.recipe = recipe
         self.start = time.perf_counter()
@@ -98,6 +101,7 @@ class CompletionRun:
             checkpoint_every=recipe.train.checkpoint_every,
             resume=resume and self.folder is not None,
             progress=progress,
+            on_log=on_log,
         )
         loaded = data if data is not None else read_data(recipe)
         if not isinstance(loaded, KGSplit):
@@ -345,7 +349,10 @@ class CompletionRun:
 
     def _engine(self, seed: int, stage: str) -> Engine:
         folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
-        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder)
+        on_log = placed(self.engine.on_log, seed, stage)
+        return replace(
+            self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log
+        )
 
     def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
         for part, history in (
