@@ -69,6 +69,11 @@ def run(
         InputError: Bad data, priors or options; nothing is left half-written.
         KeyboardInterrupt: Stopped by the user; ``resume=True`` goes on.
     """
+    if recipe.ordinary:
+        from kgzsl.tasks.kg_completion.ordinary.run import OrdinaryRun
+
+        ordinary = OrdinaryRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log)
+        return ordinary.go()
     return CompletionRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log).go()
 
 
@@ -350,9 +355,7 @@ class CompletionRun:
     def _engine(self, seed: int, stage: str) -> Engine:
         folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
         on_log = placed(self.engine.on_log, seed, stage)
-        return replace(
-            self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log
-        )
+        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
 
     def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
         for part, history in (
