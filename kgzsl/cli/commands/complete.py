@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,16 +44,38 @@ def complete(
     keep_violations: Annotated[
         bool, typer.Option("--keep-violations", help="Propose also what domain, range or disjointness speak against.")
     ] = False,
+    endpoint: Annotated[
+        str | None, typer.Option(help="A SPARQL endpoint: what it says of the run's relations is known, too.")
+    ] = None,
+    write_back: Annotated[
+        str | None,
+        typer.Option(help="A SPARQL update endpoint that the proposals are written to. Left out, nothing is written."),
+    ] = None,
+    named_graph: Annotated[
+        str, typer.Option(help="With --write-back: the named graph that they go to.")
+    ] = "urn:kgzsl:proposals",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the update that --write-back would send, and send nothing.")
+    ] = False,
+    user: Annotated[
+        str | None, typer.Option(help="For both endpoints; the password is taken from KGZSL_SPARQL_PASSWORD.")
+    ] = None,
+    max_triples: Annotated[int, typer.Option(help="Of --endpoint; more are refused.", min=1)] = 1_000_000,
     why: Annotated[bool, typer.Option("--why/--no-why", help="Say what lies behind each proposal.")] = True,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Propose triples that are no facts yet. Nothing is written back anywhere but to --out."""
+    """Propose triples that are no facts yet. Nothing is written anywhere but to --out and --write-back."""
     from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
     from kgzsl.tasks.kg_completion.proposals import propose
     from kgzsl.tasks.kg_completion.writing import check_target, write_proposals
 
+    auth = _account(user)
+    if write_back is not None or dry_run:
+        from kgzsl.tasks.kg_completion.endpoint import proposal_updates
+
+        proposal_updates((), graph=named_graph, style=style, base=base)  # a bad one is told before any work is done
     if out is not None:
         check_target(out, style)
     task, model, folder = load_model(run, device)
@@ -62,6 +85,9 @@ def complete(
             file=run,
             remedy="train one with ranker: evidence in a completion recipe, or use kgzsl predict for plain scores",
         )
+    more: list[str] = []
+    if endpoint is not None:
+        more.append(_take_facts(model, endpoint, base, auth, max_triples))
     found = propose(
         model,
         relation,
@@ -79,7 +105,16 @@ def complete(
         lines.append(f"{'against the schema, kept' if keep_violations else 'refused'}: {against}")
     if found.unsure:
         lines.append(f"{found.unsure} of the best are less likely than {min_confidence}")
-    lines += found.notes
+    lines += [*found.notes, *more]
+    if write_back is not None or dry_run:
+        updates = proposal_updates(found.found, graph=named_graph, style=style, base=base)
+        if dry_run:
+            sys.stdout.write("".join(updates))
+            for line in [] if quiet else [*lines, "nothing was sent"]:
+                print(f"# {line}", file=sys.stderr)
+            return
+        assert write_back is not None
+        lines.append(_write_back(write_back, updates, auth, len(found.found), named_graph))
     if out is not None:
         write_proposals(found.found, out, style=style, base=base)
         lines.append(f"written to {out}")
@@ -89,3 +124,40 @@ def complete(
             print(f"# {line}", file=sys.stderr)
         return
     Console(as_json=as_json, quiet=quiet).result({"relation": relation, **found.to_dict()}, lines)
+
+
+def _account(user: str | None) -> tuple[str, str] | None:
+    if user is None:
+        return None
+    password = os.environ.get("KGZSL_SPARQL_PASSWORD")
+    if password is None:
+        raise InputError("there is no password for --user", remedy="put it into KGZSL_SPARQL_PASSWORD")
+    return user, password
+
+
+def _take_facts(model: Any, endpoint: str, base: str, auth: tuple[str, str] | None, most: int) -> str:
+    """Let the model know what the endpoint says; returns what to tell."""
+    import torch
+
+    from kgzsl.knowledge.sources.sparql_client import SparqlClient
+    from kgzsl.tasks.kg_completion.endpoint import read_endpoint
+
+    # Never from the cache: what is a fact already may have changed since.
+    found = read_endpoint(model, SparqlClient(endpoint, auth=auth), base=base, max_triples=most)
+    model.set_facts(torch.cat([model._known, found.triples]))
+    told = f"{len(found.triples)} facts from the endpoint, {found.new} of them new to the run"
+    return told + (f"; {found.strangers} about entities that the run does not know" if found.strangers else "")
+
+
+def _write_back(url: str, updates: list[str], auth: tuple[str, str] | None, count: int, graph: str) -> str:
+    from kgzsl.knowledge.sources.sparql_update import send_update
+
+    for number, update in enumerate(updates):
+        try:
+            send_update(url, update, auth=auth)
+        except InputError as error:
+            if number:
+                problem = f"{error.problem}; {number} of {len(updates)} parts were written before"
+                raise InputError(problem, file=url, remedy="run it again: what is there is not doubled") from None
+            raise
+    return f"{count} written to {graph} at {url}" if count else "nothing to write"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kgzsl.errors import InputError
 
-__all__ = ["edges_query", "iri_term", "label_query", "literal_term", "texts_query"]
+__all__ = ["edges_query", "facts_query", "iri_term", "label_query", "literal_term", "texts_query"]
 
 #: What the grammar allows in ``<...>`` (IRIREF), after a scheme.
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
@@ -64,6 +64,12 @@ def edges_query(
         where.append(_values("p", map(iri_term, relations)))
     where.append("?s ?p ?o .")
     where.append("FILTER(isIRI(?s))" if incoming else "FILTER(!isLiteral(?o))")
+    return _select("?s ?p ?o", where, limit, offset)
+
+
+def facts_query(relations: Sequence[str], *, limit: int, offset: int) -> str:
+    """?s ?p ?o: which IRIs these relations link, one page of it, in a fixed order."""
+    where = [_values("p", map(iri_term, relations)), "?s ?p ?o .", "FILTER(isIRI(?s) && isIRI(?o))"]
     return _select("?s ?p ?o", where, limit, offset)
 
 

@@ -25,12 +25,19 @@ def oxigraph() -> str | None:
 
 
 @contextmanager
-def oxigraph_server(program: str, store: Path) -> Iterator[str]:
-    """A read-only Oxigraph over ``store``; yields the address of its query endpoint."""
+def oxigraph_server(program: str, store: Path, *, writable: bool = False) -> Iterator[str]:
+    """An Oxigraph over ``store``; yields the address of its query endpoint (updates go to ``/update`` beside it)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [program, "serve-read-only", "--location", str(store), "--bind", f"127.0.0.1:{port}"]
+    command = [
+        program,
+        "serve" if writable else "serve-read-only",
+        "--location",
+        str(store),
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(200):
