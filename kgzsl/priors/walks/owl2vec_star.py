@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -107,6 +107,10 @@ class OWL2VecStar(WalkEncoder):
         if "mixed" in self.kinds:
             read = read | self.lexicon_.replace(walks, _one_of_each(walks, random))
         return read, self.lexicon_.num_tokens
+
+    def words(self) -> list[Hashable]:
+        """The vocabulary of the lexicon, behind the one name that is in no walk."""
+        return [None, *(("word", word) for word in self.lexicon_.vocabulary)]
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """The vectors of the classes; those without an edge are warned of by name.

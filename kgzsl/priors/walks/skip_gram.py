@@ -32,7 +32,7 @@ class SkipGramOptions:
     dim: int = 100
     window: int = 5
     negatives: int = 5
-    pool: int = 256
+    pool: int = 64
     batch_size: int = 1024
     lr: float = 0.025
 
@@ -109,11 +109,9 @@ class SkipGramLoop:
         )
         # The last sum is beyond every draw but for rounding.
         noise = torch.searchsorted(self._noise, draws * self._noise[-1]).clamp_max(len(self._noise) - 1)
-        loss = self.loss(self._tokens[centres], self._tokens[where], valid, noise)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.gradients(self._tokens[centres], self._tokens[where], valid, noise)
         self._optimizer.step()
-        return {"loss": loss.detach()}
+        return {"loss": loss}
 
     def contexts_of(self, centres: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Where the contexts of ``centres`` (int64 [B], places in the stream) stand.
@@ -145,6 +143,32 @@ class SkipGramLoop:
         far = functional.logsigmoid(-(own @ self.contexts[noise].T)).mean(dim=1)
         total = near + self.options.negatives * (valid.sum(dim=1) * far).sum()
         return -total / valid.sum().clamp_min(1)
+
+    @torch.no_grad()
+    def gradients(self, centres: Tensor, contexts: Tensor, valid: Tensor, noise: Tensor) -> Tensor:
+        """The value of :meth:`loss`, with its gradient put into the parameters' ``grad``.
+
+        Written out, since half of a step would go to autograd's copies of what is gathered.
+        """
+        own, tokens = self.centres[centres], torch.cat([contexts.reshape(-1), noise])
+        near, far = self.contexts[contexts], self.contexts[noise]
+        each = valid.sum(dim=1)
+        total = each.sum().clamp_min(1)
+        weights = each.to(own.dtype) * (self.options.negatives / len(noise)) / total
+        scores, noise_scores = torch.bmm(near, own[:, :, None])[:, :, 0], own @ far.T
+        true = functional.logsigmoid(scores)
+        false = torch.sigmoid(noise_scores)
+        value = -(true * valid).sum() / total - functional.logsigmoid(-noise_scores).sum(dim=1) @ weights
+        to_near, to_far = (true.exp() - 1) * (valid.to(own.dtype) / total), false.mul_(weights[:, None])
+        to_contexts = own.new_empty(len(tokens), own.shape[1])
+        torch.mul(to_near[:, :, None], own[:, None], out=to_contexts[: to_near.numel()].view(near.shape))
+        torch.mm(to_far.T, own, out=to_contexts[to_near.numel() :])
+        to_own = torch.bmm(to_near[:, None], near)[:, 0].addmm_(to_far, far)
+        for table, rows, gradient in ((self.centres, centres, to_own), (self.contexts, tokens, to_contexts)):
+            if table.grad is None:
+                table.grad = torch.zeros_like(table)
+            table.grad.zero_().index_add_(0, rows, gradient)
+        return value
 
     def _windows(self, count: int) -> Tensor:
         return torch.randint(

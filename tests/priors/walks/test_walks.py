@@ -96,6 +96,23 @@ def test_the_loss_is_the_sum_over_pairs():
     assert loop.loss(centres, contexts, valid, noise).item() == pytest.approx(-float(total.detach()) / pairs, abs=1e-12)
 
 
+def test_the_gradients_are_those_of_the_loss():
+    loop = make_loop()
+    torch.nn.init.normal_(loop.contexts, generator=torch.Generator().manual_seed(1))
+    batch = (
+        torch.tensor([0, 1, 1]),
+        torch.tensor([[1, 2, 0, 0], [0, 2, 3, 0], [2, 2, 2, 3]]),
+        torch.tensor([[True, True, False, False], [True, True, True, False], [False, False, False, False]]),
+        torch.tensor([0, 3, 3, 2, 1]),
+    )
+    loss = loop.loss(*batch)
+    expected = torch.autograd.grad(loss, [loop.centres, loop.contexts])
+    for _ in range(2):  # nothing of the last step stays
+        torch.testing.assert_close(loop.gradients(*batch), loss.detach(), rtol=0, atol=1e-12)
+        for table, wanted in zip([loop.centres, loop.contexts], expected, strict=True):
+            torch.testing.assert_close(table.grad, wanted, rtol=0, atol=1e-12)
+
+
 def test_training_lowers_the_loss_and_continues_bit_equal():
     whole, first = make_loop(lr=0.05), make_loop(lr=0.05)
     losses = [float(whole.step(index)["loss"]) for index in range(60)]
