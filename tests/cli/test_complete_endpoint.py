@@ -164,11 +164,15 @@ def test_a_busy_or_unwilling_endpoint():
     with Endpoint(busy) as endpoint:
         send_update(endpoint.url, "query=x", sleep=waits.append)
     assert waits == [0.5, 1.0]
-    with Endpoint(lambda number, query, handler: handler.reply(403, b"not here")) as endpoint:
-        with pytest.raises(InputError, match=re.escape("refuses the update with 403: not here")):
-            send_update(endpoint.url, "query=x", sleep=waits.append)
-    with Endpoint(lambda number, query, handler: handler.reply(302, b"", Location="http://x/")) as endpoint:
-        with pytest.raises(InputError, match="302"):
-            send_update(endpoint.url, "query=x", sleep=waits.append)
+    with (
+        Endpoint(lambda number, query, handler: handler.reply(403, b"not here")) as endpoint,
+        pytest.raises(InputError, match=re.escape("refuses the update with 403: not here")),
+    ):
+        send_update(endpoint.url, "query=x", sleep=waits.append)
+    with (
+        Endpoint(lambda number, query, handler: handler.reply(302, b"", Location="http://x/")) as endpoint,
+        pytest.raises(InputError, match="302"),
+    ):
+        send_update(endpoint.url, "query=x", sleep=waits.append)
     with pytest.raises(InputError, match="the connection broke"):
         send_update("http://127.0.0.1:1/update", "query=x", retries=0)
