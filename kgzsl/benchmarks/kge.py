@@ -1,213 +1,221 @@
-"""Training and filtered ranking of triple embeddings beside PyKEEN, in the same process."""
+"""Triple embeddings beside PyKEEN: filtered MRR, training and ranking, per data set and model; resumable."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from kgzsl._files import atomic_text
 from kgzsl.benchmarks import kge_peer
-from kgzsl.benchmarks.timing import interleaved
-from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.benchmarks.kge_page import page
+from kgzsl.benchmarks.kge_quality import ARMS, encoder, our_quality, peer_quality
+from kgzsl.benchmarks.kge_speed import same_ranks, speed
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
-from kgzsl.priors.triples import (
-    BoxEScorer,
-    ComplExScorer,
-    DistMultScorer,
-    RotatEScorer,
-    TransEScorer,
-    TripleLoop,
-    TripleModel,
-    TripleOptions,
-    TripleScorer,
-    rank_triples,
-)
 
-__all__ = ["MODELS", "make_scorer", "run"]
+__all__ = ["DATASETS", "MODELS", "PARTS", "run"]
 
 MODELS = ("distmult", "complex", "rotate", "transe", "boxe")
+PARTS = ("speed", "ours", "pykeen")
 
-# Margin and learning rate that both sides train with.
-_SETTINGS = {
-    "distmult": (0.0, 0.01),
-    "complex": (0.0, 0.01),
-    "rotate": (6.0, 0.01),
-    "transe": (6.0, 0.005),
-    "boxe": (6.0, 0.01),
+# How both sides are trained for the comparison of MRR, and how many of the test triples are ranked.
+DATASETS: dict[str, dict[str, int]] = {
+    "codex_s": {"epochs": 10, "batch_size": 256, "tested": 5000},
+    "wn18rr": {"epochs": 4, "batch_size": 512, "tested": 1000},
 }
 
-
-def make_scorer(name: str, dim: int) -> TripleScorer:
-    """The scorer called ``name``, with ``dim`` numbers per node (BoxE: ``dim`` for the place and as many for bumps)."""
-    if name == "transe":
-        return TransEScorer(dim, 1)
-    if name == "boxe":
-        return BoxEScorer(2 * dim)
-    if name == "rotate":
-        return RotatEScorer(dim)
-    return ComplExScorer(dim) if name == "complex" else DistMultScorer(dim)
+_JUDGED = 500
 
 
 def run(
     device: str = "auto",
     *,
-    data: KGSplit | None = None,
+    out: str = "docs/benchmarks/kge.md",
+    datasets: Sequence[str] = tuple(DATASETS),
     models: Sequence[str] = MODELS,
+    parts: Sequence[str] = PARTS,
+    quality: Mapping[str, Mapping[str, int]] | None = None,
+    quality_dim: int = 64,
     dim: int = 128,
     batch_size: int = 256,
     negatives: int = 64,
-    triples: int = 10_240,
-    ranked: int = 400,
+    triples: int = 5_120,
+    ranked: int = 100,
     laps: int = 2,
-    epochs: int = 0,
     threads: int = 1,
+    seed: int = 0,
+    budget: float = 7200.0,
+    data: Mapping[str, KGSplit] | None = None,
 ) -> dict[str, Any]:
-    """Time a pass over ``triples`` and the filtered ranking of ``ranked`` test triples on both sides, per model.
+    """Fill the table as far as the budget goes, and write it.
 
-    Both sides train the same number of parameters with Adam and the self-adversarial loss. PyKEEN draws ``negatives``
-    for each triple; here the batch shares as many nodes, which stand in as heads and as tails. With ``epochs`` both
-    are also trained on the whole training set for as many passes, and the filtered MRR of the test set is compared.
+    What was measured is kept beside the page (``.jsonl``), one line per cell, so that the next call goes on; a cell
+    whose settings have changed is measured again. Cells of one data set and model: the speed of both sides
+    (:func:`kgzsl.benchmarks.kge_speed.speed`), and the MRR of each (:mod:`kgzsl.benchmarks.kge_quality`).
 
     Args:
         device: As for :class:`Engine`.
-        data: The graph; None is CoDEx-S.
+        out: The Markdown file.
+        datasets: Names of :data:`DATASETS`, or of ``data``.
         models: Which of :data:`MODELS`.
-        dim: Numbers per entity.
+        parts: Which of :data:`PARTS` are measured now.
+        quality: Data set -> ``epochs``, ``batch_size`` and ``tested`` (most test triples ranked) in the comparison of
+            MRR, instead of those of :data:`DATASETS`.
+        quality_dim: Numbers per entity in that comparison.
+        dim: Numbers per entity where speed is measured; so for the following.
         batch_size: Triples per step.
-        negatives: See above.
+        negatives: PyKEEN's per triple, ours per batch.
         triples: Training triples per lap.
         ranked: Test triples per lap, both sides of each.
         laps: Laps of each side.
-        epochs: Passes for the comparison of MRR; 0 leaves it out.
         threads: Threads of the CPU.
+        seed: Of the comparison of MRR.
+        budget: Seconds after which no further cell is begun.
+        data: Graphs of one's own by name.
 
     Returns:
-        The report, see :func:`kgzsl.benchmarks.run`, with ``rows``, one per model; ``ratio`` is the geometric mean of
-        the training ratios.
+        The report, see :func:`kgzsl.benchmarks.run`, with ``rows``, one per data set and model; ``ratio`` is the
+        geometric mean of the training ratios.
 
     Raises:
-        InputError: PyKEEN or the data set is missing.
+        InputError: PyKEEN or a data set is missing, or an unknown name.
     """
-    unknown = [name for name in models if name not in MODELS]
-    if unknown or not models:
-        raise InputError(f"models={list(models)!r} is not known", remedy=f"choose among {', '.join(MODELS)}")
+    data = dict(data or {})
+    settings = {**DATASETS, **(quality or {})}
+    for chosen, known, what in ((models, MODELS, "models"), (parts, PARTS, "parts"), (datasets, settings, "datasets")):
+        unknown = [name for name in chosen if name not in known]
+        if unknown or not chosen:
+            raise InputError(f"{what}={list(chosen)!r} is not known", remedy=f"choose among {', '.join(known)}")
     kge_peer.require()
-    split = data if data is not None else _codex()
-    engine = Engine(device=device, precision="32-true", progress=False)
-    where = engine.torch_device
+    begun = time.perf_counter()
+    where = Engine(device=device, precision="32-true", progress=False).torch_device
+    kept = Path(out).with_suffix(".jsonl")
+    done = _read(kept)
+    lap = {"dim": dim, "batch_size": batch_size, "negatives": negatives}
+    lap |= {"triples": triples, "ranked": ranked, "laps": laps}
+    left = 0
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        checked = [kge_peer.check(name, make_scorer(name, 8), split) for name in models if name != "boxe"]
-        rows = [_row(name, split, where, dim, batch_size, negatives, triples, ranked, laps, epochs) for name in models]
+        splits = {name: data[name] if name in data else _load(name) for name in datasets}
+        for part, name, model in ((p, d, m) for p in parts for d in datasets for m in models):
+            how = lap if part == "speed" else {"dim": quality_dim, "judged": _JUDGED, "seed": seed, **settings[name]}
+            cell = {"part": part, "data": name, "model": model, "how": how, **_own(part, model, how)}
+            if _key(cell) in done:
+                continue
+            if time.perf_counter() - begun > budget:
+                left += 1
+                continue
+            found = _work(part)(model, splits[name], how, where)
+            done[_key(cell)] = {**cell, "found": found, "made": _made(where, threads, splits[name])}
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with kept.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(done[_key(cell)]) + "\n")
+            _write(out, done)
+        _write(out, done)
     finally:
         torch.set_num_threads(before)
-    train = [row["training"] for row in rows]
+    cells = [cell for cell in done.values() if cell["data"] in datasets and cell["model"] in models]
+    return {**_told(cells, where, threads), "out": str(out), "left": left}
+
+
+def _work(part: str) -> Callable[..., dict[str, Any]]:
+    return {"speed": _speed, "ours": _our_quality, "pykeen": _peer_quality}[part]
+
+
+def _speed(model: str, split: KGSplit, how: Mapping[str, int], where: torch.device) -> dict[str, Any]:
+    checked = same_ranks(model, split)
+    return {**speed(model, split, **how, device=where), "checked": checked}
+
+
+def _our_quality(model: str, split: KGSplit, how: Mapping[str, int], where: torch.device) -> dict[str, Any]:
+    return our_quality(model, split, **how, device=where)
+
+
+def _peer_quality(model: str, split: KGSplit, how: Mapping[str, int], where: torch.device) -> dict[str, Any]:
+    return peer_quality(model, split, **how, device=where)
+
+
+def _own(part: str, model: str, how: Mapping[str, int]) -> dict[str, Any]:
+    """Settings that the caller does not choose, and with which a kept figure loses its meaning."""
+    if part == "ours":
+        return {"defaults": asdict(encoder(model, how["dim"], batch_size=how["batch_size"]).training)}
+    return {"defaults": {"arms": [str(arm) for arm in ARMS]}} if part == "pykeen" else {}
+
+
+def _made(where: torch.device, threads: int, split: KGSplit) -> dict[str, Any]:
     return {
-        "name": "kge",
-        "ours_s": sum(row["ours_s"] for row in train),
-        "baseline_s": sum(row["baseline_s"] for row in train),
-        "ratio": math.exp(sum(math.log(row["ratio"]) for row in train) / len(train)),
-        "spread": max(row["spread"] for row in train),
-        "unit": ("processor" if where.type == "cpu" else "wall") + f" seconds for {triples} training triples",
-        "checked": "; ".join(checked),
-        "sizes": {
-            "data": split.name,
-            "entities": len(split.entities),
-            "relations": len(split.relations),
-            "dim": dim,
-            "batch_size": batch_size,
-            "negatives": negatives,
-            "triples": triples,
-            "ranked": ranked,
-            "laps": laps,
-            "epochs": epochs,
-        },
-        "rows": rows,
+        "date": date.today().isoformat(),
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else where.type,
         "threads": threads,
+        "torch": torch.__version__,
+        "pykeen": kge_peer.version(),
+        "entities": len(split.entities),
+        "relations": len(split.relations),
+        "train": len(split.train),
+        "test": len(split.test),
+    }
+
+
+def _told(cells: Sequence[Mapping[str, Any]], where: torch.device, threads: int) -> dict[str, Any]:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for cell in cells:
+        row = rows.setdefault((cell["data"], cell["model"]), {"data": cell["data"], "model": cell["model"]})
+        row[cell["part"]] = cell["found"]
+    timed = [row["speed"]["training"] for row in rows.values() if "speed" in row]
+    ratio = math.exp(sum(math.log(one["ratio"]) for one in timed) / len(timed)) if timed else None
+    return {
+        "name": "kge",
+        "ours_s": sum(one["ours_s"] for one in timed),
+        "baseline_s": sum(one["baseline_s"] for one in timed),
+        "ratio": ratio,
+        "spread": max((one["spread"] for one in timed), default=0.0),
+        "unit": ("processor" if where.type == "cpu" else "wall") + " seconds of training, all models and data sets",
+        "checked": "; ".join(row["speed"]["checked"] for row in rows.values() if "speed" in row),
+        "sizes": {"cells": len(cells), "threads": threads},
+        "rows": list(rows.values()),
         "baseline": f"PyKEEN {kge_peer.version()}, its sLCWA loop and rank-based evaluator",
     }
 
 
-def _row(
-    name: str,
-    split: KGSplit,
-    where: torch.device,
-    dim: int,
-    batch_size: int,
-    negatives: int,
-    triples: int,
-    ranked: int,
-    laps: int,
-    epochs: int,
-) -> dict[str, Any]:
-    margin, lr = _SETTINGS[name]
-    some = split.train[:triples]
-    test = split.test[:ranked]
-    known = FilterIndex(torch.cat([split.train, split.valid, split.test]), len(split.entities), len(split.relations))
-    options = TripleOptions(batch_size=batch_size, negatives=negatives, margin=margin, lr=lr)
-    model, loop = _ours(name, split, some, options, where, dim)
-    peer = kge_peer.Peer(name, split, dim, batch_size, negatives, margin, lr, where)
-    steps = loop.steps_per_epoch
-
-    def ours_pass() -> None:
-        for index in range(steps):
-            loop.step(index)
-
-    train = interleaved({"ours": ours_pass, "baseline": lambda: peer.train(some, 1)}, laps, where)
-    rank = interleaved(
-        {"ours": lambda: rank_triples(model, test, known), "baseline": lambda: peer.rank(test, split)}, laps, where
-    )
-    row: dict[str, Any] = {"model": name}
-    for what, taken, count in (("training", train, len(some)), ("ranking", rank, len(test))):
-        ours, baseline = taken["ours"], taken["baseline"]
-        row[what] = {
-            "ours_s": ours.median,
-            "baseline_s": baseline.median,
-            "ratio": baseline.median / ours.median,
-            "spread": max(ours.spread, baseline.spread),
-            "triples_per_s": count / ours.median,
-            "baseline_triples_per_s": count / baseline.median,
-        }
-    if epochs:
-        row["quality"] = _quality(name, split, options, where, dim, epochs, known)
-    return row
+def _key(cell: Mapping[str, Any]) -> str:
+    return json.dumps([cell["part"], cell["data"], cell["model"], cell["how"], cell.get("defaults")], sort_keys=True)
 
 
-def _ours(
-    name: str, split: KGSplit, train: Tensor, options: TripleOptions, where: torch.device, dim: int, epochs: int = 1
-) -> tuple[TripleModel, TripleLoop]:
-    random = torch.Generator(device=where).manual_seed(0)
-    sizes = len(split.entities), len(split.relations)
-    model = TripleModel(make_scorer(name, dim), *sizes, generator=random, device=where, dtype=torch.float32)
-    steps = epochs * -(-len(train) // options.batch_size)
-    return model, TripleLoop(model, train.to(where), options, steps=steps, generator=random)
+def _read(kept: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            cell = json.loads(line)
+            found[_key(cell)] = cell
+        except (ValueError, KeyError):
+            # An interrupted write leaves half a line at the end; its cell is measured again.
+            if number < len(lines):
+                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
+    return found
 
 
-def _quality(
-    name: str, split: KGSplit, options: TripleOptions, where: torch.device, dim: int, epochs: int, known: FilterIndex
-) -> dict[str, float]:
-    model, loop = _ours(name, split, split.train, options, where, dim, epochs)
-    for index in range(epochs * loop.steps_per_epoch):
-        loop.step(index)
-    peer = kge_peer.Peer(name, split, dim, options.batch_size, options.negatives, options.margin, options.lr, where)
-    peer.train(split.train, epochs)
-    return {
-        "epochs": float(epochs),
-        "mrr": rank_triples(model, split.test, known).mrr,
-        "baseline_mrr": peer.rank(split.test, split),
-    }
+def _write(out: str, done: Mapping[str, Mapping[str, Any]]) -> None:
+    # Of cells measured with several settings the page shows the last.
+    latest = {(cell["part"], cell["data"], cell["model"]): cell for cell in done.values()}
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(Path(out), page(list(latest.values())))
 
 
-def _codex() -> KGSplit:
+def _load(name: str) -> KGSplit:
     from kgzsl import datasets
 
-    found = datasets.load("codex_s")
-    assert isinstance(found, KGSplit)
+    found = datasets.load(name)
+    if not isinstance(found, KGSplit):
+        raise InputError(f"{name!r} is no graph to complete")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,15 +123,13 @@ def peer_quality(
     tested: int,
     device: torch.device,
     seed: int,
-    arms: Sequence[Arm] = ARMS,
 ) -> dict[str, Any]:
-    """Train PyKEEN with each of ``arms``, take the best by the validation triples, and rank that one.
+    """Train PyKEEN with each of :data:`ARMS`, take the best by the validation triples, and rank that one.
 
     PyKEEN's vectors are ranked by our ranking, which gives the MRR that its own gives
     (:func:`kgzsl.benchmarks.kge_peer.check`) in a fraction of the time.
 
     Args:
-        arms: What is tried.
         name: As for :func:`our_quality`, like the rest.
 
     Returns:
@@ -142,7 +139,7 @@ def peer_quality(
     scorer: TripleScorer = PeerBoxEScorer(2 * dim) if name == "boxe" else encoder(name, dim).make_scorer()
     tried: dict[str, float] = {}
     best: tuple[float, TripleModel, float, Arm] | None = None
-    for arm in arms:
+    for arm in ARMS:
         peer = Peer(name, split, dim, batch_size, arm.negatives, margin, arm.lr, device, loss=arm.loss, seed=seed)
         begun = _now(device)
         peer.train(split.train, epochs)
