@@ -284,11 +284,15 @@ def _datasets() -> str:
         "`kgzsl datasets status NAME` says where each is looked for and what is missing.",
         "",
     ]
-    lines += ["| name | task | what it is | comes from |", "|---|---|---|---|"]
+    lines += ["| name | task | what it is | lies in | published |", "|---|---|---|---|---|"]
     for name in datasets.names():
         entry = datasets.known()[name]
         source = "made here" if entry.embedded else "`$KGZSL_DATA/" + entry.places[0] + "`"
-        lines.append(f"| `{name}` | {entry.task} | {_cell(entry.about)} | {source} |")
+        now = datasets.status(name, "nowhere")
+        size = "" if now.download_size is None else f"{now.download_size:,} bytes"
+        sums = "with checksums" if now.files and all(file.sha256 for file in now.files) else ""
+        told = ", ".join(filter(None, (size, sums, now.terms if not entry.embedded else "")))
+        lines.append(f"| `{name}` | {entry.task} | {_cell(entry.about)} | {source} | {_cell(told)} |")
     return "\n".join([*lines, ""])
 
 

@@ -38,6 +38,21 @@ def _xlsa17(name: str, about: str, graph: tuple[str, ...] = (), splits: str = _S
     return Known(name, "images", about, places, ("res101.mat", splits), read_xlsa17, graph)
 
 
+def _imnet(name: str, title: str, about: str) -> Known:
+    folder, graph = title.replace("-", "_"), f"kg/{name}/KG-{title}.ttl"
+    places = (f"xlsa17/data/{folder}", f"images/{folder}", folder)
+    return Known(
+        name, "images", f"{title} of ImageNet, {about}", places, ("res101.mat", _SPLITS), read_xlsa17, (graph,)
+    )
+
+
+def _graph(name: str, about: str, places: tuple[str, ...]) -> Known:
+    """A class graph: it is found, fetched and checked like a data set, and read by ``ClassGraph.read``."""
+    from kgzsl.knowledge.class_graph import ClassGraph
+
+    return Known(name, "graph", about, places, (), ClassGraph.read)
+
+
 def _tasks(name: str, about: str, train: str, graph: tuple[str, ...]) -> Known:
     return Known(name, "kg", about, (f"kg/{name}", name), (train,), read_tasks_folder, graph)
 
@@ -93,6 +108,13 @@ _ENTRIES = (
     _xlsa17("SUN", "SUN attributes, ResNet-101 features, proposed split"),
     _xlsa17("FLO", "Oxford Flowers-102, ResNet-101 features"),
     _xlsa17("APY", "aPascal and aYahoo, ResNet-101 features, proposed split"),
+    _imnet("imnet_a", "ImNet-A", "28 seen and 52 unseen classes of animals"),
+    _imnet("imnet_o", "ImNet-O", "10 seen and 25 unseen classes of things"),
+    _graph("kzsl_awa", "class graph of AwA in the KZSL collection", _AWA_GRAPH),
+    _graph("kzsl_imnet_a", "class graph of ImNet-A in the KZSL collection", ("kg/imnet_a/KG-ImNet-A.ttl",)),
+    _graph("kzsl_imnet_o", "class graph of ImNet-O in the KZSL collection", ("kg/imnet_o/KG-ImNet-O.ttl",)),
+    _graph("kzsl_nell", "schema of NELL in the KZSL collection", ("kg/nell_schema/Schema-NELL.ttl",)),
+    _graph("kzsl_wiki", "schema of Wiki-ZS in the KZSL collection", ("kg/wiki_zs/schema/Schema-Wiki.ttl",)),
     _tasks("nell_zs", "NELL-ZS, 139 seen, 10 validation and 32 unseen relations", "train_tasks.json.gz", _NELL_SCHEMA),
     _tasks(
         "wiki_zs",

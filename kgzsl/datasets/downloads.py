@@ -23,7 +23,7 @@ class DatasetStatus:
 
     Args:
         name: Its name.
-        task: ``"images"`` or ``"kg"``.
+        task: ``"images"``, ``"kg"`` or ``"graph"``.
         about: One line on what it is.
         state: ``"embedded"`` (made here), ``"here"``, ``"partly"`` (some of its files) or ``"absent"``.
         place: Where it was found, or None.
@@ -31,6 +31,7 @@ class DatasetStatus:
         missing: Files that are needed and not there, in the first of these places.
         size: Bytes in its place.
         download_size: Bytes that a download would bring; None where they are not known.
+        files: Its published files: where each goes, size and checksum, as far as known.
         can_download: Whether :func:`download` can get it.
         remedy: What to do to have it; empty where it is here.
         terms: Licence or terms of use, as far as known.
@@ -45,6 +46,7 @@ class DatasetStatus:
     missing: tuple[Path, ...]
     size: int
     download_size: int | None
+    files: tuple[RemoteFile, ...]
     can_download: bool
     remedy: str
     terms: str
@@ -124,6 +126,7 @@ def status(name: str, base: str | PathLike[str] | None = None) -> DatasetStatus:
         missing=missing,
         size=_bytes_in(place),
         download_size=None if None in sizes or not sizes else sum(size for size in sizes if size is not None),
+        files=(*source.files, *source.expected),
         can_download=bool(source.files),
         remedy="" if state in ("embedded", "here") else _remedy(entry, source, folder),
         terms=source.terms,
@@ -189,7 +192,8 @@ def check(name: str, base: str | PathLike[str] | None = None) -> DatasetCheck:
     problems: list[str] = []
     files: list[CheckedFile] = []
     if place is not None:
-        published = {remote.path: remote for remote in SOURCES.get(name, Source()).files if not remote.unpack}
+        source = SOURCES.get(name, Source())
+        published = {file.path: file for file in (*source.files, *source.expected) if not file.unpack}
         for file in _files_of(place):
             files.append(_checked(file, folder, published))
             if files[-1].verdict == "other":
@@ -197,8 +201,11 @@ def check(name: str, base: str | PathLike[str] | None = None) -> DatasetCheck:
     summary = ""
     notes: tuple[str, ...] = ()
     try:
-        data = load(name, folder)
-        summary, notes = repr(data), data.notes
+        if entry.task == "graph" and place is not None:
+            summary = repr(entry.read(place))
+        else:
+            data = load(name, folder)
+            summary, notes = repr(data), data.notes
     except InputError as error:
         problems.append(str(error))
     return DatasetCheck(name, tuple(problems), tuple(files), summary, notes)
@@ -239,6 +246,6 @@ def _checked(file: Path, folder: Path, published: dict[str, RemoteFile]) -> Chec
 def _remedy(entry: Known, source: Source, folder: Path) -> str:
     wanted = " and ".join(entry.needs) or Path(entry.places[0]).name if entry.places else ""
     place = folder / (entry.places[0] if entry.needs else str(Path(entry.places[0]).parent))
-    parts = [f"fetch it with kgzsl.datasets.download({entry.name!r})"] if source.files else []
+    parts = [f"kgzsl datasets download {entry.name} fetches it"] if source.files else []
     parts.append(source.by_hand or f"put {wanted} into {place}")
     return "; or ".join(parts)

@@ -27,7 +27,7 @@ class Known:
 
     Args:
         name: The name.
-        task: ``"images"`` or ``"kg"``.
+        task: ``"images"`` or ``"kg"``; or ``"graph"``: a class graph, which is no data set of its own.
         about: One line on what it is.
         places: Where it may lie, relative to the data folder, best first. Empty for data sets made here.
         needs: Files that must be in that place (none where the place is a file itself).
@@ -40,7 +40,7 @@ class Known:
     about: str
     places: tuple[str, ...]
     needs: tuple[str, ...]
-    read: Callable[..., Dataset]
+    read: Callable[..., Any]
     graph: tuple[str, ...] = ()
 
     @property
@@ -104,13 +104,18 @@ def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None
     if entry is None:
         return _from_path(text, options)
     if entry.embedded:
-        return checked_call(entry.read, text, options)
+        made: Dataset = checked_call(entry.read, text, options)
+        return made
     base = _data_dir_or(data_dir)
     place = entry.find(base)
     if place is None:
         raise _absent(entry, base)
+    if entry.task == "graph":
+        raise InputError(
+            f"{text!r} is a class graph, not a data set", file=place, remedy="read this file with ClassGraph.read"
+        )
     graph = entry.find_graph(base)
-    loaded = checked_call(entry.read, text, {"name": text, **options}, place)
+    loaded: Dataset = checked_call(entry.read, text, {"name": text, **options}, place)
     return loaded if graph is None or loaded.graph_source else _with_graph(loaded, graph)
 
 

@@ -38,11 +38,13 @@ class Source:
     Args:
         files: What can be fetched; empty where a person must get it.
         by_hand: What a person must do, where something cannot be fetched.
+        expected: Files that a person must get and whose bytes are known; they have no addresses.
         terms: Licence or terms of use, as far as stated by its authors.
     """
 
     files: tuple[RemoteFile, ...] = ()
     by_hand: str = ""
+    expected: tuple[RemoteFile, ...] = ()
     terms: str = "no licence stated by its authors"
 
 
@@ -79,6 +81,24 @@ _XLSA17 = Source(
 )
 
 
+_KZSL = "China-UK-ZSL/Resources_for_KZSL"
+
+
+def _kzsl(target: str, commit: str, remote: str, size: int, sha256: str) -> Source:
+    """One graph of the KZSL collection."""
+    folder, _, name = target.rpartition("/")
+    where, _, other = remote.rpartition("/")
+    table = f"{name} {size} {sha256} {other}"
+    return _from_github(_KZSL, commit, where, folder, table, "no licence stated by its authors")
+
+
+def _features_of(graph: str) -> Source:
+    return Source(
+        by_hand=f"put res101.mat and att_splits.mat of {graph} (features of classes of ImageNet, which asks for an "
+        "account) into xlsa17/data/" + graph.replace("-", "_") + "; kgzsl pack and kgzsl export --to xlsa17 make them"
+    )
+
+
 def _ingram(name: str, table: str) -> Source:
     return _from_github(*_INGRAM, f"data/{name}", f"kg/ingram/{name}", table, "CC BY-NC-SA 4.0")
 
@@ -88,9 +108,60 @@ SOURCES: Mapping[str, Source] = {
     "FLO": Source(
         by_hand="put res101.mat and att_splits.mat of FLO (given out by the authors of f-CLSWGAN) into xlsa17/data/FLO"
     ),
+    "imnet_a": _features_of("ImNet-A"),
+    "imnet_o": _features_of("ImNet-O"),
+    "kzsl_awa": _kzsl(
+        "kg/awa/KG-AwA.ttl",
+        "82fc19b1de17cb0881df89ce4fec7da4f5ac4094",
+        "ZS-IMGC/KG/RDF_format/KG-AwA.ttl",
+        489646,
+        "4d02f51bd56c6b56cbc6a434dc2095b157a4e45c6866dc4241382443ef4d4dff",
+    ),
+    "kzsl_imnet_a": _kzsl(
+        "kg/imnet_a/KG-ImNet-A.ttl",
+        "7d65271491f805b8429555bc83bf4b8694a88a9d",
+        "ZS_IMGC/KG/KG-ImNet-A.ttl",
+        433671,
+        "2a10eac48c0ed4d9324fc5736572b0e59ab73283019185cf52661c59df32512e",
+    ),
+    "kzsl_imnet_o": _kzsl(
+        "kg/imnet_o/KG-ImNet-O.ttl",
+        "8cf55b72dfda741ac01572e6983f062a7a0e6bf0",
+        "ZS_IMGC/KG/KG-ImNet-O.ttl",
+        152994,
+        "0277b30aed7578ba08a52f6b131b92677984a6fce6e20e047b8018349c768c9e",
+    ),
+    "kzsl_nell": _kzsl(
+        "kg/nell_schema/Schema-NELL.ttl",
+        "7d65271491f805b8429555bc83bf4b8694a88a9d",
+        "ZS_KGC/Ontological_Schema/Schema-NELL.ttl",
+        272176,
+        "3a89c4e73fb9093d84c3dfe29e34ca4f45749fbb0486423bbffced007b557a70",
+    ),
+    "kzsl_wiki": _kzsl(
+        "kg/wiki_zs/schema/Schema-Wiki.ttl",
+        "82fc19b1de17cb0881df89ce4fec7da4f5ac4094",
+        "ZS-KGC/Ontological_Schema/RDF_format/Schema-Wiki.ttl",
+        464258,
+        "fd966f6d16b1fde7b5ecd1ebe827983313bd08b341f09ae70e733115eeb12514",
+    ),
     "nell_zs": Source(
+        expected=(
+            RemoteFile(
+                "kg/nell_zs/dev_tasks.json",
+                (),
+                "0e7990ade05efdfb557fab408a98f64ed05cd7befaeb28490367f4ba2a34d085",
+                182547,
+            ),
+            RemoteFile(
+                "kg/nell_zs/test_tasks.json",
+                (),
+                "0acdc57c2daa0c3ae3a2971e5fedc09eeb4712a2592eef98a0d01bc9a6312278",
+                536245,
+            ),
+        ),
         by_hand="put train_tasks.json, dev_tasks.json, test_tasks.json and relation2ids.json of NELL-ZS (given out by "
-        "the authors of ZSGAN, AAAI 2020) into kg/nell_zs"
+        "the authors of ZSGAN, AAAI 2020) into kg/nell_zs",
     ),
     "wiki_zs": Source(
         by_hand="put train_tasks.json, dev_tasks.json, test_tasks.json and relation2ids.json of Wiki-ZS (given out by "

@@ -15,7 +15,7 @@ __all__ = ["write_graph"]
 
 
 def write_graph(graph: ClassGraph, to: str, out: Path) -> None:
-    """Write ``graph`` as ``"turtle"``, ``"ntriples"``, ``"pykeen"``, ``"graphml"`` or ``"pyg"``.
+    """Write ``graph`` as ``"turtle"``, ``"ntriples"``, ``"pykeen"``, ``"networkx"``, ``"graphml"`` or ``"pyg"``.
 
     Raises:
         InputError: ``out`` cannot be written, or is there already (a folder).
@@ -25,6 +25,8 @@ def write_graph(graph: ClassGraph, to: str, out: Path) -> None:
         atomic_text(out, text)
     elif to == "pykeen":
         _pykeen(graph, out)
+    elif to == "networkx":
+        _node_link(graph, out)
     elif to == "graphml":
         _graphml(graph, out)
     else:
@@ -47,6 +49,20 @@ def _pykeen(graph: ClassGraph, out: Path) -> None:
     with atomic_directory(out) as scratch:
         (scratch / "triples.tsv").write_text("\n".join([*triples, ""]), encoding="utf-8")
         (scratch / "labels.tsv").write_text("\n".join([*labels, ""]), encoding="utf-8")
+
+
+def _node_link(graph: ClassGraph, out: Path) -> None:
+    import json
+
+    import networkx
+
+    found = networkx.node_link_data(graph.to_networkx(), edges="edges")
+    atomic_text(out, json.dumps(found, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's own."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def _graphml(graph: ClassGraph, out: Path) -> None:

@@ -239,7 +239,7 @@ def test_half_a_data_set_and_what_only_a_person_can_get(tmp_path: Path) -> None:
     half = datasets.status("umls", tmp_path)
     assert half.state == "partly"
     assert [file.name for file in half.missing] == ["test.txt"]
-    assert "kgzsl.datasets.download('umls')" in half.remedy
+    assert "kgzsl datasets download umls" in half.remedy
     with pytest.raises(InputError, match=r"'nell_zs' cannot be fetched; put train_tasks\.json.* into kg/nell_zs"):
         datasets.download("nell_zs", tmp_path)
     with pytest.raises(InputError, match="no data set is called 'umsl'; did you mean 'umls'"):
@@ -257,10 +257,52 @@ def test_every_status_says_what_to_do(tmp_path: Path) -> None:
         assert (found.state == "embedded") == (found.remedy == "")
 
 
+def test_every_benchmark_of_the_field_has_a_status_with_what_is_known_of_its_files(tmp_path: Path) -> None:
+    wanted = ("AWA1", "AWA2", "CUB", "SUN", "FLO", "APY", "imnet_a", "imnet_o", "nell_zs", "wiki_zs", "kzsl_awa")
+    wanted += ("kzsl_imnet_a", "kzsl_imnet_o", "kzsl_nell", "kzsl_wiki", "codex_s", "wn18rr", "ingram_nl-100")
+    for name in wanted:
+        found = datasets.status(name, tmp_path)
+        assert found.looked_in
+        assert found.missing
+        assert found.remedy
+    (graph,) = datasets.status("kzsl_awa", tmp_path).files
+    assert (graph.size, len(graph.sha256 or "")) == (489_646, 64)
+    assert datasets.status("kzsl_awa", tmp_path).can_download
+    assert [file.path for file in datasets.status("nell_zs", tmp_path).files] == [
+        "kg/nell_zs/dev_tasks.json",
+        "kg/nell_zs/test_tasks.json",
+    ]
+    assert not datasets.status("nell_zs", tmp_path).can_download
+
+
+def test_a_class_graph_is_fetched_and_checked_and_is_no_data_set(server: Server, tmp_path: Path) -> None:
+    turtle = b"@prefix : <urn:x#> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . :a rdfs:subClassOf :b ."
+    file = remote(server, "/g.ttl", turtle, target="kg/awa/KG-AwA.ttl")
+    assert datasets.download("kzsl_awa", tmp_path, sources={"kzsl_awa": Source((file,))}).state == "here"
+    found = datasets.check("kzsl_awa", tmp_path)
+    assert "2 nodes, 1 edges" in found.summary
+    assert [one.verdict for one in found.files] == ["other"]  # the bytes are not those that were published
+    with pytest.raises(InputError, match=r"KG-AwA\.ttl: 'kzsl_awa' is a class graph, not a data set"):
+        datasets.load("kzsl_awa", tmp_path)
+
+
+def test_status_on_the_command_line_tells_sizes_and_checksums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kgzsl.cli.app import run
+
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path))
+    assert run(["datasets", "status", "umls", "CUB"]) == 0
+    told = capsys.readouterr().out
+    assert "published: kg/umls/train.txt, 260,012 bytes, sha256 30202640f8b2" in told
+    assert "published: xlsa17.zip, of a size that is not known, no checksum is published" in told
+
+
 def test_sources_are_well_formed() -> None:
     assert set(SOURCES) <= set(datasets.names())
     for name, source in SOURCES.items():
         assert source.files or source.by_hand
+        assert not any(file.urls for file in source.expected)
         for file in source.files:
             assert not Path(file.path).is_absolute()
             assert file.unpack or (file.sha256 is not None and len(file.sha256) == 64), name

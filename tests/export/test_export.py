@@ -180,3 +180,34 @@ def test_unknown_formats_and_sources_are_told(priors, tmp_path: Path) -> None:
         export(tmp_path / "none", "npz", tmp_path / "x")
     with pytest.raises(InputError, match="only a run"):
         export(file, "onnx", tmp_path / "x")
+
+
+def test_a_graph_comes_back_into_networkx(graph, tmp_path: Path) -> None:
+    made, file = graph
+    export(file, "networkx", tmp_path / "g.json")
+    read = networkx.node_link_graph(json.loads((tmp_path / "g.json").read_text()), edges="edges")
+    expected = made.to_networkx()
+    assert dict(read.nodes(data="label")) == dict(expected.nodes(data="label"))
+    assert sorted(read.edges(data="relation")) == sorted(expected.edges(data="relation"))
+
+
+def test_a_data_set_goes_to_the_xlsa17_layout(tmp_path: Path) -> None:
+    from kgzsl.datasets import ImageFeatures, load
+
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    data = ImageFeatures.from_arrays(x, np.repeat(NAMES, 10), unseen=["okapi"])
+    data.save(tmp_path / "zoo")
+    with pytest.raises(InputError, match="ships no class vectors"):
+        export(tmp_path / "zoo", "xlsa17", tmp_path / "mat")
+    vectors = ClassPriors(NAMES, np.random.default_rng(1).normal(size=(4, 2)).astype(np.float32))
+    vectors.save(tmp_path / "p.safetensors")
+    done = export(tmp_path / "zoo", "xlsa17", tmp_path / "mat", priors=tmp_path / "p.safetensors")
+    assert (done["rows"], done["classes"]) == (40, 4)
+    read = load(tmp_path / "mat")
+    np.testing.assert_array_equal(read.features.numpy(), x)
+    assert read.unseen_names == ["okapi"]
+    np.testing.assert_allclose(read.priors["att"].align(NAMES).matrix, vectors.matrix, atol=1e-6)
+    with pytest.raises(InputError, match="is a knowledge graph"):
+        export("geography", "xlsa17", tmp_path / "kg")
+    with pytest.raises(InputError, match="takes no class vectors"):
+        export(tmp_path / "p.safetensors", "npz", tmp_path / "p.npz", priors=tmp_path / "p.safetensors")

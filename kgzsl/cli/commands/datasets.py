@@ -61,6 +61,9 @@ def status(names: Names, as_json: JsonOption = False, quiet: QuietOption = False
         lines += [f"  found in {one.place} ({one.size:,} bytes)"] if one.place else []
         lines += [f"  looked in {place}" for place in one.looked_in if one.place is None]
         lines += [f"  missing: {file}" for file in one.missing]
+        lines += [f"  published: {_published(file)}" for file in one.files]
+        if not one.files and one.state != "embedded":
+            lines.append("  published: neither sizes nor checksums of its files are known")
         lines += [f"  what to do: {one.remedy}"] if one.remedy else []
         lines += [f"  terms: {one.terms}"] if one.terms else []
     Console(as_json=as_json, quiet=quiet).result({"datasets": [_plain(one) for one in found]}, lines)
@@ -114,6 +117,11 @@ def check(
     if problems:
         bad = sum(not one["in_order"] for one in found)
         raise InputError(problems[0] if len(names) == 1 else f"{bad} of {len(names)} are not in order: {problems[0]}")
+
+
+def _published(file: Any) -> str:
+    size = "of a size that is not known" if file.size is None else f"{file.size:,} bytes"
+    return f"{file.path}, {size}, " + (f"sha256 {file.sha256}" if file.sha256 else "no checksum is published")
 
 
 def _plain(one: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ __all__ = ["add"]
 
 _FORMATS = (
     "onnx, tensorboard (a run); npz, mat, word2vec (class vectors); "
-    "turtle, ntriples, pykeen, graphml, pyg (a class graph)."
+    "turtle, ntriples, pykeen, networkx, graphml, pyg (a class graph); xlsa17 (a data set of images)."
 )
 
 
@@ -28,15 +28,23 @@ def add(app: typer.Typer) -> None:
 
 
 def export(
-    source: Annotated[Path, typer.Argument(metavar="RUN|PRIORS|GRAPH", help="A run folder, class vectors or a graph.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="RUN|PRIORS|GRAPH|DATASET", help="A run folder, class vectors, a graph or a data set."),
+    ],
     to: Annotated[str, typer.Option("--to", help=_FORMATS, show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file (pykeen, tensorboard: the folder) to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The file (pykeen, tensorboard, xlsa17: the folder) to write.")
+    ],
+    priors: Annotated[
+        Path | None, typer.Option(help="For xlsa17: class vectors that become att.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write what another program reads: a head as ONNX, vectors for numpy or MATLAB, a graph for RDF tools."""
     from kgzsl import export as exporting
 
-    done = exporting.export(source, to, out)
+    done = exporting.export(source, to, out, priors=priors)
     sizes = ", ".join(f"{value:,} {name}" for name, value in done.items() if name not in ("format", "out"))
     Console(as_json=as_json, quiet=quiet).result(done, [f"{sizes} written to {out} ({to})"])

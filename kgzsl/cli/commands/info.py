@@ -54,7 +54,18 @@ def examine(thing: str) -> Told:
             return _priors(path)
         if is_saved_graph(path) or path.suffix not in (".npz", ".mat"):
             return _graph(path)
+    known = _known_graph(thing)
+    if known is not None:
+        return _graph(known)
     return _dataset(thing)
+
+
+def _known_graph(name: str) -> Path | None:
+    """Where the class graph lies that goes by a known name; None for other names."""
+    from kgzsl import datasets
+
+    entry = datasets.known().get(name)
+    return entry.find(datasets.data_dir()) if entry is not None and entry.task == "graph" else None
 
 
 def _graph(path: Path) -> Told:
