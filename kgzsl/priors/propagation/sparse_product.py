@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,7 @@ class SparseProduct:
         self._forward = _csr(matrix, self.device, dtype)
         self._backward: Tensor | None = None
         self._pattern: EdgePattern | None = None
+        self._filled: tuple[Tensor, SparseProduct] | None = None
 
     @property
     def transposed(self) -> Tensor:
@@ -46,6 +48,15 @@ class SparseProduct:
         if self._pattern is None:
             self._pattern = EdgePattern(self._source, device=self.device)
         return self._pattern
+
+    @property
+    def filled(self) -> tuple[Tensor, SparseProduct]:
+        """int64 [n], the rows that have entries, and the product with these rows alone; made once."""
+        if self._filled is None:
+            rows = np.flatnonzero(np.diff(self._source.indptr))
+            short = SparseProduct(self._source[rows], device=self.device, dtype=self.dtype)
+            self._filled = torch.from_numpy(rows).to(self.device), short
+        return self._filled
 
     def __call__(self, dense: Tensor) -> Tensor:
         """``matrix @ dense``: [C, D] to [R, D]."""
