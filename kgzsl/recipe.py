@@ -90,9 +90,11 @@ class PriorSpec(Component):
     """One prior: an encoder of the class graph, ``file`` (with ``path``, ``key``), or one that ships with the data.
 
     An encoder is fitted on the recipe's graph, or on one of its own: ``{name: attributes, graph: other.ttl}``.
+    ``weight`` multiplies the normalised prior: how much it counts beside the others.
     """
 
     normalise: Literal["auto", "l2", "standard", "none"] = "auto"
+    weight: float = Field(default=1.0, gt=0.0)
     graph: Annotated[GraphSpec, BeforeValidator(_sourced)] | None = None
 
 
@@ -301,7 +303,7 @@ class Recipe(_Strict):
                 # Not an encoder, so a prior of the data set: whether it has it is known when the data are there.
                 option = next(iter(prior.options))
                 raise self._unknown(
-                    option, {"name", "normalise"}, f"the prior {prior.name!r}", "priors", number, option
+                    option, {"name", "normalise", "weight"}, f"the prior {prior.name!r}", "priors", number, option
                 )
         if self.generator is not None:
             self._check(generators.generators, self.generator, "generator")

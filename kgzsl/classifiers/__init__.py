@@ -22,6 +22,7 @@ from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.propagation import Hypergraph
+from kgzsl.classifiers.prototypes import GaussianPrototypes
 from kgzsl.classifiers.registry import classifiers, make
 from kgzsl.classifiers.relevance import class_relevance, relevance, row_relevance
 from kgzsl.classifiers.retrieval import k_means, normalised_mutual_information, recall_at_k
@@ -47,6 +48,7 @@ __all__ = [
     "DeViSE",
     "EvidentialHead",
     "GatedExperts",
+    "GaussianPrototypes",
     "GraphNetworkClassifier",
     "Hypergraph",
     "Loki",

@@ -17,6 +17,7 @@ from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
+from kgzsl.classifiers.prototypes import GaussianPrototypes
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.sje import SJE
 from kgzsl.classifiers.softmax import SoftmaxClassifier
@@ -40,6 +41,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "metric": MetricMapping,
         "multi-view": MultiViewPropagation,
         "nearest-prior": NearestPrior,
+        "prototypes": GaussianPrototypes,
         "sae": SAE,
         "sje": SJE,
         "softmax": SoftmaxClassifier,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from kgzsl._ridge import choose_ridge
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data
 from kgzsl.generators.prior_scaling import PriorScaler
 
-__all__ = ["LinearGenerator", "leave_one_out"]
+__all__ = ["LinearGenerator"]
 
 _KERNELS = ("linear", "rbf")
 _COVARIANCES = ("shared", "diagonal", "none")
-_GRID = tuple(10.0 ** (k / 2) for k in range(-8, 5))
 _CHUNK = 8192
 
 
@@ -103,7 +103,7 @@ class LinearGenerator(FeatureGenerator):
         spread = float(distance.sum()) / max(len(known) * (len(known) - 1), 1) or 1.0
         gram = self._kernel_of(known, known, spread)
         targets = means[present] - centre
-        self.ridge_, self.left_out_, missed = _solve_ridge(gram, targets, self.ridge)
+        self.ridge_, self.left_out_, missed = choose_ridge(gram, targets, self.ridge)
         penalty = self.ridge_ * float(gram.diagonal().mean())
         weights = torch.linalg.solve(gram + penalty * torch.eye(len(known), dtype=gram.dtype, device=device), targets)
         roots = [self.noise * self._root(features - means[labels])]
@@ -185,32 +185,3 @@ class LinearGenerator(FeatureGenerator):
             return few
         values, vectors = torch.linalg.eigh(centred.T @ centred / rows)
         return torch.mul(values.clamp_min(0).sqrt()[:, None], vectors.T).contiguous()
-
-
-def leave_one_out(gram: Tensor, targets: Tensor, penalty: float) -> Tensor:
-    """What ridge regression with ``penalty`` misses of each target when it is fitted without it, exactly.
-
-    With H = (K + penalty I)^-1 the residual of row i, left out, is (H Y)_i / H_ii.
-
-    Args:
-        gram: K [C, C].
-        targets: Y [C, D].
-        penalty: Above 0.
-
-    Returns:
-        Targets minus predictions [C, D].
-    """
-    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    inverse = torch.linalg.inv(gram + penalty * identity)
-    missed: Tensor = torch.mm(inverse, targets) / inverse.diagonal()[:, None]
-    return missed
-
-
-def _solve_ridge(gram: Tensor, targets: Tensor, ridge: float | str) -> tuple[float, dict[float, float], Tensor]:
-    """The ridge to use, the relative error of each that was tried, and the residuals of the one to use."""
-    grid: Sequence[float] = _GRID if isinstance(ridge, str) else (float(ridge),)
-    size, unit = float(gram.diagonal().mean()), float(targets.square().mean()) or 1.0
-    missed = {one: leave_one_out(gram, targets, one * size) for one in grid}
-    errors = {one: float(rest.square().mean()) / unit for one, rest in missed.items()}
-    best = min(errors, key=lambda one: errors[one])
-    return best, errors, missed[best]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph, ClassPriors
 
@@ -144,7 +146,12 @@ def build_priors(
         block = _block(recipe, number, class_names, shipped, source, engine, observed)
         if shuffle is not None and (spec.name == "file" or spec.name in shipped):
             block = block.shuffled(shuffle)
-        blocks.append(block.normalised("l2" if spec.normalise == "auto" else spec.normalise))
+        block = block.normalised("l2" if spec.normalise == "auto" else spec.normalise)
+        if spec.weight != 1.0:
+            block = ClassPriors(
+                block.names, block.matrix * np.float32(spec.weight), {**block.made, "weight": spec.weight}
+            )
+        blocks.append(block)
     joined = blocks[0]
     for block in blocks[1:]:
         joined = joined | block

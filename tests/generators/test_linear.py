@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
+from kgzsl._ridge import leave_one_out
 from kgzsl.engine import Engine, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.generators import LinearGenerator
-from kgzsl.generators.linear import leave_one_out
 
 
 def world(classes: int = 12, rows: int = 40, dims: int = 5) -> tuple[Tensor, Tensor, Tensor]:
