@@ -16,7 +16,7 @@ import torch
 from kgzsl._files import atomic_text
 from kgzsl.benchmarks import kge_peer
 from kgzsl.benchmarks.kge_page import page
-from kgzsl.benchmarks.kge_quality import ARMS, encoder, our_quality, peer_quality
+from kgzsl.benchmarks.kge_quality import ARMS, OURS, encoder, our_quality, peer_quality
 from kgzsl.benchmarks.kge_speed import same_ranks, speed
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.engine import Engine
@@ -148,7 +148,8 @@ def _peer_quality(model: str, split: KGSplit, how: Mapping[str, int], where: tor
 def _own(part: str, model: str, how: Mapping[str, int]) -> dict[str, Any]:
     """Settings that the caller does not choose, and with which a kept figure loses its meaning."""
     if part == "ours":
-        return {"defaults": asdict(encoder(model, how["dim"], batch_size=how["batch_size"]).training)}
+        made = [encoder(model, how["dim"], batch_size=how["batch_size"], **options) for options in OURS[model]]
+        return {"defaults": [asdict(one.training) for one in made]}
     return {"defaults": {"arms": [str(arm) for arm in ARMS]}} if part == "pykeen" else {}
 
 

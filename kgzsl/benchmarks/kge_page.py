@@ -13,9 +13,10 @@ Made by `kgzsl bench kge`; a further call goes on where the last one stopped. Bo
 same processor.
 
 - **MRR**: filtered, both sides, all entities, ties at their mean rank. Both sides have the same numbers per entity,
-  epochs and batch size. We train with our defaults. PyKEEN trains with each of the settings that are named below the
-  table, Adam and uniform negatives, and its column has the one with the best MRR on validation triples. The test
-  triples play no part in any choice. One seed.
+  epochs and batch size. Each side trains with each of its settings that are named below the table (Adam; PyKEEN with
+  uniform negatives and its models' own constraints and regularisers), and its column has the one with the best MRR on
+  validation triples; the test triples play no part in any choice. One seed. These are short runs: they say what a few
+  epochs give, not what either side reaches in the end.
 - **training** and **ranking**: triples per second of both sides (processor seconds on a CPU; median of the laps, which
   are taken in turn), and how many times faster ours are. There both sides use Adam and the self-adversarial loss;
   PyKEEN draws the negatives for each triple, and here the batch shares as many nodes as heads and as tails.
@@ -61,15 +62,13 @@ def _quality(own: Mapping[tuple[str, str], Mapping[str, Any]], models: Sequence[
                     f"dim {how['dim']}, {how['epochs']} epochs, batches of {how['batch_size']}; "
                     f"{most:,} of {made['test']:,} test triples, {how['judged']} validation triples."
                 ] = None
-        if ours is not None:
-            tried.append(f"- {model}, ours: {ours['found']['setting']}")
-        if peer is not None:
-            found = peer["found"]
-            told = "; ".join(f"{name}: {value:.3f}" for name, value in found["tried"].items())
-            tried.append(f"- {model}, PyKEEN, MRR on validation triples: {told}")
+        for side, one in (("ours", ours), ("PyKEEN", peer)):
+            if one is not None:
+                told = "; ".join(f"{name}: {value:.3f}" for name, value in one["found"]["tried"].items())
+                tried.append(f"- {model}, {side}: {told}")
     if not tried:
         return ""
-    return "\n".join([*said, "", *lines, "", *tried]) + "\n"
+    return "\n".join([*said, "", *lines, "", "MRR on validation triples by setting:", "", *tried]) + "\n"
 
 
 def _speed(own: Mapping[tuple[str, str], Mapping[str, Any]], models: Sequence[str]) -> str:

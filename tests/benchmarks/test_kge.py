@@ -34,7 +34,7 @@ def made_up(monkeypatch):
     arms = {"own loss": 0.125, "another": 0.25}
     answers = {
         "speed": {"training": lap, "ranking": {**lap, "ratio": 26.0}, "checked": "alike"},
-        "ours": {"valid": 0.5, "mrr": 0.375, "seconds": 1.0, "setting": "softmax loss"},
+        "ours": {"valid": 0.5, "mrr": 0.375, "seconds": 1.0, "setting": "one", "tried": {"one": 0.5}},
         "pykeen": {"valid": 0.25, "mrr": 0.3125, "seconds": 2.0, "setting": "another", "tried": arms},
     }
 
@@ -83,7 +83,7 @@ def test_the_page_has_both_sides_and_is_resumed(made_up, tmp_path):
     assert made_up == [("pykeen", "transe"), ("pykeen", "boxe")]
     text = (tmp_path / "docs" / "kge.md").read_text()
     assert "| transe | 0.375 | 0.312 | 0.500 | 0.250 |" in text
-    assert "transe, PyKEEN, MRR on validation triples: own loss: 0.125; another: 0.250" in text
+    assert "transe, PyKEEN: own loss: 0.125; another: 0.250" in text
     assert "dim 64, 2 epochs, batches of 16; 10 of 12 test triples" in text
 
 
@@ -135,6 +135,21 @@ def test_ours_is_trained_with_its_defaults_and_learns():
     fresh = kge_quality.our_quality("distmult", split, epochs=1, **given)
     assert trained["mrr"] > 2 * fresh["mrr"]
     assert "softmax loss" in trained["setting"]
+
+
+def test_ours_are_judged_by_the_best_setting_on_validation_triples(monkeypatch):
+    """A learning rate that moves nothing loses, wherever it stands."""
+    monkeypatch.setitem(kge_quality.OURS, "distmult", ({"lr": 1e-9}, {}))
+    split = tiny()
+    split = KGSplit(
+        split.entities, split.relations, split.train, split.train[:8], split.train, *split_relations(), name="tiny"
+    )
+    given = {"dim": 8, "epochs": 40, "batch_size": 16, "judged": 8, "tested": 40, "seed": 0}
+    found = kge_quality.our_quality("distmult", split, device=torch.device("cpu"), **given)
+    still, moved = found["tried"].values()
+    assert found["valid"] == moved > still
+    assert "(defaults)" in found["setting"]
+    assert "(defaults)" not in next(iter(found["tried"]))
 
 
 def split_relations():
