@@ -75,9 +75,17 @@ class CompositionLayer(nn.Module):
         ones = x.new_ones(len(x), 1)
         total: Tensor = self.bias
         for weight, group in ((self.out, range(count)), (self.into, range(count, 2 * count)), (self.own, [2 * count])):
-            parts = [compose(products[k](x), z[k], self.how, products[k](ones)[:, 0]) for k in group]
+            rows, parts = [], []
+            for k in group:
+                # A relation reaches few nodes; the others have nothing to compose.
+                filled, short = products[k].filled
+                if len(filled):
+                    rows.append(filled)
+                    parts.append(compose(short(x), z[k], self.how, short(ones)[:, 0]))
+            read = x.new_zeros(products[0].shape[0], x.shape[1])
             if parts:
-                total = total + torch.stack(parts).sum(dim=0) @ weight
+                read = read.index_add(0, torch.cat(rows), torch.cat(parts))
+            total = total + read @ weight
         return total, z @ self.relation
 
 
