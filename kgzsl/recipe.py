@@ -156,13 +156,16 @@ class ImageProtocolSpec(_ProtocolSpec):
 
     ``search`` names options and the values to try, ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the
     best ones on validation classes are taken. All combinations are tried, or with ``trials`` as many as it says, chosen
-    by Optuna.
+    by Optuna. With ``splits`` the seen classes are cut into so many parts, each of which is held out in turn, and what
+    counts is the mean over them: less is left to the chance of one split. It is for methods that are not trained by
+    epochs; the ESZSL beside them keeps to one split.
     """
 
     validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
     selection: Literal["once", "per-seed"] = "once"
     criterion: Literal["both", "zsl.top1", "gzsl.harmonic"] = "both"
     evaluate_every: int = Field(default=5, ge=1)
+    splits: int = Field(default=1, ge=1)
     search: dict[str, list[Any]] = {}
     trials: int | None = Field(default=None, ge=1)
     hits: list[int] = [2, 5]
@@ -388,6 +391,26 @@ class ImageRecipe(Recipe):
                 remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
             )
         self._check_search()
+        if self.protocol.splits > 1:
+            self._check_splits()
+
+    def _check_splits(self) -> None:
+        from kgzsl.tasks.image_classification.selection import takes_epochs
+
+        several = {
+            "a generator that is trained by epochs": self.generator is not None and takes_epochs(self.generator.name),
+            "a gate": self.classifier.gate is not None,
+            "several samples_per_class": len(self.classifier.samples_per_class) > 1,
+            "several prior_weight": len(self.classifier.prior_weight) > 1,
+            "validation: oracle or none": self.protocol.validation != "held-out-classes",
+        }
+        for what, there in several.items():
+            if there:
+                raise InputError(
+                    f"protocol.splits is {self.protocol.splits}, which does not go with {what}",
+                    **self.where("protocol", "splits"),
+                    remedy="leave splits out",
+                )
 
     def _check_search(self) -> None:
         from kgzsl import classifiers, generators

@@ -40,6 +40,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "DeViSE": _alone("devise", lr=[1e-3, 1e-2]),
     "SJE": _alone("sje", lr=[1e-3, 1e-2]),
     "ALE": _alone("ale", lr=[1e-3, 1e-2]),
+    "prototypes": {
+        **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
+        "splits": 3,
+    },
     "linear": _trained("linear"),
     "linear, rbf kernel": {
         **_trained("linear", kernel="rbf"),
@@ -103,6 +107,7 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
             "seeds": cell["seeds"],
             "evaluate_every": method.get("evaluate_every", 5),
             "search": method.get("search", {}),
+            "splits": method.get("splits", 1),
         },
         "controls": list(cell.get("controls") or []),
         "train": {"device": cell.get("device", "auto")},

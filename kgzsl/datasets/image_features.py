@@ -212,7 +212,14 @@ class ImageFeatures:
         rows = torch.nonzero(label_map[self.labels] >= 0).flatten()
         return self._restricted(rows, label_map, tuple(classes))
 
-    def validation_split(self, seed: int = 0, fraction: float = 0.2, *, shipped: bool = True) -> ImageFeatures:
+    def validation_split(
+        self,
+        seed: int = 0,
+        fraction: float = 0.2,
+        *,
+        shipped: bool = True,
+        part: tuple[int, int] | None = None,
+    ) -> ImageFeatures:
         """A smaller zero-shot problem made of training rows alone, for model selection.
 
         Some *seen* classes play the unseen ones, and a ``fraction`` of the training rows of every other seen class
@@ -223,12 +230,14 @@ class ImageFeatures:
             seed: Decides the classes (where no split is shipped) and the held-out rows.
             fraction: Share of seen classes to hold out, and share of the remaining classes' rows; at least one of each.
             shipped: Use the class split of ``train_loc``/``val_loc`` where the data has one.
+            part: ``(i, k)`` holds out the i-th of k disjoint parts of the seen classes instead, i from 0; ``seed`` cuts
+                them.
 
         Returns:
             An ``ImageFeatures`` over the seen classes; ``notes`` say how the classes were chosen.
 
         Raises:
-            InputError: ``fraction`` is outside (0, 1), or there are fewer than three seen classes.
+            InputError: ``fraction`` is outside (0, 1), there are fewer than three seen classes, or no such part.
         """
         if not 0.0 < fraction < 1.0:
             raise InputError(f"fraction must lie between 0 and 1, not {fraction}", remedy="try 0.2")
@@ -240,7 +249,17 @@ class ImageFeatures:
             )
         random = np.random.default_rng(seed)
         seen = self.seen.cpu().numpy()
-        if shipped and self.val_loc is not None:
+        if part is not None:
+            place, parts = part
+            if not (2 <= parts <= len(seen) // 2 and 0 <= place < parts):
+                raise InputError(
+                    f"there is no part {place} of {parts} of {len(seen)} seen classes",
+                    file=self.source,
+                    remedy=f"cut them into 2 to {max(2, len(seen) // 2)} parts",
+                )
+            held_out = np.sort(np.array_split(np.random.default_rng(seed).permutation(seen), parts)[place])
+            how = f"part {place + 1} of {parts} of the seen classes ({len(held_out)}), cut with seed {seed}"
+        elif shipped and self.val_loc is not None:
             held_out = np.unique(self.labels[self.val_loc].cpu().numpy())
             how = f"the {len(held_out)} validation classes that ship with {self.name}"
         else:

@@ -96,6 +96,12 @@ def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPa
         Recipe.build(recipe_of({"dataset": dataset, "method": "linear", "seeds": 1}))
     assert recipe_of({"dataset": "cifar100", "method": "linear", "seeds": 1})["graph"]["mapping"]["wolf"] == "n02114100"
     assert set(images_table._SMALL) < set(METHODS)
+    assert set(images_table._KNOWLEDGE) < set(METHODS)
+    cells = images_table._cells(["flo"], ["prototypes"], 3, {}, "cpu", True)
+    assert [cell["prior"] for cell in cells] == ["", *images_table.PRIORS]
+    recipe = Recipe.build(recipe_of(cells[-1]))
+    assert [prior.weight for prior in recipe.priors] == [1.0, 0.1]
+    assert recipe.protocol.splits == 3
     assert {name for name in DATASETS if name in images_table._ONTOLOGY} == {"flo", "awa1_handcrafted"}
 
 

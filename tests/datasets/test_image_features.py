@@ -140,6 +140,20 @@ def test_validation_split_holds_training_rows_only(toy: dict[str, Any]) -> None:
     assert split.priors["att"].matrix.tolist() == toy["att"][:3].tolist()
 
 
+def test_parts_of_the_seen_classes_are_disjoint_and_all_of_them(toy: dict[str, Any]) -> None:
+    names = [f"class{i}" for i in range(9)]
+    features, labels = np.arange(36, dtype=np.float32)[:, None], np.repeat(np.arange(9), 4)
+    data = ImageFeatures.from_arrays(features, labels, class_names=names, unseen=names[-2:])
+    held = [data.validation_split(5, part=(place, 3)).unseen_names for place in range(3)]
+    assert [len(one) for one in held] == [3, 2, 2]
+    assert sorted(name for one in held for name in one) == names[:7]
+    assert held != [data.validation_split(6, part=(place, 3)).unseen_names for place in range(3)]
+    assert "part 1 of 3" in data.validation_split(5, part=(0, 3)).notes[0]
+    for wrong in ((3, 3), (0, 4), (0, 1)):
+        with pytest.raises(InputError, match="there is no part"):
+            data.validation_split(5, part=wrong)
+
+
 def test_validation_split_cannot_depend_on_test_rows(toy: dict[str, Any]) -> None:
     before = build(toy).validation_split(seed=3)
     is_test = np.concatenate([toy["test_seen_loc"], toy["test_unseen_loc"]])

@@ -23,7 +23,7 @@ from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
-from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, takes_epochs
+from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, averaged, takes_epochs
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 from kgzsl.tasks.result import RunResult
@@ -118,6 +118,7 @@ class ImageRun:
             validation=recipe.protocol.validation,
             seed=self.seeds[0],
             fraction=recipe.protocol.fraction,
+            splits=recipe.protocol.splits,
             hits=recipe.protocol.hits,
         )
         self.shipped = dict(loaded.priors)
@@ -218,9 +219,17 @@ class ImageRun:
         options = None if choice is None else choice.options
         return ZeroShotClassifier(None, "eszsl", classifier_options=options, device=self.recipe.train.device)
 
-    def searcher(self, priors: ClassPriors, stage: str, *, calibrate: bool, criterion: str) -> Searcher | None:
-        """Tries settings on the selection data; None where nothing is to be selected."""
-        data = self.protocol.selection_data()
+    def searcher(
+        self,
+        priors: ClassPriors,
+        stage: str,
+        *,
+        calibrate: bool,
+        criterion: str,
+        data: ImageFeatures | None = None,
+    ) -> Searcher | None:
+        """Tries settings on the selection data, or on ``data``; None where nothing is to be selected."""
+        data = self.protocol.selection_data() if data is None else data
         if data is None:
             return None
         folder = None if self.folder is None else self.folder / stage
@@ -246,23 +255,33 @@ class ImageRun:
             return Choice(samples_per_class=spec.samples_per_class[0], unseen_bias=bias)
 
         def work() -> dict[str, Any]:
+            found = [
+                self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion, data=data)
+                for data in self.protocol.selection_splits()[1:]
+            ]
+            searchers = [searcher, *(other for other in found if other is not None)]
+
             def one(options: dict[str, Any], number: int) -> tuple[Choice, list[dict[str, Any]]]:
                 split = split_options(options)
-                return searcher.generator(
-                    self.new_model(seed, split, eszsl),
-                    samples=spec.samples_per_class,
-                    weights=spec.prior_weight,
-                    every=protocol.evaluate_every,
-                    engine=self._engine(seed, f"selection.{number}" if number else "selection"),
-                    start=split,
-                )
+                tried = [
+                    part.generator(
+                        self.new_model(seed, split, eszsl),
+                        samples=spec.samples_per_class,
+                        weights=spec.prior_weight,
+                        every=protocol.evaluate_every,
+                        engine=self._engine(seed, f"selection.{number}" if number else "selection"),
+                        start=split,
+                    )
+                    for part in searchers
+                ]
+                return averaged([choice for choice, _ in tried]), tried[0][1]
 
             chosen, rows = search(one, protocol.search, protocol.trials, searcher.value, seed=seed)
             return {"choice": chosen.to_dict(), "history": rows}
 
-        kept = self.stages.do(
-            stage, work, about=f"seed {seed}: selection on {len(searcher.data.unseen)} held-out classes"
-        )
+        times = f", {protocol.splits} splits" if protocol.splits > 1 else ""
+        about = f"seed {seed}: selection on {len(searcher.data.unseen)} held-out classes{times}"
+        kept = self.stages.do(stage, work, about=about)
         self._remember(kept["history"], seed, "selection")
         return Choice(**kept["choice"])
 

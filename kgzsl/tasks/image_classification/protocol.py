@@ -83,6 +83,7 @@ class ImageProtocol:
             or ``"oracle"``: select on the test data, which is stamped on the result.
         seed: Decides the held-out classes and rows.
         fraction: Share of seen classes, and of their rows, to hold out.
+        splits: Cut the seen classes into so many parts, each held out in turn; 1 makes one split.
         hits: The k of hit@k; those of at least U are left out.
         setting: ``"inductive"``, or ``"transductive"`` where a method was given unlabelled test rows.
     """
@@ -94,6 +95,7 @@ class ImageProtocol:
         validation: str = "held-out-classes",
         seed: int = 0,
         fraction: float = 0.2,
+        splits: int = 1,
         hits: Sequence[int] = (2, 5),
         setting: str = "inductive",
     ) -> None:
@@ -109,6 +111,7 @@ class ImageProtocol:
         self.validation = validation
         self.seed = seed
         self.fraction = fraction
+        self.splits = splits
         self.hits = tuple(hits)
         self.setting = setting
         self._data = data
@@ -152,18 +155,29 @@ class ImageProtocol:
         return np.asarray(self._data.test_unseen_loc.cpu()), np.asarray(self._data.test_seen_loc.cpu())
 
     def selection_data(self) -> ImageFeatures | None:
-        """The zero-shot problem that choices are made on; None where nothing is to be selected."""
+        """The (first) zero-shot problem that choices are made on; None where nothing is to be selected."""
         if self.validation == "none":
             return None
-        return self._data if self.oracle else self._data.validation_split(self.seed, self.fraction)
+        return self._data if self.oracle else self._part(0)
+
+    def selection_splits(self) -> list[ImageFeatures]:
+        """The zero-shot problems that choices are made on: as many as ``splits``, none where nothing is selected."""
+        first = self.selection_data()
+        if first is None or self.oracle:
+            return [] if first is None else [first]
+        return [first, *(self._part(place) for place in range(1, self.splits))]
+
+    def _part(self, place: int) -> ImageFeatures:
+        part = (place, self.splits) if self.splits > 1 else None
+        return self._data.validation_split(self.seed, self.fraction, part=part)
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able: ``by``, ``classes``, ``chosen``, ``setting``, ``oracle``."""
-        data = self.selection_data()
+        splits = self.selection_splits()
         return {
             "by": self.validation,
-            "classes": [] if data is None else data.unseen_names,
-            "notes": [] if data is None or self.oracle else list(data.notes),
+            "classes": [name for data in splits for name in data.unseen_names],
+            "notes": [] if self.oracle else [note for data in splits for note in data.notes],
             "chosen": dict(chosen or {}),
             "setting": self.setting,
             "oracle": self.oracle,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
 
-__all__ = ["Choice", "Searcher", "ask", "labelled_names", "takes_epochs"]
+__all__ = ["Choice", "Searcher", "ask", "averaged", "labelled_names", "takes_epochs"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class Choice:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is None is left out."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def averaged(choices: Sequence[Choice]) -> Choice:
+    """The same settings, looked at on several splits: the first choice, with the mean of the figures and the biases."""
+    if len(choices) == 1:
+        return choices[0]
+    all_figures = [choice.figures or {} for choice in choices]
+    figures = {name: float(np.mean([one[name] for one in all_figures])) for name in all_figures[0]}
+    return replace(choices[0], figures=figures, unseen_bias=float(np.mean([one.unseen_bias for one in choices])))
 
 
 def labelled_names(data: ImageFeatures) -> tuple[Tensor, np.ndarray]:

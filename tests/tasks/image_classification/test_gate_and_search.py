@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from kgzsl.errors import InputError
+from kgzsl.tasks._knowledge import Source, build_priors
 from kgzsl.tasks.image_classification import ZeroShotClassifier, run
 from kgzsl.tasks.image_classification.search import search
-from kgzsl.tasks.image_classification.selection import Choice
+from kgzsl.tasks.image_classification.selection import Choice, Searcher, labelled_names
 
 FAST = ("generator={name: linear, ridge: 0.1}", "classifier={name: gda, samples_per_class: 20}", "controls=[chance]")
 
@@ -87,7 +88,7 @@ def test_the_priors_own_head_takes_part_with_a_weight_that_is_chosen(world, fast
     np.testing.assert_allclose(ZeroShotClassifier.load(tmp_path / "model").scores(features), both, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["sae", "nearest-prior"])
+@pytest.mark.parametrize("name", ["sae", "nearest-prior", "prototypes"])
 def test_a_method_without_generator(world, small_recipe, name: str, tmp_path: Path):
     recipe = small_recipe("generator=null", f"classifier={{name: {name}, unseen_bias: validation}}")
     found = run(recipe, data=world.data, out=tmp_path, progress=False)
@@ -105,6 +106,49 @@ def test_searched_options_are_those_best_on_validation_classes(world, fast):
     assert chosen["generator_options"] == {"noise": 1.0}
     assert found.model.generator_.noise == 1.0
     assert found.model.classifier_options["covariance"] == chosen["options"]["covariance"]
+
+
+def test_several_splits_hold_each_seen_class_out_once_and_count_by_their_mean(world, small_recipe):
+    settings = ("generator=null", "classifier={name: prototypes, unseen_bias: validation}", "controls=[chance]")
+    search = "protocol.search={classifier.ridge: [1000.0, 0.01]}"
+    found = run(small_recipe(*settings, search, "protocol.splits=3"), data=world.data, progress=False)
+    assert sorted(found.selection["classes"]) == sorted(world.data.seen_names)
+    chosen = found.selection["chosen"]["generator"]
+    assert chosen["options"] == {"ridge": 0.01}
+    assert found.model.classifier_options["ridge"] == 0.01
+    figures = []
+    for place in range(3):
+        part = world.data.validation_split(0, 0.2, part=(place, 3))
+        searcher = Searcher(part, found.priors, calibrate=True)
+        model = ZeroShotClassifier(None, "prototypes", classifier_options={"ridge": 0.01}, device="cpu")
+        figures.append(searcher.figures(model.fit(*labelled_names(part), searcher.priors)))
+    for name in ("zsl.top1", "gzsl.harmonic", "unseen_bias"):
+        assert chosen["figures"][name] == pytest.approx(np.mean([one[name] for one in figures]), rel=1e-4)
+    assert len({one["unseen_bias"] for one in figures}) == 3
+    assert chosen["unseen_bias"] == pytest.approx(chosen["figures"]["unseen_bias"])
+
+
+def test_a_weight_multiplies_the_normalised_prior(world, small_recipe):
+    recipe = small_recipe("priors=[{name: att}, {name: att, weight: 0.25, normalise: standard}]")
+    made = build_priors(recipe, world.data.class_names, {"att": world.priors}, [Source(None, ())] * 2).matrix
+    np.testing.assert_allclose(made[:, :8], world.priors.normalised("l2").matrix, rtol=1e-6)
+    np.testing.assert_allclose(made[:, 8:], 0.25 * world.priors.normalised("standard").matrix, rtol=1e-6, atol=1e-7)
+    with pytest.raises(InputError, match="weight"):
+        small_recipe("priors=[{name: att, weight: 0}]")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "generator={name: wgan}",
+        "classifier={name: gda, gate: cosmo}",
+        "classifier={name: gda, samples_per_class: [5, 9]}",
+        "protocol.validation=oracle",
+    ],
+)
+def test_several_splits_do_not_go_with_what_is_chosen_otherwise(fast, other: str):
+    with pytest.raises(InputError, match="which does not go with"):
+        fast("protocol.splits=3", other)
 
 
 def test_every_combination_or_as_many_as_trials():
