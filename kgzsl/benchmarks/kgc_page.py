@@ -29,7 +29,8 @@ _ABOUT = {
     "nell_ext": (
         "Both sides, filtered, all entities; the facts are those of the training graph and of the support graph. "
         "*49* columns: among 49 entities drawn for each query (RMPI's protocol). The file of unseen relations between "
-        "seen entities has twelve triples: its figures say little."
+        "seen entities has twelve triples: its figures say little. *rmpi* has vectors of relations from schema and "
+        "text; with *no schema* those of unseen relations are drawn at random."
     ),
 }
 
@@ -38,6 +39,9 @@ _COLUMNS = {
     "ingram": ("mrr", "hits@1", "hits@5", "hits@10", "honest.mrr", "ranking_s"),
     "nell_ext": ("mrr", "hits@1", "hits@5", "hits@10", "honest.mrr", "49.mrr", "49.hits@1", "49.hits@10"),
 }
+
+_ABOUT["fb_ext"] = "FB-Ext, by the protocol of NELL-Ext; its schema is not among the data, so nothing reads one."
+_COLUMNS["fb_ext"] = _COLUMNS["nell_ext"]
 
 _TITLES = {
     "mrr": "MRR", "hits@1": "Hits@1", "hits@5": "Hits@5", "hits@10": "Hits@10", "linked.mrr": "linked",

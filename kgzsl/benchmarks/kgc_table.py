@@ -25,7 +25,18 @@ CELLS: dict[str, dict[str, int]] = {
         f"ingram_{name}": {"ultra": 1, "informed": 5, "informed, shuffled": 5, "schema edges": 5}
         for name in ("nl-0", "nl-75", "nl-100", "wk-25", "wk-75", "wk-100")
     },
-    **{f"nell_ext_{name}": {"ultra": 1, "informed": 5, "informed, shuffled": 5} for name in ("ent", "rel", "both")},
+    **{
+        f"nell_ext_{name}": {
+            "ultra": 1,
+            "informed": 5,
+            "informed, shuffled": 5,
+            "rmpi": 5,
+            "rmpi, shuffled": 5,
+            "rmpi, no schema": 5,
+        }
+        for name in ("ent", "rel", "both")
+    },
+    **{f"fb_ext_{name}": {"ultra": 1, "rmpi, no schema": 5} for name in ("ent", "rel", "both")},
 }
 
 

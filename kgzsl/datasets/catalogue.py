@@ -71,8 +71,10 @@ def _tsv(
     return Known(name, "kg", about, (f"kg/{folder}", folder), (train, test), read, graph)
 
 
-def _read_nell_ext(tests: tuple[str, ...]) -> Callable[..., Dataset]:
-    def read(folder: Path, *, name: str = "nell_ext") -> Dataset:
+def _read_extended(tests: tuple[str, ...]) -> Callable[..., Dataset]:
+    """NELL-Ext and FB-Ext: a graph to train on, and in ``ind`` a graph given at test time with three test files."""
+
+    def read(folder: Path, *, name: str) -> Dataset:
         files = [f"ind/{test}.txt" for test in tests]
         return read_tsv_folder(folder, test=files, support="ind/train.txt", name=name)
 
@@ -126,18 +128,19 @@ _ENTRIES = (
         "nell_ext",
         "NELL-Ext, fully inductive, all three test files",
         test="ind/test1.txt",
-        read=_read_nell_ext(("test1", "test2", "test3")),
+        read=_read_extended(("test1", "test2", "test3")),
         graph=_NELL_SCHEMA,
     ),
     *(
         _tsv(
-            f"nell_ext_{kind}",
-            f"NELL-Ext, fully inductive, {what}",
-            folder="nell_ext",
+            f"{folder}_{kind}",
+            f"{title}, fully inductive, {what}",
+            folder=folder,
             test=f"ind/{test}.txt",
-            read=_read_nell_ext((test,)),
-            graph=_NELL_SCHEMA,
+            read=_read_extended((test,)),
+            graph=graph,
         )
+        for folder, title, graph in (("nell_ext", "NELL-Ext", _NELL_SCHEMA), ("fb_ext", "FB-Ext", ()))
         for kind, test, what in (
             ("ent", "test1", "unseen entities"),
             ("rel", "test2", "unseen relations"),

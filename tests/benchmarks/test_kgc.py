@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,3 +96,60 @@ def test_bad_names_are_refused():
         kgc_table.run(methods=["magic"])
     with pytest.raises(InputError, match="not on 'cuda'"):
         kgc_table.run("cuda")
+
+
+def test_ultra_is_timed_beside_the_public_code(tmp_path, monkeypatch):
+    from kgzsl.benchmarks import ultra
+
+    folder = os.environ.get("KGZSL_DATA")
+    if not folder or not (Path(folder) / "kg/ultra/ultra_3g.pth").is_file():
+        pytest.skip("set KGZSL_DATA to a folder with kg/ultra/ultra_3g.pth and kg/ingram")
+    found = ultra.run(datasets=["ingram_nl-100"], test=4, threads=1)
+    row = found["rows"][0]
+    assert row["queries"] == 8
+    assert 0 < row["mrr"] <= 1
+    # Cut short, nothing is claimed.
+    assert not row["alike"]
+    assert row["ratio"] is None
+    assert found["ratio"] is None
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path))
+    with pytest.raises(InputError, match="ingram_nl-0"):
+        ultra.run(datasets=["ingram_nl-0"])
+    with pytest.raises(InputError, match="nothing public is known"):
+        ultra.run(datasets=["nell_zs"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ingram_nl-0", "ingram_nl-75", "ingram_nl-100", "ingram_wk-75"])
+def test_ultra_gives_the_public_figures(name):
+    from kgzsl.benchmarks import ultra
+
+    folder = os.environ.get("KGZSL_DATA")
+    if not folder or not (Path(folder) / "kg/ultra/ultra_3g.pth").is_file():
+        pytest.skip("set KGZSL_DATA to a folder with kg/ultra/ultra_3g.pth and kg/ingram")
+    row = ultra.run(datasets=[name], threads=1)["rows"][0]
+    assert row["mrr"] == pytest.approx(row["public_mrr"], abs=0.002)
+    assert row["alike"]
+
+
+@pytest.mark.parametrize("method", ["rmpi", "rmpi, shuffled", "rmpi, no schema"])
+def test_rmpi_has_cells_on_nell_ext(method):
+    from kgzsl.benchmarks.kgc_cell import measure
+
+    folder = os.environ.get("KGZSL_DATA")
+    if not folder or not (Path(folder) / "kg/nell_ext/train.txt").is_file():
+        pytest.skip("set KGZSL_DATA to a folder with kg/nell_ext and kg/nell_schema")
+    assert all(method in kgc_table.CELLS[f"nell_ext_{kind}"] for kind in ("ent", "rel", "both"))
+    cell = {"dataset": "nell_ext_rel", "method": method, "seed": 0, "smaller": {"epochs": 1, "dim": 8, "test": 2}}
+    found = measure(cell)["figures"]
+    assert set(found) == {method, "chance"}
+    assert found[method]["queries"] == 4
+    assert 0 < found[method]["49.mrr"] <= 1
+
+
+def test_data_that_are_absent_are_left_out_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path / "nothing"))
+    out = tmp_path / "t.md"
+    kgc_table.run(out=str(out), datasets=["fb_ext_both"], methods=["rmpi, no schema"], isolated=False, seeds=1)
+    assert "- fb_ext_both, rmpi, no schema, seed 0:" in out.read_text()
+    assert "fb_ext" in out.read_text().split("## Left out")[1]

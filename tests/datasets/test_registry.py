@@ -89,3 +89,31 @@ def test_a_file_of_facts_is_a_data_set_once_it_is_said_what_is_unseen(tmp_path) 
     assert len(kg.test) == 2
     with pytest.raises(InputError, match="which relations are unseen"):
         datasets.load(tmp_path / "facts.ttl")
+
+
+def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path) -> None:
+    from kgzsl.benchmarks.kgc_cell import _asked
+    from kgzsl.datasets import KGSplit, load
+
+    files = {
+        "train": "/m/a /film/actor /m/b\n/m/b /film/genre /m/c\n",
+        "valid": "/m/a /film/genre /m/c\n",
+        "ind/train": "/m/x /film/actor /m/b\n/m/x /tv/host /m/y\n",
+        "ind/test1": "/m/x /film/genre /m/c\n",
+        "ind/test2": "/m/a /tv/host /m/b\n",
+        "ind/test3": "/m/y /tv/host /m/x\n/m/y /tv/maker /m/x\n",
+    }
+    for name, text in files.items():
+        file = tmp_path / "kg" / "fb_ext" / f"{name}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    seen = {}
+    for kind in ("ent", "rel", "both"):
+        kg = load(f"fb_ext_{kind}", data_dir=tmp_path)
+        assert isinstance(kg, KGSplit)
+        seen[kind] = (len(kg.test), kg.names_of(kg.unseen_relations))
+        assert len(kg.support) == 2
+        task = _asked(kg)
+        assert len(task.facts) == 4  # the training graph and the one given at test time
+        assert len(task.test) == len(kg.test)
+    assert seen == {"ent": (1, []), "rel": (1, ["/tv/host"]), "both": (2, ["/tv/host", "/tv/maker"])}

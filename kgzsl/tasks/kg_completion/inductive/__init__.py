@@ -4,6 +4,7 @@ from kgzsl.tasks.kg_completion.inductive.adapting import adapt_meetings
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel, InductiveResult, evaluate_inductive
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surroundings
+from kgzsl.tasks.kg_completion.inductive.rmpi import Rmpi
 from kgzsl.tasks.kg_completion.inductive.schema_meetings import SCHEMA_MEETINGS, schema_meetings
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
@@ -16,6 +17,7 @@ __all__ = [
     "InductiveResult",
     "InductiveTask",
     "InformedUltra",
+    "Rmpi",
     "Surroundings",
     "Ultra",
     "adapt_meetings",

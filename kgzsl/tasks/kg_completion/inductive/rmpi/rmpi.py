@@ -1,0 +1,240 @@
+"""RMPI as a model that is trained on one graph and asked about another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from kgzsl.engine import Engine, History
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.rmpi.network import RmpiNetwork
+from kgzsl.tasks.kg_completion.inductive.rmpi.subgraphs import Surrounds
+
+__all__ = ["Rmpi"]
+
+
+class Rmpi:
+    """Subgraph reasoning with messages between relations (see :class:`RmpiNetwork`), for unseen entities and relations.
+
+    With priors a relation's vector is computed from what schema and text say of it, so unseen relations have one like
+    any other. Without, seen relations have vectors that are learned, and unseen ones are drawn at random, as in the
+    paper; only the facts around them then say what they mean.
+
+    Args:
+        dim: Numbers per relation.
+        layers: Of message passing; subgraphs have as many hops.
+        attention: Whether relations count by how they fit the target's.
+        surroundings: Whether the one-hop surroundings count.
+        epochs: Passes over the training triples.
+        batch_size: Triples in a step.
+        negatives: Corrupted triples beside each, heads and tails in turn.
+        margin: Of the ranking loss.
+        lr: Of Adam.
+        seed: Of weights, batches, corrupted triples, and of vectors of unseen relations.
+        entries: About how many near entities are looked at in one go.
+
+    Attributes:
+        network_: The trained network.
+        history_: Losses.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int = 32,
+        layers: int = 2,
+        attention: bool = True,
+        surroundings: bool = True,
+        epochs: int = 10,
+        batch_size: int = 64,
+        negatives: int = 4,
+        margin: float = 10.0,
+        lr: float = 2e-3,
+        seed: int = 0,
+        entries: int = 400_000,
+    ) -> None:
+        for name, value in (("dim", dim), ("layers", layers), ("epochs", epochs), ("batch_size", batch_size)):
+            if value < 1:
+                raise InputError(f"{name} is {value}", remedy="give 1 or more")
+        if negatives < 1 or margin <= 0 or lr <= 0:
+            raise InputError(f"negatives={negatives}, margin={margin}, lr={lr}", remedy="give positive numbers")
+        self.dim, self.layers, self.attention, self.surroundings = dim, layers, attention, surroundings
+        self.epochs, self.batch_size, self.negatives, self.margin = epochs, batch_size, negatives, margin
+        self.lr, self.seed, self.entries = lr, seed, entries
+        self._graph: tuple[FactGraph, Surrounds] | None = None
+
+    def fit(
+        self,
+        triples: Tensor,
+        num_entities: int,
+        relations: Sequence[str],
+        *,
+        priors: ClassPriors | None = None,
+        engine: Engine | None = None,
+    ) -> Self:
+        """Learn on a training graph: each of its triples is asked for, with itself left out of the graph.
+
+        Args:
+            triples: int64 [T, 3].
+            num_entities: N.
+            relations: Names, by id.
+            priors: Of relations; None learns a vector for each.
+            engine: Device, seed, progress, checkpoints.
+
+        Raises:
+            InputError: No triple, or a relation without a prior.
+        """
+        if not len(triples):
+            raise InputError("there is no training triple")
+        engine = engine or Engine(device="cpu", precision="32-true", seed=self.seed, progress=False)
+        device = engine.torch_device
+        random = torch.Generator().manual_seed(engine.seed)
+        self._priors = priors
+        given = None if priors is None else priors.align(list(relations)).to_tensor()
+        self.network_ = RmpiNetwork(
+            self.dim,
+            layers=self.layers,
+            attention=self.attention,
+            surroundings=self.surroundings,
+            prior_dim=0 if given is None else given.shape[1],
+            generator=random,
+        ).to(device)
+        if given is None:
+            given = torch.nn.Parameter(_drawn(len(relations), self.dim, random).to(device))
+        self._known = (tuple(relations), given.to(device) if priors is not None else given)
+        surrounds = Surrounds(triples.to(device), num_entities, len(relations), hops=self.layers)
+        loop = _Loop(self, surrounds, random)
+        self.history_: History = engine.run(loop, steps=self.epochs * loop.steps_per_epoch, name="rmpi")
+        return self.about(relations)
+
+    @torch.no_grad()
+    def about(self, relations: Sequence[str]) -> Self:
+        """Say what the relations of the graph are called that will be asked next.
+
+        Raises:
+            InputError: It is not fitted, or a relation has no prior.
+        """
+        if not hasattr(self, "network_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(triples, ...) on a training graph")
+        self._relations = tuple(relations)
+        if self._priors is not None:
+            told = self._priors.align(list(relations)).to_tensor().to(self.network_.last.device)
+            self._vectors = self.network_.relation_vectors(told)
+            return self
+        names, known = self._known
+        place = {name: number for number, name in enumerate(names)}
+        rows = []
+        for name in relations:
+            if name in place:
+                rows.append(known[place[name]].detach())
+            else:
+                # Drawn by the name, so that neither its number nor its company matters.
+                seed = int.from_bytes(name.encode("utf-8")[:64], "big") % (2**61) + self.seed
+                rows.append(_drawn(1, self.dim, torch.Generator().manual_seed(seed))[0].to(known.device))
+        self._vectors = torch.stack(rows)
+        return self
+
+    @torch.no_grad()
+    def score_triples(self, graph: FactGraph, triples: Tensor) -> Tensor:
+        """float32 [B]: scores of triples int64 [B, 3] of a graph; a triple that is a fact of it is left out of it."""
+        if not hasattr(self, "_vectors"):
+            raise InputError("the model is not fitted yet", remedy="call fit(triples, ...) on a training graph")
+        if len(self._relations) != graph.num_relations:
+            raise InputError("nothing is said about this graph's relations", remedy="call about(relations)")
+        device = self.network_.last.device
+        if self._graph is None or self._graph[0] is not graph:
+            surrounds = Surrounds(graph.triples.to(device), graph.num_entities, graph.num_relations, hops=self.layers)
+            self._graph = (graph, surrounds)
+        surrounds = self._graph[1]
+        triples = triples.to(device)
+        found = torch.empty(len(triples), device=device)
+        for rows in surrounds.chunks(triples, self.entries):
+            found[rows] = self.network_(surrounds, triples[rows], self._vectors)
+        return found
+
+    def score(self, graph: FactGraph, heads: Tensor, relations: Tensor, *, budget: int = 0) -> Tensor:  # noqa: ARG002
+        """As :meth:`kgzsl.tasks.kg_completion.inductive.Ultra.score`: float32 [Q, N] for directed relations.
+
+        ``budget`` is not used: ``entries`` bounds the memory.
+        """
+        queries, place = torch.unique(torch.stack([heads, relations], dim=1), dim=0, return_inverse=True)
+        every = torch.arange(graph.num_entities, device=heads.device)
+        rows: list[Tensor] = []
+        for given, directed in queries.tolist():
+            turned, relation = divmod(directed, graph.num_relations)
+            ends = torch.full_like(every, given)
+            first, last = (every, ends) if turned else (ends, every)
+            rows.append(torch.stack([first, torch.full_like(every, relation), last], dim=1))
+        if not rows:
+            return torch.zeros(0, graph.num_entities)
+        scores: Tensor = self.score_triples(graph, torch.cat(rows)).view(len(rows), -1).to(heads.device)
+        return scores[place]
+
+
+class _Loop:
+    """One batch a step: its triples, corrupted ones beside them, and the margin between their scores."""
+
+    hint = "lower lr"
+
+    def __init__(self, model: Rmpi, surrounds: Surrounds, random: torch.Generator) -> None:
+        self.model, self.surrounds, self.random = model, surrounds, random
+        self.triples = surrounds.facts
+        vectors = model._known[1]
+        learned = [vectors] if isinstance(vectors, torch.nn.Parameter) else []
+        self.optimizer = torch.optim.Adam([*model.network_.parameters(), *learned], lr=model.lr)
+        self.order = torch.zeros(0, dtype=torch.int64)
+        self.config = {"dim": model.dim, "layers": model.layers, "batch_size": model.batch_size, "lr": model.lr}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.triples) // self.model.batch_size)
+
+    def step(self, index: int) -> dict[str, Tensor]:  # noqa: ARG002 (steps are alike)
+        model, device = self.model, self.triples.device
+        if not len(self.order):
+            self.order = torch.randperm(len(self.triples), generator=self.random)
+        rows, self.order = self.order[: model.batch_size], self.order[model.batch_size :]
+        true = self.triples[rows.to(device)]
+        wrong = true.repeat_interleave(model.negatives, dim=0)
+        drawn = torch.randint(self.surrounds.num_entities, (len(wrong),), generator=self.random).to(device)
+        tails = torch.arange(len(wrong), device=device) % 2 == 0
+        wrong[:, 2] = torch.where(tails, drawn, wrong[:, 2])
+        wrong[:, 0] = torch.where(tails, wrong[:, 0], drawn)
+        vectors = model.network_.relation_vectors(model._known[1])
+        scores = model.network_(self.surrounds, torch.cat([true, wrong]), vectors)
+        right, rest = scores[: len(true)], scores[len(true) :].view(len(true), -1)
+        gap = torch.relu(model.margin + rest - right[:, None])
+        # A corrupted triple that is a fact is none.
+        counted = ~self.surrounds.is_fact(wrong).view_as(gap)
+        loss = (gap * counted).sum() / counted.sum().clamp(min=1)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return {"loss": loss.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.model.network_.state_dict(),
+            "vectors": self.model._known[1].detach(),
+            "optimizer": self.optimizer.state_dict(),
+            "order": self.order,
+            "random": self.random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.model.network_.load_state_dict(state["network"])
+        with torch.no_grad():
+            self.model._known[1].copy_(state["vectors"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.order = state["order"].cpu()
+        self.random.set_state(state["random"].cpu())
+
+
+def _drawn(rows: int, dim: int, random: torch.Generator) -> Tensor:
+    vectors: Tensor = torch.randn(rows, dim, generator=random) / dim**0.5
+    return vectors
