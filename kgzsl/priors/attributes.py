@@ -22,6 +22,7 @@ from kgzsl.priors._vocabulary import (
     resolve,
 )
 from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.growth import EXACT, Growth, grown_priors
 
 if TYPE_CHECKING:
     from kgzsl.engine import Engine
@@ -149,6 +150,56 @@ class Attributes(PriorEncoder):
         warn_bare("no attribute in the graph", [wanted[row] for row in np.flatnonzero(~matrix.any(axis=1))])
         labels = _labels(graph, pairs)
         return self._finish(wanted, matrix, columns=labels, pairs=[list(pair) for pair in pairs])
+
+    def priors_like(self, names: Iterable[str], like: ClassPriors) -> ClassPriors:
+        """See :class:`PriorEncoder`."""
+        return self.priors(names, like=like)
+
+    def grows_exactly(self) -> bool:
+        """Nothing is trained: yes."""
+        return True
+
+    def add_class(
+        self,
+        name: str,
+        graph: ClassGraph,
+        *,
+        compare: int = 0,
+        engine: Engine | None = None,
+        like: ClassPriors | None = None,
+        **options: Any,
+    ) -> ClassPriors:
+        """See :class:`PriorEncoder`; nothing is trained, so that it equals a new fit.
+
+        Args:
+            name: The class.
+            graph: The old graph with more nodes and edges.
+            compare: Not needed: what differs is known.
+            engine: Not needed.
+            like: Earlier attribute vectors: the new one has their columns. Then attributes that no old class has are
+                left out, and with ``weights="rarity"`` the rarity stays what it was; ``made["growth"]`` says how much
+                that is, at most all of the vector.
+            **options: None.
+        """
+        del compare
+        self._growing(name, graph)
+        self.take_in(graph, engine=engine, **options)
+        if like is None:
+            return grown_priors(self.priors([name]), EXACT)
+        found = self.priors([name], like=like)
+        again = self.priors([*like.names, name])
+        columns = {tuple(pair): at for at, pair in enumerate(again.made["pairs"])}
+        placed = np.zeros_like(again.matrix)
+        for row, priors in ((slice(0, -1), like), (slice(-1, None), found)):
+            for column, pair in enumerate(priors.made["pairs"]):
+                if tuple(pair) in columns:
+                    placed[row, columns[tuple(pair)]] = priors.matrix[:, column]
+        gap = np.linalg.norm(again.matrix - placed, axis=1) / np.maximum(np.linalg.norm(again.matrix, axis=1), 1e-12)
+        bound = max(1.0, float(np.linalg.norm(placed[-1]) / max(float(np.linalg.norm(again.matrix[-1])), 1e-12)) + 1)
+        return grown_priors(found, Growth(float(gap[-1]), bound, float(gap[:-1].mean())))
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        self.fit(graph, engine=engine)
 
     def _values(self, graph: ClassGraph, rows: Int) -> tuple[Int, Int, Int, npt.NDArray[np.float64]]:
         """Row, relation, object and value of every attribute that the rows have, each once.

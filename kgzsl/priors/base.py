@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors.growth import EXACT, Growth, against_training_again, came_from, grown_priors
 
 if TYPE_CHECKING:
     from kgzsl.engine import Engine
@@ -72,32 +74,88 @@ class PriorEncoder(ABC):
         del features, labels
         return self
 
-    def add_class(self, name: str, graph: ClassGraph, **options: Any) -> ClassPriors:
+    def add_class(
+        self, name: str, graph: ClassGraph, *, compare: int = 0, engine: Engine | None = None, **options: Any
+    ) -> ClassPriors:
         """The vector of a class that joined the graph after :meth:`fit`, in the space of the old ones.
 
-        Encoders whose vectors depend on a class's own text or edges alone read the new graph; triple embeddings fit
-        the new vector with all others held fast, and can report how far training on would move it.
+        Nothing is trained again: closed forms read the new graph, text that was made short is laid into the directions
+        of the old texts, networks keep their weights and read the new neighbourhood, and encoders with a vector per
+        node fit the new vectors with all others held fast. The encoder answers for the new nodes from then on.
 
         Args:
             name: The class.
             graph: The old graph, with more nodes and edges.
-            **options: Of the encoder.
+            compare: Whether an encoder of the same options is trained on the new graph, so that ``made["growth"]``
+                says by how much the new class differs from that (see :class:`kgzsl.priors.growth.Growth`). Encoders
+                that train nothing differ by 0, without a comparison. Of triple embeddings: passes over all triples.
+            engine: Where to train what is trained.
+            **options: Of the encoder, such as ``steps``.
 
         Raises:
-            InputError: The encoder has to be fitted again, or the graph lacks the class.
+            InputError: Not fitted, a class that the graph lacks, a node that is gone, a relation that was not there
+                where it needs parameters, or an option that the encoder does not have.
         """
-        if not self.reads_classes_alone():
-            raise InputError(f"{type(self).__name__} cannot take a class without training", remedy="fit it again")
-        if options:
-            raise InputError(f"{type(self).__name__}.add_class takes no option {next(iter(options))!r}")
+        before = self._growing(name, graph)
+        self.take_in(graph, engine=engine, **options)
+        found = self.priors([name])
+        if self.grows_exactly():
+            return grown_priors(found, EXACT)
+        if not compare:
+            return grown_priors(found, Growth())
+        again = type(self)(**copy.deepcopy(self.get_params())).fit(graph, engine=engine)
+        old = before.iris
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PriorWarning)
+            told = [one.priors([*old, name]).matrix for one in (self, again)]
+        size = len(old)
+        return grown_priors(
+            found, against_training_again(told[0][:size], told[1][:size], told[0][size:], told[1][size:])
+        )
+
+    def _growing(self, name: str, graph: ClassGraph) -> ClassGraph:
+        """The graph of the last fit, after a look at whether ``graph`` has ``name``."""
         if self.graph is None:
             raise InputError(f"{type(self).__name__} is not fitted yet", remedy="call fit(graph) first")
         graph.align([name]).require()
-        return self.fit(graph).priors([name])
+        return self.graph
+
+    def take_in(self, graph: ClassGraph, *, engine: Engine | None = None, **options: Any) -> Self:
+        """Take in all nodes that only ``graph`` has; see :meth:`add_class`, which also says how one of them came out.
+
+        Args:
+            graph: The old graph, with more nodes and edges.
+            engine: Where to train what is trained.
+            **options: Of the encoder.
+        """
+        known = inspect.signature(self._join).parameters
+        for option in options:
+            if option not in known:
+                raise InputError(f"{type(self).__name__}.add_class takes no option {option!r}")
+        if self.graph is None:
+            raise InputError(f"{type(self).__name__} is not fitted yet", remedy="call fit(graph) first")
+        came_from(self.graph.iris, graph.iris)
+        self._join(graph, engine=engine, **options)
+        return self
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """Take in the nodes that only ``graph`` has, without training what is there again; the graph is then this."""
+        if not self.reads_classes_alone():
+            raise InputError(f"{type(self).__name__} cannot take a class without training", remedy="fit it again")
+        self.fit(graph, engine=engine)
 
     def reads_classes_alone(self) -> bool:
         """Whether a class's vector depends on its own text and edges alone, so that fitting again changes no other."""
         return False
+
+    def grows_exactly(self) -> bool:
+        """Whether :meth:`add_class` gives what :meth:`fit` on the larger graph would."""
+        return self.reads_classes_alone()
+
+    def priors_like(self, names: Iterable[str], like: ClassPriors) -> ClassPriors:
+        """:meth:`priors` in the columns of ``like``, earlier vectors of this encoder, whatever has joined since."""
+        del like
+        return self.priors(names)
 
     def get_params(self) -> dict[str, Any]:
         """The options this encoder was made with."""

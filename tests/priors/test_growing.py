@@ -6,7 +6,7 @@ import torch
 
 from kgzsl import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.priors import Attributes, DistMult, Text, TextAware, TfidfText, TransE
+from kgzsl.priors import Attributes, DistMult, PriorEncoder, Text, TfidfText, TransE
 from kgzsl.priors.explanation import linking_path, moving_axioms, nearest_classes
 
 from .conftest import ZOO
@@ -63,11 +63,14 @@ def test_what_cannot_be_added_is_refused(graphs):
         fitted.add_class("yy", after)
     with pytest.raises(InputError, match="not fitted"):
         TransE().add_class("zz", after)
-    joint = TextAware(4, epochs=1, text_options={"dim": 4}).fit(before)
+
+
+def test_an_encoder_that_cannot_grow_says_so(graphs):
+    class Fixed(TfidfText):
+        _join = PriorEncoder._join
+
     with pytest.raises(InputError, match="fit it again"):
-        joint.add_class("zz", after)
-    with pytest.raises(InputError, match="fit it again"):
-        TfidfText().fit(before).add_class("zz", after)
+        Fixed().fit(graphs[0]).add_class("zz", graphs[1])
 
 
 def test_encoders_of_a_class_s_own_text_read_the_new_graph(graphs):

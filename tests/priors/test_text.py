@@ -204,11 +204,11 @@ def test_bad_input(zoo, tmp_path):
 def test_the_order_of_texts_turns_no_direction_round():
     from scipy import sparse
 
-    from kgzsl.priors.text.tfidf import reduced
+    from kgzsl.priors.text.latent_words import directions
 
     random = np.random.default_rng(0)
     table = random.random((12, 9)) * (random.random((12, 9)) < 0.5) + np.eye(12, 9)
-    whole = reduced(sparse.csr_array(table), 5)
+    whole = directions(sparse.csr_array(table), 5)
     for _ in range(10):
         order = random.permutation(12)
-        assert reduced(sparse.csr_array(table[order]), 5) == pytest.approx(whole[order], abs=1e-8)
+        assert directions(sparse.csr_array(table[order]), 5) == pytest.approx(whole, abs=1e-8)

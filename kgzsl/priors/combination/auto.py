@@ -133,6 +133,27 @@ class Auto(PriorEncoder):
         self.graph = graph
         return self
 
+    def grows_exactly(self) -> bool:
+        """Whether the chosen encoder does."""
+        return self.graph is not None and self.encoder_.grows_exactly()
+
+    def priors_like(self, names: Iterable[str], like: ClassPriors) -> ClassPriors:
+        """See :class:`PriorEncoder`."""
+        return self.encoder_.priors_like(names, like)
+
+    def add_class(
+        self, name: str, graph: ClassGraph, *, compare: int = 0, engine: Engine | None = None, **options: Any
+    ) -> ClassPriors:
+        """By the chosen encoder; see its own. The choice is not made again."""
+        self._growing(name, graph)
+        found = self.encoder_.add_class(name, graph, compare=compare, engine=engine, **options)
+        self.graph = graph
+        return found
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        self.encoder_.take_in(graph, engine=engine)
+        self.graph = graph
+
     def _accuracy(self, encoder: PriorEncoder) -> HeldOutAccuracy | None:
         if self._seen is None:
             return None

@@ -90,7 +90,25 @@ class Combined(PriorEncoder):
             iri for iri, kind in zip(graph.iris, graph.kinds.tolist(), strict=True) if KINDS[kind] == "class"
         )
         self._whitening: Whitening | None = None
+        self._like: list[ClassPriors | None] = [None] * len(self.encoders_)
         return self
+
+    def grows_exactly(self) -> bool:
+        """Whether all parts do, and none has columns of its own for the classes that are asked for."""
+        return all(encoder.grows_exactly() and encoder.family != "attributes" for encoder in self.encoders_)
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """Every part takes the new nodes in; weights, scales, columns and directions stay those of the old classes."""
+        if (self.whiten or self.dim is not None) and self._whitening is None and len(self._reference) > 1:
+            self._reduction(self._reference)
+        like: list[ClassPriors | None] = []
+        for encoder, earlier in zip(self.encoders_, self._like, strict=True):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PriorWarning)
+                told = earlier or (encoder.priors(self._reference) if self._reference else None)
+            like.append(told)
+            encoder.take_in(graph, engine=engine)
+        self._like, self.graph = like, graph
 
     def learn_weights(self, features: Any, labels: Any, **options: Any) -> Self:
         """Weigh the parts by what they tell about the features of seen classes.
@@ -130,10 +148,12 @@ class Combined(PriorEncoder):
             names_ = [name if called.count(name) == 1 else f"{name} {at}" for at, name in enumerate(called)]
             told["views"] = [list(view) for view in zip(names_, widths, strict=True)]
             return self._finish(wanted, matrix, **told)
-        if self._whitening is None:
-            reference = self._reference if len(self._reference) > 1 else wanted
-            self._whitening = Whitening(self.dim, kind="pca" if self.whiten else "none").fit(self._joined(reference)[0])
-        return self._finish(wanted, self._whitening.transform(matrix), **told)
+        reduction = self._whitening or self._reduction(self._reference if len(self._reference) > 1 else wanted)
+        return self._finish(wanted, reduction.transform(matrix), **told)
+
+    def _reduction(self, names: Sequence[str]) -> Whitening:
+        self._whitening = Whitening(self.dim, kind="pca" if self.whiten else "none").fit(self._joined(names)[0])
+        return self._whitening
 
     def get_params(self) -> dict[str, Any]:
         """The options this encoder was made with; parts that are encoders, with theirs."""
@@ -144,13 +164,25 @@ class Combined(PriorEncoder):
 
     def _joined(self, names: Sequence[str], *, weighted: bool = True) -> tuple[npt.NDArray[np.float64], list[int]]:
         blocks = []
-        for encoder, weight in zip(self.encoders_, self.weights_, strict=True):
+        for encoder, weight, like in zip(self.encoders_, self.weights_, self._like, strict=True):
             # Attribute columns are those of the classes asked for, so the reference is always asked along.
             wanted = list(dict.fromkeys([*names, *self._reference]))
             if not set(self._reference) <= set(names):
                 encoder.priors(names)  # so that the classes asked for are warned of, and no others
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PriorWarning)
-                made = encoder.priors(wanted).normalised(self.normalise).align(names)
+                found = encoder.priors(wanted) if like is None else encoder.priors_like(wanted, like)
+            made = _scaled(found, self.normalise, like).align(names)
             blocks.append(made.matrix.astype(np.float64) * (weight if weighted else 1.0))
         return np.concatenate(blocks, axis=1), [block.shape[1] for block in blocks]
+
+
+def _scaled(found: ClassPriors, kind: Literal["l2", "standard", "none"], like: ClassPriors | None) -> ClassPriors:
+    """``found`` scaled; columns by those of ``like`` where it is given."""
+    if like is None or kind != "standard":
+        return found.normalised(kind)
+    old = like.matrix.astype(np.float64)
+    mean, spread = old.mean(axis=0), old.std(axis=0)
+    varies = spread > 1e-7 * np.abs(old).max(axis=0)
+    matrix = np.where(varies, (found.matrix - mean) / np.where(varies, spread, 1.0), 0.0)
+    return ClassPriors(found.names, matrix.astype(np.float32), {**found.made, "normalised": kind})

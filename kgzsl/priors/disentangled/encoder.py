@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import sparse
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
     from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
+    from kgzsl.priors.triples.model import TripleModel
 
 __all__ = ["Disentangled"]
+
+Int = npt.NDArray[np.int64]
 
 
 class Disentangled(TripleEncoder):
@@ -124,28 +128,38 @@ class Disentangled(TripleEncoder):
         if len(ranked) > count:
             names[-1] = "other relations"
         self.component_names_ = tuple(names)
-        neighbours = None
-        if self.form == "aggregated":
-            size = len(triples.nodes)
-            neighbours = []
-            for one in range(count):
-                heads, _, tails = rows[which[rows[:, 1]] == one].T
-                ends = np.concatenate([heads, tails]), np.concatenate([tails, heads])
-                made = sparse.csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
-                made.data[:] = 1.0  # a pair that is linked twice counts once
-                neighbours.append(made)
         return DisentangledModel(
             DisentangledScorer(count, self.dim),
             len(triples.nodes),
             torch.from_numpy(which),
             width=self.width,
-            neighbours=neighbours,
+            neighbours=self._neighbours(rows, which, count, len(triples.nodes)),
             independence=self.independence,
             inverse=self.inverse,
             generator=generator,
             device=engine.torch_device,
             dtype=engine.dtype,
         )
+
+    def _neighbours(self, rows: Int, which: Int, count: int, size: int) -> list[Any] | None:
+        """Per component, SciPy CSR [N, N]: who reads whom by its relations; None where nobody reads."""
+        if self.form != "aggregated":
+            return None
+        found = []
+        for one in range(count):
+            heads, _, tails = rows[which[rows[:, 1]] == one].T
+            ends = np.concatenate([heads, tails]), np.concatenate([tails, heads])
+            made = sparse.csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
+            made.data[:] = 1.0  # a pair that is linked twice counts once
+            found.append(made)
+        return found
+
+    def _extend(self, model: TripleModel, triples: GraphTriples, graph: ClassGraph, engine: Engine | None) -> None:
+        """The neighbours of all nodes, the new ones among them."""
+        del graph, engine
+        assert isinstance(model, DisentangledModel)
+        which = model.which.cpu().numpy()
+        model.set_neighbours(self._neighbours(triples.triples, which, model.components, len(triples.nodes)))
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """All components side by side; see :class:`TripleEncoder`."""

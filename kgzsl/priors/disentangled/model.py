@@ -61,10 +61,7 @@ class DisentangledModel(TripleModel):
         self.bias = nn.Parameter(torch.zeros(scorer.dim, device=device, dtype=dtype))
         self.steps = nn.Parameter(torch.zeros(self.components, self.size, device=device, dtype=dtype))
         self.register_buffer("which", which.to(device), persistent=False)
-        self._products = None
-        if neighbours is not None:
-            made = [SparseProduct(one, device=device or "cpu", dtype=dtype or torch.float32) for one in neighbours]
-            self._products = made
+        self.set_neighbours(neighbours)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -74,6 +71,13 @@ class DisentangledModel(TripleModel):
         nn.init.normal_(self.projection, std=1 / math.sqrt(len(self.projection)), generator=generator)
         with torch.no_grad():
             self.relations[:, -1] = self.which.repeat(len(self.relations) // len(self.which)).to(self.relations)
+
+    def set_neighbours(self, neighbours: Sequence[Any] | None) -> None:
+        """Take ``neighbours``, see the class."""
+        device, dtype = self.nodes.device, self.nodes.dtype
+        self._products: list[SparseProduct] | None = None
+        if neighbours is not None:
+            self._products = [SparseProduct(one, device=device, dtype=dtype) for one in neighbours]
 
     def vectors(self, nodes: Tensor | None = None) -> Tensor:
         """The components [M, K F] of ``nodes`` (int64 [M]; None: all N)."""

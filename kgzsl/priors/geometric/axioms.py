@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.normal_forms import NormalForms
@@ -133,12 +134,48 @@ class Axioms:
         keep[held] = False
         return replace(self, forms={**self.forms, "gci0": pairs[keep]}), pairs[np.sort(held)].reshape(-1, 2)
 
-    def closure(self) -> Int:
-        """int64 [K], sorted: ``C * below + above`` of every pair that the subsumptions C ⊑ D lead to."""
-        rows, found, hops = reach(np.arange(self.num_concepts), self.forms["gci0"].T, self.num_concepts)
+    def closure(self, more: Int | None = None) -> Int:
+        """int64 [K], sorted: ``C * below + above`` of every pair that the subsumptions C ⊑ D lead to.
+
+        Args:
+            more: int64 [n, 2], subsumptions to add.
+        """
+        pairs = self.forms["gci0"] if more is None else np.concatenate([self.forms["gci0"], more])
+        rows, found, hops = reach(np.arange(self.num_concepts), pairs.T, self.num_concepts)
         keep = hops > 0
         keep &= rows != found
         return np.unique(rows[keep] * self.num_concepts + found[keep])
+
+    def with_roles(self, roles: tuple[str, ...]) -> Axioms:
+        """The same axioms with roles numbered as in ``roles``, which has all of them."""
+        place = {role: number for number, role in enumerate(roles)}
+        at = np.array([place[role] for role in self.roles], dtype=np.int64)
+        forms = {form: rows.copy() for form, rows in self.forms.items()}
+        for form, columns in _ROLES.items():
+            for column in columns:
+                forms[form][:, column] = at[forms[form][:, column]]
+        return replace(self, forms=forms, roles=roles)
+
+    def of_concepts(self, chosen: npt.NDArray[np.bool_]) -> Axioms:
+        """Those axioms in which one of ``chosen`` (bool [C]) is."""
+        forms = {}
+        for form, rows in self.forms.items():
+            columns = [column for column in range(WIDTHS[form]) if column not in _ROLES.get(form, ())]
+            forms[form] = rows[chosen[rows[:, columns]].any(axis=1)] if columns else rows[:0]
+        return replace(self, forms=forms)
+
+    def beside(self, new: npt.NDArray[np.bool_]) -> Any:
+        """SciPy CSR [C, C], rows sum to 1 or are empty: which old concepts stand in an axiom with each of ``new``."""
+        found = [np.empty((0, 2), np.int64)]
+        for form, rows in self.of_concepts(new).forms.items():
+            columns = [column for column in range(WIDTHS[form]) if column not in _ROLES.get(form, ())]
+            found += [rows[:, [one, other]] for one in columns for other in columns if one != other]
+        ends = np.concatenate(found)
+        ends = ends[new[ends[:, 0]] & ~new[ends[:, 1]]]
+        size = self.num_concepts
+        table = sparse.csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
+        total: npt.NDArray[np.float64] = np.asarray(table.sum(axis=1)).ravel()
+        return sparse.csr_array(sparse.diags_array(1 / np.where(total > 0, total, 1)) @ table)
 
 
 def _sorted(rows: list[Int], width: int) -> Int:

@@ -28,6 +28,7 @@ class BallModel(GeometricModel):
         generator: Draws the first values: centres on the unit sphere.
     """
 
+    tables: ClassVar[tuple[str, ...]] = ("centres", "radii")
     unsaid: ClassVar[tuple[str, ...]] = ("role_inclusion", "role_chain")
 
     def __init__(

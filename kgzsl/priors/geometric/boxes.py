@@ -31,6 +31,7 @@ class BoxModel(GeometricModel):
         generator: Draws the first values.
     """
 
+    tables: ClassVar[tuple[str, ...]] = ("centres", "offsets", "bumps")
     unsaid: ClassVar[tuple[str, ...]] = ()
 
     def __init__(

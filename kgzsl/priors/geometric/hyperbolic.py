@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from kgzsl.priors._queue import Queue
+from kgzsl.priors.geometric.model import ConceptModel
 
 __all__ = ["PoincareLoop", "PoincareModel", "poincare_distance"]
 
@@ -26,7 +27,7 @@ def poincare_distance(u: Tensor, v: Tensor) -> Tensor:
     return torch.log1p(x + (x * (x + 2)).sqrt())
 
 
-class PoincareModel(nn.Module):
+class PoincareModel(ConceptModel):
     """A point of the ball for every concept.
 
     Args:
@@ -34,6 +35,8 @@ class PoincareModel(nn.Module):
         dim: D.
         generator: Draws the first points, near the middle.
     """
+
+    tables: ClassVar[tuple[str, ...]] = ("points",)
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class PoincareModel(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.num_concepts = num_concepts
         start = torch.rand(num_concepts, dim, generator=generator, device=device, dtype=dtype)
         self.points = nn.Parameter((start * 2 - 1) * 1e-3)
 
@@ -75,6 +79,7 @@ class PoincareLoop:
         lr: Step width.
         burn_in: First steps, at a tenth of ``lr``.
         generator: Draws batches and negatives.
+        only: bool [C], which points move; None moves all.
     """
 
     hint = "lower lr"
@@ -90,8 +95,9 @@ class PoincareLoop:
         lr: float,
         burn_in: int,
         generator: torch.Generator,
+        only: Tensor | None = None,
     ) -> None:
-        self.model = model
+        self.model, self._only = model, only
         self.config = {"dim": model.points.shape[1], "batch_size": batch_size, "negatives": negatives, "lr": lr}
         self._pairs, self._known = pairs, known
         self._negatives, self._lr, self._burn_in = negatives, lr, burn_in
@@ -134,6 +140,8 @@ class PoincareLoop:
             moved = points - lr * scale * gradient
             size = moved.norm(dim=1, keepdim=True)
             moved = torch.where(size >= 1, moved / size.clamp_min(1e-12) * (1 - _RIM), moved)
+            if self._only is not None:
+                moved = torch.where(self._only[used][:, None], moved, points)
             self.model.points.data[used] = moved
         return {"loss": loss.detach()}
 

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-__all__ = ["GeometricModel", "length"]
+__all__ = ["ConceptModel", "GeometricModel", "length"]
 
 
-class GeometricModel(nn.Module, ABC):
+class ConceptModel(nn.Module):
+    """A model with tables of which every row is a concept's."""
+
+    tables: ClassVar[tuple[str, ...]] = ()
+    """Names of the parameters [C, ...] with a row per concept."""
+
+    num_concepts: int
+
+    def grown(self, places: npt.NDArray[np.int64], beside: Any) -> Self:
+        """A copy with rows for more concepts.
+
+        Args:
+            places: int64 [C], the old row of each concept; -1 for new ones.
+            beside: SciPy CSR [C, C], rows sum to 1 or are empty: the old concepts in whose middle a new one starts; in
+                the middle of all where there are none.
+        """
+        made = copy.deepcopy(self)
+        made.num_concepts = len(places)
+        new, lonely = places < 0, np.diff(beside.indptr) == 0
+        for name in self.tables:
+            old = getattr(self, name).detach()
+            rows = old.cpu().double().numpy()
+            rows = np.where(new.reshape(-1, *[1] * (rows.ndim - 1)), rows.mean(axis=0), rows[np.maximum(places, 0)])
+            rows[new & ~lonely] = (beside @ rows)[new & ~lonely]
+            setattr(made, name, nn.Parameter(torch.from_numpy(rows).to(old)))
+        return made
+
+    def move_only(self, chosen: npt.NDArray[np.bool_]) -> list[Any]:
+        """Let training move the rows of ``chosen`` (bool [C]) alone; returns handles, to be removed after it."""
+        self.requires_grad_(False)
+        handles = []
+        for name in self.tables:
+            table = getattr(self, name).requires_grad_(True)
+            keep = torch.from_numpy(chosen).to(table).view(-1, *[1] * (table.ndim - 1))
+            # A row whose gradient is always 0 is never moved by Adam.
+            handles.append(table.register_hook(lambda gradient, keep=keep: gradient * keep))
+        return handles
+
+
+class GeometricModel(ConceptModel, ABC):
     """Regions for concepts, and something that takes one region to another for roles.
 
     Args:

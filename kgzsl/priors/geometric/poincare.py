@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
-from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.base import warn_bare
+from kgzsl.priors.geometric.axiom_encoder import AxiomEncoder
 from kgzsl.priors.geometric.axioms import Axioms
 from kgzsl.priors.geometric.hyperbolic import PoincareLoop, PoincareModel
-from kgzsl.priors.geometric.subsumption import SubsumptionResult, check_subsumptions
 
 if TYPE_CHECKING:
-    from kgzsl.engine import Engine, History
-    from kgzsl.knowledge import ClassGraph
+    from kgzsl.engine import Engine
 
 __all__ = ["Poincare"]
 
 
-class Poincare(PriorEncoder):
+class Poincare(AxiomEncoder):
     """Classes as points of the Poincare ball, near those above and below them; general ones near the middle.
 
     Nickel and Kiela, "Poincare Embeddings for Learning Hierarchical Representations" (NIPS 2017), trained on the
@@ -44,7 +43,7 @@ class Poincare(PriorEncoder):
     """
 
     name: ClassVar[str] = "poincare"
-    family: ClassVar[str] = "geometric"
+    regions: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -60,15 +59,11 @@ class Poincare(PriorEncoder):
         holdout: float = 0.0,
         seed: int | None = None,
     ) -> None:
-        for key, value in (("dim", dim), ("epochs", epochs), ("batch_size", batch_size), ("negatives", negatives)):
-            if value < 1:
-                raise InputError(f"{key}={value!r} is less than 1")
+        self._check_options({"dim": dim, "epochs": epochs, "batch_size": batch_size, "negatives": negatives}, holdout)
         if lr <= 0:
             raise InputError(f"lr={lr!r} is not positive")
         if burn_in < 0:
             raise InputError(f"burn_in={burn_in!r} is negative")
-        if not 0 <= holdout < 1:
-            raise InputError(f"holdout={holdout!r} is not a share from 0 to less than 1")
         self.dim = dim
         self.epochs = epochs
         self.batch_size = batch_size
@@ -80,55 +75,56 @@ class Poincare(PriorEncoder):
         self.holdout = holdout
         self.seed = seed
 
-    def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
-        """Train on the taxonomy.
-
-        Args:
-            graph: The class graph.
-            engine: Where and how to train; None trains in silence, on CUDA where there is one, at 32-bit precision.
-
-        Raises:
-            InputError: The graph has no edge upwards.
-        """
-        from kgzsl.engine import Engine
-
-        engine = engine or Engine(seed=self.seed or 0, precision="32-true", progress=False)
-        device = engine.torch_device
-        whole = Axioms.of(graph)
-        if not len(whole.forms["gci0"]):
+    def _training(
+        self, axioms: Axioms, engine: Engine, generator: torch.Generator
+    ) -> tuple[PoincareModel, PoincareLoop, int]:
+        if not len(axioms.forms["gci0"]):
             raise InputError(
                 "the class graph has no taxonomy to learn from", remedy="choose a prior that reads other edges"
             )
-        seed = engine.seed if self.seed is None else self.seed
-        digest = int.from_bytes(hashlib.sha256(f"{self.name} {seed}".encode()).digest()[:7], "little")
-        random = np.random.default_rng(digest)
-        axioms, held = whole.hold_out(self.holdout, random) if self.holdout else (whole, np.empty((0, 2), np.int64))
-        generator = torch.Generator(device=device).manual_seed(digest)
-        count = axioms.num_concepts
-        model = PoincareModel(count, self.dim, generator=generator, device=device, dtype=engine.dtype)
-        edges, known = axioms.forms["gci0"], axioms.closure()
-        pairs = np.stack([known // count, known % count], axis=1) if self.closure else edges
+        model = PoincareModel(
+            axioms.num_concepts, self.dim, generator=generator, device=engine.torch_device, dtype=engine.dtype
+        )
+        pairs, known = self._pairs(axioms)
         per_epoch = -(-len(pairs) // self.batch_size)
-        loop = PoincareLoop(
+        return model, self._loop(model, pairs, known, self.burn_in * per_epoch, generator), self.epochs * per_epoch
+
+    def _fit_new(
+        self, model: Any, axioms: Axioms, new: npt.NDArray[np.bool_], steps: int, generator: torch.Generator
+    ) -> None:
+        pairs, known = self._pairs(axioms)
+        own = pairs[new[pairs].any(axis=1)]
+        if len(own):
+            loop = self._loop(model, own, known, 0, generator, torch.from_numpy(new).to(generator.device))
+            for index in range(steps):
+                loop.step(index)
+
+    def _pairs(self, axioms: Axioms) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """int64 [T, 2], what is trained on, and the keys of all that is above what."""
+        known, count = axioms.closure(), axioms.num_concepts
+        return (np.stack([known // count, known % count], axis=1) if self.closure else axioms.forms["gci0"]), known
+
+    def _loop(
+        self,
+        model: PoincareModel,
+        pairs: npt.NDArray[np.int64],
+        known: npt.NDArray[np.int64],
+        burn_in: int,
+        generator: torch.Generator,
+        only: torch.Tensor | None = None,
+    ) -> PoincareLoop:
+        device = generator.device
+        return PoincareLoop(
             model,
             torch.from_numpy(pairs).to(device),
             torch.from_numpy(known).to(device),
             batch_size=self.batch_size,
             negatives=self.negatives,
             lr=self.lr,
-            burn_in=self.burn_in * per_epoch,
+            burn_in=burn_in,
             generator=generator,
+            only=only,
         )
-        self.history_: History = engine.run(loop, steps=self.epochs * per_epoch, name=f"priors-{self.name}")
-        self.model_ = model.requires_grad_(False)
-        self.axioms_ = axioms
-        self.graph = graph
-        self.subsumption_: SubsumptionResult | None = None
-        if len(held):
-            self.subsumption_ = check_subsumptions(
-                model.gaps, held, edges, whole.closure(), count, random, regions=False, device=device
-            )
-        return self
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """The points of the classes; those outside the taxonomy are warned of by name.
@@ -148,7 +144,5 @@ class Poincare(PriorEncoder):
         if self.tangent:
             size = points.norm(dim=1, keepdim=True).clamp_min(1e-12)
             points = torch.atanh(size) * points / size
-        told: dict[str, Any] = {}
-        if self.subsumption_ is not None:
-            told["held_out"] = self.subsumption_.metrics()
+        told = self._told(int((~placed[self.axioms_.position]).sum()))
         return self._finish(wanted, points.float().cpu().numpy(), **told)

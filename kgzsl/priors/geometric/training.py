@@ -25,17 +25,22 @@ class AxiomOptions:
         negatives: Corrupted axioms per axiom, for C ⊑ D and C ⊑ ∃r.D.
         apart: How far C must stand out of D in a corrupted C ⊑ D.
         lr: Adam's learning rate at the start; it falls linearly to a tenth.
+        likely: Share of the corrupted axioms whose D is drawn from the axioms of the form, as often as it stands there,
+            instead of among all concepts: else what is general is hardly ever a negative, and its region swallows all.
     """
 
     batch_size: int = 512
     negatives: int = 2
     apart: float = 0.5
     lr: float = 0.01
+    likely: float = 0.5
 
     def __post_init__(self) -> None:
         for name, low in (("batch_size", 1), ("negatives", 0), ("apart", 0)):
             if getattr(self, name) < low:
                 raise InputError(f"{name}={getattr(self, name)!r} is less than {low}")
+        if not 0 <= self.likely <= 1:
+            raise InputError(f"likely={self.likely!r} is not a share from 0 to 1")
         if self.lr <= 0:
             raise InputError(f"lr={self.lr!r} is not positive")
 
@@ -103,25 +108,28 @@ class AxiomLoop:
         model, options = self.model, self.options
         found = {form: model.loss(form, rows).mean() for form, rows in batch.items()}
         if options.negatives and "gci0" in batch:
-            pairs = self._corrupt(batch["gci0"])
+            pairs = self._corrupt("gci0", batch["gci0"])
             false = ~_among(pairs[:, 0] * model.num_concepts + pairs[:, 1], self._closure) & (
                 pairs[:, 0] != pairs[:, 1]
             )
             gap = (options.apart - model.gaps(pairs[:, 0], pairs[:, 1])).relu()
             found["negative gci0"] = (gap * false).sum() / false.sum().clamp_min(1)
         if options.negatives and "gci2" in batch:
-            rows = self._corrupt(batch["gci2"])
+            rows = self._corrupt("gci2", batch["gci2"])
             false = ~_among(_key(rows, model), self._links)
             found["negative gci2"] = (model.unlinked(rows) * false).sum() / false.sum().clamp_min(1)
         found["regulariser"] = model.regulariser()
         return found
 
-    def _corrupt(self, rows: Tensor) -> Tensor:
+    def _corrupt(self, form: str, rows: Tensor) -> Tensor:
         """``negatives`` copies of ``rows`` with another concept in the last column."""
         copies = rows.repeat(self.options.negatives, 1)
-        last = torch.randint(
-            self.model.num_concepts, (len(copies),), generator=self._generator, device=self._generator.device
-        )
+        count, where = len(copies), {"generator": self._generator, "device": self._generator.device}
+        last = torch.randint(self.model.num_concepts, (count,), **where)  # type: ignore[call-overload]
+        if self.options.likely:
+            used = self._forms[form][:, -1]
+            drawn = used[torch.randint(len(used), (count,), **where)]  # type: ignore[call-overload]
+            last = torch.where(torch.rand(count, **where) < self.options.likely, drawn, last)  # type: ignore[call-overload]
         return torch.cat([copies[:, :-1], last[:, None]], dim=1)
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder
 from kgzsl.priors.propagation.composition import COMPOSITIONS, CompositionNetwork
 from kgzsl.priors.propagation.encoder import PropagationEncoder
-from kgzsl.priors.propagation.relation_operators import relation_operators
+from kgzsl.priors.propagation.relation_operators import relation_operators, relations_in_use
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -82,6 +82,10 @@ class CompGCN(PropagationEncoder):
 
         _, made = relation_operators(graph, normalisation=self.normalisation)
         return ((*made, eye_array(graph.num_nodes, format="csr")),) * (len(self.hidden) + 1)
+
+    def relations_of(self, graph: ClassGraph) -> tuple[str, ...]:
+        """Those of the similarity edges; each has weights of its own."""
+        return relations_in_use(graph)
 
     def make_network(
         self,

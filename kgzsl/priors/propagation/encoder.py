@@ -15,9 +15,10 @@ from torch.nn import functional
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.growth import same_relations
 from kgzsl.priors.propagation.needed_rows import NeededRows
 from kgzsl.priors.propagation.network import PropagationNetwork
-from kgzsl.priors.propagation.node_vectors import node_vectors
+from kgzsl.priors.propagation.node_vectors import NodeVectors
 from kgzsl.priors.propagation.regression import RegressionLoop, RegressionOptions
 from kgzsl.priors.propagation.sparse_product import SparseProduct
 
@@ -166,12 +167,10 @@ class PropagationEncoder(PriorEncoder):
 
         engine = engine or Engine(seed=self.seed or 0, precision="32-true", progress=False)
         device = engine.torch_device
-        # Nodes are taken in the order of their IRIs: masks and dropout must not depend on how they are numbered.
-        order = np.array(sorted(range(graph.num_nodes), key=graph.iris.__getitem__), dtype=np.int64)
-        position = np.empty_like(order)
-        position[order] = np.arange(len(order))
-        vectors = node_vectors(graph, self.base, self.base_options, engine)[order]
-        layers = tuple(tuple(_reordered(matrix, order) for matrix in layer) for layer in self.operators(graph))
+        base = NodeVectors(self.base, self.base_options)
+        nodes = base.fit(graph, engine)
+        order, position = _by_iri(graph)
+        vectors, layers = nodes[order], self._layers_of(graph, order)
         x = torch.from_numpy(vectors).to(device, engine.dtype)
         if rows is None or targets is None:
             rows = np.flatnonzero(vectors.any(axis=1))
@@ -188,9 +187,29 @@ class PropagationEncoder(PriorEncoder):
         loop = RegressionLoop(network, layers, rows, x, targets.to(x), options, generator=generator)
         self.history_: History = engine.run(loop, steps=self.epochs, name=f"priors-{self.name}")
         self.network_ = network.requires_grad_(False).eval()
-        self._x, self._layers, self._position = x, layers, position
+        self._base, self._x, self._layers, self._position = base, x, layers, position
+        self._relations = self.relations_of(graph)
         self.graph = graph
         return self
+
+    def _layers_of(self, graph: ClassGraph, order: npt.NDArray[np.int64]) -> tuple[tuple[Any, ...], ...]:
+        # Nodes are taken in the order of their IRIs: masks and dropout must not depend on how they are numbered.
+        return tuple(tuple(_reordered(matrix, order) for matrix in layer) for layer in self.operators(graph))
+
+    def relations_of(self, graph: ClassGraph) -> tuple[str, ...]:
+        """The relations of ``graph`` that have weights of their own, in the order of their matrices."""
+        del graph
+        return ()
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """The network stays; the new nodes and their neighbourhoods are read by it."""
+        now = self.relations_of(graph)
+        same_relations(now, self._relations)
+        same_relations(self._relations, now)
+        order, position = _by_iri(graph)
+        layers = self._layers_of(graph, order)
+        self._x = torch.from_numpy(self._base.join(graph, engine)[order]).to(self._x)
+        self._layers, self._position, self.graph = layers, position, graph
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """What the network says of the classes; those it has nothing to go by are warned of by name.
@@ -223,6 +242,14 @@ class PropagationEncoder(PriorEncoder):
         seed = engine.seed if self.seed is None else self.seed
         digest = hashlib.sha256(f"{self.name} {seed}".encode()).digest()
         return torch.Generator(device=engine.torch_device).manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+def _by_iri(graph: ClassGraph) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """int64 [N] each: the nodes in the order of their IRIs, and where each node stands in it."""
+    order = np.array(sorted(range(graph.num_nodes), key=graph.iris.__getitem__), dtype=np.int64)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    return order, position
 
 
 def _reordered(matrix: Any, order: npt.NDArray[np.int64]) -> Any:

@@ -16,44 +16,73 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["node_vectors"]
+__all__ = ["NodeVectors"]
+
+Float32 = npt.NDArray[np.float32]
 
 
-def node_vectors(
-    graph: ClassGraph,
-    base: str | PriorEncoder | ClassPriors,
-    options: dict[str, Any] | None = None,
-    engine: Engine | None = None,
-) -> npt.NDArray[np.float32]:
-    """float32 [N, D]: what ``base`` says of every node of ``graph``.
+class NodeVectors:
+    """What a base says of every node of a graph, and later of the nodes that join it.
 
     Args:
-        graph: The class graph.
         base: The name of an encoder, an encoder (fitted here), or vectors of some nodes by name; other nodes get zeros.
         options: Those of the encoder that ``base`` names.
-        engine: Trains the encoder.
 
     Raises:
-        InputError: An unknown encoder, options without a name, or vectors of which none is of a node of the graph.
+        InputError: An unknown encoder, or options without a name.
     """
-    if options and not isinstance(base, str):
-        raise InputError("base_options go with the name of an encoder", remedy="set them on the encoder itself")
-    if isinstance(base, ClassPriors):
-        places = np.asarray(graph.align(base.names).indices, dtype=np.int64)
-        known = places >= 0
-        if not known.any():
-            raise InputError(
-                f"none of the {len(base.names)} base vectors is of a node of the graph",
-                remedy="name them as the graph's nodes or labels are",
-            )
-        matrix = np.zeros((graph.num_nodes, base.dim), dtype=np.float32)
-        matrix[places[known]] = base.matrix[known]
-        return matrix
-    if isinstance(base, str):
-        from kgzsl.priors.registry import make
 
-        base = make(base, **(options or {}))
-    with warnings.catch_warnings():
-        # Whether a class has anything to go by is known only after the propagation.
-        warnings.simplefilter("ignore", PriorWarning)
-        return np.asarray(base.fit(graph, engine=engine).priors(graph.iris).matrix, dtype=np.float32)
+    def __init__(self, base: str | PriorEncoder | ClassPriors, options: dict[str, Any] | None = None) -> None:
+        if options and not isinstance(base, str):
+            raise InputError("base_options go with the name of an encoder", remedy="set them on the encoder itself")
+        if isinstance(base, str):
+            from kgzsl.priors.registry import make
+
+            base = make(base, **(options or {}))
+        self._base = base
+        self._like: ClassPriors | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether :meth:`join` gives what :meth:`fit` on the larger graph would."""
+        return isinstance(self._base, ClassPriors) or (self._base.grows_exactly() and self._like is None)
+
+    def fit(self, graph: ClassGraph, engine: Engine | None = None) -> Float32:
+        """float32 [N, D]; the encoder is trained here.
+
+        Raises:
+            InputError: None of the given vectors is of a node of the graph.
+        """
+        if not isinstance(self._base, ClassPriors):
+            self._base.fit(graph, engine=engine)
+        self._like = None
+        return self._of_all(graph)
+
+    def join(self, graph: ClassGraph, engine: Engine | None = None) -> Float32:
+        """float32 [N, D] for the larger graph; nothing that was there is trained again."""
+        if not isinstance(self._base, ClassPriors):
+            self._base.take_in(graph, engine=engine)
+        return self._of_all(graph)
+
+    def _of_all(self, graph: ClassGraph) -> Float32:
+        base = self._base
+        if isinstance(base, ClassPriors):
+            places = np.asarray(graph.align(base.names).indices, dtype=np.int64)
+            known = places >= 0
+            if not known.any():
+                raise InputError(
+                    f"none of the {len(base.names)} base vectors is of a node of the graph",
+                    remedy="name them as the graph's nodes or labels are",
+                )
+            matrix = np.zeros((graph.num_nodes, base.dim), dtype=np.float32)
+            matrix[places[known]] = base.matrix[known]
+            return matrix
+        with warnings.catch_warnings():
+            # Whether a class has anything to go by is known only after the propagation.
+            warnings.simplefilter("ignore", PriorWarning)
+            if self._like is not None:
+                return np.asarray(base.priors_like(graph.iris, self._like).matrix, dtype=np.float32)
+            found = base.priors(graph.iris)
+            # Columns that are those of the classes asked for must stay what they are.
+            self._like = found if found.columns is not None else None
+            return np.asarray(found.matrix, dtype=np.float32)

@@ -13,7 +13,7 @@ from kgzsl.priors.propagation.operator import GraphOperator
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["RELATION_NORMALISATIONS", "relation_operators"]
+__all__ = ["RELATION_NORMALISATIONS", "relation_operators", "relations_in_use"]
 
 RELATION_NORMALISATIONS = ("relation", "all", "none")
 """Each relation's row sums to 1; all relations of a row sum to 1 together; edges count as they are."""
@@ -43,7 +43,7 @@ def relation_operators(
     keep = graph.similarity_edges()
     kinds, edges = graph.edge_type[keep], graph.edge_index[:, keep]
     weights = None if graph.edge_weight is None else graph.edge_weight[keep].astype(np.float64)
-    used = sorted({graph.relations[kind] for kind in np.unique(kinds).tolist()})
+    used = relations_in_use(graph)
     by_name = np.array([graph.relations[kind] for kind in kinds.tolist()], dtype=object)
     made: list[Any] = []
     for direction in ("out", "in") if inverse else ("out",):
@@ -60,7 +60,7 @@ def relation_operators(
                 ).matrix
             )
     if normalisation == "none":
-        return tuple(used), tuple(made)
+        return used, tuple(made)
     sums = [np.asarray(matrix.sum(axis=1)).ravel() for matrix in made]
     if normalisation == "all" and sums:
         sums = [np.sum(sums, axis=0)] * len(made)
@@ -68,4 +68,10 @@ def relation_operators(
         sparse.csr_array(sparse.diags_array(1 / np.where(total > 0, total, 1)) @ matrix)
         for total, matrix in zip(sums, made, strict=True)
     ]
-    return tuple(used), tuple(scaled)
+    return used, tuple(scaled)
+
+
+def relations_in_use(graph: ClassGraph) -> tuple[str, ...]:
+    """The relations of the similarity edges of ``graph``, sorted."""
+    kinds = np.unique(graph.edge_type[graph.similarity_edges()]).tolist()
+    return tuple(sorted({graph.relations[kind] for kind in kinds}))

@@ -14,7 +14,7 @@ from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder
 from kgzsl.priors.propagation.encoder import PropagationEncoder
 from kgzsl.priors.propagation.network import PropagationNetwork
-from kgzsl.priors.propagation.relation_operators import relation_operators
+from kgzsl.priors.propagation.relation_operators import relation_operators, relations_in_use
 from kgzsl.priors.propagation.sparse_product import SparseProduct
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ class RelationalLayer(nn.Module):
         """[C, inputs] to [R, outputs]; ``products`` are the A_r [R, C], then the one that picks each row itself."""
         *relations, itself = products
         total = torch.addmm(self.bias, itself(x), self.own)
+        rows, parts = [], []
         for product, weight in zip(relations, self.weights(), strict=True):
-            rows, short = product.filled
-            total = total.index_add(0, rows, short(x) @ weight)
-        return total
+            filled, short = product.filled
+            rows.append(filled)
+            parts.append(short(x) @ weight)
+        return total.index_add(0, torch.cat(rows), torch.cat(parts)) if rows else total
 
 
 class RGCN(PropagationEncoder):
@@ -138,6 +140,10 @@ class RGCN(PropagationEncoder):
 
         _, made = relation_operators(graph, normalisation=self.normalisation, inverse=self.inverse)
         return ((*made, eye_array(graph.num_nodes, format="csr")),) * (len(self.hidden) + 1)
+
+    def relations_of(self, graph: ClassGraph) -> tuple[str, ...]:
+        """Those of the similarity edges; each has weights of its own."""
+        return relations_in_use(graph)
 
     def make_network(
         self,

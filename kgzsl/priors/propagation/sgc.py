@@ -12,7 +12,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.propagation.needed_rows import NeededRows
-from kgzsl.priors.propagation.node_vectors import node_vectors
+from kgzsl.priors.propagation.node_vectors import NodeVectors
 from kgzsl.priors.propagation.operator import GraphOperator
 
 if TYPE_CHECKING:
@@ -92,12 +92,23 @@ class SGC(PriorEncoder):
 
     def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
         """Make the base vectors of all nodes (``base`` may be trained here) and the operator."""
-        self._vectors = node_vectors(graph, self.base, self.base_options, engine)
+        base = NodeVectors(self.base, self.base_options)
+        self._spread(base, base.fit(graph, engine), graph)
+        return self
+
+    def _spread(self, base: NodeVectors, vectors: npt.NDArray[np.float32], graph: ClassGraph) -> None:
         self._operator = GraphOperator.of(
             graph, normalisation=self.normalisation, direction=self.direction, self_loops=self.self_loops
         )
-        self.graph = graph
-        return self
+        self._base, self._vectors, self.graph = base, vectors, graph
+
+    def grows_exactly(self) -> bool:
+        """Whether nothing is trained, so that a class added is what a new fit gives."""
+        return self.graph is not None and self._base.exact
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """The new nodes get base vectors, and everything is smoothed over the new graph."""
+        self._spread(self._base, self._base.join(graph, engine), graph)
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """The refined vectors; classes that nothing reaches (zeros) are warned of by name.

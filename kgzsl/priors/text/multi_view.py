@@ -12,8 +12,9 @@ import numpy.typing as npt
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.growth import came_from
+from kgzsl.priors.text.latent_words import LatentWords
 from kgzsl.priors.text.sentence_model import SentenceModel
-from kgzsl.priors.text.tfidf import reduced, weighted_words
 from kgzsl.priors.text.views import Views
 from kgzsl.priors.text.words import words_of
 
@@ -78,13 +79,14 @@ class MultiViewText(PriorEncoder):
         # In the order of IRIs, so that the numbering of nodes leaves no trace.
         nodes = sorted(range(graph.num_nodes), key=graph.iris.__getitem__)
         device = None if engine is None else str(engine.torch_device)
+        self._latent: dict[str, LatentWords] = {}
         self._blocks: list[npt.NDArray[np.float64]] = []
         self._kept: list[str] = []
         for view in self.views_.names:
             texts = [self.views_.text(node, view) for node in nodes]
             if not any(words_of(text) for text in texts):
                 continue
-            block = self._vectors(texts, device) * (self.weights or {}).get(view, 1.0)
+            block = self._vectors(view, texts, device)
             placed = np.empty_like(block)
             placed[nodes] = block
             self._blocks.append(placed)
@@ -94,16 +96,37 @@ class MultiViewText(PriorEncoder):
         self.graph = graph
         return self
 
-    def _vectors(self, texts: Sequence[str], device: str | None) -> npt.NDArray[np.float64]:
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """The views stay; what they say of new nodes is laid into the directions of the old documents."""
+        assert self.graph is not None
+        places = came_from(self.graph.iris, graph.iris)
+        # Which relations are views is settled: the new graph must only be able to tell all of them.
+        views = Views(graph, self.views, max_views=max(self.max_views, len(graph.relations) + 3))
+        new = np.flatnonzero(places < 0).tolist()
+        device = None if engine is None else str(engine.torch_device)
+        blocks = []
+        for view, block in zip(self._kept, self._blocks, strict=True):
+            grown = block[np.maximum(places, 0)]
+            if new:
+                grown[new] = self._vectors(view, [views.text(node, view) for node in new], device)
+            blocks.append(grown)
+        self._blocks, self.views_, self.graph = blocks, views, graph
+
+    def _vectors(self, view: str, texts: Sequence[str], device: str | None) -> npt.NDArray[np.float64]:
+        factor = (self.weights or {}).get(view, 1.0)
         if self.encode == "tfidf":
-            return reduced(weighted_words([Counter(words_of(text)) for text in texts], 1), self.dim)
+            words = [Counter(words_of(text)) for text in texts]
+            if view in self._latent:
+                return self._latent[view].transform(words) * factor
+            self._latent[view] = LatentWords(self.dim)
+            return self._latent[view].fit(words) * factor
         model: SentenceModel = getattr(self, "_sentences", None) or SentenceModel(device=device)
         self._sentences = model
         said = [text for text in texts if text]
-        vectors = model.encode(said)
+        vectors = model.encode(said or ["nothing"])
         found = np.zeros((len(texts), vectors.shape[1]))
-        found[[row for row, text in enumerate(texts) if text]] = vectors
-        return found
+        found[[row for row, text in enumerate(texts) if text]] = vectors[: len(said)]
+        return found * factor
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """All views side by side (``made["views"]`` has their names and widths); zeros where a view says nothing.

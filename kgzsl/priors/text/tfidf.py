@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.linalg import svds
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.growth import came_from
+from kgzsl.priors.text.latent_words import LatentWords
 from kgzsl.priors.text.verbalise import PARTS, Verbaliser
 from kgzsl.priors.text.words import words_of
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["TfidfText", "reduced", "weighted_words"]
-
-_DENSE = 4_000_000
+__all__ = ["TfidfText"]
 
 
 class TfidfText(PriorEncoder):
@@ -81,11 +79,26 @@ class TfidfText(PriorEncoder):
         if self.method == "svd":
             # In the order of IRIs, so that the numbering of nodes leaves no trace.
             nodes = sorted(range(graph.num_nodes), key=graph.iris.__getitem__)
-            words = [Counter(words_of(self._verbaliser.text(node))) for node in nodes]
-            vectors = reduced(weighted_words(words, self.min_count), self.dim)
+            self._latent = LatentWords(self.dim, self.min_count)
+            vectors = self._latent.fit([self._words(node) for node in nodes])
             self._vectors: npt.NDArray[np.float64] = np.empty_like(vectors)
             self._vectors[nodes] = vectors
         return self
+
+    def _words(self, node: int) -> Counter[str]:
+        return Counter(words_of(self._verbaliser.text(node)))
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """New texts are folded into the old directions; old ones stay as they were read."""
+        if self.graph is None or self.reads_classes_alone():
+            return super()._join(graph, engine=engine)
+        places = came_from(self.graph.iris, graph.iris)
+        self._verbaliser = Verbaliser(graph, self.parts, split_names=self.split_names)
+        vectors = self._vectors[np.maximum(places, 0)]
+        new = np.flatnonzero(places < 0).tolist()
+        vectors[new] = self._latent.transform([self._words(node) for node in new])
+        self._vectors, self.graph = vectors, graph
+        return None
 
     def reads_classes_alone(self) -> bool:
         """See :class:`PriorEncoder`."""
@@ -106,49 +119,6 @@ class TfidfText(PriorEncoder):
         if self.method == "svd":
             return self._finish(wanted, self._vectors[rows])
         return self._finish(wanted, np.stack([_hashed(say.text(int(row)), self.dim) for row in rows]))
-
-
-def weighted_words(documents: Sequence[Counter[str]], min_count: int) -> Any:
-    """Sparse float64 [documents, words]; words in alphabetical order, rows of length 1."""
-    spread: Counter[str] = Counter(word for document in documents for word in document)
-    vocabulary = sorted(word for word, count in spread.items() if count >= min_count)
-    if not vocabulary:
-        raise InputError("the texts of the graph have no word", remedy="lower min_count, or use another prior")
-    column = {word: index for index, word in enumerate(vocabulary)}
-    rows, columns, values = [], [], []
-    for row, document in enumerate(documents):
-        for word, count in document.items():
-            if word in column:
-                rows.append(row)
-                columns.append(column[word])
-                values.append(1 + np.log(count))
-    frequency = np.array([spread[word] for word in vocabulary])
-    idf = np.log((1 + len(documents)) / (1 + frequency)) + 1
-    table = sparse.csr_array((values, (rows, columns)), shape=(len(documents), len(vocabulary)))
-    return _unit(sparse.csr_array(table @ sparse.diags_array(idf)))
-
-
-def _unit(table: Any) -> Any:
-    length = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
-    return sparse.diags_array(1 / np.where(length > 0, length, 1)) @ table
-
-
-def reduced(table: Any, dim: int) -> npt.NDArray[np.float64]:
-    """The rows of ``table`` in its ``dim`` first singular directions, of length 1."""
-    rank = min(dim, *table.shape)
-    if table.shape[0] * table.shape[1] <= _DENSE or rank >= min(table.shape) - 1:
-        _, values, words = np.linalg.svd(table.toarray(), full_matrices=False)
-    else:
-        start = np.random.default_rng(0).standard_normal(min(table.shape))
-        _, values, words = svds(table, k=rank, v0=start)
-    order = np.argsort(-values)[:rank]
-    words = words[order]
-    # A singular vector's sign is free: its largest entry is made positive.
-    largest = words[np.arange(len(words)), np.abs(words).argmax(axis=1)]
-    vectors: npt.NDArray[np.float64] = table @ (words * np.sign(largest)[:, None]).T
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors /= np.where(length > 1e-12, length, np.inf)
-    return vectors
 
 
 def _hashed(text: str, dim: int) -> npt.NDArray[np.float64]:

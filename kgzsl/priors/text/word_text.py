@@ -84,6 +84,12 @@ class WordText(PriorEncoder):
         """See :class:`PriorEncoder`."""
         return self.weights == "mean"
 
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
+        """Words keep the rarity they had; a word that was not there counts as the rarest."""
+        rarity, count = getattr(self, "_idf", {}), 0 if self.graph is None else self.graph.num_nodes
+        self.fit(graph, engine=engine)
+        self._idf = {word: rarity.get(word, float(np.log(1 + count) + 1)) for word in self._idf}
+
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """Vectors of the classes; those without a known word are warned of by name and are zero.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from kgzsl.priors.base import PriorEncoder
-from kgzsl.priors.propagation.node_vectors import node_vectors
+from kgzsl.priors.propagation.node_vectors import NodeVectors
 from kgzsl.priors.text_aware.model import TextAwareModel
 from kgzsl.priors.text_aware.scorer import TERMS, TextAwareScorer
 from kgzsl.priors.triples.encoder import TripleEncoder
@@ -105,18 +105,25 @@ class TextAware(TripleEncoder):
     ) -> TripleModel:
         """The model over the text vectors of all nodes of ``graph``."""
         del train
-        text = node_vectors(graph, self.text, self.text_options, engine)[triples.nodes]
-        self._speaks = np.zeros(len(text), dtype=bool)
-        self._speaks[triples.nodes] = text.any(axis=1)
+        self._texts = NodeVectors(self.text, self.text_options)
+        text = self._texts.fit(graph, engine)
+        self._speaks = text.any(axis=1)
         return TextAwareModel(
             self.make_scorer(),
-            torch.from_numpy(text),
+            torch.from_numpy(text[triples.nodes]),
             len(triples.relations),
             inverse=self.inverse,
             generator=generator,
             device=engine.torch_device,
             dtype=engine.dtype,
         )
+
+    def _extend(self, model: TripleModel, triples: GraphTriples, graph: ClassGraph, engine: Engine | None) -> None:
+        """The texts of the new nodes, read as those of the old ones were."""
+        assert isinstance(model, TextAwareModel)
+        text = self._texts.join(graph, engine)
+        self._speaks = text.any(axis=1)
+        model.set_text(torch.from_numpy(text[triples.nodes]))
 
     def _bare(self, rows: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:
         return "neither an edge nor a text in the graph", ~(self.triples_.has_edge | self._speaks)[rows]

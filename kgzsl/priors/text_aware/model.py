@@ -53,7 +53,8 @@ class TextAwareModel(TripleModel):
             torch.empty(num_relations * (2 if inverse else 1), size, device=device, dtype=dtype)
         )
         self.projection = nn.Parameter(torch.empty(text.shape[1], size, device=device, dtype=dtype))
-        self.register_buffer("text", functional.normalize(text.to(device=device, dtype=dtype), dim=1), persistent=False)
+        self.register_buffer("text", text.new_empty(0), persistent=False)
+        self.set_text(text)
         self._bound = scorer.bound()
         self.reset_parameters(generator)
 
@@ -61,6 +62,10 @@ class TextAwareModel(TripleModel):
         """Draw fresh parameters; text of length 1 comes out as spread as the structural half."""
         self.scorer.start(self.nodes, self.relations, generator)
         uniform(self.projection, self._bound, generator)
+
+    def set_text(self, text: Tensor) -> None:
+        """Take ``text`` [N, F] as the texts of the nodes."""
+        self.text = functional.normalize(text.to(self.nodes), dim=1)
 
     def vectors(self, nodes: Tensor | None = None) -> Tensor:
         """``[s, t]`` [M, 2d] of ``nodes`` (int64 [M]; None: all N)."""

@@ -17,9 +17,10 @@ from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, warn_bare
+from kgzsl.priors.growth import Growth, grown_priors
 from kgzsl.priors.triples.constraints import TypeConstraints
 from kgzsl.priors.triples.graph_triples import GraphTriples
-from kgzsl.priors.triples.growing import Growth, fit_rows, grow, train_on
+from kgzsl.priors.triples.growing import fit_rows, grow, train_on
 from kgzsl.priors.triples.model import TripleModel
 from kgzsl.priors.triples.ranking import RankingResult, rank_triples
 from kgzsl.priors.triples.stopping import EarlyStopping
@@ -218,31 +219,28 @@ class TripleEncoder(PriorEncoder):
         return self._finish(wanted, matrix.float().cpu().numpy(), **told)
 
     def add_class(
-        self, name: str, graph: ClassGraph, *, steps: int = 200, compare: int = 0, **options: Any
+        self, name: str, graph: ClassGraph, *, compare: int = 0, engine: Engine | None = None, **options: Any
     ) -> ClassPriors:
-        """The vector of a class that joined the graph after training, without training the others again.
-
-        The vectors of the new nodes are fitted to their own triples with everything else held fast; the encoder
-        answers for them from then on.
+        """See :class:`PriorEncoder`; the vectors of the new nodes are fitted to their own triples.
 
         Args:
             name: The class.
             graph: The old graph with more nodes and edges; relations are those that were there.
-            steps: Steps of the fit.
             compare: Passes over all triples with everything free, from where the new vectors are; how far that moves
-                them is then in ``growth_`` and in ``made["growth"]``, with the bound that it keeps.
-
-        Raises:
-            InputError: Not fitted, a class that is not in the graph or without an edge, or a model that has more to it
-                than a table of vectors.
+                them is then in ``growth_`` and in ``made["growth"]``, with the bound that Adam's steps set to it.
+            engine: Not needed: the model stays where it is.
+            **options: ``steps``: of the fit, 200.
         """
-        if self.graph is None:
-            raise InputError(f"{type(self).__name__} is not fitted yet", remedy="call fit(graph) first")
-        if options:
-            raise InputError(f"{type(self).__name__}.add_class takes no option {next(iter(options))!r}")
-        if type(self.model_) is not TripleModel:
-            raise InputError(f"{type(self).__name__} cannot take a class without training", remedy="fit it again")
-        graph.align([name]).require()
+        self._growing(name, graph)
+        self.take_in(graph, engine=engine, **options)
+        self.growth_ = Growth()
+        chosen = torch.from_numpy(self._new_rows).to(self.model_.nodes.device)
+        if compare and len(chosen):
+            self.growth_ = self._trained_on(chosen, compare)
+        return grown_priors(self.priors([name]), self.growth_)
+
+    def _join(self, graph: ClassGraph, *, engine: Engine | None = None, steps: int = 200) -> None:
+        assert self.graph is not None
         triples = GraphTriples.of(graph, disjointness=self.disjointness == "relation")
         model, rows = grow(self.model_, self.triples_, self.graph, triples, graph)
         # Relations that no edge has any more are still in the model's table.
@@ -250,26 +248,36 @@ class TripleEncoder(PriorEncoder):
         ids = triples.triples.copy()
         ids[:, 1] = np.array([place[relation] for relation in triples.relations], dtype=np.int64)[ids[:, 1]]
         triples = GraphTriples(ids, triples.nodes, triples.position, self.triples_.relations, triples.has_edge)
+        self._extend(model, triples, graph, engine)
         whole = torch.from_numpy(ids).to(model.nodes.device)
         own = torch.from_numpy(np.isin(ids[:, [0, 2]], rows).any(axis=1)).to(whole.device)
-        how = self._options()
-        generator = torch.Generator(device=whole.device).manual_seed(self.seed or 0)
-        chosen = torch.from_numpy(rows).to(whole.device)
         if len(rows) and bool(own.any()):
-            known = FilterIndex(whole, model.num_nodes, model.num_relations)
-            fit_rows(model, whole[own], chosen, how, steps=steps, generator=generator, known=known)
-        self.growth_ = Growth()
-        if compare and len(rows):
-            full, reach = train_on(model, whole, how, epochs=compare, generator=generator)
-            gap, size = (full - model.nodes).norm(dim=1), full.norm(dim=1)
-            bound = reach * model.nodes.shape[1] ** 0.5 / float(size[chosen].min())
-            old = torch.ones(len(size), dtype=torch.bool, device=size.device)
-            old[chosen] = False
-            share = gap / size.clamp_min(1e-12)
-            self.growth_ = Growth(float(share[chosen].max()), bound, float(share[old].mean()))
-        self.model_, self.triples_, self.graph = model, triples, graph
-        found = self.priors([name])
-        return ClassPriors(found.names, found.matrix, {**found.made, "growth": asdict(self.growth_)})
+            fit_rows(
+                model,
+                whole[own],
+                torch.from_numpy(rows).to(whole.device),
+                self._options(),
+                steps=steps,
+                generator=torch.Generator(device=whole.device).manual_seed(self.seed or 0),
+                known=FilterIndex(whole, model.num_nodes, model.num_relations),
+            )
+        self.model_, self.triples_, self.graph, self._new_rows = model, triples, graph, rows
+
+    def _extend(self, model: TripleModel, triples: GraphTriples, graph: ClassGraph, engine: Engine | None) -> None:
+        """Give ``model``, which has rows for the new nodes, what else it needs to know of them."""
+
+    def _trained_on(self, chosen: Tensor, epochs: int) -> Growth:
+        """What training everything on would change."""
+        model = self.model_
+        whole = torch.from_numpy(self.triples_.triples).to(chosen.device)
+        generator = torch.Generator(device=chosen.device).manual_seed(self.seed or 0)
+        full, reach = train_on(model, whole, self._options(), epochs=epochs, generator=generator)
+        gap, size = (full - model.nodes).norm(dim=1), full.norm(dim=1)
+        bound = reach * model.nodes.shape[1] ** 0.5 / float(size[chosen].min())
+        old = torch.ones(len(size), dtype=torch.bool, device=size.device)
+        old[chosen] = False
+        share = gap / size.clamp_min(1e-12)
+        return Growth(float(share[chosen].max()), bound, float(share[old].mean()))
 
     def _bare(self, rows: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:
         """What is lacking, and which of the graph's nodes ``rows`` lack it."""
