@@ -21,6 +21,7 @@ _MODULES = {
     "kge": "kgzsl.benchmarks.kge",
     "priors": "kgzsl.benchmarks.priors_table",
     "propagation": "kgzsl.benchmarks.propagation",
+    "text-aware": "kgzsl.benchmarks.text_aware",
     "ultra": "kgzsl.benchmarks.ultra",
 }
 

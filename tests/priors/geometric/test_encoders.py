@@ -87,6 +87,33 @@ def test_without_negatives_a_taxonomy_collapses_and_with_them_siblings_stay_apar
     assert worst[0] < 0.2 < worst[1]
 
 
+def test_named_subsumptions_are_tested_and_those_that_choose_the_threshold_are_not_counted():
+    fitted = Poincare(8, epochs=40, batch_size=128).fit(tree())
+    deep = [(f"n{path}", f"n{path[:-3]}") for path in ("1111", "1212", "2222", "2121", "0101", "0202", "1010", "2020")]
+    found = fitted.subsumptions([*deep, *((below, "n") for below, _ in deep)])
+    assert found.queries == 16 - 3
+    assert found.holds > 0.7
+    with pytest.raises(InputError, match="no class names"):
+        fitted.subsumptions([])
+    with pytest.raises(InputError, match="nobody"):
+        fitted.subsumptions([("nobody", "n")])
+
+
+def test_general_classes_are_negatives_when_negatives_are_drawn_where_they_stand():
+    """A general class fills half the axioms; drawn among all concepts it is hardly ever a negative."""
+    triples = [(f"c{one}", "subClassOf", "big" if one % 2 else f"small{one}") for one in range(60)]
+    graph = ClassGraph.from_triples(triples)
+    share = []
+    for likely in (0.0, 1.0):
+        encoder = ELEm(4, epochs=1, likely=likely).fit(graph)
+        axioms = encoder.axioms_
+        loop = encoder._loop(encoder.model_, axioms, axioms, 1, torch.Generator().manual_seed(0))
+        drawn = loop._corrupt("gci0", torch.from_numpy(axioms.forms["gci0"]).repeat(50, 1))[:, 1]
+        share.append(float((drawn == axioms.concepts.index("big")).float().mean()))
+    assert share[0] == pytest.approx(1 / axioms.num_concepts, abs=0.01)
+    assert share[1] == pytest.approx(0.5, abs=0.03)
+
+
 def test_general_classes_lie_nearer_the_middle():
     points = Poincare(8, epochs=60, batch_size=128, tangent=False).fit(tree()).priors(["n", "n1", "n1212"]).matrix
     size = np.linalg.norm(points, axis=1)
