@@ -9,8 +9,8 @@ __all__ = ["page"]
 
 _HEAD = """# Triple embeddings beside PyKEEN
 
-Made by `kgzsl bench kge`; a further call goes on where the last one stopped. Both sides run in the same process on the
-same processor.
+Made by `kgzsl bench kge`; a further call goes on where the last one stopped. Speed is taken in one process; MRR on the
+same machine. A dash is a cell not measured yet.
 
 - **MRR**: filtered, both sides, all entities, ties at their mean rank. Both sides have the same numbers per entity,
   epochs and batch size. Each side trains with each of its settings that are named below the table (Adam; PyKEEN with
