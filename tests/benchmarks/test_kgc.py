@@ -132,6 +132,7 @@ def test_ultra_gives_the_public_figures(name):
     assert row["alike"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["rmpi", "rmpi, shuffled", "rmpi, no schema"])
 def test_rmpi_has_cells_on_nell_ext(method):
     from kgzsl.benchmarks.kgc_cell import measure
