@@ -39,6 +39,7 @@ class GDA(Classifier):
         coef_: [C, D] weights.
         intercept_: [C].
         means_: [C, D].
+        precision_: [D, D], the inverse of the shrunk covariance.
     """
 
     def __init__(
@@ -69,9 +70,33 @@ class GDA(Classifier):
         sums = torch.zeros(count, features.shape[1], dtype=features.dtype, device=features.device)
         self.means_ = sums.index_add_(0, labels, features) / sizes[:, None]
         precision = shrunk_precision(features - self.means_[labels], self.covariance)
+        self.precision_ = precision
         pi = sizes / sizes.sum() if self.class_prior == "empirical" else torch.full_like(sizes, 1 / count)
         self.coef_ = self.means_ @ precision
         self.intercept_ = pi.log() - 0.5 * (self.coef_ * self.means_).sum(dim=1)
+        return self
+
+    def add_class(self, label: Any, X: Any) -> GDA:
+        """Learn one more class from its features X [K, D]: its mean, under the covariance of the classes known.
+
+        Raises:
+            InputError: The class is known already, or ``class_prior`` is not uniform: then every class's share changes.
+        """
+        if label in self.classes_.tolist():
+            raise InputError(f"the class {label!r} is known already", remedy="give another label")
+        if self.class_prior != "uniform":
+            raise InputError("shares of classes change with every class", remedy="fit again with all rows")
+        mean = float_matrix(X, "X", columns=self.coef_.shape[1], device=self.coef_.device).mean(dim=0, keepdim=True)
+        row = mean @ self.precision_
+        place = int(np.searchsorted(self.classes_, label))
+        self.classes_ = np.insert(self.classes_, place, label)
+        self.means_ = torch.cat([self.means_[:place], mean, self.means_[place:]])
+        self.coef_ = torch.cat([self.coef_[:place], row, self.coef_[place:]])
+        # log pi of all classes is the same number, which no answer depends on.
+        constant = torch.full((1,), -math.log(len(self.classes_)), device=row.device) - 0.5 * (row * mean).sum()
+        shift = math.log(1 - 1 / len(self.classes_))
+        before = self.intercept_ + shift
+        self.intercept_ = torch.cat([before[:place], constant, before[place:]])
         return self
 
     def decision_function(self, X: Any, zero_shot: Any | None = None) -> Tensor:

@@ -16,6 +16,7 @@ from kgzsl.errors import InputError
 __all__ = ["SoftmaxClassifier"]
 
 _NORMALISATIONS = ("none", "l2", "standard")
+_MOST_STEPS = 1000  # for one class that joins: it bounds the work, whatever the data
 
 
 class SoftmaxClassifier(Classifier):
@@ -113,6 +114,77 @@ class SoftmaxClassifier(Classifier):
         self.coef_, self.intercept_ = self.coef_.detach(), self.intercept_.detach()
         return self
 
+    def add_class(self, label: Any, X: Any, others: Any, weights: Any | None = None) -> SoftmaxClassifier:
+        """Learn one more class beside those that were learnt, whose weights stay.
+
+        With the logits of the known classes held fast, the loss depends on the new class's logit z against their log
+        sum s alone: it is the logistic loss of z - s. One row of weights is trained on it, as :meth:`fit` trains all.
+
+        Args:
+            label: Of the new class.
+            X: Its features [K, D].
+            others: Features [M, D] of the known classes.
+            weights: How much each of ``others`` counts, [M]; None for 1. A row of the new class counts 1.
+
+        Raises:
+            InputError: Not fitted, the class is known already, or features that do not fit.
+        """
+        self._check_fitted("coef_")
+        if label in self.classes_.tolist():
+            raise InputError(f"the class {label!r} is known already", remedy="give another label")
+        device = self.coef_.device
+        parts = [float_matrix(part, "X", columns=self.n_features_in_, device=device) for part in (X, others)]
+        inputs = self._prepared(torch.cat(parts))
+        target = torch.cat([torch.ones(len(parts[0])), torch.zeros(len(parts[1]))]).to(device)
+        counts = torch.ones(len(target), device=device)
+        if weights is not None:
+            told = torch.as_tensor(weights, dtype=inputs.dtype, device=device)
+            counts[len(parts[0]) :] = row_weights(told, parts[1]) * told.mean()
+        known = torch.cat(
+            [torch.addmm(self.intercept_, part, self.coef_.T).logsumexp(dim=1) for part in torch.split(inputs, 8192)]
+        )
+        row = self._one_row(inputs, target, counts / counts.mean(), known)
+        place = int(np.searchsorted(self.classes_, label))
+        self.classes_ = np.insert(self.classes_, place, label)
+        self.coef_ = torch.cat([self.coef_[:place], row[:, :-1], self.coef_[place:]])
+        self.intercept_ = torch.cat([self.intercept_[:place], row[:, -1], self.intercept_[place:]])
+        return self
+
+    def _one_row(self, inputs: Tensor, target: Tensor, weights: Tensor, known: Tensor) -> Tensor:
+        """Weights and intercept [1, D + 1] of the new class; at most 1,000 steps of Adam, as many as ``fit`` takes."""
+        generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
+        coef = torch.zeros(inputs.shape[1], device=inputs.device)
+        intercept = torch.zeros(1, device=inputs.device)
+
+        def descend(rows: Tensor, goal: Tensor, counts: Tensor, log_sums: Tensor) -> Tensor:
+            """The logits of rows; the gradient of their mean loss, written out for speed, goes to ``grad``."""
+            logit = torch.mv(rows, coef) + intercept - log_sums
+            slope = counts * (logit.sigmoid() - goal) / len(rows)
+            coef.grad, intercept.grad = torch.mv(rows.T, slope) + self.weight_decay * coef, slope.sum()[None]
+            return logit
+
+        def closure() -> Tensor:
+            logit = descend(inputs, target, weights, known)
+            loss = functional.binary_cross_entropy_with_logits(logit, target, weights)
+            return loss + 0.5 * self.weight_decay * coef.square().sum()
+
+        if self.solver == "lbfgs":
+            lbfgs = torch.optim.LBFGS([coef, intercept], max_iter=10 * self.epochs, line_search_fn="strong_wolfe")
+            lbfgs.step(closure)  # type: ignore[no-untyped-call]
+            return torch.cat([coef, intercept])[None]
+        adam = torch.optim.Adam([coef, intercept], lr=self.lr, fused=True)
+        order = torch.randperm(len(inputs), generator=generator, device=inputs.device)
+        # Shuffled once, so that a step reads rows that lie together; then only the order of the batches changes.
+        parts = [torch.split(part[order], self.batch_size) for part in (inputs, target, weights, known)]
+        batches = list(zip(*parts, strict=True))
+        steps = min(_MOST_STEPS, self.epochs * len(batches))
+        while steps > 0:
+            for number in torch.randperm(len(batches), generator=generator, device=inputs.device)[:steps].tolist():
+                descend(*batches[number])
+                adam.step()
+                steps -= 1
+        return torch.cat([coef, intercept])[None]
+
     def decision_function(self, X: Any) -> Tensor:
         """Logits, float32 [N, C], on the device of the weights."""
         self._check_fitted("coef_")
@@ -134,6 +206,7 @@ class SoftmaxClassifier(Classifier):
         """What was learnt, as tensors and plain values."""
         self._check_fitted("coef_")
         state: dict[str, Any] = {"coef": self.coef_, "intercept": self.intercept_, "classes": self.classes_.tolist()}
+        state["epochs"] = self.epochs  # what add_class goes by; a head may have raised it
         if self._mean is not None and self._scale is not None:
             state |= {"mean": self._mean, "scale": self._scale}
         return state
@@ -143,6 +216,7 @@ class SoftmaxClassifier(Classifier):
         device = self.device or state["coef"].device
         self.coef_, self.intercept_ = state["coef"].to(device), state["intercept"].to(device)
         self.classes_ = np.array(state["classes"])
+        self.epochs = int(state.get("epochs", self.epochs))
         self._mean = state["mean"].to(device) if "mean" in state else None
         self._scale = state["scale"].to(device) if "scale" in state else None
         self.n_features_in_ = self.coef_.shape[1]

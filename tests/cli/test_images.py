@@ -86,6 +86,32 @@ def test_a_run_on_features_answers_images_with_the_backbone_named(
     assert answers([*arguments, "--backbone", "pixels:4"], capsys) == {name: name for name in UNSEEN}
 
 
+def test_a_class_joins_from_the_new_statements_alone(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        "@prefix : <urn:wall#> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+        ":late rdfs:subClassOf :Wall ; :upper :blue ; :lower :green .\n"
+    )
+    (tmp_path / "new.ttl").write_text(said)
+    (tmp_path / "all.ttl").write_text((place / "walls.ttl").read_text() + "\n" + said)
+    answers_of = {}
+    for name in ("new", "all"):
+        graph, out = str(tmp_path / f"{name}.ttl"), str(tmp_path / name)
+        assert run(["add-class", str(place / "run"), "--iri", "late", "--graph", graph, "--out", out, "--quiet"]) == 0
+        assert run(["predict", out, str(place / "new"), "--candidates", "unseen"]) == 0
+        answers_of[name] = capsys.readouterr().out
+    assert answers_of["new"] == answers_of["all"]
+    assert "late" in answers_of["new"]
+    beside = place / "run+late"
+    assert run(["add-class", str(place / "run"), "--iri", "late", "--graph", str(tmp_path / "new.ttl"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert Path(told["run"]) == beside
+    assert told["classes"] == len(WALLS) + 1
+    assert run(["add-class", str(place / "run"), "--iri", "late", "--graph", str(tmp_path / "new.ttl")]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_a_run_is_followed_while_it_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = place / "followed"
     trained = ["--set", "generator={name: wgan, hidden: 8, epochs: 1}", "--set", "classifier.samples_per_class=5"]

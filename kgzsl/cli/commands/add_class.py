@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.report import RunFolder
 
 __all__ = ["add"]
 
@@ -28,9 +33,17 @@ def add(app: typer.Typer) -> None:
 def add_class(
     run: RunArgument,
     iri: Annotated[list[str], typer.Option("--iri", help="IRI or name of the class; repeatable.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new run folder.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The new run folder; RUN+CLASS beside the run otherwise.", show_default=False),
+    ] = None,
     graph: Annotated[
-        Path | None, typer.Option(help="An ontology that has the class; the run's own otherwise.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="What is said about the class, where the run's own graph does not: an ontology, or the new statements "
+            "alone.",
+            show_default=False,
+        ),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -38,8 +51,8 @@ def add_class(
 ) -> None:
     """Teach a finished run one more class that nobody has labelled, into a new folder that `predict` takes."""
     from kgzsl.cli.models import load_model
-    from kgzsl.knowledge import ClassGraph
 
+    out = _beside(run, iri) if out is None else out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("this is there already", file=out, remedy="choose another --out")
     task, model, folder = load_model(run, device)
@@ -47,9 +60,7 @@ def add_class(
         raise InputError(
             "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
         )
-    source = folder.graph() if graph is None else ClassGraph.read(graph)
-    if source is None:
-        raise InputError("the run kept no class graph", file=run, remedy="give the ontology with --graph")
+    source = _grown(folder, graph)
     begun = time.perf_counter()
     for name in iri:
         model.add_class(name, graph=source)
@@ -67,3 +78,28 @@ def add_class(
     lines = [f"{len(iri)} added in {seconds:.2f} s; {out} answers for {len(model.classes_)} classes"]
     lines.append("the figures in it are those of the run before the class came")
     Console(as_json=as_json, quiet=quiet).result(values, lines)
+
+
+def _beside(run: Path, iris: list[str]) -> Path:
+    """``runs/zoo+okapi`` for ``runs/zoo`` and the class ``http://example.org/zoo#okapi``."""
+    names = [re.sub(r"[^\w.-]+", "_", re.split(r"[#/]", iri.rstrip("#/"))[-1]) for iri in iris]
+    run = run.resolve()
+    return run.with_name("+".join([run.name, *names]))
+
+
+def _grown(folder: RunFolder, file: Path | None) -> ClassGraph:
+    """The run's graph with what ``file`` says, read as the run read its own."""
+    from kgzsl.knowledge import ClassGraph
+
+    kept = folder.graph()
+    if file is None:
+        if kept is None:
+            raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
+        return kept
+    spec = folder.recipe.get("graph")
+    options = dict(spec) if isinstance(spec, dict) else {}
+    reading = {key: options[key] for key in ("projection", "language", "lenient") if key in options}
+    if options.get("reasoning", "none") != "none":
+        reading["reasoning"] = options["reasoning"]
+    more = ClassGraph.read(file, **reading)
+    return more if kept is None else kept.merge(more)

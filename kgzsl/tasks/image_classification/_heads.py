@@ -68,6 +68,44 @@ class Head:
             self.classifier.fit(features, labels)
         return self
 
+    def add_prior(self, priors: ClassPriors) -> bool:
+        """Make the last class of ``priors`` answerable from its prior alone; False where the classifier cannot."""
+        if not isinstance(self.classifier, classifiers.PriorClassifier):
+            return False
+        self.classifier.add_class(priors.names[-1], priors.matrix[-1])
+        self.names = priors.names
+        return True
+
+    def add_rows(
+        self, priors: ClassPriors, label: int, rows: Tensor, others: Tensor, weights: npt.NDArray[np.float32]
+    ) -> bool:
+        """Learn one more class from its features, beside what was learnt.
+
+        A recursive head ends where training with the class would; a Gaussian head keeps its covariance; a softmax
+        head keeps the other classes' rows and trains one row more.
+
+        Args:
+            priors: All classes, the new one among them.
+            label: Its row.
+            rows: Its features [K, D].
+            others: Features [M, D] of other classes.
+            weights: How many rows of a full training each of them stands for, [M].
+
+        Returns:
+            False where the classifier can only be trained again.
+        """
+        classifier, rows, others = self.classifier, rows * self.scale, others * self.scale
+        if isinstance(classifier, classifiers.SoftmaxClassifier):
+            classifier.add_class(label, rows, others, weights)
+        elif isinstance(classifier, classifiers.GDA) and classifier.class_prior == "uniform":
+            classifier.add_class(label, rows)
+        elif isinstance(classifier, classifiers.AnalyticHead):
+            classifier.partial_fit(rows, np.full(len(rows), label))
+        else:
+            return False
+        self.names = priors.names
+        return True
+
     def scores(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """float32 [N, K], scores of the classes ``candidates``; -inf for those that the classifier does not know."""
         if not len(features):

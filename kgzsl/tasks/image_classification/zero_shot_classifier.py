@@ -449,7 +449,10 @@ class ZeroShotClassifier:
         graph: ClassGraph | None = None,
         encoder: PriorEncoder | None = None,
     ) -> Self:
-        """Learn one more unseen class; the generator is not trained again, only the heads are.
+        """Learn one more unseen class; neither generator nor heads are trained again, where the head can take a class.
+
+        Heads that answer from priors, and the recursive head (``analytic``), are then what training with the class
+        would have made; ``softmax`` and ``gda`` learn the class beside what they know. Other heads are trained again.
 
         Args:
             name: Name or IRI of the class.
@@ -461,6 +464,7 @@ class ZeroShotClassifier:
         Raises:
             InputError: The class is there already, or its prior is not to be had or does not fit.
         """
+        from kgzsl.tasks.image_classification._joining import join_heads
         from kgzsl.tasks.image_classification._new_class import prior_of_new_class
 
         self._check_fitted()
@@ -469,7 +473,7 @@ class ZeroShotClassifier:
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
         self._set_classes(np.append(self._is_seen, False))
-        return self.fit_heads()
+        return self if join_heads(self, len(self.names_) - 1) else self.fit_heads()
 
     def explain(
         self,
