@@ -1,4 +1,4 @@
-"""Facts about entities and relations that training never saw (NELL-Ext): ULTRA's public weights, and RMPI with a schema.
+"""Facts about entities and relations that training never saw (NELL-Ext): ULTRA's public weights, and RMPI.
 
 Needs kg/nell_ext, kg/nell_schema and kg/ultra under $KGZSL_DATA:
 
