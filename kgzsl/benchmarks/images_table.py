@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kgzsl._files import atomic_text
+from kgzsl.benchmarks.cells import keep_row, measured_apart, read_rows
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure
 from kgzsl.benchmarks.images_page import page
 from kgzsl.errors import InputError, nearest
@@ -85,7 +84,7 @@ def run(
             )
     begun = time.perf_counter()
     kept = Path(out).with_suffix(".jsonl")
-    done = _read(kept)
+    done = read_rows(kept, _key)
     left: list[dict[str, Any]] = []
     cells = _cells(datasets, methods, seeds, dict(options or {}), device, knowledge)
     for cell in cells:
@@ -98,10 +97,10 @@ def run(
             continue
         folder = Path(out).with_suffix("") / _file_name(cell)
         work = {**cell, "folder": str(folder)}
-        done[key] = {**cell, **(_isolated(work, min(cell_budget, rest)) if isolated else _here(work))}
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(done[key]) + "\n")
+        limit = min(cell_budget, rest)
+        found = measured_apart("kgzsl.benchmarks.images_cell", work, limit) if isolated else _here(work)
+        done[key] = {**cell, **found}
+        keep_row(kept, done[key])
         _write(out, cells, done, left)
     _write(out, cells, done, left)
     rows = [done[_key(cell)] for cell in cells if _key(cell) in done]
@@ -158,19 +157,6 @@ def _here(cell: dict[str, Any]) -> dict[str, Any]:
         return {"problem": str(error)}
 
 
-def _isolated(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
-    command = [sys.executable, "-m", "kgzsl.benchmarks.images_cell", json.dumps(cell)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return {"problem": f"ended after {seconds:.0f} s; the next call goes on with it"}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"problem": f"failed with status {done.returncode}: {last}"}
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
-
-
 def _key(cell: Mapping[str, Any]) -> str:
     return json.dumps([cell[name] for name in ("dataset", "method", "prior", "seeds", "options")], sort_keys=True)
 
@@ -181,22 +167,6 @@ def _file_name(cell: Mapping[str, Any]) -> str:
     words = "-".join([Path(str(cell["dataset"])).stem, str(cell["method"]), str(cell["prior"])])
     clean = "".join(c if c.isalnum() else "-" for c in words).strip("-")
     return f"{clean}-{sha256(_key(cell).encode()).hexdigest()[:8]}"
-
-
-def _read(kept: Path) -> dict[str, dict[str, Any]]:
-    if not kept.exists():
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    lines = kept.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            found[_key(row)] = row
-        except (ValueError, KeyError, TypeError):
-            # An interrupted write leaves half a line at the end; its cell is measured again.
-            if number < len(lines):
-                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
-    return found
 
 
 def _write(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kgzsl._files import atomic_text
+from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows
 from kgzsl.benchmarks.priors_cell import GRAPHS, load_graph, measure
 from kgzsl.benchmarks.priors_page import page
 from kgzsl.errors import InputError
@@ -115,20 +114,18 @@ def run(
         raise InputError(f"no encoder of the table is called {unknown[0]!r}", remedy=", ".join(ENCODERS))
     begun = time.perf_counter()
     kept = Path(out).with_suffix(".jsonl")
-    done = _read(kept)
+    done = read_rows(kept, _key)
     left: list[dict[str, Any]] = []
     for cell in _cells(graphs, encoders, dict(options or {}), seeds, ranked, device):
         key = _key(cell)
-        if key in done:
+        if is_done(done.get(key), cell_budget):
             continue
         if time.perf_counter() - begun > budget:
             left.append({**cell, "problem": "not begun: the time budget was spent"})
             continue
-        found = _isolated(cell, cell_budget) if isolated else _here(cell)
+        found = measured_apart("kgzsl.benchmarks.priors_cell", cell, cell_budget) if isolated else _here(cell)
         done[key] = {**cell, **found}
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(done[key]) + "\n")
+        keep_row(kept, done[key])
         _write(out, list(done.values()), left, graphs)
     rows = list(done.values())
     _write(out, rows, left, graphs)
@@ -182,36 +179,8 @@ def _here(cell: dict[str, Any]) -> dict[str, Any]:
         return {"problem": str(error)}
 
 
-def _isolated(cell: dict[str, Any], seconds: float) -> dict[str, Any]:
-    command = [sys.executable, "-m", "kgzsl.benchmarks.priors_cell", json.dumps(cell)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return {"problem": f"ended after {seconds:.0f} s"}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"problem": f"failed with status {done.returncode}: {last}"}
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
-
-
 def _key(cell: Mapping[str, Any]) -> str:
     return json.dumps([cell[name] for name in ("graph", "encoder", "seed", "shuffled", "ranked")], sort_keys=True)
-
-
-def _read(kept: Path) -> dict[str, dict[str, Any]]:
-    if not kept.exists():
-        return {}
-    found = {}
-    for number, line in enumerate(kept.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            found[_key(row)] = row
-        except (ValueError, KeyError):
-            # An interrupted write leaves half a line at the end; its cell is measured again.
-            if number < len(kept.read_text(encoding="utf-8").splitlines()):
-                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
-    return found
 
 
 def _write(out: str, rows: list[dict[str, Any]], left: list[dict[str, Any]], graphs: Sequence[str]) -> None:
