@@ -45,6 +45,9 @@ def add_class(
             show_default=False,
         ),
     ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train the classifier again with the class: slower, no approximation.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -63,7 +66,7 @@ def add_class(
     source = _grown(folder, graph)
     begun = time.perf_counter()
     for name in iri:
-        model.add_class(name, graph=source)
+        model.add_class(name, graph=source, retrain_heads=retrain)
     seconds = time.perf_counter() - begun
     try:
         model.save(out)

@@ -448,6 +448,7 @@ class ZeroShotClassifier:
         prior_row: npt.ArrayLike | None = None,
         graph: ClassGraph | None = None,
         encoder: PriorEncoder | None = None,
+        retrain_heads: bool = False,
     ) -> Self:
         """Learn one more unseen class; neither generator nor heads are trained again, where the head can take a class.
 
@@ -460,6 +461,8 @@ class ZeroShotClassifier:
             graph: a class graph that has the class, for priors whose columns have names (``Attributes``): the columns
                 that the model knows are filled in; or
             encoder: the fitted encoder of the priors, which knows the class; with ``graph`` an encoder to fit on it.
+            retrain_heads: Train the classifiers again with the class: slower, and then all of them are what training
+                with the class would have made.
 
         Raises:
             InputError: The class is there already, or its prior is not to be had or does not fit.
@@ -473,7 +476,8 @@ class ZeroShotClassifier:
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
         self._set_classes(np.append(self._is_seen, False))
-        return self if join_heads(self, len(self.names_) - 1) else self.fit_heads()
+        joined = not retrain_heads and join_heads(self, len(self.names_) - 1)
+        return self if joined else self.fit_heads()
 
     def explain(
         self,

@@ -116,7 +116,7 @@ def test_a_class_added_later_is_the_class_that_was_there(world, linear, model):
     grown = new(linear).fit(*world.data.train, priors=world.priors.align(names))
     trained = grown.generator_
     assert last not in grown.names_
-    grown.add_class(last, prior_row=world.priors[last])
+    grown.add_class(last, prior_row=world.priors[last], retrain_heads=True)
     assert grown.generator_ is trained  # nothing was trained again but the heads
     assert grown.unseen_ == [*others, last]
     features, _ = rows_of(world, world.data.test_unseen_loc)
