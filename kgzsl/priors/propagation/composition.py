@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kgzsl.priors.propagation.network import PropagationNetwork
-from kgzsl.priors.propagation.sparse_product import SparseProduct
+from kgzsl.priors.propagation.sparse_product import SparseProduct, gathered
 
 __all__ = ["COMPOSITIONS", "CompositionLayer", "CompositionNetwork", "compose"]
 
@@ -24,12 +24,12 @@ def compose(x: Tensor, z: Tensor, how: str, counts: Tensor) -> Tensor:
 
     Args:
         x: [R, D], the neighbours of each row, weighted and summed.
-        z: [D], the relation.
+        z: [D] or [R, D], the relation.
         how: One of :data:`COMPOSITIONS`.
-        counts: [R], the weights of the neighbours, summed.
+        counts: [R, 1], the weights of the neighbours, summed.
     """
     if how == "subtract":
-        return x - counts[:, None] * z
+        return x - counts * z
     if how == "multiply":
         return x * z
     found: Tensor = torch.fft.irfft(torch.fft.rfft(x).conj() * torch.fft.rfft(z), n=x.shape[1])
@@ -74,17 +74,18 @@ class CompositionLayer(nn.Module):
         count = (len(products) - 1) // 2
         ones = x.new_ones(len(x), 1)
         total: Tensor = self.bias
-        for weight, group in ((self.out, range(count)), (self.into, range(count, 2 * count)), (self.own, [2 * count])):
-            rows, parts = [], []
-            for k in group:
-                # A relation reaches few nodes; the others have nothing to compose.
-                filled, short = products[k].filled
-                if len(filled):
-                    rows.append(filled)
-                    parts.append(compose(short(x), z[k], self.how, short(ones)[:, 0]))
-            read = x.new_zeros(products[0].shape[0], x.shape[1])
-            if parts:
-                read = read.index_add(0, torch.cat(rows), torch.cat(parts))
+        for weight, group in (
+            (self.out, slice(0, count)),
+            (self.into, slice(count, 2 * count)),
+            (self.own, slice(2 * count, None)),
+        ):
+            if not products[group]:
+                continue
+            rows, spread, counts = gathered(products[group], x)
+            degrees = gathered(products[group], ones)[1]
+            along = z[group].repeat_interleave(torch.tensor(counts, device=x.device), dim=0, output_size=len(rows))
+            parts = compose(spread, along, self.how, degrees) if len(rows) else spread
+            read = x.new_zeros(products[0].shape[0], x.shape[1]).index_add(0, rows, parts)
             total = total + read @ weight
         return total, z @ self.relation
 

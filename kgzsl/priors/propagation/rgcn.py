@@ -15,7 +15,7 @@ from kgzsl.priors.base import PriorEncoder
 from kgzsl.priors.propagation.encoder import PropagationEncoder
 from kgzsl.priors.propagation.network import PropagationNetwork
 from kgzsl.priors.propagation.relation_operators import relation_operators, relations_in_use
-from kgzsl.priors.propagation.sparse_product import SparseProduct
+from kgzsl.priors.propagation.sparse_product import SparseProduct, gathered
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -71,12 +71,17 @@ class RelationalLayer(nn.Module):
         """[C, inputs] to [R, outputs]; ``products`` are the A_r [R, C], then the one that picks each row itself."""
         *relations, itself = products
         total = torch.addmm(self.bias, itself(x), self.own)
-        rows, parts = [], []
-        for product, weight in zip(relations, self.weights(), strict=True):
-            filled, short = product.filled
-            rows.append(filled)
-            parts.append(short(x) @ weight)
-        return total.index_add(0, torch.cat(rows), torch.cat(parts)) if rows else total
+        if not relations:
+            return total
+        rows, spread, counts = gathered(relations, x)
+        if self.mix is None:
+            parts = [part @ weight for part, weight in zip(torch.split(spread, counts), self.bases, strict=True)]
+            return total.index_add(0, rows, torch.cat(parts))
+        shares = self.mix.repeat_interleave(torch.tensor(counts, device=x.device), dim=0, output_size=len(rows))
+        for share, weight in zip(shares.unbind(dim=1), self.bases, strict=True):
+            read = x.new_zeros(len(total), x.shape[1]).index_add(0, rows, spread * share[:, None])
+            total = torch.addmm(total, read, weight)
+        return total
 
 
 class RGCN(PropagationEncoder):

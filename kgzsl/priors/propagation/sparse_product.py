@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from kgzsl.priors.propagation.edge_sum import EdgePattern
 
-__all__ = ["SparseProduct"]
+__all__ = ["SparseProduct", "gathered"]
 
 
 class SparseProduct:
@@ -66,6 +67,21 @@ class SparseProduct:
 
     def __repr__(self) -> str:
         return f"SparseProduct({self.shape[0]} x {self.shape[1]}, {self.nnz} entries)"
+
+
+def gathered(products: Sequence[SparseProduct], dense: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+    """The rows of several products that have entries, on end: a relation reaches few nodes of a graph.
+
+    Args:
+        products: At least one, each [R, C].
+        dense: [C, D].
+
+    Returns:
+        int64 [M], whose row each is; [M, D], the rows; how many of them each product has.
+    """
+    filled = [product.filled for product in products]
+    found = torch.cat([short(dense) for _, short in filled])
+    return torch.cat([rows for rows, _ in filled]), found, [len(rows) for rows, _ in filled]
 
 
 class _Multiply(torch.autograd.Function):

@@ -163,7 +163,7 @@ def test_compgcn_with_neutral_relations_and_equal_weights_is_a_gcn(zoo):
 
 
 def test_correlation_with_an_odd_width_keeps_it():
-    assert compose(normal(2, 5), normal(5, seed=1), "correlate", torch.ones(2)).shape == (2, 5)
+    assert compose(normal(2, 5), normal(5, seed=1), "correlate", torch.ones(2, 1)).shape == (2, 5)
 
 
 @pytest.mark.parametrize("pool", ["mean", "max"])
