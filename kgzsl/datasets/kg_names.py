@@ -66,7 +66,12 @@ def split_from_names(
             flat.append(entity_ids.setdefault(tail, len(entity_ids)))
         return torch.tensor(flat, dtype=torch.int64).reshape(-1, 3)
 
-    parts = {"train": encode(train), "valid": encode(valid), "test": encode(test), "support": encode(support)}
+    parts: dict[str, Any] = {
+        "train": encode(train),
+        "valid": encode(valid),
+        "test": encode(test),
+        "support": encode(support),
+    }
     if not len(parts["train"]):
         raise InputError("there is no training triple", file=source or name, place="train", remedy="give some")
     remarks = [*notes, *_remarks(parts), *_idle(parts, entity_ids, relation_ids)]
