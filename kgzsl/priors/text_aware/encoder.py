@@ -102,7 +102,7 @@ class TextAware(TripleEncoder):
         engine: Engine,
         generator: torch.Generator,
         train: torch.Tensor | None = None,
-    ) -> TripleModel:
+    ) -> TextAwareModel:
         """The model over the text vectors of all nodes of ``graph``."""
         del train
         self._texts = NodeVectors(self.text, self.text_options)

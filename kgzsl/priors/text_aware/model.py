@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kgzsl.priors.text_aware.gradients import put_gradients
 from kgzsl.priors.text_aware.scorer import TextAwareScorer
 from kgzsl.priors.triples.model import TripleModel
 from kgzsl.priors.triples.scorer import uniform
+
+if TYPE_CHECKING:
+    from kgzsl.priors.triples.training import TripleOptions
 
 __all__ = ["TextAwareModel"]
 
@@ -29,6 +35,7 @@ class TextAwareModel(TripleModel):
     """
 
     text: Tensor
+    scorer: TextAwareScorer
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class TextAwareModel(TripleModel):
         self.register_buffer("text", text.new_empty(0), persistent=False)
         self.set_text(text)
         self._bound = scorer.bound()
+        self.filled: tuple[Tensor | None, Tensor | None] = (None, None)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -71,3 +79,12 @@ class TextAwareModel(TripleModel):
         """``[s, t]`` [M, 2d] of ``nodes`` (int64 [M]; None: all N)."""
         structure, text = (self.nodes, self.text) if nodes is None else (self.nodes[nodes], self.text[nodes])
         return torch.cat([structure, text @ self.projection], dim=1)
+
+    def put_gradients(
+        self, batch: Tensor, pool: Tensor | None, known: Tensor, options: TripleOptions
+    ) -> dict[str, Tensor] | None:
+        """See :class:`TripleModel`: written out for the Euclidean norm and the self-adversarial loss over a pool."""
+        plain = pool is not None and options.loss == "self-adversarial" and not options.n3 and not self.inverse
+        if pool is None or not plain or self.scorer.norm != 2 or not all(p.requires_grad for p in self.parameters()):
+            return None
+        return {"loss": put_gradients(self, batch, pool, known, margin=options.margin, temperature=options.temperature)}

@@ -87,15 +87,12 @@ class TextAwareScorer(TripleScorer):
         structure, text = nodes.chunk(2, dim=-1)
         return structure, text, structure + text
 
+    @property
+    def view_pairs(self) -> list[tuple[int, int]]:
+        """Which views of head and tail the chosen terms compare: 0 structure, 1 text, 2 their sum."""
+        pairs = {"structure": [(0, 0)], "text": [(1, 1)], "cross": [(0, 1), (1, 0)], "sum": [(2, 2)]}
+        return [pair for term in TERMS if term in self.terms for pair in pairs[term]]
+
     def _pairs(self, heads: tuple[Tensor, ...], tails: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
         """The (head, tail) representations that the chosen terms compare."""
-        pairs = []
-        if "structure" in self.terms:
-            pairs.append((heads[0], tails[0]))
-        if "text" in self.terms:
-            pairs.append((heads[1], tails[1]))
-        if "cross" in self.terms:
-            pairs += [(heads[0], tails[1]), (heads[1], tails[0])]
-        if "sum" in self.terms:
-            pairs.append((heads[2], tails[2]))
-        return pairs
+        return [(heads[a], tails[b]) for a, b in self.view_pairs]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from kgzsl.priors.triples.scorer import TripleScorer
+
+if TYPE_CHECKING:
+    from kgzsl.priors.triples.training import TripleOptions
 
 __all__ = ["TripleModel"]
 
@@ -74,6 +79,23 @@ class TripleModel(nn.Module):
     def extra_loss(self, vectors: Tensor) -> Tensor | None:
         """What a model adds to the loss for the nodes ``vectors`` [M, D] of a batch; None for nothing."""
         del vectors
+        return None
+
+    def put_gradients(
+        self, batch: Tensor, pool: Tensor | None, known: Tensor, options: TripleOptions
+    ) -> dict[str, Tensor] | None:
+        """The losses of a batch, with their gradient put into ``grad``, by a model that has it written out.
+
+        Args:
+            batch: int64 [B, 3].
+            pool: int64 [M], the nodes that stand in on both sides; None for all N.
+            known: bool [2, B, M], which corrupted tails and heads get no weight.
+            options: How is trained.
+
+        Returns:
+            None leaves it to autograd.
+        """
+        del batch, pool, known, options
         return None
 
     def extra_repr(self) -> str:

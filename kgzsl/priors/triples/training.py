@@ -116,9 +116,13 @@ class TripleLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = self.options.lr * (1 - 0.9 * index / max(self._steps, 1))
         batch = self._triples[self._queues["batch"].next()]
-        self._optimizer.zero_grad(set_to_none=True)
-        losses = self.losses(batch)
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        pool = self._pool(batch[:, 1])
+        known = self._excluded(batch, pool)
+        losses = self.model.put_gradients(batch, pool, known, self.options)
+        if losses is None:
+            self._optimizer.zero_grad(set_to_none=True)
+            losses = self._losses(batch, pool, known)
+            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._last = {name: value.detach() for name, value in losses.items()}
         if self._stopping is not None:
@@ -127,9 +131,12 @@ class TripleLoop:
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """The losses of ``batch`` (int64 [B, 3]) with a fresh pool; their sum is what is minimised."""
+        pool = self._pool(batch[:, 1])
+        return self._losses(batch, pool, self._excluded(batch, pool))
+
+    def _losses(self, batch: Tensor, pool: Tensor | None, excluded: Tensor) -> dict[str, Tensor]:
         options, model, scorer = self.options, self.model, self.model.scorer
         head, relation, tail = batch.unbind(dim=1)
-        pool = self._pool(relation)
         ids = torch.cat([head, tail] if pool is None else [head, tail, pool])
         # One gather, so that one dense gradient of the table is made.
         vectors = model.vectors(ids)
@@ -142,21 +149,14 @@ class TripleLoop:
             turned = scorer.score(tails, back, heads), scorer.score_tails(tails, back, candidates)
         else:
             turned = positive, scorer.score_heads(relations, tails, candidates)
-        sides = (
-            (positive, scorer.score_tails(heads, relations, candidates), self._known.tails(head, relation), False),
-            (*turned, self._known.heads(relation, tail), True),
-        )
+        sides = (positive, scorer.score_tails(heads, relations, candidates)), turned
         total = positive.new_zeros(())
-        for positive, negative, true, at_head in sides:
-            known = self._mask(negative, true, pool)
-            if self._constraints is not None:
-                table = self._constraints.heads if at_head else self._constraints.tails
-                known = known | ~(table[relation] if pool is None else table[relation[:, None], pool])
+        for (true, false), known in zip(sides, excluded, strict=True):
             if options.loss == "softmax":
-                total = total + 0.5 * softmax_loss(positive, negative, known=known)
+                total = total + 0.5 * softmax_loss(true, false, known=known)
             else:
                 total = total + 0.5 * self_adversarial_loss(
-                    positive, negative, margin=options.margin, temperature=options.temperature, known=known
+                    true, false, margin=options.margin, temperature=options.temperature, known=known
                 )
         losses = {"loss": total}
         extra = model.extra_loss(vectors[: 2 * len(batch)])
@@ -176,9 +176,25 @@ class TripleLoop:
             return self._constraints.draw(relation, self.options.negatives, self._generator)
         return self._queues["pool"].next()
 
-    def _mask(self, scores: Tensor, true: tuple[Tensor, Tensor], pool: Tensor | None) -> Tensor:
+    def _excluded(self, batch: Tensor, pool: Tensor | None) -> Tensor:
+        """bool [2, B, M or N]: which corrupted tails and heads are no negatives."""
+        head, relation, tail = batch.unbind(dim=1)
+        size = self.model.num_nodes if pool is None else len(pool)
+        found = torch.zeros(2, len(batch), size, dtype=torch.bool, device=batch.device)
+        for at_head, end in enumerate((head, tail)):
+            # Many triples of a batch may ask the same, and some have very many answers: each is looked up once.
+            keys, place = torch.unique(end * self.model.num_relations + relation, return_inverse=True)
+            ends, relations = keys // self.model.num_relations, keys % self.model.num_relations
+            true = self._known.heads(relations, ends) if at_head else self._known.tails(ends, relations)
+            torch.index_select(self._mask((len(keys), size), true, pool), 0, place, out=found[at_head])
+        if self._constraints is not None:
+            for mask, table in zip(found, (self._constraints.tails, self._constraints.heads), strict=True):
+                mask |= ~(table[relation] if pool is None else table[relation[:, None], pool])
+        return found
+
+    def _mask(self, shape: tuple[int, int], true: tuple[Tensor, Tensor], pool: Tensor | None) -> Tensor:
         rows, nodes = true
-        mask = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+        mask = torch.zeros(shape, dtype=torch.bool, device=nodes.device)
         if pool is None:
             mask[rows, nodes] = True
             return mask

@@ -10,6 +10,7 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import PriorWarning, TextAware
 from kgzsl.priors.text_aware import TERMS, TextAwareModel, TextAwareScorer
 from kgzsl.priors.triples import TransEScorer
+from kgzsl.priors.triples.training import TripleLoop, TripleOptions
 
 from ..conftest import ZOO
 
@@ -129,3 +130,85 @@ def test_bad_input():
             TextAware(**options)
     with pytest.raises(InputError, match="not fitted"):
         TextAware().priors(["zebra"])
+
+
+def a_loop(seed=0, **options):
+    """A model of 30 nodes in float64 and its loop; some texts are empty and some nodes say the same."""
+    draw = torch.Generator().manual_seed(seed)
+    text = torch.randn(30, 5, dtype=F64, generator=draw)
+    text[3] = 0
+    text[8] = text[9]
+    triples = torch.randint(0, 30, (80, 3), generator=draw) % torch.tensor([30, 3, 30])
+    terms = options.pop("terms", TERMS)
+    scorer = TextAwareScorer(4, options.pop("norm", 2), terms)
+    model = TextAwareModel(scorer, text, 3, inverse=options.pop("inverse", False), generator=draw, dtype=F64)
+    given = {"batch_size": 16, "negatives": 12, "margin": 2.0, "temperature": 0.7, "lr": 0.01, **options}
+    return TripleLoop(model, triples, TripleOptions(**given), steps=10, generator=draw)
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+@pytest.mark.parametrize("terms", [TERMS, ("structure",), ("cross",), ("text", "sum"), ("sum",)])
+def test_the_gradient_written_out_is_that_of_autograd(terms, constrained):
+    loop = a_loop(terms=terms, constrained=constrained)
+    model = loop.model
+    for start in (0, 16):  # the second finds the gradient of the first
+        batch = loop._triples[start : start + 16]
+        batch[0, 2] = batch[0, 0]
+        pool = loop._pool(batch[:, 1])
+        known = loop._excluded(batch, pool)
+        known[0, 1] = True  # a row without a negative
+        loss = loop._losses(batch, pool, known)["loss"]
+        expected = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+        found = model.put_gradients(batch, pool, known, loop.options)["loss"]
+        assert found.item() == pytest.approx(loss.item(), rel=1e-12)
+        for (name, parameter), gradient in zip(model.named_parameters(), expected, strict=True):
+            gradient = torch.zeros_like(parameter) if gradient is None else gradient
+            assert torch.allclose(parameter.grad, gradient, rtol=1e-9, atol=1e-12), name
+        assert expected[1].abs().max() > 1e-3
+
+
+def test_training_with_the_written_gradient_is_training_by_autograd(monkeypatch):
+    written, plain = a_loop(), a_loop()
+    calls = []
+    put = TextAwareModel.put_gradients
+    monkeypatch.setattr(plain.model, "put_gradients", lambda *given: None)
+    monkeypatch.setattr(TextAwareModel, "put_gradients", lambda *given: calls.append(1) or put(*given))
+    for index in range(8):
+        assert written.step(index)["loss"].item() == pytest.approx(plain.step(index)["loss"].item(), rel=1e-9)
+    assert len(calls) == 8
+    for one, other in zip(written.model.parameters(), plain.model.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-9)
+
+
+def test_a_gradient_that_another_loop_left_is_emptied():
+    loop = a_loop()
+    model, batch = loop.model, loop._triples[:16]
+    pool = loop._pool(batch[:, 1])
+    known = loop._excluded(batch, pool)
+    model.put_gradients(batch, pool, known, loop.options)
+    clean = model.nodes.grad.clone()
+    model.nodes.grad = torch.ones_like(model.nodes)
+    model.put_gradients(batch, pool, known, loop.options)
+    assert torch.allclose(model.nodes.grad, clean)
+
+
+@pytest.mark.parametrize(
+    "options", [{"norm": 1}, {"inverse": True}, {"n3": 0.1}, {"loss": "softmax"}, {"negatives": 0}]
+)
+def test_what_is_not_written_out_is_left_to_autograd(options):
+    loop = a_loop(**options)
+    before = loop.model.projection.detach().clone()
+    batch = loop._triples[:16]
+    pool = loop._pool(batch[:, 1])
+    assert loop.model.put_gradients(batch, pool, loop._excluded(batch, pool), loop.options) is None
+    loop.step(0)
+    assert not torch.allclose(loop.model.projection, before)
+
+
+def test_parameters_held_fast_stay():
+    loop = a_loop()
+    loop.model.projection.requires_grad_(False)
+    before = [one.detach().clone() for one in (loop.model.projection, loop.model.nodes)]
+    loop.step(0)
+    assert torch.equal(loop.model.projection, before[0])
+    assert not torch.allclose(loop.model.nodes, before[1])
