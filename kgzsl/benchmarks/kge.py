@@ -15,8 +15,9 @@ import torch
 
 from kgzsl._files import atomic_text
 from kgzsl.benchmarks import kge_peer
+from kgzsl.benchmarks.cells import keep_row, read_rows
 from kgzsl.benchmarks.kge_page import page
-from kgzsl.benchmarks.kge_quality import ARMS, OURS, encoder, our_quality, peer_quality
+from kgzsl.benchmarks.kge_quality import OURS, arms, encoder, our_quality, peer_quality
 from kgzsl.benchmarks.kge_speed import same_ranks, speed
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.engine import Engine
@@ -99,7 +100,7 @@ def run(
     begun = time.perf_counter()
     where = Engine(device=device, precision="32-true", progress=False).torch_device
     kept = Path(out).with_suffix(".jsonl")
-    done = _read(kept)
+    done = read_rows(kept, _key)
     lap = {"dim": dim, "batch_size": batch_size, "negatives": negatives}
     lap |= {"triples": triples, "ranked": ranked, "laps": laps}
     left = 0
@@ -117,9 +118,7 @@ def run(
                 continue
             found = _work(part)(model, splits[name], how, where)
             done[_key(cell)] = {**cell, "found": found, "made": _made(where, threads, splits[name])}
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with kept.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(done[_key(cell)]) + "\n")
+            keep_row(kept, done[_key(cell)])
             _write(out, done)
         _write(out, done)
     finally:
@@ -150,7 +149,7 @@ def _own(part: str, model: str, how: Mapping[str, int]) -> dict[str, Any]:
     if part == "ours":
         made = [encoder(model, how["dim"], batch_size=how["batch_size"], **options) for options in OURS[model]]
         return {"defaults": [asdict(one.training) for one in made]}
-    return {"defaults": {"arms": [str(arm) for arm in ARMS]}} if part == "pykeen" else {}
+    return {"defaults": {"arms": [str(arm) for arm in arms(model)]}} if part == "pykeen" else {}
 
 
 def _made(where: torch.device, threads: int, split: KGSplit) -> dict[str, Any]:
@@ -190,20 +189,6 @@ def _told(cells: Sequence[Mapping[str, Any]], where: torch.device, threads: int)
 
 def _key(cell: Mapping[str, Any]) -> str:
     return json.dumps([cell["part"], cell["data"], cell["model"], cell["how"], cell.get("defaults")], sort_keys=True)
-
-
-def _read(kept: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            cell = json.loads(line)
-            found[_key(cell)] = cell
-        except (ValueError, KeyError):
-            # An interrupted write leaves half a line at the end; its cell is measured again.
-            if number < len(lines):
-                raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
-    return found
 
 
 def _write(out: str, done: Mapping[str, Mapping[str, Any]]) -> None:

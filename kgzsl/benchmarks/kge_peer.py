@@ -52,7 +52,8 @@ class Peer:
         margin: Of its self-adversarial loss.
         lr: Adam's learning rate.
         device: Where it runs.
-        loss: ``"self-adversarial"``, or ``"own"`` for the model's own loss with its own margin.
+        loss: ``"self-adversarial"``, ``"softmax"`` for the cross entropy of a triple against its negatives, or
+            ``"own"`` for the model's own loss with its own margin.
         seed: Of its first vectors, its batches and its negatives.
     """
 
@@ -67,11 +68,11 @@ class Peer:
         lr: float,
         device: torch.device,
         *,
-        loss: Literal["self-adversarial", "own"] = "self-adversarial",
+        loss: Literal["self-adversarial", "softmax", "own"] = "self-adversarial",
         seed: int = 0,
     ) -> None:
         require()
-        from pykeen.losses import NSSALoss
+        from pykeen.losses import InfoNCELoss, NSSALoss
 
         self.batch_size, self.negatives, self.lr, self.device = batch_size, negatives, lr, device
         self._split = split
@@ -83,6 +84,9 @@ class Peer:
             options["scoring_fct_norm"] = 1
         if loss == "self-adversarial":
             options["loss"] = NSSALoss(margin=margin, adversarial_temperature=1.0)
+        elif loss == "softmax":
+            # Without margin and at temperature 1 it is the cross entropy.
+            options["loss"] = InfoNCELoss(margin=0.0, log_adversarial_temperature=0.0)
         self.name, self.dim = name, dim
         self.model = _classes()[name](triples_factory=self._factory(split.train), random_seed=seed, **options).to(
             device

@@ -9,6 +9,7 @@ from kgzsl import InputError
 from kgzsl.benchmarks import kge, kge_peer, kge_quality, kge_speed
 from kgzsl.benchmarks.kge_boxes import PeerBoxEScorer
 from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.priors.triples.losses import softmax_loss
 
 
 def tiny():
@@ -99,6 +100,15 @@ def test_changed_settings_are_measured_again_and_so_are_changed_defaults(made_up
     assert made_up == [("ours", "transe")]
 
 
+def test_models_timed_with_other_settings_are_named(made_up, tmp_path):
+    table(tmp_path, parts=["speed"])
+    assert "100 test triples per lap, 2 laps.\n" in (tmp_path / "docs" / "kge.md").read_text()
+    table(tmp_path, parts=["speed"], models=["boxe"], ranked=20)
+    text = (tmp_path / "docs" / "kge.md").read_text()
+    assert "100 test triples per lap, 2 laps (transe)." in text
+    assert "20 test triples per lap, 2 laps (boxe)." in text
+
+
 def test_a_spent_budget_begins_nothing_and_a_damaged_record_is_named(made_up, tmp_path):
     assert table(tmp_path, budget=-1.0)["left"] == 6
     assert not made_up
@@ -170,10 +180,21 @@ def test_with_the_same_vectors_pykeen_ranks_as_we_do_and_the_check_notices_anoth
 def test_pykeen_is_judged_by_the_best_setting_on_validation_triples():
     pytest.importorskip("pykeen")
     given = {"dim": 8, "epochs": 2, "batch_size": 16, "judged": 8, "tested": 12, "device": torch.device("cpu")}
-    found = kge_quality.peer_quality("boxe", tiny(), seed=0, **given)
-    assert set(found["tried"]) == {str(arm) for arm in kge_quality.ARMS}
-    assert found["valid"] == max(found["tried"].values()) == found["tried"][found["setting"]]
-    assert 0 < found["mrr"] <= 1
+    for model, settings in (("boxe", 2), ("distmult", 3)):
+        found = kge_quality.peer_quality(model, tiny(), seed=0, **given)
+        assert list(found["tried"]) == [str(arm) for arm in kge_quality.arms(model)]
+        assert len(found["tried"]) == settings
+        assert found["valid"] == max(found["tried"].values()) == found["tried"][found["setting"]]
+        assert 0 < found["mrr"] <= 1
+
+
+@pytest.mark.slow
+def test_the_softmax_loss_of_pykeen_is_ours():
+    pytest.importorskip("pykeen")
+    peer = kge_peer.Peer("distmult", tiny(), 8, 16, 4, 0.0, 0.01, torch.device("cpu"), loss="softmax")
+    positive, negative = torch.tensor([[1.0], [-0.5]]), torch.tensor([[0.5, 2.0], [0.0, -1.0]])
+    theirs = peer.model.loss.process_slcwa_scores(positive, negative)
+    torch.testing.assert_close(theirs, softmax_loss(positive[:, 0], negative))
 
 
 @pytest.mark.slow
