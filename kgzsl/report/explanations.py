@@ -85,6 +85,9 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
         parts.append(f'<figure class="mid">{explanation_picture(item, told)}</figure>')
     if told.get("runners_up"):
         parts.append(_table("Next answers", ("class", "probability"), [(n, f"{p:.0%}") for n, p in told["runners_up"]]))
+    if told.get("axioms"):
+        said = [(one["text"], one["kind"]) for one in told["axioms"]]
+        parts.append(_table("What the ontology says about it", ("statement", "kind"), said))
     facts = [(" ".join(link["fact"]), f"{link['likeness']:.2f}") for link in told.get("links", ())]
     facts += [("; ".join(" ".join(fact) for fact in route), "over one other") for route in told.get("routes", ())]
     if facts:
@@ -97,9 +100,15 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
     if near:
         parts.append(_table("Most alike, and why", ("seen", "cosine", "both have", "path in the graph"), near))
     if told["without"]:
-        rows = [(c["removed"], f"{c['before']:.3f}", f"{c['after']:.3f}", c["answer"]) for c in told["without"]]
-        parts.append(_table("If one statement were not there", ("without", "now", "then", "answer then"), rows))
+        rows = [_moved(one) for one in told["without"]]
+        headings = ("without", "which is", "now", "then", "score", "lead over the next", "answer then")
+        parts.append(_table("If one statement were not there", headings, rows))
     return "<section>" + "".join(parts) + "</section>"
+
+
+def _moved(one: Mapping[str, Any]) -> tuple[str, ...]:
+    score, lead = (f"{pair[0]:.4g} → {pair[1]:.4g}" if pair else "" for pair in (one["scores"], one["leads"]))
+    return one["removed"], str(one["kind"]), f"{one['before']:.3f}", f"{one['after']:.3f}", score, lead, one["answer"]
 
 
 def _answer(told: Mapping[str, Any]) -> str:

@@ -66,7 +66,11 @@ def test_images_are_answered_one_by_one_and_explained(place: Path, capsys: pytes
     assert run(["explain", str(place / "run"), files[0], "--candidates", "unseen", "--without", "1", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["explanations"]
     assert (told["item"], told["predicted"]) == (files[0], UNSEEN[1])
-    assert told["without"]
+    assert told["axioms"][0]["text"].startswith(f"{UNSEEN[1]} is a kind of")
+    (without,) = told["without"]
+    assert without["kind"] == "axiom"
+    assert without["removed"].startswith((f"{UNSEEN[1]} upper", f"{UNSEEN[1]} lower"))
+    assert without["scores"][1] < without["scores"][0]
 
 
 def test_a_run_on_features_answers_images_with_the_backbone_named(

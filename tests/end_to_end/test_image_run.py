@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
@@ -155,7 +156,12 @@ def test_explain_writes_a_page_and_a_picture_with_what_if(finished, tmp_path: Pa
     done = finished.kgzsl(*arguments, "--html", page, "--picture", picture, "--json")
     assert done.code == 0, done.err
     (told,) = json.loads(done.out)["explanations"]
-    assert [set(one) for one in told["without"]] == [{"removed", "before", "after", "answer"}]
+    (without,) = told["without"]
+    assert without["kind"] == "axiom"
+    assert without["leads"][1] < without["leads"][0]
+    assert told["axioms"]
+    for words in (told["axioms"][0]["text"], without["removed"], "What the ontology says about it"):
+        assert html.escape(words) in page.read_text()
     assert told["predicted"] in page.read_text()
     assert told["nearest_seen"][0][0] in picture.read_text()
 

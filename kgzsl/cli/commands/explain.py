@@ -66,7 +66,7 @@ def explain(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Name what lies behind an answer: like seen classes, what they share, paths in the class graph, known facts."""
+    """Name what lies behind an answer: the class's axioms, like seen classes, what they share, paths, known facts."""
     import kgzsl
     from kgzsl._files import atomic_text
     from kgzsl.report.explanations import explanation_picture, render_explanations
@@ -114,7 +114,9 @@ def _images(model: Any, features: Any, candidates: Any, folder: Any, neighbours:
             remedy="leave out --without, or run with the prior attributes",
         )
     return [
-        dataclasses.replace(one, without=tuple(counterfactuals(model, x[None], candidates, most=without)))
+        dataclasses.replace(
+            one, without=tuple(counterfactuals(model, x[None], candidates, graph=folder.graph(), most=without))
+        )
         for one, x in zip(told, features, strict=True)
     ]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.counterfactuals import Counterfactual
+from kgzsl.tasks.statements import Statement
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -32,6 +33,7 @@ class Explanation:
         paths: Those classes to the path through the class graph, as (label, relation, label) steps; empty without a
             graph.
         without: What would be answered without single statements about the class, where it was asked for.
+        axioms: What the class graph says about the class itself; empty without a graph.
     """
 
     predicted: str
@@ -42,13 +44,17 @@ class Explanation:
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
     without: tuple[Counterfactual, ...] = ()
+    axioms: tuple[Statement, ...] = ()
 
     def text(self, *, most: int = 6) -> str:
-        """The explanation in a few lines; at most ``most`` attributes a class."""
+        """The explanation in a few lines; at most ``most`` statements, and attributes a class."""
         kind = "seen" if self.is_seen else "never seen in training"
         lines = [f"{self.predicted} ({self.probability:.0%}, {kind})"]
         if self.runners_up:
             lines.append("  next: " + ", ".join(f"{name} ({share:.0%})" for name, share in self.runners_up))
+        lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
+        if len(self.axioms) > most:
+            lines.append(f"  said: {len(self.axioms) - most} more")
         for name, likeness in self.nearest_seen:
             lines.append(f"  like {name} (cosine {likeness:.2f})")
             columns = self.shared.get(name, ())
@@ -58,7 +64,7 @@ class Explanation:
             path = self.paths.get(name, ())
             if path:
                 lines.append("    path: " + path[0][0] + "".join(f" -[{by}]- {end}" for _, by, end in path))
-        lines += [f"  {one.text(share=True)}" for one in self.without]
+        lines += [f"  {without.text(share=True)}" for without in self.without]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,6 +78,7 @@ class Explanation:
             "shared": {name: list(columns) for name, columns in self.shared.items()},
             "paths": {name: [list(step) for step in path] for name, path in self.paths.items()},
             "without": [one.to_dict() for one in self.without],
+            "axioms": [one.to_dict() for one in self.axioms],
         }
 
 

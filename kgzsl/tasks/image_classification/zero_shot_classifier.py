@@ -23,6 +23,7 @@ from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_ga
 from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_priors
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
+from kgzsl.tasks.statements import statements_about
 
 if TYPE_CHECKING:
     from kgzsl.classifiers import GatedExperts
@@ -492,13 +493,13 @@ class ZeroShotClassifier:
         Args:
             X: Features [N, D].
             candidates: As for :meth:`predict`.
-            graph: The class graph, for paths.
+            graph: The class graph, for paths and for what it says about the answer.
             neighbours: How many seen classes, and how many runners-up.
         """
         shares = self.predict_proba(X, candidates)
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         names = [self.names_[i] for i in chosen]
-        about: dict[str, tuple[Any, Any, Any]] = {}
+        about: dict[str, tuple[Any, Any, Any, Any]] = {}
         explanations: list[Explanation] = []
         for row in shares:
             order = np.argsort(-row, kind="stable")
@@ -507,10 +508,12 @@ class ZeroShotClassifier:
                 near = nearest_classes(self.priors_, best, self.seen_, neighbours)
                 both = {other: shared_columns(self.priors_, best, other) for other, _ in near}
                 paths = {} if graph is None else {other: graph_path(graph, best, other) for other, _ in near}
-                about[best] = (tuple(near), both, paths)
-            near, both, paths = about[best]
+                axioms = () if graph is None else statements_about(graph, best)
+                about[best] = (tuple(near), both, paths, axioms)
+            near, both, paths, axioms = about[best]
             rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
-            explanations.append(Explanation(best, float(row[order[0]]), best in self.seen_, rest, near, both, paths))
+            likely, is_seen = float(row[order[0]]), best in self.seen_
+            explanations.append(Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms))
         return explanations
 
     def save(self, folder: str | PathLike[str]) -> Path:

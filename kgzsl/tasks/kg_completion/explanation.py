@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.counterfactuals import Counterfactual
+from kgzsl.tasks.statements import Statement, statements_about
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -39,6 +40,7 @@ class CompletionExplanation:
         links: Known facts between the two ends, with the cosine of their relation to the one asked for, best first.
         routes: Pairs of known facts that lead from head to tail over one other entity.
         without: What would be answered without single statements.
+        axioms: What the schema says about the relation itself; empty without a graph.
     """
 
     head: str
@@ -53,11 +55,13 @@ class CompletionExplanation:
     links: tuple[tuple[Fact, float], ...] = ()
     routes: tuple[tuple[Fact, Fact], ...] = ()
     without: tuple[Counterfactual, ...] = ()
+    axioms: tuple[Statement, ...] = ()
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` attributes a relation."""
         kind = "seen" if self.is_seen else "no triple of it in training"
         lines = [f"{self.head} {self.relation} {self.tail} (score {self.score:.3f}, rank {self.rank:g}; {kind})"]
+        lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
         if not self.links:
             lines.append("  no known fact links the two")
         for (head, by, tail), likeness in self.links:
@@ -73,7 +77,7 @@ class CompletionExplanation:
             path = self.paths.get(name, ())
             if path:
                 lines.append("    path: " + path[0][0] + "".join(f" -[{by}]- {end}" for _, by, end in path))
-        return "\n".join([*lines, *(f"  {one.text(share=False)}" for one in self.without)])
+        return "\n".join([*lines, *(f"  {without.text(share=False)}" for without in self.without)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-able."""
@@ -90,6 +94,7 @@ class CompletionExplanation:
             "links": [{"fact": list(fact), "likeness": likeness} for fact, likeness in self.links],
             "routes": [[list(first), list(second)] for first, second in self.routes],
             "without": [one.to_dict() for one in self.without],
+            "axioms": [one.to_dict() for one in self.axioms],
         }
 
 
@@ -154,6 +159,7 @@ def explain_completion(
         tuple((fact, likeness.get(fact[1], 1.0)) for fact in links[: 2 * neighbours]),
         tuple(_routes(model, known, ids, neighbours)),
         tuple(_without(model, number, ids, links, float(value), statements)) if statements else (),
+        () if graph is None else statements_about(graph, relation),
     )
 
 
@@ -199,10 +205,12 @@ def _without(
     anchor = torch.tensor([ends[0]])
     found: list[Counterfactual] = []
 
+    kind: Literal["fact", "column"] = "fact" if hasattr(model, "set_facts") else "column"
+
     def told(removed: str, changed: Any) -> None:
         scores = changed.scores(number, anchor)[0].cpu()
         answer = model.entities_[int(scores.argmax())]
-        found.append(Counterfactual(removed, before, float(scores[ends[1]]), answer))
+        found.append(Counterfactual(removed, before, float(scores[ends[1]]), answer, kind))
 
     if hasattr(model, "set_facts"):
         known = model._known

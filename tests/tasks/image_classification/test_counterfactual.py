@@ -7,8 +7,10 @@ import pytest
 
 from kgzsl import ZeroShotClassifier
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.image_classification.counterfactual import counterfactuals, without_statement
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.priors import Attributes
+from kgzsl.tasks.image_classification.counterfactual import counterfactuals, without_axiom, without_statement
+from kgzsl.tasks.statements import statements_about
 
 NAMES = ("horse", "tiger", "cow", "zebra", "pig")
 COLUMNS = ["hooves", "stripes", "fur"]
@@ -46,7 +48,7 @@ def test_the_weightiest_statement_comes_first(fitted) -> None:
     assert found[0].removed == "stripes"
     assert {one.removed for one in found} == {"stripes", "hooves"}
     assert found[0].before == pytest.approx(float(model.predict_proba(zebra, "unseen").max()))
-    assert "without stripes" in found[0].text(share=True)
+    assert "without the column 'stripes'" in found[0].text(share=True)
 
 
 def test_columns_without_names_have_no_counterfactuals(fitted) -> None:
@@ -55,3 +57,95 @@ def test_columns_without_names_have_no_counterfactuals(fitted) -> None:
         without_statement(model, "zebra", "wings")
     model.priors_ = ClassPriors(NAMES, SAID)
     assert counterfactuals(model, zebra) == []
+
+
+TRIPLES = [
+    ("horse", "subClassOf", "hoofed"),
+    ("cow", "subClassOf", "hoofed"),
+    ("zebra", "subClassOf", "hoofed"),
+    ("pig", "subClassOf", "hoofed"),
+    ("hoofed", "hasPart", "hooves"),
+    ("horse", "hasPart", "fur"),
+    ("tiger", "hasPart", "fur"),
+    ("tiger", "hasPattern", "stripes"),
+    ("zebra", "hasPattern", "stripes"),
+    ("zebra", "hasPattern", "stripes"),
+    ("zebra", "disjointWith", "pig"),
+]
+
+
+@pytest.fixture(params=["binary", "rarity"])
+def read(request) -> tuple[ZeroShotClassifier, np.ndarray, ClassGraph]:
+    """The same animals, their priors read off a graph; hooves are inherited."""
+    graph = ClassGraph.from_triples(TRIPLES)
+    priors = Attributes(request.param, ancestors=False).fit(graph).priors(NAMES)
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(priors.dim, 12))
+    labels = np.repeat([0, 1, 2], 30)
+    x = priors.matrix[labels] @ mixing + 0.05 * random.normal(size=(90, 12))
+    options = {"gamma": 0.01, "lam": 0.01, "normalise": "none"}
+    model = ZeroShotClassifier(None, "eszsl", classifier_options=options).fit(x, np.array(NAMES)[labels], priors)
+    return model, (priors["zebra"] @ mixing)[None], graph
+
+
+def edge_of(graph: ClassGraph, name: str, words: str) -> int:
+    return next(one.edge for one in statements_about(graph, name) if words in one.text)
+
+
+def test_an_axiom_taken_from_the_graph_is_gone_from_every_class_that_inherits_it(read) -> None:
+    model, _, graph = read
+    columns = list(model.priors_.columns)
+    hooves = columns.index("has part hooves")
+    assert (model.priors_.matrix[:, hooves] > 0).sum() == 4
+    changed = without_axiom(model, graph, edge_of(graph, "hoofed", "hooves"))
+    assert not changed.priors_.matrix[:, hooves].any()
+    rest = [i for i in range(len(columns)) if i != hooves]
+    np.testing.assert_allclose(changed.priors_.matrix[:, rest], model.priors_.matrix[:, rest])
+    # Without being hoofed the zebra alone loses them.
+    changed = without_axiom(model, graph, edge_of(graph, "zebra", "kind of hoofed"))
+    assert (changed.priors_.matrix[:, hooves] > 0).tolist() == [True, False, True, False, True]
+
+
+def test_axioms_are_named_in_words_and_the_score_moves(read) -> None:
+    model, zebra, graph = read
+    found = counterfactuals(model, zebra, "unseen", graph=graph, most=3)
+    assert found[0].removed == "zebra has pattern stripes"
+    assert {one.kind for one in found} == {"axiom"}
+    assert {one.removed for one in found} <= {
+        "zebra has pattern stripes",
+        "zebra is a kind of hoofed",
+        "hoofed has part hooves",
+    }
+    first = found[0]
+    assert first.leads[0] > 1e-3 > first.leads[1]  # a pig and a zebra without stripes have one prior
+    assert first.scores[0] > first.scores[1]
+    assert "score" in first.text(share=True)
+    np.testing.assert_allclose(first.scores[0] - model.decision_function(zebra, "unseen")[0].max(), 0.0, atol=1e-6)
+
+
+def test_priors_of_another_graph_fall_back_to_columns(read) -> None:
+    model, zebra, _ = read
+    other = ClassGraph.from_triples([t for t in TRIPLES if t[1] != "hasPattern"])
+    assert {one.kind for one in counterfactuals(model, zebra, "unseen", graph=other)} == {"column"}
+    with pytest.raises(InputError, match="cannot be read off the graph again"):
+        without_axiom(model, other, 0)
+
+
+def test_what_is_said_of_a_class_is_told_once_and_disjointness_from_both_ends(read) -> None:
+    _, _, graph = read
+    told = [(one.kind, one.text) for one in statements_about(graph, "zebra")]
+    assert told == [
+        ("kind of", "zebra is a kind of hoofed"),
+        ("different", "zebra is never pig"),
+        ("attribute", "zebra has pattern stripes"),
+    ]
+    assert ("different", "pig is never zebra") in [(one.kind, one.text) for one in statements_about(graph, "pig")]
+    assert statements_about(graph, "unicorn") == ()
+
+
+def test_the_explanation_lists_the_axioms_of_the_answer(read) -> None:
+    model, zebra, graph = read
+    (told,) = model.explain(zebra, "unseen", graph=graph)
+    assert "said: zebra is never pig" in told.text()
+    assert [one["kind"] for one in told.to_dict()["axioms"]] == ["kind of", "different", "attribute"]
+    assert model.explain(zebra, "unseen")[0].axioms == ()
