@@ -45,13 +45,16 @@ def prior_of_new_class(
         encoder = _encoder_of(priors)
     if encoder is None:
         raise InputError(f"nothing tells the prior of {name!r}", remedy="give prior_row=, graph= or encoder=")
-    if graph is not None:
-        encoder = encoder.fit(graph)
+    if graph is not None and encoder.graph is not None and set(encoder.graph.iris) <= set(graph.iris):
+        # What it learnt stays, and so the space of its vectors.
+        encoder.add_class(name, graph)
+    elif graph is not None:
         if priors.columns is None:
             raise InputError(
                 "an embedding of another graph lies in another space than the model's priors",
-                remedy="train the encoder on a graph that has the class, and give encoder= without graph=",
+                remedy="give encoder= that made them, and the graph that it read with the class added",
             )
+        encoder = encoder.fit(graph)
     return _scaled_like(priors, _in_columns_of(priors, encoder, name))
 
 

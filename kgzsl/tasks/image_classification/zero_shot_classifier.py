@@ -461,7 +461,8 @@ class ZeroShotClassifier:
             prior_row: Its prior [P], scaled as those given to :meth:`fit`; or
             graph: a class graph that has the class, for priors whose columns have names (``Attributes``): the columns
                 that the model knows are filled in; or
-            encoder: the fitted encoder of the priors, which knows the class; with ``graph`` an encoder to fit on it.
+            encoder: the fitted encoder of the priors, which knows the class; with ``graph`` it takes the class in by
+                its own ``add_class`` when ``graph`` has all that it has read, and is fitted on ``graph`` otherwise.
             retrain_heads: Train the classifiers again with the class: slower, and then all of them are what training
                 with the class would have made.
 

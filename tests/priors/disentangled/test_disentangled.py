@@ -107,7 +107,8 @@ def test_held_out_triples_are_found_again(form):
     for group, members in (("a", range(12)), ("b", range(12, 24))):
         triples += [(f"n{member}", f"r{slot}", f"{group}{slot}") for member in members for slot in range(5)]
     graph = ClassGraph.from_triples(triples)
-    fitted = Disentangled(8, form=form, width=16, epochs=60, batch_size=32, negatives=16, holdout=0.1).fit(graph)
+    options = {"epochs": 60, "batch_size": 128, "negatives": 34, "lr": 0.03, "holdout": 0.1}
+    fitted = Disentangled(8, form=form, width=16, **options).fit(graph)
     # Among 34 nodes; a node that lost its only neighbour in a component has little left to aggregate.
     assert float((1 / fitted.ranking_.tails).mean()) > (0.6 if form == "relation" else 0.35)
 
