@@ -173,7 +173,7 @@ def test_a_run_that_stops_early_gives_the_best_it_had_and_resumes_bit_equal(tmp_
     ],
 )
 def test_held_out_triples_are_found_again(encoder, options):
-    trained = encoder(16, epochs=60, batch_size=32, negatives=16, holdout=0.1, **options).fit(world())
+    trained = encoder(16, epochs=40, batch_size=64, negatives=32, holdout=0.1, lr=0.03, **options).fit(world())
     assert float((1 / trained.ranking_.tails).mean()) > 0.7
 
 
