@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= runs/demo
 SEEDS ?= 1
 
-.PHONY: demo test docs lint clean
+.PHONY: demo test docs lint dist notebooks clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("kgzsl needs Python 3.11 or newer; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -33,6 +33,21 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Wheel and source distribution, each installed where there is nothing else: a new virtual environment.
+dist: $(VENV)/.ready
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(PYTHON) -m venv dist/.venv
+	dist/.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt torch
+	dist/.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt dist/*.whl
+	cd dist && .venv/bin/kgzsl --help && .venv/bin/kgzsl doctor
+	dist/.venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall dist/*.tar.gz
+	cd dist && .venv/bin/kgzsl --version && .venv/bin/kgzsl recipes
+
+# Both notebooks, cell by cell.
+notebooks: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/examples/test_notebooks.py
 
 clean:
 	rm -rf $(VENV) runs build dist
