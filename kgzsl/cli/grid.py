@@ -120,7 +120,7 @@ def _spoken(choice: Any) -> str:
         return "+".join(_spoken(one) for one in choice)
     if isinstance(choice, str):
         return choice
-    defaults = {"normalise": "auto"}
+    defaults = {"normalise": "auto", "weight": 1.0}
     quiet = ("name", "graph", "samples_per_class", "unseen_bias", "balanced", "real_per_class")
     told = [f"{key}={value}" for key, value in choice.items() if key not in quiet and defaults.get(key) != value]
     return str(choice.get("name")) + (f"({','.join(told)})" if told else "")

@@ -19,6 +19,7 @@ OPTIONS = {
     "devise": {"lr": 0.1, "epochs": 15, "batch_size": 50},
     "eszsl": {"gamma": 0.1, "lam": 0.1},
     "nearest-prior": {"lam": 0.1},
+    "prototypes": {},
     "sae": {"lam": 0.5},
     "sje": {"lr": 0.1, "epochs": 15, "batch_size": 50},
     "views": {"views": {"first": 5, "second": 5}, "gamma": 0.1, "folds": 0},  # folds follow the order of classes
