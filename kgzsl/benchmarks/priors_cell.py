@@ -41,6 +41,8 @@ def load_graph(name: str) -> ClassGraph:
     from kgzsl.datasets import data_dir
 
     path = Path(data_dir() / GRAPHS[name][0]) if name in GRAPHS else Path(name)
+    if name in GRAPHS and not path.exists():
+        raise InputError("the file is not there", file=path, remedy="set KGZSL_DATA to the folder that has it")
     if name == "wordnet":
         return _wordnet(path)
     return ClassGraph.read(path, lenient=True)

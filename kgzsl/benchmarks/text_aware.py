@@ -125,7 +125,7 @@ def check(model: TextAwareModel, batch: Tensor, triples: GraphTriples, negatives
     assert found is not None, "this loss is not written out"
     # Single precision: a distance is a difference of squares here and a length there.
     pairs = [(found["loss"], loss), *((one.grad, two) for one, two in zip(model.parameters(), gradients, strict=True))]
-    worst = max(float((one - two).norm() / two.norm()) for one, two in pairs if one is not None)
+    worst = max(float((one - two).detach().norm() / two.detach().norm()) for one, two in pairs if one is not None)
     assert worst < 1e-3, f"the two sides differ by {worst:.1e}"
     for one in model.parameters():
         one.grad = None
