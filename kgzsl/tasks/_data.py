@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures, KGSplit
     from kgzsl.recipe import CompletionRecipe, ImageRecipe
 
-__all__ = ["read_data"]
+__all__ = ["read_data", "read_images", "read_kg"]
 
 
 def read_data(recipe: ImageRecipe | CompletionRecipe) -> ImageFeatures | KGSplit:
@@ -31,3 +31,39 @@ def read_data(recipe: ImageRecipe | CompletionRecipe) -> ImageFeatures | KGSplit
         named = (option for option in spec.options if re.search(rf"\b{re.escape(option)}\b", error.problem))
         place = recipe.where("dataset", next(named, "name"))
         raise InputError(error.problem, **place, remedy=error.remedy) from None
+
+
+def read_images(recipe: ImageRecipe, data: ImageFeatures | None = None) -> ImageFeatures:
+    """``data``, or what :func:`read_data` gives; it is an image data set.
+
+    Raises:
+        InputError: It is a knowledge graph, or see :func:`read_data`.
+    """
+    from kgzsl.datasets import ImageFeatures
+
+    loaded = read_data(recipe) if data is None else data
+    if not isinstance(loaded, ImageFeatures):
+        raise InputError(
+            f"{recipe.dataset.name!r} is a knowledge graph, not an image data set",
+            **recipe.where("dataset"),
+            remedy="choose an image data set, or write task: kg_completion",
+        )
+    return loaded
+
+
+def read_kg(recipe: CompletionRecipe, data: KGSplit | None = None) -> KGSplit:
+    """``data``, or what :func:`read_data` gives; it is a knowledge graph.
+
+    Raises:
+        InputError: It is an image data set, or see :func:`read_data`.
+    """
+    from kgzsl.datasets import KGSplit
+
+    loaded = read_data(recipe) if data is None else data
+    if not isinstance(loaded, KGSplit):
+        raise InputError(
+            f"{recipe.dataset.name!r} is an image data set, not a knowledge graph",
+            **recipe.where("dataset"),
+            remedy="choose a knowledge graph, or write task: image_classification",
+        )
+    return loaded

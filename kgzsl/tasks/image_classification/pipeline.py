@@ -17,7 +17,8 @@ from kgzsl.engine import Engine, Row, placed
 from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks._data import read_data
+from kgzsl.tasks._data import read_images
+from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
@@ -91,24 +92,8 @@ class ImageRun:
         self.seeds = recipe.protocol.seed_list
         self.folder = None if out is None else Path(out) / "checkpoint"
         self.stages = Stages(self.folder, resume=resume, log=log)
-        self.engine = Engine(
-            device=recipe.train.device,
-            precision=recipe.train.precision,
-            devices=recipe.train.devices,
-            seed=self.seeds[0],
-            checkpoint=self.folder,
-            checkpoint_every=recipe.train.checkpoint_every,
-            resume=resume and self.folder is not None,
-            progress=progress,
-            on_log=on_log,
-        )
-        loaded = data if data is not None else read_data(recipe)
-        if not isinstance(loaded, ImageFeatures):
-            raise InputError(
-                f"{recipe.dataset.name!r} is a knowledge graph, not an image data set",
-                **recipe.where("dataset"),
-                remedy="choose an image data set, or write task: kg_completion",
-            )
+        self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
+        loaded = read_images(recipe, data)
         main, self.sources = read_sources(
             recipe, loaded.class_names, graph_source=loaded.graph_source, other_names=loaded.class_info
         )

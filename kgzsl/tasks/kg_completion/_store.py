@@ -14,6 +14,7 @@ from kgzsl.engine import Engine, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion._description import read_description
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 
 if TYPE_CHECKING:
@@ -65,18 +66,7 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
 
 def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> RelationCompleter:
     """Read what :func:`save_model` wrote, onto ``device``."""
-    try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise InputError(
-            "this is no completion model of this version of kgzsl", file=folder / _ABOUT, remedy="train it again"
-        )
+    about = read_description(folder / _ABOUT, FORMAT, "completion")
     where = Engine(device=device, progress=False).torch_device
     tree = load_tree(folder / _TENSORS, device=where)
     try:

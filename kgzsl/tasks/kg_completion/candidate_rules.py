@@ -13,7 +13,7 @@ from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["RULES", "CandidateRule", "make_rule", "subclasses", "training_candidates"]
+__all__ = ["RULES", "CandidateRule", "headline_first", "make_rule", "subclasses", "training_candidates"]
 
 RULES = ("given", "type", "range", "all")
 _DOMAIN = "http://www.w3.org/2000/01/rdf-schema#domain"
@@ -138,6 +138,30 @@ def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) 
         return found
 
     return CandidateRule("range", entities_of(_RANGE), entities_of(_DOMAIN), "entities that rdfs:range allows")
+
+
+def headline_first(
+    made: Mapping[str, CandidateRule | None], asked: str, where: Mapping[str, str | None], hint: str = ""
+) -> list[CandidateRule]:
+    """The rules that the data have, the one that was asked for first; all entities where no list was given.
+
+    Args:
+        made: Rules by name; None where the data have none.
+        asked: One of these names.
+        where: ``file`` and ``place`` of the recipe that asked.
+        hint: What else may help, beside choosing another rule.
+
+    Raises:
+        InputError: The data do not have what was asked for.
+    """
+    headline = "all" if asked == "given" and made["given"] is None else asked
+    first = made.get(headline)
+    if first is None:
+        there = ", ".join(name for name, rule in made.items() if rule is not None)
+        raise InputError(
+            f"the data have no candidates of the kind {asked!r}", **where, remedy=f"choose among {there}{hint}"
+        )
+    return [first, *(rule for name, rule in made.items() if rule is not None and name != headline)]
 
 
 def subclasses(schema: ClassGraph) -> Callable[[int], set[int]]:

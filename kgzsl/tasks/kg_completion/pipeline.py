@@ -14,12 +14,12 @@ import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row, placed
-from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks._data import read_data
+from kgzsl.tasks._data import read_kg
+from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
-from kgzsl.tasks.kg_completion.candidate_rules import RULES, make_rule, training_candidates
+from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -97,40 +97,16 @@ class CompletionRun:
         self.seconds: dict[str, float] = {}
         self.folder = None if out is None else Path(out) / "checkpoint"
         self._log = log
-        self.engine = Engine(
-            device=recipe.train.device,
-            precision=recipe.train.precision,
-            devices=recipe.train.devices,
-            seed=self.seeds[0],
-            checkpoint=self.folder,
-            checkpoint_every=recipe.train.checkpoint_every,
-            resume=resume and self.folder is not None,
-            progress=progress,
-            on_log=on_log,
-        )
-        loaded = data if data is not None else read_data(recipe)
-        if not isinstance(loaded, KGSplit):
-            raise InputError(
-                f"{recipe.dataset.name!r} is an image data set, not a knowledge graph",
-                **recipe.where("dataset"),
-                remedy="choose a knowledge graph, or write task: image_classification",
-            )
+        self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
+        loaded = read_kg(recipe, data)
         self.features = PairFeatures(**recipe.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
-        asked = recipe.protocol.candidates
-        headline = "all" if asked == "given" and made["given"] is None else asked
-        if made.get(headline) is None:
-            raise InputError(
-                f"the data have no candidates of the kind {asked!r}",
-                **recipe.where("protocol", "candidates"),
-                remedy=f"choose among {', '.join(name for name, rule in made.items() if rule is not None)}",
-            )
-        self.rules = [made[headline], *(rule for name, rule in made.items() if rule is not None and name != headline)]
+        self.rules = headline_first(made, recipe.protocol.candidates, recipe.where("protocol", "candidates"))
         self.protocol = CompletionProtocol(
             loaded,
-            [rule for rule in self.rules if rule is not None],
+            self.rules,
             validation=recipe.protocol.validation,
             sides=recipe.protocol.sides,
             filtered=recipe.protocol.filtered,

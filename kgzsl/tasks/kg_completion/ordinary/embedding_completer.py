@@ -18,6 +18,7 @@ from kgzsl.engine import Engine, History, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
+from kgzsl.tasks.kg_completion._description import read_description
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
@@ -250,16 +251,7 @@ class EmbeddingCompleter(Completer):
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        try:
-            about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(
-                f"there is no model here ({_ABOUT} is missing)", file=folder, remedy="give a folder written by save"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"the model's description is damaged ({error})", file=folder / _ABOUT) from None
-        if not isinstance(about, dict) or about.get("format") != FORMAT:
-            raise InputError("this is no embedding model of this version of kgzsl", file=folder / _ABOUT)
+        about = read_description(folder / _ABOUT, FORMAT, "embedding")
         tree = load_tree(folder / _TENSORS)
         try:
             made = cls(**about["options"])

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine, Row, placed
-from kgzsl.errors import InputError
+from kgzsl.engine import Row, placed
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks._data import read_data
+from kgzsl.tasks._data import read_kg
+from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import read_sources
 from kgzsl.tasks.kg_completion._assemble import assemble
-from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, make_rule
+from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, headline_first, make_rule
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity, rules_alone, shuffled_triples
@@ -53,24 +53,8 @@ class OrdinaryRun:
         self.seconds: dict[str, float] = {}
         self.folder = None if out is None else Path(out) / "checkpoint"
         self._log = log
-        self.engine = Engine(
-            device=recipe.train.device,
-            precision=recipe.train.precision,
-            devices=recipe.train.devices,
-            seed=self.seeds[0],
-            checkpoint=self.folder,
-            checkpoint_every=recipe.train.checkpoint_every,
-            resume=resume and self.folder is not None,
-            progress=progress,
-            on_log=on_log,
-        )
-        loaded = data if data is not None else read_data(recipe)
-        if not isinstance(loaded, KGSplit):
-            raise InputError(
-                f"{recipe.dataset.name!r} is an image data set, not a knowledge graph",
-                **recipe.where("dataset"),
-                remedy="choose a knowledge graph, or write task: image_classification",
-            )
+        self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
+        loaded = read_kg(recipe, data)
         main, _ = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         self.graph, self._called = main.graph, main.called
         self.protocol = OrdinaryProtocol(
@@ -97,23 +81,15 @@ class OrdinaryRun:
         self.priors: ClassPriors | None = None
 
     def _rules(self, kg: KGSplit) -> list[CandidateRule]:
-        asked = self.recipe.protocol.candidates
         made = {
             "given": make_rule("given", kg),
             "type": type_rule(kg),
             "range": range_rule(kg, self.graph, self._called),
             "all": make_rule("all", kg),
         }
-        headline = "all" if asked == "given" and made["given"] is None else asked
-        if made.get(headline) is None:
-            there = ", ".join(name for name, rule in made.items() if rule is not None)
-            raise InputError(
-                f"the data have no candidates of the kind {asked!r}",
-                **self.recipe.where("protocol", "candidates"),
-                remedy=f"choose among {there}, or give the classes of entities: dataset: {{types: FILE}}",
-            )
-        order = [headline, *(name for name in made if name != headline)]
-        return [rule for name in order if (rule := made[name]) is not None]
+        where = self.recipe.where("protocol", "candidates")
+        hint = ", or give the classes of entities: dataset: {types: FILE}"
+        return headline_first(made, self.recipe.protocol.candidates, where, hint)
 
     def go(self) -> RunResult:
         """All of it."""
