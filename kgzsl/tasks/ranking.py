@@ -11,10 +11,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["HITS", "chance_metrics", "ranking_metrics", "realistic_ranks", "rows_under_budget"]
+__all__ = [
+    "HITS", "chance_metrics", "ranking_metrics", "ranks_by_rule", "realistic_ranks", "rows_under_budget",
+]  # fmt: skip
 
 HITS = (1, 3, 5, 10)
 """The k of Hits@k that are reported by default."""
+
+_BLOCK = 1 << 21
+"""Comparisons held at a time: few enough that their memory is used again and again."""
 
 
 def realistic_ranks(
@@ -42,22 +47,93 @@ def realistic_ranks(
         included; bool [Q], False where the true answer has no score and the rank is that of a constant scorer,
         ``(counts + 1) / 2``.
     """
-    queries = torch.arange(len(truth), device=scores.device)
-    if allowed is None:
-        mask = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
-    else:
-        mask = allowed.to(scores.device).expand(scores.shape).clone()
-    if known is not None:
-        mask[known[0], known[1]] = False
-    mask[queries, truth] = True
-    counts = mask.sum(dim=1)
+    return ranks_by_rule(scores, truth, [allowed], known=known)[0]
+
+
+def ranks_by_rule(
+    scores: Tensor,
+    truth: Tensor,
+    rules: Sequence[Tensor | None],
+    *,
+    known: tuple[Tensor, Tensor] | None = None,
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """:func:`realistic_ranks` under several candidate rules at once: scores are compared once for all of them.
+
+    Comparisons are made block by block, and summed by a product with the rules' candidates; known answers are taken
+    away one by one afterwards. Beside the scores this takes a few MB, however many there are.
+
+    Args:
+        scores: Float [Q, E].
+        truth: int64 [Q].
+        rules: Each bool [E] or [Q, E], the candidates; None: all entities.
+        known: Rows and entities of other known answers.
+
+    Returns:
+        ``(ranks, counts, scorable)`` of each rule.
+    """
+    device, (count, entities) = scores.device, scores.shape
+    queries = torch.arange(count, device=device)
     own = scores[queries, truth][:, None]
     scorable = ~(torch.isnan(own) | torch.isneginf(own)).squeeze(1)
+    masks = [None if rule is None else rule.to(device) for rule in rules]
+    if known is None:
+        gone = queries.new_zeros(0)
+    else:
+        gone = torch.unique(known[0].to(device) * entities + known[1].to(device))
+    row, entity = torch.div(gone, max(1, entities), rounding_mode="floor"), gone % max(1, entities)
+    other = entity != truth[row]
+    row, entity = row[other], entity[other]
+    higher, equal = _comparisons(scores, own, masks)
     # Comparisons with NaN are false, so candidates without a score count as below the truth.
-    higher = ((scores > own) & mask).sum(dim=1)
-    equal = ((scores == own) & mask).sum(dim=1) - 1
-    ranks = 1 + higher.double() + equal.double() / 2
-    return torch.where(scorable, ranks, (counts.double() + 1) / 2), counts, scorable
+    value, limit = scores[row, entity], own[row, 0]
+    above, alike = (value > limit).double(), (value == limit).double()
+    found = []
+    for place, mask in enumerate(masks):
+        if mask is None:
+            inside, own_inside = torch.ones_like(row, dtype=torch.bool), torch.ones_like(scorable)
+            size: Tensor | int = entities
+        elif mask.ndim == 1:
+            inside, own_inside, size = mask[entity], mask[truth], int(mask.sum())
+        else:
+            inside, own_inside, size = mask[row, entity], mask[queries, truth], mask.sum(dim=1)
+        # The true answer is a candidate under any rule.
+        counts = size - torch.bincount(row[inside], minlength=count) + (~own_inside).long()
+        more = higher[place].double().index_add(0, row[inside], above[inside], alpha=-1)
+        same = equal[place].double().index_add(0, row[inside], alike[inside], alpha=-1) - own_inside.double()
+        ranks = 1 + more + same / 2
+        found.append((torch.where(scorable, ranks, (counts.double() + 1) / 2), counts, scorable))
+    return found
+
+
+def _comparisons(scores: Tensor, own: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """How many candidates of each rule score above ``own`` [Q, 1], and how many as much: two float64 [rules, Q]."""
+    count, entities = scores.shape
+    flat = [mask for mask in masks if mask is not None and mask.ndim == 1]
+    # The first column counts all entities; those of rules with the same candidates for every query follow.
+    columns = torch.stack([torch.ones(entities, device=scores.device), *(mask.float() for mask in flat)], dim=1)
+    column, before = [], 0
+    for mask in masks:
+        before += mask is not None and mask.ndim == 1
+        column.append(before if mask is not None else 0)
+    tables = torch.zeros(2, len(masks), count, dtype=torch.float64, device=scores.device)
+    # A sum of ones in float32 is exact up to 2^24 of them.
+    width = min(max(1, entities), 1 << 24)
+    height = max(1, _BLOCK // width)
+    buffer = torch.empty(min(height, count) * width, device=scores.device)
+    for top in range(0, count, height):
+        for left in range(0, entities, width):
+            part = scores[top : top + height, left : left + width]
+            out = buffer[: part.numel()].view(part.shape)
+            for table, compare in zip(tables, (torch.gt, torch.eq), strict=True):
+                compare(part, own[top : top + height], out=out)
+                sums = out @ columns[left : left + width]
+                for place, mask in enumerate(masks):
+                    if mask is not None and mask.ndim == 2:
+                        total = (out * mask[top : top + height, left : left + width]).sum(dim=1)
+                    else:
+                        total = sums[:, column[place]]
+                    table[place, top : top + height] += total
+    return tables[0], tables[1]
 
 
 def ranking_metrics(ranks: Tensor, *, hits: Sequence[int] = HITS, scorable: Tensor | None = None) -> dict[str, float]:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, realistic_ranks, rows_under_budget
+from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, ranks_by_rule, realistic_ranks, rows_under_budget
 
 
 def oracle(scores, truth, allowed, known):
@@ -46,6 +46,36 @@ def test_equals_a_brute_force_oracle(seed, levels):
     assert ranks.tolist() == expected_ranks
     assert counts.tolist() == expected_counts
     assert scorable.all()
+
+
+def dense(scores, truth, allowed, known):
+    """All at once, by a mask of the size of the scores."""
+    queries = torch.arange(len(truth))
+    mask = torch.ones_like(scores, dtype=torch.bool) if allowed is None else allowed.expand(scores.shape).clone()
+    mask[known] = False
+    mask[queries, truth] = True
+    own = scores[queries, truth][:, None]
+    higher, equal = ((scores > own) & mask).sum(dim=1), ((scores == own) & mask).sum(dim=1) - 1
+    counts = mask.sum(dim=1)
+    scorable = ~(own.isnan() | own.isneginf()).squeeze(1)
+    return torch.where(scorable, 1 + higher.double() + equal.double() / 2, (counts.double() + 1) / 2), counts, scorable
+
+
+@pytest.mark.parametrize("block", [1, 50, 1 << 21])
+def test_several_rules_at_once_in_blocks_are_what_a_whole_mask_gives(monkeypatch, block):
+    monkeypatch.setattr("kgzsl.tasks.ranking._BLOCK", block)
+    random = torch.Generator().manual_seed(1)
+    scores = torch.randint(0, 4, (40, 23), generator=random).float()
+    scores[torch.rand(scores.shape, generator=random) < 0.1] = float("nan")
+    scores[torch.rand(scores.shape, generator=random) < 0.1] = float("-inf")
+    truth = torch.randint(0, 23, (40,), generator=random)
+    # Known answers that are told twice, and some that are the true one.
+    known = (torch.randint(0, 40, (150,), generator=random), torch.randint(0, 23, (150,), generator=random))
+    known = (torch.cat([known[0], torch.arange(9)]), torch.cat([known[1], truth[:9]]))
+    rules = [None, torch.rand(23, generator=random) < 0.5, torch.rand(40, 23, generator=random) < 0.5, None]
+    for rule, found in zip(rules, ranks_by_rule(scores, truth, rules, known=known), strict=True):
+        for one, other in zip(found, dense(scores, truth, rule, known), strict=True):
+            assert torch.equal(one, other)
 
 
 def test_constant_scorer_is_chance_exactly():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, realistic_ranks, rows_under_budget
+from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, ranks_by_rule, rows_under_budget
 
 __all__ = ["Evaluation", "Scorer", "evaluate", "evaluate_all"]
 
@@ -192,12 +192,12 @@ class _Notes:
         others: tuple[Tensor, Tensor] | None,
         top: int,
     ) -> None:
-        for name, mask in zip(self.ranks, masks, strict=True):
-            rank, count, scorable = realistic_ranks(scores, truth, allowed=mask, known=others)
+        found = ranks_by_rule(scores, truth, masks, known=others)
+        for name, mask, (rank, count, _) in zip(self.ranks, masks, found, strict=True):
             self.ranks[name].append(rank)
             self.counts[name].append(count)
             self.outside[name] += 0 if mask is None else int((~mask[truth]).sum())
-        self.scorable.append(scorable)
+        self.scorable.append(found[0][2])
         if top:
             self.best.append(_best(scores, truth, masks[0], others, top))
 
@@ -207,7 +207,8 @@ def _joined(chunks: list[Tensor], kind: torch.dtype) -> Tensor:
 
 
 def _best(scores: Tensor, truth: Tensor, mask: Tensor | None, others: tuple[Tensor, Tensor] | None, top: int) -> Tensor:
-    kept = scores.nan_to_num(nan=float("-inf")).clone()
+    """The best candidates; ``scores`` are the caller's own and are changed."""
+    kept = scores.nan_to_num_(nan=float("-inf"))
     own = kept[torch.arange(len(truth)), truth]
     if mask is not None:
         kept[:, ~mask] = float("-inf")

@@ -219,9 +219,11 @@ class EmbeddingCompleter(Completer):
         device = self.model_.nodes.device
         given = self._row[anchors.cpu()].to(device)
         kind = torch.full_like(given, int(self._relation_row[number]))
-        asked = self.model_.score_tails(given, kind) if side == "tail" else self.model_.score_heads(kind, given)
-        scores = asked.cpu()[:, self._row]
-        return self.rules_.adjust(scores, number, anchors, side)
+        # In the order of the names, rather than put into it afterwards: there are more scores than vectors.
+        every = self._row.to(device)
+        model = self.model_
+        found = model.score_tails(given, kind, every) if side == "tail" else model.score_heads(kind, given, every)
+        return self.rules_.adjust(found.cpu(), number, anchors, side)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""

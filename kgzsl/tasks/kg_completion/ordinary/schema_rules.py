@@ -38,6 +38,7 @@ class SchemaRules:
     implied: Tensor
     num_relations: int
     _facts: dict[str, FilterIndex] = field(default_factory=dict, repr=False, compare=False)
+    _ends: dict[tuple[int, str], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, schema: ClassGraph | None, relations: Sequence[str]) -> SchemaRules:
@@ -94,45 +95,52 @@ class SchemaRules:
         index, same = self._facts["it"], torch.full_like(anchors, relation)
         return index.tails(anchors, same) if side == "tail" else index.heads(same, anchors)
 
-    def forbidden(self, relation: int, anchors: Tensor, side: str) -> Tensor:
-        """bool [Q, E]: answers that would contradict the facts."""
-        index = self._facts["it"]
-        count = index.num_entities
-        mask = torch.zeros(len(anchors), count, dtype=torch.bool)
-        rows = torch.arange(len(anchors))
-        asymmetric = relation in self.kinds["Asymmetric"]
-        if asymmetric or relation in self.kinds["Irreflexive"]:
-            mask[rows, anchors] = True
-        if asymmetric:
-            row, entity = self.entailed(relation, anchors, "head" if side == "tail" else "tail")
-            mask[row, entity] = True
-        # A functional property gives each head one tail: heads that have one cannot be the head of another tail.
-        taken, other = ("Functional", "InverseFunctional") if side == "head" else ("InverseFunctional", "Functional")
-        row, entity = self.entailed(relation, anchors, side)
-        known = torch.zeros_like(mask)
-        known[row, entity] = True
-        if relation in self.kinds[taken]:
-            every = torch.arange(count)
-            has, _ = self.entailed(relation, every, "tail" if side == "head" else "head")
-            busy = torch.zeros(count, dtype=torch.bool)
-            busy[has] = True
-            mask |= busy & ~known
-        if relation in self.kinds[other]:
-            mask |= known.any(dim=1, keepdim=True) & ~known
-        return mask
-
     def adjust(self, scores: Tensor, relation: int, anchors: Tensor, side: str) -> Tensor:
-        """Scores [Q, E] with what is entailed above all else and what is forbidden below, each group in its order."""
+        """Scores [Q, E] with what is entailed above all else and what is forbidden below, each group in its order.
+
+        Only the answers that a rule is about are touched, in a copy, without a mask over all; scores that no rule is
+        about come back as given. What is entailed is not forbidden, and an answer that two rules forbid moves once.
+        """
         if self.empty or not len(anchors):
             return scores
-        anchors = anchors.cpu()
-        scores = scores.cpu()
-        gap = scores.amax(dim=1, keepdim=True) - scores.amin(dim=1, keepdim=True) + 1
-        step = torch.zeros_like(scores)
-        row, entity = self.entailed(relation, anchors, side)
-        step[row, entity] = 1
-        step[self.forbidden(relation, anchors, side) & (step == 0)] = -1
-        return scores + step * gap
+        anchors, scores = anchors.cpu(), scores.cpu()
+        up = self.entailed(relation, anchors, side)
+        down = self._impossible(relation, anchors, side)
+        # A functional property gives each head one tail: heads that have one cannot be the head of another tail.
+        taken, other = ("Functional", "InverseFunctional") if side == "head" else ("InverseFunctional", "Functional")
+        busy = self._busy(relation, side) if relation in self.kinds[taken] else up[0][:0]
+        settled = torch.unique(up[0]) if relation in self.kinds[other] else up[0][:0]
+        if not any(map(len, (up[0], down[0], busy))):
+            return scores
+        low, high = torch.aminmax(scores, dim=1)
+        gap = high - low + 1
+        moved = scores.clone()
+        moved[down] = scores[down] - gap[down[0]]
+        moved[:, busy] = scores[:, busy] - gap[:, None]
+        moved[settled] = scores[settled] - gap[settled, None]
+        moved[up] = scores[up] + gap[up[0]]
+        return moved
+
+    def _impossible(self, relation: int, anchors: Tensor, side: str) -> tuple[Tensor, Tensor]:
+        """Loops, and the reverses of facts: rows of ``anchors`` and entities, some of them twice."""
+        none = anchors[:0]
+        asymmetric = relation in self.kinds["Asymmetric"]
+        loops = asymmetric or relation in self.kinds["Irreflexive"]
+        row, entity = self.entailed(relation, anchors, "head" if side == "tail" else "tail")
+        if not asymmetric:
+            row, entity = none, none
+        if loops:
+            row = torch.cat([row, torch.arange(len(anchors))])
+            entity = torch.cat([entity, anchors])
+        return row, entity
+
+    def _busy(self, relation: int, side: str) -> Tensor:
+        """The entities that are at the asked end of a fact of the relation already."""
+        if (relation, side) not in self._ends:
+            every = torch.arange(self._facts["it"].num_entities)
+            rows, _ = self.entailed(relation, every, "tail" if side == "head" else "head")
+            self._ends[relation, side] = torch.unique(rows)
+        return self._ends[relation, side]
 
     def contradictions(self, facts: Tensor, num_entities: int) -> dict[str, int]:
         """How many of the facts int64 [T, 3] contradict others, or themselves, by kind of rule."""

@@ -48,15 +48,19 @@ def test_what_follows_follows_over_several_rules():
     assert SchemaRules.read(None, RELATIONS).entail(FACTS).tolist() == torch.unique(FACTS, dim=0).tolist()
 
 
+def forbidden(rules, relation, anchors, side):
+    return (rules.adjust(torch.zeros(len(anchors), 5), relation, torch.tensor(anchors), side) < 0).tolist()
+
+
 def test_what_is_forbidden_by_hand(rules):
     # The child of a is no parent of a, and nobody is their own parent.
-    assert rules.forbidden(1, torch.tensor([2]), "tail").tolist() == [[True, False, True, False, False]]
-    assert rules.forbidden(1, torch.tensor([0]), "head").tolist() == [[True, False, True, False, False]]
+    assert forbidden(rules, 1, [2], "tail") == [[True, False, True, False, False]]
+    assert forbidden(rules, 1, [0], "head") == [[True, False, True, False, False]]
     # a is born in 3 and nowhere else; so a is not the answer to who is born in 4.
-    assert rules.forbidden(4, torch.tensor([0]), "tail").tolist() == [[True, True, True, False, True]]
-    assert rules.forbidden(4, torch.tensor([4]), "head").tolist() == [[True, False, False, False, False]]
-    assert not rules.forbidden(4, torch.tensor([1]), "tail").any()
-    assert not rules.forbidden(3, torch.tensor([0]), "tail").any()
+    assert forbidden(rules, 4, [0], "tail") == [[True, True, True, False, True]]
+    assert forbidden(rules, 4, [4], "head") == [[True, False, False, False, False]]
+    assert forbidden(rules, 4, [1], "tail") == [[False] * 5]
+    assert forbidden(rules, 3, [0], "tail") == [[False] * 5]
 
 
 def test_entailed_stands_above_and_forbidden_below_in_their_order(rules):
@@ -68,6 +72,57 @@ def test_entailed_stands_above_and_forbidden_below_in_their_order(rules):
     assert torch.equal(
         SchemaRules.read(None, RELATIONS).about(FACTS, 5).adjust(scores, 0, FACTS[:1, 0], "tail"), scores
     )
+
+
+def dense(rules, scores, relation, anchors, side):
+    """The same as adjust, by masks over all entities, fact by fact."""
+    facts = {tuple(row) for row in rules.entail(FACTS_OF[id(rules)]).tolist()}
+    entities = range(scores.shape[1])
+    kinds, found = rules.kinds, scores.clone()
+    for row, anchor in enumerate(anchors.tolist()):
+
+        def fact(entity, anchor=anchor, turned=False):
+            head, tail = (anchor, entity) if side == "tail" else (entity, anchor)
+            return ((tail, relation, head) if turned else (head, relation, tail)) in facts
+
+        gap = scores[row].max() - scores[row].min() + 1
+        asymmetric = relation in kinds["Asymmetric"]
+        one_answer = relation in kinds["Functional" if side == "tail" else "InverseFunctional"]
+        one_anchor = relation in kinds["InverseFunctional" if side == "tail" else "Functional"]
+        for entity in entities:
+            if fact(entity):
+                found[row, entity] += gap
+            elif (
+                ((asymmetric or relation in kinds["Irreflexive"]) and entity == anchor)
+                or (asymmetric and fact(entity, turned=True))
+                or (one_answer and any(fact(other) for other in entities))
+                or (one_anchor and any(fact(entity, other) for other in entities))
+            ):
+                found[row, entity] -= gap
+    return found
+
+
+FACTS_OF: dict[int, torch.Tensor] = {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rules_touch_scores_as_masks_over_all_entities_would(seed):
+    random = torch.Generator().manual_seed(seed)
+    kinds = ("Symmetric", "Asymmetric", "Irreflexive", "Functional", "InverseFunctional")
+    drawn = {kind: frozenset(torch.nonzero(torch.rand(6, generator=random) < 0.4).flatten().tolist()) for kind in kinds}
+    rules = SchemaRules(drawn, torch.tensor([[0, 1, 0], [2, 3, 1], [3, 2, 1]]), 6)
+    facts = torch.randint(0, 6, (25, 3), generator=random)
+    rules = rules.about(facts, 9)
+    FACTS_OF[id(rules)] = facts
+    anchors = torch.randint(0, 9, (7,), generator=random)
+    scores = torch.randn(7, 9, generator=random)
+    for relation in range(6):
+        for side in ("tail", "head"):
+            kept = scores.clone()
+            assert torch.equal(
+                rules.adjust(scores, relation, anchors, side), dense(rules, scores, relation, anchors, side)
+            )
+            assert torch.equal(scores, kept)  # in a copy
 
 
 def test_facts_that_contradict_each_other_are_counted_and_told():
