@@ -3,6 +3,8 @@ import torch
 
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.priors.triples import DistMultScorer, RankingResult, TransEScorer, TripleModel, rank_triples
+from kgzsl.priors.triples.ranking import _ranks
+from kgzsl.priors.triples.transe import distances
 
 NODES, RELATIONS = 12, 3
 
@@ -76,3 +78,24 @@ def test_scores_that_are_no_numbers_stand_last_and_nothing_to_rank_is_no_error()
     torch.nn.init.constant_(model.nodes, float("nan"))
     assert set(rank_triples(model, random_triples(5)).ranks.tolist()) == {float(NODES)}
     assert rank_triples(model, torch.zeros(0, 3, dtype=torch.int64)).mrr == 0.0
+
+
+def test_counts_in_blocks_of_rows_are_those_of_the_whole_matrix():
+    # So wide that a block holds few rows, and with ties.
+    scores = torch.randint(0, 50, (7, 90_000), generator=torch.Generator().manual_seed(0)).float()
+    target = torch.arange(7) * 1000
+    own = scores.gather(1, target[:, None])
+    better, level = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
+    assert torch.equal(_ranks(scores, target, None), 1 + better.double() + (level.double() - 1) / 2)
+
+
+@pytest.mark.parametrize("count", [511, 512, 5000])
+def test_absolute_distances_in_blocks_are_those_of_pairs(count):
+    random = torch.Generator().manual_seed(0)
+    queries = torch.randn(3, 130, generator=random, dtype=torch.float64)
+    candidates = torch.randn(count, 130, generator=random, dtype=torch.float64)
+    wanted = (queries[:, None] - candidates).abs().sum(dim=2)
+    torch.testing.assert_close(distances(queries, candidates, 1), wanted, rtol=1e-12, atol=0)
+    queries.requires_grad_()
+    distances(queries, candidates, 1).sum().backward()
+    torch.testing.assert_close(queries.grad, (queries.detach()[:, None] - candidates).sign().sum(dim=1))

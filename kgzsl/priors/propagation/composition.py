@@ -81,11 +81,11 @@ class CompositionLayer(nn.Module):
         ):
             if not products[group]:
                 continue
-            rows, spread, counts = gathered(products[group], x)
-            degrees = gathered(products[group], ones)[1]
-            along = z[group].repeat_interleave(torch.tensor(counts, device=x.device), dim=0, output_size=len(rows))
-            parts = compose(spread, along, self.how, degrees) if len(rows) else spread
-            read = x.new_zeros(products[0].shape[0], x.shape[1]).index_add(0, rows, parts)
+            found = gathered(products[group], x)
+            degrees = gathered(products[group], ones).values
+            along = z[group].index_select(0, found.owners)
+            parts = compose(found.values, along, self.how, degrees) if len(found.rows) else found.values
+            read = x.new_zeros(products[0].shape[0], x.shape[1]).index_add(0, found.rows, parts)
             total = total + read @ weight
         return total, z @ self.relation
 

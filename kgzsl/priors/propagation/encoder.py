@@ -194,7 +194,12 @@ class PropagationEncoder(PriorEncoder):
 
     def _layers_of(self, graph: ClassGraph, order: npt.NDArray[np.int64]) -> tuple[tuple[Any, ...], ...]:
         # Nodes are taken in the order of their IRIs: masks and dropout must not depend on how they are numbered.
-        return tuple(tuple(_reordered(matrix, order) for matrix in layer) for layer in self.operators(graph))
+        made: dict[int, tuple[Any, ...]] = {}
+        layers = self.operators(graph)
+        for layer in layers:
+            if id(layer) not in made:  # most networks have the same matrices in every layer
+                made[id(layer)] = tuple(_reordered(matrix, order) for matrix in layer)
+        return tuple(made[id(layer)] for layer in layers)
 
     def relations_of(self, graph: ClassGraph) -> tuple[str, ...]:
         """The relations of ``graph`` that have weights of their own, in the order of their matrices."""

@@ -47,6 +47,11 @@ class NodeVectors:
         """Whether :meth:`join` gives what :meth:`fit` on the larger graph would."""
         return isinstance(self._base, ClassPriors) or (self._base.grows_exactly() and self._like is None)
 
+    @property
+    def in_closed_form(self) -> bool:
+        """Whether nothing is trained, so that :meth:`join` reads all vectors anew."""
+        return isinstance(self._base, ClassPriors) or self._base.in_closed_form()
+
     def fit(self, graph: ClassGraph, engine: Engine | None = None) -> Float32:
         """float32 [N, D]; the encoder is trained here.
 

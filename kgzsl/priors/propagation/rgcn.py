@@ -73,14 +73,16 @@ class RelationalLayer(nn.Module):
         total = torch.addmm(self.bias, itself(x), self.own)
         if not relations:
             return total
-        rows, spread, counts = gathered(relations, x)
+        read = gathered(relations, x)
         if self.mix is None:
-            parts = [part @ weight for part, weight in zip(torch.split(spread, counts), self.bases, strict=True)]
-            return total.index_add(0, rows, torch.cat(parts))
-        shares = self.mix.repeat_interleave(torch.tensor(counts, device=x.device), dim=0, output_size=len(rows))
+            parts = [
+                part @ weight for part, weight in zip(torch.split(read.values, read.counts), self.bases, strict=True)
+            ]
+            return total.index_add(0, read.rows, torch.cat(parts))
+        shares = self.mix.index_select(0, read.owners)
         for share, weight in zip(shares.unbind(dim=1), self.bases, strict=True):
-            read = x.new_zeros(len(total), x.shape[1]).index_add(0, rows, spread * share[:, None])
-            total = torch.addmm(total, read, weight)
+            spread = x.new_zeros(len(total), x.shape[1]).index_add(0, read.rows, read.values * share[:, None])
+            total = torch.addmm(total, spread, weight)
         return total
 
 

@@ -106,6 +106,10 @@ class SGC(PriorEncoder):
         """Whether nothing is trained, so that a class added is what a new fit gives."""
         return self.graph is not None and self._base.exact
 
+    def in_closed_form(self) -> bool:
+        """Whether the base is, or is given."""
+        return self.graph is not None and self._base.in_closed_form
+
     def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
         """The new nodes get base vectors, and everything is smoothed over the new graph."""
         self._spread(self._base, self._base.join(graph, engine), graph)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from kgzsl.priors.propagation.edge_sum import EdgePattern
 
-__all__ = ["SparseProduct", "gathered"]
+__all__ = ["Gathered", "SparseProduct", "gathered"]
 
 
 class SparseProduct:
@@ -31,10 +32,17 @@ class SparseProduct:
         self.nnz = int(matrix.nnz)
         self.device, self.dtype = torch.device(device), dtype
         self._source = matrix
-        self._forward = _csr(matrix, self.device, dtype)
+        self._forward: Tensor | None = None
         self._backward: Tensor | None = None
         self._pattern: EdgePattern | None = None
-        self._filled: tuple[Tensor, SparseProduct] | None = None
+        self._stacks: dict[int, tuple[Sequence[SparseProduct], _Stack]] = {}
+
+    @property
+    def straight(self) -> Tensor:
+        """CSR [R, C]."""
+        if self._forward is None:
+            self._forward = _csr(self._source, self.device, self.dtype)
+        return self._forward
 
     @property
     def transposed(self) -> Tensor:
@@ -50,15 +58,6 @@ class SparseProduct:
             self._pattern = EdgePattern(self._source, device=self.device)
         return self._pattern
 
-    @property
-    def filled(self) -> tuple[Tensor, SparseProduct]:
-        """int64 [n], the rows that have entries, and the product with these rows alone; made once."""
-        if self._filled is None:
-            rows = np.flatnonzero(np.diff(self._source.indptr))
-            short = SparseProduct(self._source[rows], device=self.device, dtype=self.dtype)
-            self._filled = torch.from_numpy(rows).to(self.device), short
-        return self._filled
-
     def __call__(self, dense: Tensor) -> Tensor:
         """``matrix @ dense``: [C, D] to [R, D]."""
         with torch.autocast(self.device.type, enabled=False):
@@ -69,26 +68,57 @@ class SparseProduct:
         return f"SparseProduct({self.shape[0]} x {self.shape[1]}, {self.nnz} entries)"
 
 
-def gathered(products: Sequence[SparseProduct], dense: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-    """The rows of several products that have entries, on end: a relation reaches few nodes of a graph.
+class _Stack:
+    """The rows of several products that have entries, on end, as one product: a relation reaches few nodes."""
+
+    def __init__(self, products: Sequence[SparseProduct]) -> None:
+        from scipy.sparse import vstack
+
+        first = products[0]
+        filled = [np.flatnonzero(np.diff(product._source.indptr)) for product in products]
+        matrix = vstack([one._source[rows] for one, rows in zip(products, filled, strict=True)], format="csr")
+        self.rows = torch.from_numpy(np.concatenate(filled)).to(first.device)
+        self.counts = [len(rows) for rows in filled]
+        self.owners = torch.repeat_interleave(torch.tensor(self.counts)).to(first.device)
+        self.product = SparseProduct(matrix, device=first.device, dtype=first.dtype)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What several products read, see :func:`gathered`.
+
+    Args:
+        rows: int64 [M], whose row each is.
+        owners: int64 [M], the number of the product that gives it, ascending.
+        values: [M, D], the rows.
+        counts: How many rows each product has.
+    """
+
+    rows: Tensor
+    owners: Tensor
+    values: Tensor
+    counts: list[int]
+
+
+def gathered(products: Sequence[SparseProduct], dense: Tensor) -> Gathered:
+    """The rows of several products that have entries, on end, by one product; prepared once for the same products.
 
     Args:
         products: At least one, each [R, C].
         dense: [C, D].
-
-    Returns:
-        int64 [M], whose row each is; [M, D], the rows; how many of them each product has.
     """
-    filled = [product.filled for product in products]
-    found = torch.cat([short(dense) for _, short in filled])
-    return torch.cat([rows for rows, _ in filled]), found, [len(rows) for rows, _ in filled]
+    kept = products[0]._stacks.get(len(products))
+    if kept is None or any(one is not two for one, two in zip(kept[0], products, strict=True)):
+        kept = products[0]._stacks[len(products)] = tuple(products), _Stack(products)
+    stack = kept[1]
+    return Gathered(stack.rows, stack.owners, stack.product(dense), stack.counts)
 
 
 class _Multiply(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, product: SparseProduct) -> Tensor:
         ctx.product = product
-        return product._forward @ dense
+        return product.straight @ dense
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

@@ -13,6 +13,10 @@ from kgzsl.priors.triples.scorer import TripleScorer, uniform
 
 __all__ = ["TransE", "TransEScorer", "distances"]
 
+# Numbers of candidates at a time in sums of absolute differences; with fewer candidates than this nothing is gained.
+_CACHED = 1 << 18
+_FEW = 512
+
 
 class TransEScorer(TripleScorer):
     """``f(h, r, t) = -||h + r - t||_p``.
@@ -113,8 +117,29 @@ def distances(queries: Tensor, candidates: Tensor, norm: int) -> Tensor:
     ``1e-3 |q|``, far below any distance that a trained model tells apart.
     """
     if norm == 1:
-        return torch.cdist(queries, candidates, p=1.0)
+        learns = torch.is_grad_enabled() and (queries.requires_grad or candidates.requires_grad)
+        if learns or queries.device.type != "cpu" or len(candidates) < _FEW:
+            return torch.cdist(queries, candidates, p=1.0)
+        return _absolute_sums(queries, candidates)
     square = queries.square().sum(dim=1, keepdim=True) + candidates.square().sum(dim=1)
     square = torch.addmm(square, queries, candidates.T, alpha=-2.0)
     # The root's gradient has no limit at 0; below the floor it is cut off.
     return square.clamp_min(1e-12).sqrt()
+
+
+def _absolute_sums(queries: Tensor, candidates: Tensor) -> Tensor:
+    """L1 distances [B, M] without gradients: differences of a block that the cache holds, summed by a product with 1.
+
+    PyTorch's own pairwise distance reads all candidates anew for every query, and sums each pair by itself.
+    """
+    found = queries.new_empty(len(queries), len(candidates))
+    ones = queries.new_ones(queries.shape[1])
+    step = max(1, _CACHED // max(queries.shape[1], 1))
+    held = queries.new_empty(min(step, len(candidates)), queries.shape[1])
+    for begin in range(0, len(candidates), step):
+        part = candidates[begin : begin + step]
+        gaps = held[: len(part)]
+        for row, query in enumerate(queries):
+            torch.sub(part, query, out=gaps).abs_()
+            torch.mv(gaps, ones, out=found[row, begin : begin + step])
+    return found
