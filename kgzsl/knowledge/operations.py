@@ -10,12 +10,25 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.account import Account
+from kgzsl.knowledge.texts import local_name
 from kgzsl.knowledge.vocabulary import OWL, SUBCLASS_OF
 
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["Adjacency", "Neighbour", "ancestors", "closure", "edges_only", "induced", "neighbours", "parents", "reach"]
+__all__ = [
+    "Adjacency",
+    "Neighbour",
+    "ancestors",
+    "closure",
+    "come_anew",
+    "edges_only",
+    "induced",
+    "neighbours",
+    "parents",
+    "reach",
+    "without_edge",
+]
 
 _EQUIVALENT = (OWL + "equivalentClass", OWL + "equivalentProperty")
 
@@ -168,6 +181,44 @@ def edges_only(graph: ClassGraph, mask: npt.NDArray[np.bool_], note: str) -> Cla
     """The graph with all nodes and the edges in ``mask``."""
     nodes = np.arange(graph.num_nodes)
     return _cut(graph, mask, nodes, nodes, note)
+
+
+def without_edge(graph: ClassGraph, edge: int) -> ClassGraph:
+    """The graph without the statement at ``edge``, all copies of it left out; what was inferred from it stays."""
+    same = (graph.edge_index == graph.edge_index[:, edge : edge + 1]).all(axis=0)
+    same &= graph.edge_type == graph.edge_type[edge]
+    return edges_only(graph, ~same, "without one statement")
+
+
+def come_anew(graph: ClassGraph, node: int) -> ClassGraph:
+    """The graph in which ``node`` is bare and a new node, the last one, has its edges, texts and label.
+
+    What was learnt from ``graph`` takes the class in as one that it never saw. Edges keep their places, and the new
+    node's IRI has the local name of the old one.
+    """
+    from kgzsl.knowledge.class_graph import ClassGraph
+
+    size = graph.num_nodes
+    name = local_name(graph.iris[node])
+    head = graph.iris[node].rpartition(name)[0]
+    taken = set(graph.iris)
+    iri = next(made for made in (f"{head}anew{n}#{name}" for n in range(size + 1)) if made not in taken)
+    source = np.append(np.arange(size), node)
+    source[node] = -1
+    labels = graph.labels
+    return ClassGraph(
+        (*graph.iris, iri),
+        np.append(graph.kinds, graph.kinds[node]),
+        np.where(graph.edge_index == node, size, graph.edge_index),
+        graph.edge_type,
+        graph.relations,
+        texts=graph.texts.permuted(source),
+        edge_weight=graph.edge_weight,
+        labels=[*(label if at != node else "" for at, label in enumerate(labels)), labels[node]],
+        names=None if graph.names is None else graph.names.permuted(source),
+        language=graph.language,
+        provenance={**graph.provenance, "anew": graph.iris[node]},
+    )
 
 
 def _cut(

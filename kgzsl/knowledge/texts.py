@@ -128,8 +128,8 @@ class TextTable(Mapping[int, tuple[NodeText, ...]]):
                 raise ValueError("a text lies outside the table")
 
     def permuted(self, source: npt.NDArray[np.int64]) -> TextTable:
-        """The table in which node i has the texts that node ``source[i]`` has here."""
-        lengths = np.diff(self.offsets)[source]
+        """The table in which node i has the texts that node ``source[i]`` has here; none where that is -1."""
+        lengths = np.where(source < 0, 0, np.diff(self.offsets)[source])
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         rows = np.repeat(self.offsets[:-1][source] - offsets[:-1], lengths) + np.arange(int(offsets[-1]))
         return TextTable(offsets, self.properties[rows], self.literals[rows], self.names, self.strings)

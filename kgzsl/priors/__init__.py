@@ -9,6 +9,7 @@ from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
+    from kgzsl.priors.again import PriorsAgain
     from kgzsl.priors.attributes import Attributes
     from kgzsl.priors.combination.auto import Auto
     from kgzsl.priors.combination.combined import Combined
@@ -60,6 +61,7 @@ __all__ = [
     "Poincare",
     "PriorEncoder",
     "PriorWarning",
+    "PriorsAgain",
     "RDF2Vec",
     "RotatE",
     "Text",
@@ -75,6 +77,7 @@ __all__ = [
 
 # Fetched on first use: attribute vectors must not wait for torch.
 _HOMES = {
+    "PriorsAgain": "again",
     "Auto": "combination.auto",
     "Combined": "combination.combined",
     "Disentangled": "disentangled.encoder",

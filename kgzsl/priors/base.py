@@ -152,6 +152,10 @@ class PriorEncoder(ABC):
         """Whether :meth:`add_class` gives what :meth:`fit` on the larger graph would."""
         return self.reads_classes_alone()
 
+    def in_closed_form(self) -> bool:
+        """Whether nothing is trained, so that :meth:`take_in` reads every vector off whatever graph it is given."""
+        return self.grows_exactly()
+
     def priors_like(self, names: Iterable[str], like: ClassPriors) -> ClassPriors:
         """:meth:`priors` in the columns of ``like``, earlier vectors of this encoder, whatever has joined since."""
         del like

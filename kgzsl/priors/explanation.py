@@ -14,6 +14,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.knowledge.operations import come_anew, without_edge
 from kgzsl.priors.base import PriorEncoder, PriorWarning
 from kgzsl.priors.triples.encoder import TripleEncoder
 from kgzsl.priors.triples.growing import fit_rows
@@ -57,8 +58,9 @@ def moving_axioms(
 ) -> list[Influence]:
     """The axioms at a class that its vector depends on most, by leaving each of them out.
 
-    Triple embeddings fit the class's vector anew with and without the axiom, all else held fast. Other encoders are
-    fitted again on the graph without it; an encoder that trains for long takes as long for each axiom.
+    Triple embeddings fit the class's vector anew with and without the axiom, all else held fast. Other encoders that
+    train are not trained again either: the class is taken out of the graph and joins them, as by their ``add_class``,
+    with the axiom and without it. Encoders in closed form read the graph without it.
 
     Args:
         encoder: Fitted.
@@ -77,8 +79,10 @@ def moving_axioms(
     edges = np.flatnonzero((graph.edge_index == node).any(axis=0))[:most]
     if isinstance(encoder, TripleEncoder) and type(encoder.model_) is TripleModel:
         moved = _of_triples(encoder, node, edges, steps)
-    else:
+    elif encoder.in_closed_form():
         moved = _of_others(encoder, name, edges)
+    else:
+        moved = _of_trained(encoder, node, edges)
     found = [
         Influence(
             (
@@ -178,22 +182,27 @@ def _of_others(encoder: PriorEncoder, name: str, edges: npt.NDArray[np.int64]) -
         warnings.simplefilter("ignore", PriorWarning)
         whole = encoder.priors([name])
         for edge in edges:
-            keep = np.arange(graph.num_edges) != edge
-            rest = ClassGraph(
-                graph.iris,
-                graph.kinds,
-                graph.edge_index[:, keep],
-                graph.edge_type[keep],
-                graph.relations,
-                texts=graph.texts,
-                edge_weight=None if graph.edge_weight is None else graph.edge_weight[keep],
-                labels=graph.own_labels,
-                names=graph.names,
-                language=graph.language,
-            )
-            less = type(encoder)(**encoder.get_params()).fit(rest).priors([name])
+            less = type(encoder)(**encoder.get_params()).fit(without_edge(graph, int(edge))).priors([name])
             moved.append(_distance(whole, less))
     return moved
+
+
+def _of_trained(encoder: PriorEncoder, node: int, edges: npt.NDArray[np.int64]) -> list[float]:
+    assert encoder.graph is not None
+    graph = come_anew(encoder.graph, node)
+
+    def joined(with_it: ClassGraph) -> ClassPriors | None:
+        made = copy.deepcopy(encoder, {id(encoder.graph): encoder.graph})
+        try:
+            return made.take_in(with_it).priors([graph.iris[-1]])
+        except InputError:  # the last statement of a relation that has weights of its own
+            return None
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PriorWarning)
+        whole = joined(graph)
+        rest = [joined(without_edge(graph, int(edge))) for edge in edges]
+    return [float("nan") if whole is None or one is None else _distance(whole, one) for one in rest]
 
 
 def _distance(one: ClassPriors, other: ClassPriors) -> float:

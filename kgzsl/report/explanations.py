@@ -103,6 +103,8 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
         rows = [_moved(one) for one in told["without"]]
         headings = ("without", "which is", "now", "then", "score", "lead over the next", "answer then")
         parts.append(_table("If one statement were not there", headings, rows))
+        ways = dict.fromkeys(one["how"] for one in told["without"] if one.get("how"))
+        parts += [f"<p>An axiom is taken away thus: {escape(way)}.</p>" for way in ways]
     return "<section>" + "".join(parts) + "</section>"
 
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["Counterfactual"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.priors.again import PriorsAgain
+    from kgzsl.tasks.statements import Statement
+
+__all__ = ["Counterfactual", "moving_statements"]
+
+_WAYS = {
+    "read": "all class vectors read off the graph without it",
+    "joined": "the class taken into the trained vectors anew, with it and without it",
+    "": "",
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,9 @@ class Counterfactual:
         scores: The answer's score with and without, where ``before`` and ``after`` are probabilities: it moves where
             they are rounded to 100 %.
         leads: How far that is above the best other candidate, with and without; below 0 the answer has changed.
+        way: How class vectors were made without an axiom: ``"read"`` off the smaller graph, or ``"joined"``: the class
+            joined trained encoders anew with and without it, and ``before`` is what it then has with it (see
+            :class:`kgzsl.priors.PriorsAgain`). Empty for what is no axiom.
     """
 
     removed: str
@@ -31,6 +47,12 @@ class Counterfactual:
     kind: Literal["axiom", "column", "fact"] = "column"
     scores: tuple[float, float] | None = None
     leads: tuple[float, float] | None = None
+    way: Literal["read", "joined", ""] = ""
+
+    @property
+    def how(self) -> str:
+        """:attr:`way` in words."""
+        return _WAYS[self.way]
 
     def text(self, *, share: bool) -> str:
         """One line; probabilities as percent where ``share``."""
@@ -40,7 +62,8 @@ class Counterfactual:
             told += f", score {self.scores[0]:.4g} -> {self.scores[1]:.4g}"
         if self.leads is not None:
             told += f", lead {self.leads[0]:.4g} -> {self.leads[1]:.4g}"
-        return f"{told}; then {self.answer}"
+        told += f"; then {self.answer}"
+        return f"{told} ({self.how})" if self.way else told
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -52,4 +75,39 @@ class Counterfactual:
             "kind": self.kind,
             "scores": None if self.scores is None else list(self.scores),
             "leads": None if self.leads is None else list(self.leads),
+            "way": self.way,
+            "how": self.how,
         }
+
+
+def moving_statements(again: PriorsAgain, name: str, most: int, *, tried: int | None = None) -> list[Statement]:
+    """The axioms that move the vector of the class ``name`` the farthest, at most ``most``, the farthest first.
+
+    Those about the class itself are tried, then those about what stands above it; disjointness is none.
+
+    Args:
+        again: What made the class vectors.
+        name: The class.
+        most: How many.
+        tried: How many are tried; None is 200, or 40 where something is trained and each takes a while.
+    """
+    from kgzsl.errors import InputError
+    from kgzsl.tasks.statements import statements_about
+
+    graph: ClassGraph = again.graph
+    node = int(graph.align([name]).require()[0])
+    above = sorted(graph.ancestors(node), key=lambda other: graph.iris[other])
+    statements = [one for other in (node, *above) for one in statements_about(graph, graph.iris[other])]
+    unique = {one.triple: one for one in statements if one.kind != "different"}
+    if tried is None:
+        tried = 200 if again.way == "read" else 40
+    weighed: list[tuple[float, int, Statement]] = []
+    for place, one in enumerate(list(unique.values())[:tried]):
+        try:
+            moved = again.moved(one.edge, name)
+        except InputError:  # the last statement of a relation that the encoder's options or weights name
+            continue
+        if moved > 1e-5:
+            weighed.append((-moved, place, one))
+    found: Sequence[tuple[float, int, Statement]] = sorted(weighed, key=lambda one: one[:2])[:most]
+    return [one for _, _, one in found]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kgzsl.knowledge import operations
+from kgzsl.knowledge.operations import without_edge
 from kgzsl.knowledge.texts import humanise, local_name
 
 if TYPE_CHECKING:
@@ -81,13 +81,6 @@ def statements_about(graph: ClassGraph, name: str) -> tuple[Statement, ...]:
         text = f"{graph.labels[node]} {words} {graph.labels[other]}"
         found.setdefault(triple, Statement(text, kind, triple, edge))
     return tuple(sorted(found.values(), key=lambda one: (_ORDER.index(one.kind), one.edge)))
-
-
-def without_edge(graph: ClassGraph, edge: int) -> ClassGraph:
-    """The graph without the statement at ``edge``, all copies of it left out; what was inferred from it stays."""
-    same = (graph.edge_index == graph.edge_index[:, edge : edge + 1]).all(axis=0)
-    same &= graph.edge_type == graph.edge_type[edge]
-    return operations.edges_only(graph, ~same, "without one statement")
 
 
 def _words(relation: str) -> str:

@@ -97,6 +97,10 @@ def test_the_axioms_that_move_a_class_most_and_what_leaves_it_alone(graphs):
     assert all(one.moved > 0.01 for one in trained)
     assert torch.equal(fitted.model_.nodes, before)
     assert moving_axioms(fitted, "zz", top=1) == trained[:1]
+    # Directions that were learnt stay: a class that has lost one of its words is read along them.
+    told = moving_axioms(TfidfText(8, parts=("label", "axioms")).fit(mixed), "zz", top=9)
+    assert {one.axiom for one in told} == {("zz", SUB, "f1"), ("zz", "livesIn", "place3")}
+    assert all(0.1 < one.moved < 1 for one in told)
 
 
 SUB = "http://www.w3.org/2000/01/rdf-schema#subClassOf"

@@ -103,20 +103,22 @@ def _wanted(rows: list[int] | None, count: int, source: Path) -> list[int]:
 
 
 def _images(model: Any, features: Any, candidates: Any, folder: Any, neighbours: int, without: int) -> list[Any]:
-    from kgzsl.tasks.image_classification.counterfactual import counterfactuals
+    from kgzsl.tasks.image_classification.counterfactual import again_of, counterfactuals
 
-    told: list[Any] = model.explain(features, candidates, graph=folder.graph(), neighbours=neighbours)
+    graph = folder.graph()
+    told: list[Any] = model.explain(features, candidates, graph=graph, neighbours=neighbours)
     if not without:
         return told
-    if model.priors_.columns is None:
+    again = again_of(model, graph)
+    if again is None and model.priors_.columns is None:
+        why = "the run kept no class graph" if graph is None else "they do not come out of the run's class graph again"
         raise InputError(
-            "the columns of this run's class vectors have no names, so no statement can be taken away",
-            remedy="leave out --without, or run with the prior attributes",
+            f"nothing can be taken away from this run's class vectors: their columns have no names, and {why}",
+            file=folder.path,
+            remedy="leave out --without, or run with priors that are made from a class graph on this machine",
         )
     return [
-        dataclasses.replace(
-            one, without=tuple(counterfactuals(model, x[None], candidates, graph=folder.graph(), most=without))
-        )
+        dataclasses.replace(one, without=tuple(counterfactuals(model, x[None], candidates, again=again, most=without)))
         for one, x in zip(told, features, strict=True)
     ]
 

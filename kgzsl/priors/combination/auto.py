@@ -137,6 +137,10 @@ class Auto(PriorEncoder):
         """Whether the chosen encoder does."""
         return self.graph is not None and self.encoder_.grows_exactly()
 
+    def in_closed_form(self) -> bool:
+        """Whether the chosen encoder is."""
+        return self.graph is not None and self.encoder_.in_closed_form()
+
     def priors_like(self, names: Iterable[str], like: ClassPriors) -> ClassPriors:
         """See :class:`PriorEncoder`."""
         return self.encoder_.priors_like(names, like)

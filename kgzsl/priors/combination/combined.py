@@ -97,6 +97,10 @@ class Combined(PriorEncoder):
         """Whether all parts do, and none has columns of its own for the classes that are asked for."""
         return all(encoder.grows_exactly() and encoder.family != "attributes" for encoder in self.encoders_)
 
+    def in_closed_form(self) -> bool:
+        """Whether all parts are; scales, weights and directions stay those of the classes that were there."""
+        return all(encoder.in_closed_form() for encoder in self.encoders_)
+
     def _join(self, graph: ClassGraph, *, engine: Engine | None = None) -> None:
         """Every part takes the new nodes in; weights, scales, columns and directions stay those of the old classes."""
         if (self.whiten or self.dim is not None) and self._whitening is None and len(self._reference) > 1:

@@ -77,6 +77,7 @@ class Whitening:
         """Whitened priors; fits on them first where that has not happened."""
         if not hasattr(self, "mean_"):
             self.fit(priors)
-        how = {key: value for key, value in priors.made.items() if key not in ("columns", "views", "parts")}
-        how["whitening"] = {"kind": self.kind, "dim": self.dim, "shrink": self.shrink}
+        of = {key: value for key, value in priors.made.items() if key != "columns"}
+        how = {key: value for key, value in of.items() if key not in ("views", "parts", "normalised", "weight")}
+        how["whitening"] = {"kind": self.kind, "dim": self.dim, "shrink": self.shrink, "of": of}
         return ClassPriors(priors.names, self.transform(priors.matrix).astype(np.float32), how)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.counterfactuals import Counterfactual
-from kgzsl.tasks.statements import statements_about, without_edge
+from kgzsl.tasks.counterfactuals import Counterfactual, moving_statements
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
-    from kgzsl.priors import PriorEncoder
+    from kgzsl.priors import PriorsAgain
+    from kgzsl.priors.again import Way
     from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 
-__all__ = ["counterfactuals", "without_axiom", "without_statement"]
+__all__ = ["again_of", "counterfactuals", "without_axiom", "without_statement"]
 
 Matrix = npt.NDArray[np.float32]
 
@@ -42,19 +41,33 @@ def without_statement(model: ZeroShotClassifier, name: str, column: str) -> Zero
     return _with_priors(model, matrix)
 
 
-def without_axiom(model: ZeroShotClassifier, graph: ClassGraph, edge: int) -> ZeroShotClassifier:
-    """The model as if ``graph`` lacked the statement at ``edge``; ``model`` stays as it is.
+def without_axiom(model: ZeroShotClassifier, graph: ClassGraph, edge: int, name: str) -> ZeroShotClassifier:
+    """The model as if ``graph`` lacked the statement at ``edge``, about the class ``name`` or what stands above it.
 
-    The vectors of all classes are read off the smaller graph, in the columns they had; then as
-    :func:`without_statement`. A statement about a class above others so changes all of them.
+    ``model`` stays as it is. Vectors in closed form are read off the smaller graph for all classes, in the columns and
+    the scale they had; so a statement about a class above others changes all of them. Vectors that were trained stay,
+    and ``name`` joins them anew (see :class:`kgzsl.priors.PriorsAgain`). The heads are then trained again.
 
     Raises:
-        InputError: The model's priors were not made of this graph by an encoder in closed form that names its columns.
+        InputError: The model's priors were not made of this graph, or cannot be without that statement.
     """
-    encoder = _reader_of(model.priors_, graph)
-    if encoder is None:
-        raise InputError("these priors cannot be read off the graph again", remedy="make them with attributes")
-    return _with_priors(model, _read(encoder, without_edge(graph, edge), model.priors_, model.names_))
+    again = again_of(model, graph)
+    if again is None:
+        raise InputError(
+            "these class vectors cannot be made from the graph again", remedy="give the graph that they were made from"
+        )
+    return _with_priors(model, again.without(edge, name)[1])
+
+
+def again_of(model: ZeroShotClassifier, graph: ClassGraph | None) -> PriorsAgain | None:
+    """What made the model's class vectors from ``graph``; None where they were not made from it."""
+    from kgzsl.engine import Engine
+    from kgzsl.priors import PriorsAgain
+
+    if graph is None:
+        return None
+    engine = Engine(device=model.device, precision=model.precision, seed=model.seed, progress=False)
+    return PriorsAgain.of(model.priors_, graph, engine=engine)
 
 
 def counterfactuals(
@@ -63,34 +76,45 @@ def counterfactuals(
     candidates: str | Sequence[Any] = "all",
     *,
     graph: ClassGraph | None = None,
+    again: PriorsAgain | None = None,
     most: int = 3,
 ) -> list[Counterfactual]:
     """What one sample [1, D] would be answered without each of the ``most`` weightiest statements about its answer.
 
-    With the class graph that the priors were read off, a statement is an axiom of the graph (:func:`without_axiom`):
-    of the answered class first, then of what stands above it. Else it is a positive column of its prior
-    (:func:`without_statement`). Those that fewest classes share come first: they tell the answer from the others. The
-    list comes back with the largest fall of the lead first; it is empty where columns have no names.
+    With the class graph that the priors were made from, a statement is an axiom of the graph, about the answered class
+    or what stands above it; the axioms that move the class's vector the farthest are taken (:func:`without_axiom`).
+    Where none does, or without that graph, it is a positive column of the class's prior (:func:`without_statement`),
+    those that fewest classes share first. The list comes back with the largest fall of the lead first; it is empty
+    where there are no such axioms and columns have no names.
+
+    Args:
+        model: Fitted.
+        x: Features [1, D].
+        candidates: As for ``model.predict``.
+        graph: The class graph.
+        again: What :func:`again_of` gave for model and graph, where it was called already.
+        most: How many statements.
     """
-    columns = model.priors_.columns
-    if columns is None:
-        return []
     classes = [str(name) for name in model.candidates(candidates)]
     before = _Answer(model, x, candidates)
-    best = before.best
-    name = classes[best]
-    encoder = None if graph is None else _reader_of(model.priors_, graph)
+    name = classes[before.best]
+    again = again_of(model, graph) if again is None else again
+    statements = [] if again is None else moving_statements(again, name, most)
     found = []
-    if encoder is not None and graph is not None:
-        for edge, text in _weighty(model.priors_, encoder, graph, name, most):
-            changed = _with_priors(model, _read(encoder, without_edge(graph, edge), model.priors_, model.names_))
-            found.append(before.against(_Answer(changed, x, candidates), text, "axiom", classes))
-    else:
+    if again is not None and statements:
+        for one in statements:
+            with_it, without_it = again.without(one.edge, name)
+            start = before if again.way == "read" else _Answer(_with_priors(model, with_it), x, candidates)
+            start.best = before.best
+            changed = _Answer(_with_priors(model, without_it), x, candidates)
+            found.append(start.against(changed, one.text, "axiom", classes, again.way))
+    elif model.priors_.columns is not None:
+        columns = model.priors_.columns
         held = np.flatnonzero(model.priors_[name] > 0)
         rare = held[np.argsort((model.priors_.matrix[:, held] > 0).sum(axis=0), kind="stable")][:most]
         for index in rare:
-            changed = without_statement(model, name, columns[index])
-            found.append(before.against(_Answer(changed, x, candidates), columns[index], "column", classes))
+            changed = _Answer(without_statement(model, name, columns[index]), x, candidates)
+            found.append(before.against(changed, columns[index], "column", classes))
     return sorted(found, key=lambda one: _fall(one))
 
 
@@ -106,7 +130,9 @@ class _Answer:
         others = np.delete(self.scores, of)
         return float(self.scores[of] - others.max()) if len(others) else 0.0
 
-    def against(self, other: _Answer, removed: str, kind: Any, classes: Sequence[str]) -> Counterfactual:
+    def against(
+        self, other: _Answer, removed: str, kind: Any, classes: Sequence[str], way: Way | Literal[""] = ""
+    ) -> Counterfactual:
         own = self.best
         return Counterfactual(
             removed,
@@ -116,6 +142,7 @@ class _Answer:
             kind,
             (float(self.scores[own]), float(other.scores[own])),
             (self.lead(own), other.lead(own)),
+            way,
         )
 
 
@@ -133,52 +160,3 @@ def _with_priors(model: ZeroShotClassifier, matrix: Matrix) -> ZeroShotClassifie
     changed._synthetic = {name: rows for name, rows in model._synthetic.items() if name in same}
     changed._prior_head = None
     return changed.fit_heads()
-
-
-def _reader_of(priors: ClassPriors, graph: ClassGraph) -> PriorEncoder | None:
-    """The encoder in closed form that reads ``priors`` off ``graph``; None where no such one gives just these."""
-    from kgzsl.priors import encoders, make
-
-    made = priors.made
-    if made.get("encoder") not in encoders.names or priors.columns is None or "pairs" not in made:
-        return None
-    encoder = make(made["encoder"], **made.get("options", {}))
-    if not encoder.grows_exactly():
-        return None
-    try:
-        read = _read(encoder, graph, priors, priors.names)
-    except InputError:  # another graph, or vectors that were scaled in a way that is not kept
-        return None
-    return encoder if np.allclose(read, priors.matrix, rtol=1e-4, atol=1e-6) else None
-
-
-def _read(encoder: PriorEncoder, graph: ClassGraph, priors: ClassPriors, names: Sequence[str]) -> Matrix:
-    """Vectors of ``names`` in the columns and the scale of ``priors``."""
-    from kgzsl.priors import PriorWarning
-    from kgzsl.tasks.image_classification._new_class import _scaled_like
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PriorWarning)
-        rows = encoder.fit(graph).priors_like(names, priors).matrix
-    return np.stack([_scaled_like(priors, row) for row in rows])
-
-
-def _weighty(
-    priors: ClassPriors, encoder: PriorEncoder, graph: ClassGraph, name: str, most: int, *, tried: int = 200
-) -> list[tuple[int, str]]:
-    """Edge and words of the axioms that move the vector of ``name``, those with the rarest columns first."""
-    node = int(graph.align([name]).require()[0])
-    above = sorted(graph.ancestors(node), key=lambda other: graph.iris[other])
-    statements = [one for other in (node, *above) for one in statements_about(graph, graph.iris[other])]
-    unique = list({one.triple: one for one in statements if one.kind != "different"}.values())[:tried]
-    rarity = 1.0 / np.maximum((priors.matrix > 0).sum(axis=0), 1)
-    weighed = []
-    for place, one in enumerate(unique):
-        try:
-            row = _read(encoder, without_edge(graph, one.edge), priors, [name])[0]
-        except InputError:  # the last statement of a relation that the encoder's options name
-            continue
-        moved = float((np.abs(row - priors[name]) * rarity).sum())
-        if moved > 0:
-            weighed.append((-moved, place, one))
-    return [(one.edge, one.text) for _, _, one in sorted(weighed)[:most]]

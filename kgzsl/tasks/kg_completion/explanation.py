@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.counterfactuals import Counterfactual
+from kgzsl.tasks.counterfactuals import Counterfactual, moving_statements
 from kgzsl.tasks.statements import Statement, statements_about
 
 if TYPE_CHECKING:
@@ -119,9 +121,9 @@ def explain_completion(
         tail: The tail; left out, the best one that is no training triple.
         graph: The schema, for paths.
         neighbours: How many like relations, links and routes are named.
-        statements: How many statements are taken away, one at a time, to see the score move. A completer that ranks by
-            known facts loses facts between the two; one that draws features from priors loses named columns of the
-            relation's prior.
+        statements: How many statements are taken away, one at a time, to see the score move: axioms of the schema that
+            the priors were made from. A completer that ranks by known facts loses facts between the two as well; one
+            that draws features from priors loses named columns of the relation's prior where no axiom can be taken.
 
     Raises:
         InputError: An unknown relation or entity.
@@ -158,7 +160,7 @@ def explain_completion(
         paths,
         tuple((fact, likeness.get(fact[1], 1.0)) for fact in links[: 2 * neighbours]),
         tuple(_routes(model, known, ids, neighbours)),
-        tuple(_without(model, number, ids, links, float(value), statements)) if statements else (),
+        tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),
     )
 
@@ -199,32 +201,65 @@ def _routes(model: Completer, known: torch.Tensor, ends: Sequence[int], most: in
 
 
 def _without(
-    model: Any, number: int, ends: Sequence[int], links: Sequence[Fact], before: float, most: int
+    model: Any,
+    number: int,
+    ends: Sequence[int],
+    links: Sequence[Fact],
+    before: float,
+    most: int,
+    graph: ClassGraph | None,
 ) -> list[Counterfactual]:
-    """Facts taken away where the completer looks at facts, columns of the prior where it draws from it."""
+    """Axioms taken away, facts where the completer looks at facts, columns of the prior where it draws from it."""
     anchor = torch.tensor([ends[0]])
-    found: list[Counterfactual] = []
 
-    kind: Literal["fact", "column"] = "fact" if hasattr(model, "set_facts") else "column"
-
-    def told(removed: str, changed: Any) -> None:
+    def told(removed: str, changed: Any, kind: Literal["fact", "column"]) -> Counterfactual:
         scores = changed.scores(number, anchor)[0].cpu()
-        answer = model.entities_[int(scores.argmax())]
-        found.append(Counterfactual(removed, before, float(scores[ends[1]]), answer, kind))
+        return Counterfactual(removed, before, float(scores[ends[1]]), model.entities_[int(scores.argmax())], kind)
 
+    found = _without_axioms(model, number, ends, most, graph)
     if hasattr(model, "set_facts"):
         known = model._known
         for fact in links[:most]:
             row = torch.tensor([model.entities_.index(fact[0]), model.relations_.index(fact[1]), 0])
             row[2] = model.entities_.index(fact[2])
-            told(" ".join(fact), copy.copy(model).set_facts(known[(known != row).any(dim=1)]))
-    elif hasattr(model, "_prior_rows") and model.priors_.columns is not None:
+            without = copy.copy(model).set_facts(known[(known != row).any(dim=1)])
+            found.append(told(" ".join(fact), without, "fact"))
+    elif hasattr(model, "_prior_rows") and model.priors_.columns is not None and not found:
         held = torch.nonzero(model._prior_rows[number] > 0).flatten()
         common = (model._prior_rows[:, held] > 0).sum(dim=0)
         for column in held[torch.argsort(common, stable=True)][:most].tolist():
-            changed = copy.copy(model)
-            changed._prior_rows = model._prior_rows.clone()
-            changed._prior_rows[number, column] = 0.0
-            changed._drawn = {}
-            told(model.priors_.columns[column], changed)
+            rows = model.priors_.matrix.copy()
+            rows[number, column] = 0.0
+            found.append(told(model.priors_.columns[column], _with_priors(model, rows), "column"))
     return sorted(found, key=lambda one: one.after - one.before)
+
+
+def _without_axioms(
+    model: Any, number: int, ends: Sequence[int], most: int, graph: ClassGraph | None
+) -> list[Counterfactual]:
+    """Of the schema, where the model answers from priors that were made from it."""
+    from kgzsl.priors import PriorsAgain
+
+    if graph is None or not hasattr(model, "priors_"):
+        return []
+    again = PriorsAgain.of(model.priors_, graph, seed=getattr(model, "seed", 0))
+    if again is None:
+        return []
+    anchor = torch.tensor([ends[0]])
+    name, found = model.relations_[number], []
+    for one in moving_statements(again, name, most):
+        scores = [_with_priors(model, rows).scores(number, anchor)[0].cpu() for rows in again.without(one.edge, name)]
+        before, after = (float(part[ends[1]]) for part in scores)
+        answer = model.entities_[int(scores[1].argmax())]
+        found.append(Counterfactual(one.text, before, after, answer, "axiom", way=again.way))
+    return found
+
+
+def _with_priors(model: Any, rows: npt.NDArray[np.float32]) -> Any:
+    """A copy of the model with other class vectors [R, D]; nothing of it is trained again."""
+    changed = copy.copy(model)
+    changed.priors_ = ClassPriors(model.priors_.names, rows, model.priors_.made)
+    if hasattr(model, "_prior_rows"):
+        changed._prior_rows, changed._drawn = changed.priors_.to_tensor(), {}
+        return changed
+    return changed.set_facts(model._known)

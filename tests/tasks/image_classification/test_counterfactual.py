@@ -8,8 +8,13 @@ import pytest
 from kgzsl import ZeroShotClassifier
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.priors import Attributes
-from kgzsl.tasks.image_classification.counterfactual import counterfactuals, without_axiom, without_statement
+from kgzsl.priors import Attributes, Combined, TfidfText
+from kgzsl.tasks.image_classification.counterfactual import (
+    again_of,
+    counterfactuals,
+    without_axiom,
+    without_statement,
+)
 from kgzsl.tasks.statements import statements_about
 
 NAMES = ("horse", "tiger", "cow", "zebra", "pig")
@@ -97,12 +102,12 @@ def test_an_axiom_taken_from_the_graph_is_gone_from_every_class_that_inherits_it
     columns = list(model.priors_.columns)
     hooves = columns.index("has part hooves")
     assert (model.priors_.matrix[:, hooves] > 0).sum() == 4
-    changed = without_axiom(model, graph, edge_of(graph, "hoofed", "hooves"))
+    changed = without_axiom(model, graph, edge_of(graph, "hoofed", "hooves"), "zebra")
     assert not changed.priors_.matrix[:, hooves].any()
     rest = [i for i in range(len(columns)) if i != hooves]
     np.testing.assert_allclose(changed.priors_.matrix[:, rest], model.priors_.matrix[:, rest])
     # Without being hoofed the zebra alone loses them.
-    changed = without_axiom(model, graph, edge_of(graph, "zebra", "kind of hoofed"))
+    changed = without_axiom(model, graph, edge_of(graph, "zebra", "kind of hoofed"), "zebra")
     assert (changed.priors_.matrix[:, hooves] > 0).tolist() == [True, False, True, False, True]
 
 
@@ -127,8 +132,42 @@ def test_priors_of_another_graph_fall_back_to_columns(read) -> None:
     model, zebra, _ = read
     other = ClassGraph.from_triples([t for t in TRIPLES if t[1] != "hasPattern"])
     assert {one.kind for one in counterfactuals(model, zebra, "unseen", graph=other)} == {"column"}
-    with pytest.raises(InputError, match="cannot be read off the graph again"):
-        without_axiom(model, other, 0)
+    with pytest.raises(InputError, match="cannot be made from the graph again"):
+        without_axiom(model, other, 0, "zebra")
+
+
+@pytest.mark.parametrize("kind", ["joined by |", "combined"])
+def test_axioms_go_from_combined_and_from_trained_vectors_too(kind) -> None:
+    options = {"dim": 6, "epochs": 60, "batch_size": 16, "negatives": 8, "lr": 0.1, "seed": 0}
+    graph = ClassGraph.from_triples(TRIPLES)
+    if kind == "joined by |":
+        text = TfidfText(8, method="hash", parts=("label", "axioms"))
+        priors = Attributes(ancestors=False).fit(graph).priors(NAMES) | text.fit(graph).priors(NAMES)
+    else:
+        priors = Combined(("attributes", {"name": "transe", **options})).fit(graph).priors(NAMES)
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(priors.dim, 12))
+    labels = np.repeat([0, 1, 2], 10)
+    x = priors.matrix[labels] @ mixing + 0.05 * random.normal(size=(30, 12))
+    model = ZeroShotClassifier(None, "eszsl", classifier_options={"gamma": 0.1, "lam": 0.1, "normalise": "none"})
+    model.fit(x, np.array(NAMES)[labels], priors)
+    zebra = (priors["zebra"] @ mixing)[None]
+    before = model.decision_function(zebra, ["zebra", "tiger"])
+    (best,) = model.predict(zebra, ["zebra", "tiger"])
+    again = again_of(model, graph)
+    assert again is not None
+    found = counterfactuals(model, zebra, ["zebra", "tiger"], again=again, most=2)
+    assert len(found) == 2
+    assert {(one.kind, one.way) for one in found} == {("axiom", "read" if kind == "joined by |" else "joined")}
+    for one in found:
+        told = next(said for said in statements_about(graph, best) if said.text == one.removed)
+        with_it, without_it = again.without(told.edge, best)
+        row = NAMES.index(best)
+        assert np.linalg.norm(with_it[row] - without_it[row]) > 1e-3
+        assert abs(one.scores[1] - one.scores[0]) > 1e-4
+        assert one.how in one.text(share=True)
+        assert one.how
+    np.testing.assert_array_equal(model.decision_function(zebra, ["zebra", "tiger"]), before)
 
 
 def test_what_is_said_of_a_class_is_told_once_and_disjointness_from_both_ends(read) -> None:

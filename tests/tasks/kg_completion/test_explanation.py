@@ -1,0 +1,60 @@
+"""An axiom of the schema taken away moves the score of what it told, and the completer stays as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.priors import Attributes
+from kgzsl.tasks.kg_completion import RelationCompleter
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.explanation import explain_completion
+
+PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
+# What a relation goes from and leads to; only its range says that residesIn leads to cities.
+SCHEMA = {
+    "livesIn": ("person", "city"),
+    "bornIn": ("person", "city"),
+    "liesIn": ("city", "land"),
+    "partOf": ("city", "land"),
+    "hasCity": ("land", "city"),
+    "friendOf": ("person", "person"),
+    "knows": ("person", "person"),
+    "residesIn": ("person", "city"),
+    "nationOf": ("person", "land"),
+}
+
+
+@pytest.fixture
+def schema() -> ClassGraph:
+    triples = [(name, "domain", ends[0]) for name, ends in SCHEMA.items()]
+    return ClassGraph.from_triples([*triples, *((name, "range", ends[1]) for name, ends in SCHEMA.items())])
+
+
+def test_a_relation_without_its_range_is_answered_otherwise(kg, schema) -> None:
+    priors = Attributes().fit(schema).priors(kg.relations)
+    model = RelationCompleter(generator=None, pairs=PAIRS, seed=0).fit(kg, priors)
+    told = explain_completion(model, priors, "p0", "residesIn", "c0", graph=schema, statements=2)
+    assert {one.removed for one in told.without} == {"resides In range city", "resides In domain person"}
+    assert {(one.kind, one.way) for one in told.without} == {("axiom", "read")}
+    before = float(model.scores("residesIn", torch.tensor([kg.entities.index("p0")]))[0, kg.entities.index("c0")])
+    for one in told.without:
+        assert one.before == pytest.approx(before)
+        assert abs(one.after - before) > 1e-3
+        assert "read off the graph" in told.text()
+    # Priors of something else: their columns are taken instead.
+    other = ClassGraph.from_triples([("residesIn", "domain", "person")])
+    told = explain_completion(model, priors, "p0", "residesIn", "c0", graph=other, statements=2)
+    assert {one.kind for one in told.without} == {"column"}
+
+
+def test_a_completer_that_looks_at_facts_loses_axioms_and_facts(kg, schema) -> None:
+    priors = Attributes().fit(schema).priors(kg.relations)
+    model = EvidenceCompleter(folds=2, queries=8, corrupted=16, steps=60, hidden=8, seed=0).fit(kg, priors)
+    told = explain_completion(model, priors, "p0", "residesIn", "c0", graph=schema, statements=2)
+    kinds = [one.kind for one in told.without]
+    assert kinds.count("axiom") == 2
+    assert "fact" in kinds
+    assert all(one.after != one.before for one in told.without if one.kind == "axiom")
+    assert "p0 livesIn c0" in {one.removed for one in told.without}
