@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], g
         own = [row for row in rows if row["graph"] == graph]
         parts.append(_table(own) if any("mrr" in row for row in own) else "Nothing measured yet.\n")
         parts.append(_gaps(own))
+    parts.append(_settings(rows))
     missing = _left_out(rows, left)
     if missing:
         parts.append("## Left out\n")
@@ -65,6 +67,21 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
             f"| {one['dim']} | {len(real)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _settings(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What each encoder was given beside its defaults, and on which graphs where that differs."""
+    given: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        options = {name: value for name, value in row["encoder"].items() if name != "name"}
+        graphs = given[row["encoder"]["name"]][json.dumps(options)]
+        if row["graph"] not in graphs:
+            graphs.append(row["graph"])
+    lines = []
+    for name, by in sorted(given.items()):
+        told = [f"`{text}`" + (f" ({', '.join(graphs)})" if len(by) > 1 else "") for text, graphs in by.items()]
+        lines.append(f"- {name}: {'; '.join(told)}")
+    return "## Settings\n\nBeside these all options are the defaults.\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _gaps(rows: Sequence[Mapping[str, Any]]) -> str:

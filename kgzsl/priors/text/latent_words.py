@@ -16,7 +16,7 @@ from kgzsl.errors import InputError
 __all__ = ["LatentWords"]
 
 Float = npt.NDArray[np.float64]
-_DENSE = 4_000_000
+_DENSE = 250_000
 
 
 class LatentWords:
