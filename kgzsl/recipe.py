@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from kgzsl._recipe_text import Marks, apply_overrides, expand_variables, parse_yaml
+from kgzsl._sizes import bytes_of
 from kgzsl.errors import InputError, nearest
 
 __all__ = [
@@ -47,6 +48,13 @@ class Component(BaseModel):
     def options(self) -> dict[str, Any]:
         """Everything but the keys that the recipe itself understands: what goes to the constructor."""
         return dict(self.model_extra or {})
+
+
+def _sized(value: Any) -> Any:
+    try:
+        return bytes_of(value)
+    except InputError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}") from None
 
 
 def _named(value: Any) -> Any:
@@ -172,12 +180,16 @@ class ImageProtocolSpec(_ProtocolSpec):
 
 
 class CompletionProtocolSpec(_ProtocolSpec):
-    """How choices are made and what is ranked, for completion."""
+    """How choices are made and what is ranked, for completion.
+
+    ``memory_budget`` (``512MB``, ``2GiB``) is what scoring may take at a time; each part has its own default.
+    """
 
     validation: Literal["held-out-relations", "none", "oracle"] = "held-out-relations"
     candidates: Literal["given", "all", "type"] = "given"
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
+    memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
 
 
 class TrainSpec(_Strict):

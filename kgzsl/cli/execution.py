@@ -29,6 +29,7 @@ def read_recipe(
     device: str | None = None,
     devices: int | None = None,
     precision: str | None = None,
+    memory_budget: str | None = None,
 ) -> Recipe:
     """The recipe at ``path`` with what the command line changes.
 
@@ -37,7 +38,13 @@ def read_recipe(
     """
     from kgzsl.recipe import Recipe
 
-    given = {"protocol.seeds": seeds, "train.device": device, "train.devices": devices, "train.precision": precision}
+    given = {
+        "protocol.seeds": seeds,
+        "train.device": device,
+        "train.devices": devices,
+        "train.precision": precision,
+        "protocol.memory_budget": memory_budget,
+    }
     # After --set, so that the option of its own wins over a general one.
     return Recipe.read(path, [*overrides, *(f"{key}={value}" for key, value in given.items() if value is not None)])
 

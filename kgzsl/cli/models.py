@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kgzsl._sizes import bytes_of
 from kgzsl.errors import InputError
 from kgzsl.report.run_folder import RunFolder
 
 __all__ = ["feature_dim", "load_model", "parse_candidates"]
 
 
-def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
-    """The task, the model and the folder of a run.
+def load_model(run: Path, device: str, memory_budget: str | None = None) -> tuple[str, Any, RunFolder]:
+    """The task, the model and the folder of a run; ``memory_budget`` is what a completion model's scoring may take.
 
     Raises:
-        InputError: There is no finished run, or it kept no model.
+        InputError: There is no finished run, it kept no model, or the budget is no size.
     """
+    budget = None if memory_budget is None else bytes_of(memory_budget)
     folder = RunFolder.open(run)
     if not folder.complete:
         raise InputError("this run is not finished", file=run, remedy="go on with it: kgzsl run ... --resume")
@@ -29,7 +31,8 @@ def load_model(run: Path, device: str) -> tuple[str, Any, RunFolder]:
     if task == "kg_completion":
         from kgzsl.tasks.kg_completion.loading import load_completer
 
-        return task, load_completer(run, device=device), folder
+        model = load_completer(run, device=device)
+        return task, model if budget is None else model.limit_memory(budget), folder
     raise InputError(f"the run is of the task {task!r}, which this kgzsl does not know", file=run)
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "BackboneOption",
     "DeviceOption",
     "JsonOption",
+    "MemoryOption",
     "PrecisionOption",
     "QuietOption",
     "RunArgument",
@@ -42,6 +43,15 @@ TrackOption = Annotated[
     typer.Option(
         "--track",
         help="What follows the run as it goes on: csv, tensorboard, wandb or mlflow. Repeatable.",
+        show_default=False,
+    ),
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        metavar="SIZE",
+        help="Completion: what scoring may take at a time, such as 512MB or 2GiB.",
         show_default=False,
     ),
 ]

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "HITS", "chance_metrics", "ranking_metrics", "ranks_by_rule", "realistic_ranks", "rows_under_budget",
+    "HITS", "chance_metrics", "chunk_of_queries", "model_share", "ranking_metrics", "ranks_by_rule", "realistic_ranks",
+    "rows_under_budget",
 ]  # fmt: skip
 
 HITS = (1, 3, 5, 10)
 """The k of Hits@k that are reported by default."""
 
-_BLOCK = 1 << 21
+_BLOCK = 1 << 19
 """Comparisons held at a time: few enough that their memory is used again and again."""
 
 
@@ -56,6 +57,7 @@ def ranks_by_rule(
     rules: Sequence[Tensor | None],
     *,
     known: tuple[Tensor, Tensor] | None = None,
+    worst: bool = False,
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """:func:`realistic_ranks` under several candidate rules at once: scores are compared once for all of them.
 
@@ -67,6 +69,7 @@ def ranks_by_rule(
         truth: int64 [Q].
         rules: Each bool [E] or [Q, E], the candidates; None: all entities.
         known: Rows and entities of other known answers.
+        worst: Give ties their worst place instead of the mean of best and worst; a query without a score is last.
 
     Returns:
         ``(ranks, counts, scorable)`` of each rule.
@@ -100,8 +103,10 @@ def ranks_by_rule(
         counts = size - torch.bincount(row[inside], minlength=count) + (~own_inside).long()
         more = higher[place].double().index_add(0, row[inside], above[inside], alpha=-1)
         same = equal[place].double().index_add(0, row[inside], alike[inside], alpha=-1) - own_inside.double()
-        ranks = 1 + more + same / 2
-        found.append((torch.where(scorable, ranks, (counts.double() + 1) / 2), counts, scorable))
+        ranks, missing = 1 + more + same / 2, (counts.double() + 1) / 2
+        if worst:
+            ranks, missing = 1 + more + same, counts.double()
+        found.append((torch.where(scorable, ranks, missing), counts, scorable))
     return found
 
 
@@ -175,3 +180,17 @@ def chance_metrics(counts: Tensor, *, hits: Sequence[int] = HITS) -> dict[str, f
 def rows_under_budget(columns: int, *, bytes_each: int, budget: int) -> int:
     """How many rows of ``columns`` entries of ``bytes_each`` bytes fit into ``budget`` bytes; at least one."""
     return max(1, budget // max(1, columns * bytes_each))
+
+
+def chunk_of_queries(entities: int, budget: int) -> int:
+    """How many queries may be scored against all entities at a time under a budget of so many bytes; at least one.
+
+    A third of the budget is for their scores: a copy in the order of the queries, a sorter's, what a rule moves, 24
+    bytes an entry. The rest is the model's (:func:`model_share`), which may work on fewer queries at a time.
+    """
+    return rows_under_budget(entities, bytes_each=24, budget=budget // 3)
+
+
+def model_share(budget: int) -> int:
+    """The bytes of a budget for what a model makes on the way to its scores."""
+    return 2 * budget // 3

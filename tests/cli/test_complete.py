@@ -86,3 +86,19 @@ def test_refusals(kgzsl, run, tmp_path):
     kgzsl("complete", run, "-r", "residesIn", "--head", "w:person:p3", "-o", tmp_path / "a.ttl").refused(".tsv or .nt")
     kgzsl("complete", run, "-r", "residesIn", "--min-confidence", 3).refused("from 0 to 1")
     kgzsl("complete", tmp_path, "-r", "residesIn").refused(str(tmp_path))
+
+
+def test_a_memory_budget_is_handed_on_and_changes_no_proposal(kgzsl, run, monkeypatch):
+    from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+
+    asked = ("complete", run, "--relation", "residesIn", "--head", "w:person:p3", "--no-why")
+    whole = kgzsl(*asked)
+    given = []
+    limit = EvidenceCompleter.limit_memory
+    monkeypatch.setattr(EvidenceCompleter, "limit_memory", lambda model, size: given.append(size) or limit(model, size))
+    assert kgzsl(*asked, "--memory-budget", "1kB").out == whole.out
+    assert given == [1000]
+    kgzsl(*asked, "--memory-budget", "plenty").refused("'plenty' is no size of memory", "512MB")
+    shown = kgzsl("run", run, "--memory-budget", "64MiB", "--print-config")
+    assert "memory_budget: 67108864" in shown.out
+    kgzsl("run", run, "--memory-budget", "plenty", "--print-config").refused("'plenty'", "512MB")

@@ -11,7 +11,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.models import load_model
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.cli.options import DeviceOption, JsonOption, MemoryOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -63,6 +63,7 @@ def complete(
     max_triples: Annotated[int, typer.Option(help="Of --endpoint; more are refused.", min=1)] = 1_000_000,
     why: Annotated[bool, typer.Option("--why/--no-why", help="Say what lies behind each proposal.")] = True,
     device: DeviceOption = "auto",
+    memory_budget: MemoryOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -78,7 +79,7 @@ def complete(
         proposal_updates((), graph=named_graph, style=style, base=base)  # a bad one is told before any work is done
     if out is not None:
         check_target(out, style)
-    task, model, folder = load_model(run, device)
+    task, model, folder = load_model(run, device, memory_budget)
     if task != "kg_completion" or not isinstance(model, EvidenceCompleter):
         raise InputError(
             "this run has no calibrated ranker to propose triples with",

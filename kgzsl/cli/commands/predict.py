@@ -15,7 +15,7 @@ from kgzsl.cli.console import Console
 from kgzsl.cli.inputs import given_files, read_queries
 from kgzsl.cli.items import one_source, read_items
 from kgzsl.cli.models import load_model, parse_candidates
-from kgzsl.cli.options import BackboneOption, DeviceOption, JsonOption, QuietOption, RunArgument
+from kgzsl.cli.options import BackboneOption, DeviceOption, JsonOption, MemoryOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -59,12 +59,13 @@ def predict(
         bool, typer.Option("--known", help="Completion: triples of the training set may be answers too.")
     ] = False,
     device: DeviceOption = "auto",
+    memory_budget: MemoryOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Answer for new features or images, or complete triples, with a finished run."""
     check_out(out)
-    task, model, _ = load_model(run, device)
+    task, model, _ = load_model(run, device, memory_budget)
     console = Console(as_json=as_json, quiet=quiet)
     with given_files(sources) as files:
         if task == "image_classification":

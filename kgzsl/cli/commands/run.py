@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import JsonOption, QuietOption, SetOption, TrackOption
+from kgzsl.cli.options import JsonOption, MemoryOption, QuietOption, SetOption, TrackOption
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -42,6 +42,7 @@ def run(
     precision: Annotated[
         str | None, typer.Option(help="auto, 32-true, bf16-mixed or 64-true.", show_default=False)
     ] = None,
+    memory_budget: MemoryOption = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write the predictions as Parquet, not CSV.")] = False,
     track: TrackOption = None,
     print_config: Annotated[
@@ -58,7 +59,13 @@ def run(
 
     console = Console(as_json=as_json, quiet=quiet)
     found = read_recipe(
-        find_recipe(recipe), changes or (), seeds=seeds, device=device, devices=devices, precision=precision
+        find_recipe(recipe),
+        changes or (),
+        seeds=seeds,
+        device=device,
+        devices=devices,
+        precision=precision,
+        memory_budget=memory_budget,
     )
     if print_config:
         print(found.to_yaml(), end="")

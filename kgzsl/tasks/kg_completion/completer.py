@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.ranking import rows_under_budget
+from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Completer", "Completion"]
 
@@ -32,12 +32,13 @@ class Completer(ABC):
     Attributes:
         entities_: Their names, by id.
         relations_: Their names, by id.
-        memory_budget_: Bytes for a chunk of scores.
+        memory_budget_: Bytes that scoring may take at a time.
     """
 
     entities_: tuple[str, ...]
     relations_: tuple[str, ...]
     memory_budget_: int
+    memory_budget: int
     _known: Tensor
 
     @abstractmethod
@@ -57,6 +58,11 @@ class Completer(ABC):
     def scorer(self) -> Scorer:
         """Scores of all entities for (relation id, anchors, side)."""
         return lambda relation, anchors, side: self.scores(relation, anchors, side=side)
+
+    def limit_memory(self, budget: int) -> Self:
+        """Let scoring take so many bytes at a time, from now on."""
+        self.memory_budget_ = self.memory_budget = budget
+        return self
 
     def complete(
         self,
@@ -97,7 +103,7 @@ class Completer(ABC):
             anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
         else:
             anchors = torch.tensor([self._entity(str(head if tail is None else tail))])
-        chunk = rows_under_budget(len(self.entities_), bytes_each=24, budget=self.memory_budget_)
+        chunk = chunk_of_queries(len(self.entities_), self.memory_budget_)
         found: list[tuple[float, int, int]] = []
         for some in torch.split(anchors, chunk):
             table = self.scores(number, some, side=side).cpu()

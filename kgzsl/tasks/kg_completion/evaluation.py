@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.ranking import chance_metrics, ranking_metrics, ranks_by_rule, rows_under_budget
+from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metrics, ranks_by_rule
 
 __all__ = ["Evaluation", "Scorer", "evaluate", "evaluate_all"]
 
@@ -123,12 +123,11 @@ def evaluate_all(
         filtered: Take other known answers of a query out of its candidates.
         facts: int64 [F, 3], what may link a pair; the training triples where left out.
         top: How many best candidates to keep of each query, under the first rule.
-        budget: Bytes that the scores of a chunk may take, masks included.
+        budget: Bytes that scoring may take at a time: see :func:`kgzsl.tasks.ranking.chunk_of_queries`.
         report: Told after every chunk how many queries of how many are done.
     """
     entities = kg.num_entities
-    # A chunk holds scores, a rule's mask, comparisons and a sorter's copy: about 16 bytes an entry.
-    chunk = rows_under_budget(entities, bytes_each=16, budget=budget)
+    chunk = chunk_of_queries(entities, budget)
     queries: list[tuple[Tensor, ...]] = []
     notes = {name: _Notes([rule.name for rule in rules]) for name in scorers}
     known = kg.filter.to("cpu")

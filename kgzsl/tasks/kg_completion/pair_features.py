@@ -18,7 +18,7 @@ from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
 from kgzsl.tasks.kg_completion.pair_sampling import PairSample, sample_pairs
 from kgzsl.tasks.kg_completion.pretraining import PairPretraining, RelationAttention, true_features
-from kgzsl.tasks.ranking import rows_under_budget
+from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["PairFeatures", "unit_mean"]
 
@@ -42,7 +42,7 @@ class PairFeatures:
         loss: ``"softmax"`` or ``"margin"``; see :class:`PairPretraining`.
         prototype: ``"transfer"`` or ``"support"``; see :class:`PairPretraining`.
         margin: Of the margin loss.
-        memory_budget: Bytes that a chunk of all-entity scores and walks may take.
+        memory_budget: Bytes that scoring against all entities, and drawing pairs, may take at a time.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PairFeatures:
         loss: str = "softmax",
         prototype: str = "transfer",
         margin: float = 0.1,
-        memory_budget: int = 128 * 2**20,
+        memory_budget: int = 512 * 2**20,
     ) -> None:
         self.dim, self.link_dim, self.steps, self.batch_size = dim, link_dim, steps, batch_size
         self.queries, self.corrupted, self.hard, self.support = queries, corrupted, hard, support
@@ -207,7 +207,7 @@ class PairFeatures:
         graph, near = self.graph, self.nearness(prior)
         heads, tails = heads.to(graph.device), tails.to(graph.device)
         as_head, as_tail = end_amounts(graph, near)
-        chunk = rows_under_budget(graph.num_entities, bytes_each=4 * 12, budget=self.memory_budget)
+        chunk = self._chunk()
         found = []
         for some_heads, some_tails in zip(torch.split(heads, chunk), torch.split(tails, chunk), strict=True):
             anchors, row = torch.unique(some_heads, return_inverse=True)
@@ -232,8 +232,22 @@ class PairFeatures:
         Returns:
             float32 [Q, E].
         """
-        encoder, graph, near = self.encoder, self.graph, self.nearness(prior)
+        graph = self.graph
         anchors = anchors.to(graph.device)
+        parts = torch.split(anchors, self._chunk())
+        if len(parts) == 1:
+            return self._scores(prototype, anchors, prior, side)
+        found = torch.empty(len(anchors), graph.num_entities, device=graph.device)
+        for rows, some in zip(torch.split(found, self._chunk()), parts, strict=True):
+            rows.copy_(self._scores(prototype, some, prior, side))
+        return found
+
+    def _chunk(self) -> int:
+        # Amounts, the walks' states and what they are made of, the scores.
+        return rows_under_budget(self.graph.num_entities, bytes_each=4 * 12, budget=model_share(self.memory_budget))
+
+    def _scores(self, prototype: Tensor, anchors: Tensor, prior: Tensor, side: str) -> Tensor:
+        encoder, graph, near = self.encoder, self.graph, self.nearness(prior)
         weights = encoder.weights()
         parts = torch.split(prototype.to(graph.device, torch.float32), encoder.sizes)
         head, tail, link, *amount = [weight * part for weight, part in zip(weights, parts, strict=True)]

@@ -24,8 +24,11 @@ class PairGraph:
     """
 
     def __init__(self, triples: Tensor, num_entities: int, num_relations: int) -> None:
-        triples = torch.unique(triples.reshape(-1, 3), dim=0)
-        head, relation, tail = triples.unbind(dim=1)
+        head, relation, tail = triples.reshape(-1, 3).unbind(dim=1)
+        # As one number each they are sorted much sooner than as rows of three.
+        keys = torch.unique((head * num_relations + relation) * num_entities + tail)
+        tail, keys = keys % max(1, num_entities), keys // max(1, num_entities)
+        relation, head = keys % max(1, num_relations), keys // max(1, num_relations)
         source = torch.cat([head, tail])
         target = torch.cat([tail, head])
         kind = torch.cat([relation, relation + num_relations])

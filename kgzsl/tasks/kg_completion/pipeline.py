@@ -99,7 +99,9 @@ class CompletionRun:
         self._log = log
         self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
         loaded = read_kg(recipe, data)
-        self.features = PairFeatures(**recipe.pairs)
+        budget = recipe.protocol.memory_budget
+        self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
+        self.features = PairFeatures(**self.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
@@ -125,6 +127,7 @@ class CompletionRun:
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
         self.model: Completer | None = None
+        self._names: Any = None
         self.priors: ClassPriors | None = None
 
     def go(self) -> RunResult:
@@ -197,7 +200,7 @@ class CompletionRun:
             None if generator is None else generator.name,
             samples=self.recipe.samples_per_relation,
             generator_options=None if generator is None else generator.options,
-            pairs={**self.recipe.pairs, **pairs},
+            pairs={**self.pairs, **pairs},
             seed=seed,
             device=self.recipe.train.device,
             precision=self.recipe.train.precision,
@@ -280,6 +283,8 @@ class CompletionRun:
         assert self.recipe.ranker is not None
         protocol = self.protocol
         options: dict[str, Any] = {**self.recipe.ranker.options, "seed": seed}
+        if self.recipe.protocol.memory_budget is not None:
+            options["memory_budget"] = self.recipe.protocol.memory_budget
         schema = self.graph
         if schema is not None and shuffle is not None:
             schema = schema.shuffled(shuffle)
@@ -289,7 +294,11 @@ class CompletionRun:
             model = EvidenceCompleter(**{**options, **more})
             engine = self._engine(seed, f"{prefix}{stage}")
             candidates = training_candidates(kg, protocol.rules[0].name)
-            model.fit(kg, priors, schema=schema, candidates=candidates, validate=validate, engine=engine)
+            if self._names is None and model.use_names:
+                self._names = model.name_tables(self.entities)
+            model.fit(
+                kg, priors, schema=schema, candidates=candidates, validate=validate, engine=engine, names=self._names
+            )
             self.history += [{"seed": seed, **row, "stage": f"{prefix}{stage}"} for row in model.history_.rows]
             return model
 

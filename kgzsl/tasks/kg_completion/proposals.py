@@ -14,7 +14,7 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
 from kgzsl.tasks.kg_completion.violations import Violations
-from kgzsl.tasks.ranking import rows_under_budget
+from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Proposal", "Proposals", "propose"]
 
@@ -128,7 +128,7 @@ def propose(
     found: list[tuple[float, float, int, int]] = []
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
-    chunk = rows_under_budget(len(model.entities_), bytes_each=32, budget=model.memory_budget_)
+    chunk = chunk_of_queries(len(model.entities_), model.memory_budget_)
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)
         facts = _facts(model, number, some, side)

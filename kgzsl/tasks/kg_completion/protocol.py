@@ -36,7 +36,7 @@ class CompletionProtocol:
         seed: Decides the held-out relations, and the validation queries where there are very many.
         fraction: Share of seen relations to hold out, where the data set names none.
         queries: At most so many validation triples of each relation.
-        budget: Bytes for a chunk of scores.
+        budget: Bytes that scoring may take at a time.
     """
 
     def __init__(

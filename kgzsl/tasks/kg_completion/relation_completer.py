@@ -237,6 +237,11 @@ class RelationCompleter(Completer):
             self._drawn[number] = unit_mean(self.prototypes(number))
         return self.features_.scores(self._drawn[number], anchors, self._prior_rows[number], side=side)
 
+    def limit_memory(self, budget: int) -> Self:
+        """Let scoring take so many bytes at a time, from now on."""
+        self.features_.memory_budget = budget
+        return super().limit_memory(budget)
+
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""
         from kgzsl.tasks.kg_completion._store import save_model

@@ -85,11 +85,11 @@ def draw_episodes(
                 for relation in hidden.tolist():
                     mine = triples[triples[:, 1] == relation]
                     mine = mine[torch.randperm(len(mine), generator=generator)[:queries]]
-                    for some in torch.split(mine, chunk):
-                        pool = None if turned else candidates.get(relation)
-                        ends = triples[triples[:, 1] == relation, 0 if turned else 2]
-                        asked = _ask(evidence, some, turned, pool, ends, index, corrupted, generator)
-                        parts.append((*asked, torch.full((len(some),), fold)))
+                    pool = None if turned else candidates.get(relation)
+                    ends = triples[triples[:, 1] == relation, 0 if turned else 2]
+                    # Drawn at once, so that what is drawn does not hang on how much memory there is.
+                    asked = _ask(evidence, mine, turned, pool, ends, index, corrupted, generator, chunk)
+                    parts.append((*asked, torch.full((len(mine),), fold)))
         if progress is not None:
             progress(fold + 1, folds)
     return Episodes(*(torch.cat(part) for part in zip(*parts, strict=True)))
@@ -104,6 +104,7 @@ def _ask(
     index: FilterIndex,
     corrupted: int,
     generator: torch.Generator,
+    chunk: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     anchor, truth = (triples[:, 2], triples[:, 0]) if turned else (triples[:, 0], triples[:, 2])
     count, entities, relation = len(triples), evidence.graph.num_entities, int(triples[0, 1])
@@ -125,7 +126,9 @@ def _ask(
     wrong[:, 1:] = index.contains(made.flip(1) if turned else made).view(shape)
     table = torch.empty(*answers.shape, len(QUERY) + len(ENTITY) + len(PAIR), dtype=torch.float16)
     table[..., : len(QUERY)] = evidence.of_query(relation, anchor)[:, None]
-    table[..., len(QUERY) : len(QUERY) + len(ENTITY)] = evidence.of_entities(relation)[answers]
-    for place, column in enumerate(evidence.of_pairs(relation, anchor), start=len(QUERY) + len(ENTITY)):
-        table[..., place] = column.gather(1, answers)
+    asked, place_of = torch.unique(answers, return_inverse=True)
+    table[..., len(QUERY) : len(QUERY) + len(ENTITY)] = evidence.of_entities(relation, asked)[place_of]
+    for rows, given, some in zip(*(torch.split(x, chunk) for x in (table, anchor, answers)), strict=True):
+        for place, column in enumerate(evidence.of_pairs(relation, given, some), start=len(QUERY) + len(ENTITY)):
+            rows[..., place] = column
     return table, wrong, torch.full((count,), relation), torch.full((count,), size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -27,7 +27,7 @@ from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
-from kgzsl.tasks.ranking import rows_under_budget
+from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["EvidenceCompleter"]
 
@@ -58,7 +58,7 @@ class EvidenceCompleter(Completer):
             steps, scores that fold's relations, which it has never seen.
         dim: Length of the vectors of entities.
         seed: Of folds, queries, vectors, weights.
-        memory_budget: Bytes that the evidence of a chunk of queries may take.
+        memory_budget: Bytes that scoring, and drawing episodes, may take at a time.
 
     Attributes:
         chosen_: What was chosen on validation relations: ``steps``, and the figure that they gave.
@@ -114,6 +114,7 @@ class EvidenceCompleter(Completer):
         validate: Callable[[Scorer], float] | None = None,
         every: int | None = None,
         engine: Engine | None = None,
+        names: tuple[NameTable, NameTable] | None = None,
     ) -> Self:
         """Learn on the training triples of ``kg``; its other triples are not looked at.
 
@@ -129,6 +130,7 @@ class EvidenceCompleter(Completer):
                 With it, the best of the looks at it is kept.
             every: Steps between looks; half of the steps where left out.
             engine: Seed, progress, checkpoints.
+            names: What :meth:`name_tables` gave for these entities, where that is there already.
 
         Raises:
             InputError: Fewer than two seen relations, a relation without a prior, or an unknown side.
@@ -141,7 +143,7 @@ class EvidenceCompleter(Completer):
         type_of = nell_type if types is None else lambda name: types.get(name, "")
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, type_of)
         self.memory_budget_ = self.memory_budget
-        self._names: tuple[NameTable, NameTable] | None = None
+        self._names = names
         train = kg.train.cpu()
         if len(torch.unique(train[:, 1])) < 2:
             raise InputError(
@@ -158,7 +160,7 @@ class EvidenceCompleter(Completer):
             sides="both",
             candidates=candidates or {},
             generator=random,
-            chunk=self._chunk(),
+            chunk=self._walking_chunk(),
         )
         self.ranker_, loop = self._new_ranker(episodes, engine, random, self.steps)
         self.chosen_: dict[str, Any] = {}
@@ -243,16 +245,21 @@ class EvidenceCompleter(Completer):
         self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
         return self
 
+    @staticmethod
+    def name_tables(entities: Sequence[str]) -> tuple[NameTable, NameTable]:
+        """Pieces and words of the entities' names: the same for every seed and every prior."""
+        return NameTable(entities), NameTable(entities, size=0)
+
     def _evidence_of(self, triples: Tensor, turned: bool) -> FactEvidence:
         if self.use_names and self._names is None:
-            self._names = (NameTable(self.entities_), NameTable(self.entities_, size=0))
+            self._names = self.name_tables(self.entities_)
         rows = self.priors_.to_tensor()
         return FactEvidence(
             triples,
             len(self.entities_),
             rows,
             self.kinds_,
-            self._names,
+            self._names if self.use_names else None,
             turned=turned,
             dim=self.dim,
             seed=self.seed,
@@ -266,8 +273,13 @@ class EvidenceCompleter(Completer):
         return self._evidence[turned]
 
     def _chunk(self) -> int:
-        # Evidence, its stacked copy, and the walks' states.
-        return rows_under_budget(len(self.entities_), bytes_each=8 * (len(PAIR) + 4), budget=self.memory_budget)
+        # Evidence, what names have in common, and the walks' states.
+        budget = model_share(self.memory_budget)
+        return rows_under_budget(len(self.entities_), bytes_each=4 * (len(PAIR) + 12), budget=budget)
+
+    def _walking_chunk(self) -> int:
+        # Of episodes, whose answers are few, only the walks' states count.
+        return rows_under_budget(len(self.entities_), bytes_each=4 * 12, budget=model_share(self.memory_budget))
 
     @torch.no_grad()
     def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:

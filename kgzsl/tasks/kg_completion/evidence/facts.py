@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import torch
@@ -167,110 +168,109 @@ class FactEvidence:
         columns = [*ends, self.log_degree[anchors], *(value.expand(len(anchors)) for value in alike)]
         return torch.stack(columns, dim=1)
 
-    def of_entities(self, relation: int) -> Tensor:
-        """Evidence named in :data:`ENTITY`: float [E, 19]."""
-        asked = self._about(relation)
-        columns = [torch.log1p(asked[f"{end}.{kernel}"]) for end in ("as_tail", "as_head") for kernel in _KERNELS]
-        columns.append(self.log_degree)
+    def of_entities(self, relation: int, entities: Tensor | None = None) -> Tensor:
+        """Evidence named in :data:`ENTITY`: float [E, 19], or of some ``entities`` int64 [N] alone: [N, 19]."""
+        asked, which = self._about(relation), slice(None) if entities is None else entities
+        columns = [
+            torch.log1p(asked[f"{end}.{kernel}"][which]) for end in ("as_tail", "as_head") for kernel in _KERNELS
+        ]
+        columns.append(self.log_degree[which])
         shares = {kernel: asked[kernel] / asked[kernel].sum().clamp(min=1e-12) for kernel in _KERNELS[1:]}
         for name, table in (("roles", self.roles), ("place", self.place)):
-            columns += [table @ (shares[kernel] @ self.centre[name]) * 2 for kernel in _KERNELS[1:]]
+            columns += [table[which] @ (shares[kernel] @ self.centre[name]) * 2 for kernel in _KERNELS[1:]]
+        kinds = self.kinds.of[which]
         for kernel in _KERNELS[1:]:
-            columns.append(((shares[kernel] @ self.kind_share + 1e-4).log() / 4)[self.kinds.of])
+            columns.append(((shares[kernel] @ self.kind_share + 1e-4).log() / 4)[kinds])
         allowed = self.kinds.allowed(relation, "head" if self.turned else "tail")
-        if allowed is None:
-            columns.append(torch.zeros(self.graph.num_entities))
-        else:
-            columns.append(allowed.float()[self.kinds.of])
+        columns.append(torch.zeros(len(kinds)) if allowed is None else allowed.float()[kinds])
         return torch.stack(columns, dim=1)
 
-    def of_pairs(self, relation: int, anchors: Tensor) -> Iterator[Tensor]:
-        """Evidence named in :data:`PAIR`, one after the other: float [Q, E] each."""
-        asked = self._about(relation)
-        graph, (count, size) = self.graph, (len(anchors), self.graph.num_entities)
-        rows, kinds, targets = graph.arcs_of(anchors)
-        places = rows * size + targets
+    def of_pairs(self, relation: int, anchors: Tensor, answers: Tensor | None = None) -> Iterator[Tensor]:
+        """Evidence named in :data:`PAIR`, one after the other: float [Q, E] each.
 
-        def links(weights: Tensor, direction: int) -> Tensor:
-            table = torch.zeros(count, size)
-            mine = (kinds < graph.num_relations) == (direction == 0)
-            table.view(-1).index_add_(0, places[mine], weights[kinds[mine] % graph.num_relations])
-            return table
-
+        Args:
+            relation: The relation that is asked for.
+            anchors: int64 [Q].
+            answers: int64 [Q, A]: only for these answers of each anchor, float [Q, A] each. Then only the walks are
+                worked out for all entities.
+        """
+        asked, asking = self._about(relation), _Asking(self.graph, anchors, answers)
         for direction in (0, 1):
             for kernel in _KERNELS:
-                yield links(asked[kernel], direction)
+                yield asking.linked(asked[kernel], direction)[0]
         for direction in (0, 1):
-            yield _shares(links(asked["similar"], direction))
-        most = torch.zeros(count * size)
-        value = asked["cosine"].clamp(min=0)[kinds % graph.num_relations]
-        yield most.scatter_reduce_(0, places, value, "amax").view(count, size)
-        yield from self._walks(asked, anchors)
-        yield from self._kinds(anchors)
+            yield _shares(*asking.linked(asked["similar"], direction))
+        yield asking.most(asked["cosine"].clamp(min=0))
+        yield from self._walks(asked, asking)
+        yield from self._kinds(asking)
         for name, table in (("roles", self.roles), ("place", self.place)):
             for kernel in _KERNELS[1:]:
                 share = asked[kernel] / asked[kernel].sum().clamp(min=1e-12)
                 product = torch.einsum("r,rij->ij", share, self.product[name])
-                yield table[anchors] @ product @ table.T * 4
-        yield self.roles[anchors] @ self.roles.T
-        yield self.place[anchors] @ self.place.T
-        yield (self.kinds.of[anchors][:, None] == self.kinds.of[None]).float()
-        itself = torch.zeros(count, size)
-        itself[torch.arange(count), anchors] = 1
+                yield asking.times(table[anchors] @ product, table) * 4
+        yield asking.times(self.roles[anchors], self.roles)
+        yield asking.times(self.place[anchors], self.place)
+        yield (self.kinds.of[anchors][:, None] == asking.of(self.kinds.of)).float()
+        itself = asking.itself()
         for place in range(2):
             if self.names is None:
-                yield torch.zeros(count, size)
+                yield torch.zeros_like(itself)
             else:
-                yield torch.from_numpy(self.names[place].similarity(anchors.numpy())) * (1 - itself)
+                yield asking.alike(self.names[place]) * (1 - itself)
         yield itself
 
-    def _walks(self, asked: dict[str, Tensor], anchors: Tensor) -> Iterator[Tensor]:
-        graph, queries = self.graph, torch.arange(len(anchors))
+    def _walks(self, asked: dict[str, Tensor], asking: _Asking) -> Iterator[Tensor]:
+        graph, anchors = self.graph, asking.anchors
         start = torch.zeros(graph.num_entities, len(anchors))
-        start[anchors, queries] = 1
+        start[anchors, torch.arange(len(anchors))] = 1
         step = graph._normalised
         one = step @ start
         two = step @ one
         three = step @ two
-
-        def done(state: Tensor) -> Tensor:
-            # Walks that return to where they began say nothing about a loop.
-            row = state.T.clone()
-            row[queries, anchors] = 0
-            return row
-
-        yield _strength(done(one))
+        yield _strength(asking.reached(one)[0])
         for state in (two, three):
-            row = done(state)
+            row, total = asking.reached(state)
             yield _strength(row)
-            yield _shares(row)
+            yield _shares(row, total)
         by_kernel: dict[str, list[Tensor]] = {"walk_last": [], "walk_first": [], "walk3_last": []}
         for kernel in _KERNELS[1:3]:
-            # Only arcs into an answer as a tail of the near relations: those that leave it backwards.
-            into = asked[kernel][graph.kind % graph.num_relations] * (graph.kind >= graph.num_relations)
-            last = graph._matrix(into)
-            both = graph._matrix(asked[kernel][graph.kind % graph.num_relations])
-            by_kernel["walk_last"].append(done(last @ one))
-            by_kernel["walk_first"].append(done(step @ (both @ start)))
-            by_kernel["walk3_last"].append(done(last @ two))
+            last, both = self._weighted(asked, kernel)
+            by_kernel["walk_last"].append(asking.reached(last @ one)[0])
+            by_kernel["walk_first"].append(asking.reached(step @ (both @ start))[0])
+            by_kernel["walk3_last"].append(asking.reached(last @ two)[0])
         for found in by_kernel.values():
             yield from map(_strength, found)
         peers = (self.kinds.of[:, None] == self.kinds.of[anchors][None]).float()
-        row = done(step @ (two * peers))
+        row, total = asking.reached(step @ (two * peers))
         yield _strength(row)
-        yield _shares(row)
+        yield _shares(row, total)
         likely = (asked["near"] / asked["near"].sum().clamp(min=1e-12)) @ self.kind_share
-        yield _strength(done(step @ (step @ (one * likely[self.kinds.of][:, None]))))
+        yield _strength(asking.reached(step @ (step @ (one * likely[self.kinds.of][:, None])))[0])
 
-    def _kinds(self, anchors: Tensor) -> Iterator[Tensor]:
+    def _weighted(self, asked: dict[str, Tensor], kernel: str) -> tuple[Tensor, Tensor]:
+        """Steps along arcs that count as their relations do: into an answer, and in either direction."""
+        if f"steps.{kernel}" not in asked:
+            graph = self.graph
+            weight = asked[kernel][graph.kind % graph.num_relations]
+            # Only arcs into an answer as a tail of the near relations: those that leave it backwards.
+            asked[f"into.{kernel}"] = graph._matrix(weight * (graph.kind >= graph.num_relations))
+            asked[f"steps.{kernel}"] = graph._matrix(weight)
+        return asked[f"into.{kernel}"], asked[f"steps.{kernel}"]
+
+    def _kinds(self, asking: _Asking) -> Iterator[Tensor]:
         """How many arcs lead from entities of the anchor's kind to each answer, and their share of its arcs."""
-        for kind in torch.unique(self.kinds.of[anchors]).tolist():
+        kinds = self.kinds.of[asking.anchors]
+        for kind in torch.unique(kinds).tolist():
             if kind not in self._from_kind:
                 mine = self.graph.source[self.kinds.of[self.graph.target] == kind]
                 self._from_kind[kind] = torch.bincount(mine, minlength=self.graph.num_entities).float()
-        table = torch.stack([self._from_kind[kind] for kind in self.kinds.of[anchors].tolist()])
+        if asking.answers is None:
+            table = torch.stack([self._from_kind[kind] for kind in kinds.tolist()])
+        else:
+            rows = zip(kinds.tolist(), asking.answers, strict=True)
+            table = torch.stack([self._from_kind[kind][answers] for kind, answers in rows])
         yield torch.log1p(table)
-        yield table / self.graph.degree.clamp(min=1)
+        yield table / asking.of(self.graph.degree.clamp(min=1))
 
     def _about(self, relation: int) -> dict[str, Tensor]:
         """Similarities and counts of ends for one relation; those of the last one are kept."""
@@ -282,6 +282,78 @@ class FactEvidence:
         return self._asked[1]
 
 
+class _Asking:
+    """Anchors and the answers asked about: all entities, or some for each anchor."""
+
+    def __init__(self, graph: PairGraph, anchors: Tensor, answers: Tensor | None) -> None:
+        self.graph, self.anchors, self.answers = graph, anchors, answers
+        self.shape = (len(anchors), graph.num_entities) if answers is None else tuple(answers.shape)
+        self.rows = torch.arange(len(anchors))
+        row, self.kinds, target = graph.arcs_of(anchors)
+        # The linked pairs, and which of them each arc is.
+        self.pairs, self.pair = torch.unique_consecutive(row * graph.num_entities + target, return_inverse=True)
+        if answers is not None:
+            wanted = self.rows[:, None] * graph.num_entities + answers
+            place = torch.searchsorted(self.pairs, wanted).clamp(max=max(0, len(self.pairs) - 1))
+            self.place, self.there = place, self.pairs[place] == wanted if len(self.pairs) else wanted < 0
+
+    def of(self, values: Tensor) -> Tensor:
+        """Values [E] of the answers: [1, E] or [Q, A]."""
+        return values[None] if self.answers is None else values[self.answers]
+
+    def linked(self, weights: Tensor, direction: int) -> tuple[Tensor, Tensor]:
+        """Sums of weights [R] of the arcs to each answer, in one direction, and each anchor's sum over all: [Q, 1]."""
+        mine = (self.kinds < self.graph.num_relations) == (direction == 0)
+        arcs = weights[self.kinds % self.graph.num_relations] * mine
+        sums = torch.zeros(len(self.pairs)).index_add_(0, self.pair, arcs)
+        total = torch.zeros(self.shape[0]).index_add_(0, self.pairs // self.graph.num_entities, sums)
+        return self._spread(sums), total[:, None]
+
+    def most(self, weights: Tensor) -> Tensor:
+        """The largest of the (non-negative) weights [R] of the arcs to each answer."""
+        arcs = weights[self.kinds % self.graph.num_relations]
+        return self._spread(torch.zeros(len(self.pairs)).scatter_reduce_(0, self.pair, arcs, "amax"))
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """Values of the linked pairs to those asked about; 0 where there is no link."""
+        if self.answers is None:
+            table = torch.zeros(self.shape)
+            table.view(-1)[self.pairs] = values
+            return table
+        return values[self.place] * self.there if len(values) else torch.zeros(self.shape)
+
+    def reached(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of a state [E, Q] is at each answer, and each anchor's sum over all: [Q, 1].
+
+        Walks that return to where they began say nothing about a loop, and count as none.
+        """
+        kept = state[self.anchors, self.rows]
+        state[self.anchors, self.rows] = 0
+        table = state.T.clone() if self.answers is None else state[self.answers, self.rows[:, None]]
+        total = state.sum(dim=0)[:, None]
+        state[self.anchors, self.rows] = kept
+        return table, total
+
+    def times(self, left: Tensor, table: Tensor) -> Tensor:
+        """Products of vectors [Q, D] of the anchors with those of the answers."""
+        if self.answers is None:
+            return left @ table.T
+        return torch.einsum("qd,qad->qa", left, table[self.answers])
+
+    def itself(self) -> Tensor:
+        """1 where the answer is the anchor."""
+        if self.answers is not None:
+            return (self.answers == self.anchors[:, None]).float()
+        table = torch.zeros(self.shape)
+        table[self.rows, self.anchors] = 1
+        return table
+
+    def alike(self, names: NameTable) -> Tensor:
+        """How alike the names are."""
+        answers = None if self.answers is None else self.answers.numpy()
+        return torch.from_numpy(names.similarity(self.anchors.numpy(), answers))
+
+
 def _roles(graph: PairGraph, dim: int) -> Tensor:
     """Principal components of what kinds of arcs leave each entity, by ``log(1 + count)`` and rarity; unit rows."""
     profiles, kinds = graph.profiles, 2 * graph.num_relations
@@ -289,8 +361,26 @@ def _roles(graph: PairGraph, dim: int) -> Tensor:
     having = torch.bincount(profiles.kind, minlength=kinds).clamp(min=1).float()
     weight = torch.log1p(profiles.count.float()) * torch.log(graph.num_entities / having)[profiles.kind]
     length = torch.zeros(graph.num_entities).index_add_(0, rows, weight.square()).sqrt().clamp(min=1e-6)
-    table = torch.zeros(graph.num_entities, kinds).index_put_((rows, profiles.kind), weight / length[rows])
-    _, vectors = torch.linalg.eigh(table.T @ table)
+    weight /= length[rows]
+    with warnings.catch_warnings():
+        # Says once that compressed sparse rows are in beta; only their product with a dense matrix is used here.
+        warnings.simplefilter("ignore", UserWarning)
+        table = torch.sparse_csr_tensor(
+            torch.cat([profiles.size.new_zeros(1), profiles.size.cumsum(0)]),
+            profiles.kind,
+            weight,
+            (graph.num_entities, kinds),
+        )
+    # As a dense table of entities by kinds of arcs, which may be too large, with one row block at a time.
+    product = torch.zeros(kinds, kinds)
+    step = max(1, (1 << 22) // kinds)
+    for start in range(0, graph.num_entities, step):
+        end = min(start + step, graph.num_entities)
+        mine = slice(int(profiles.starts[start]), int(profiles.starts[end]))
+        block = torch.zeros(end - start, kinds)
+        block.index_put_((rows[mine] - start, profiles.kind[mine]), weight[mine])
+        product.addmm_(block.T, block)
+    _, vectors = torch.linalg.eigh(product)
     return F.normalize(table @ vectors[:, -dim:], dim=1)
 
 
@@ -307,6 +397,6 @@ def _strength(walks: Tensor) -> Tensor:
     return torch.log1p(walks * 1e4) / math.log1p(1e4)
 
 
-def _shares(table: Tensor) -> Tensor:
+def _shares(table: Tensor, total: Tensor) -> Tensor:
     """What part of all that leaves an anchor goes to each answer, on an even scale."""
-    return torch.log1p(table / table.sum(dim=1, keepdim=True).clamp(min=1e-12) * 1e3) / math.log1p(1e3)
+    return torch.log1p(table / total.clamp(min=1e-12) * 1e3) / math.log1p(1e3)

@@ -50,8 +50,13 @@ class NameTable:
         self._table = (sparse.diags(1 / np.maximum(length, 1e-12).astype(np.float32)) @ table).tocsr()
         self._turned = self._table.T.tocsr()
 
-    def similarity(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Cosines of the given entities' names with all: float32 [Q, E]."""
+    def similarity(
+        self, rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Cosines of the given entities' names with all: float32 [Q, E]; with ``others`` [Q, A], with these of each."""
+        if others is not None:
+            pairs = self._table[np.repeat(rows, others.shape[1])].multiply(self._table[others.reshape(-1)])
+            return np.asarray(pairs.sum(axis=1), dtype=np.float32).reshape(others.shape)
         found: npt.NDArray[np.float32] = (self._table[rows] @ self._turned).toarray().astype(np.float32, copy=False)
         return found
 

@@ -80,11 +80,15 @@ class EvidenceRanker(nn.Module):
         bias = torch.cat([self.first_bias, self.linear.new_zeros(1)]) - self.mean @ weights
         of_query, of_entity, of_pair = torch.split(weights, list(_SIZES))
         given, asked = query @ of_query + bias, entity @ of_entity
-        table = torch.stack(list(pairs), dim=-1)
-        found = torch.empty(table.shape[:2])
-        for start in range(0, table.shape[1], columns):
+        tables = list(pairs)
+        found = torch.empty(tables[0].shape)
+        for start in range(0, found.shape[1], columns):
             block = slice(start, start + columns)
-            layer = table[:, block] @ of_pair + asked[None, block] + given[:, None]
+            layer = (
+                torch.stack([table[:, block] for table in tables], dim=-1) @ of_pair
+                + asked[None, block]
+                + given[:, None]
+            )
             state = torch.relu(layer[..., :-1])
             state = torch.relu(state @ self.second + self.second_bias)
             found[:, block] = (state @ self.last).squeeze(-1) + layer[..., -1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
-from kgzsl.tasks.ranking import ranking_metrics, realistic_ranks
+from kgzsl.tasks.ranking import chunk_of_queries, model_share, ranking_metrics, ranks_by_rule, realistic_ranks
 
 __all__ = ["InductiveModel", "InductiveResult", "evaluate_inductive"]
 
@@ -55,6 +55,7 @@ def evaluate_inductive(
     seed: int = 0,
     block: int = 256,
     budget: int = 6 << 20,
+    memory_budget: int = 1 << 30,
     progress: Callable[[int, int], None] | None = None,
 ) -> InductiveResult:
     """Rank the tail and the head of each query triple among all entities, other known answers left out.
@@ -69,7 +70,8 @@ def evaluate_inductive(
             (RMPI's protocol has 49).
         seed: Of the drawn entities.
         block: Queries ranked at a time.
-        budget: Bytes of the model's states at a time.
+        budget: Bytes of the model's states at a time, the fewer the better they fit a processor's cache.
+        memory_budget: Bytes that all of it may take at a time: smaller blocks, and smaller ``budget`` where needed.
         progress: Called with (done, all) queries.
 
     Raises:
@@ -86,6 +88,9 @@ def evaluate_inductive(
     truth = torch.cat([tails, heads])
     # Equal queries side by side are answered once.
     order = (subject * (2 * graph.num_relations) + relation).argsort(stable=True)
+    block = min(block, chunk_of_queries(graph.num_entities, memory_budget))
+    # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
+    budget = min(budget, max(1, model_share(memory_budget) // 33))
     ranks, worst = torch.empty(len(truth), dtype=torch.float64), torch.empty(len(truth), dtype=torch.float64)
     counts = torch.empty(len(truth), dtype=torch.int64)
     random = torch.Generator().manual_seed(seed)
@@ -105,7 +110,7 @@ def evaluate_inductive(
             filtered = _all_but_drawn(scores, truth[rows], filtered, negatives, random)
         block_ranks, block_counts, block_scorable = realistic_ranks(scores, truth[rows], known=filtered)
         ranks[rows], counts[rows], scorable[rows] = block_ranks.cpu(), block_counts.cpu(), block_scorable.cpu()
-        worst[rows] = _worst_place(scores, truth[rows], filtered, block_counts).cpu()
+        worst[rows] = ranks_by_rule(scores, truth[rows], [None], known=filtered, worst=True)[0][0].cpu()
         if progress is not None:
             progress(min(start + block, len(order)), len(order))
     chosen = worst if ties == "pessimistic" else ranks
@@ -124,14 +129,3 @@ def _all_but_drawn(
     left_out.scatter_(1, drawn.indices, drawn.values < 0)
     rows, entities = torch.nonzero(left_out, as_tuple=True)
     return rows, entities
-
-
-def _worst_place(scores: Tensor, truth: Tensor, known: tuple[Tensor, Tensor], counts: Tensor) -> Tensor:
-    """One plus the other candidates that score at least as much as the truth."""
-    row = torch.arange(len(truth), device=scores.device)
-    own = scores[row, truth]
-    rivals = scores >= own[:, None]
-    rivals[known[0], known[1]] = False
-    rivals[row, truth] = False
-    missing = torch.isnan(own)
-    return torch.where(missing, counts.double(), 1 + rivals.sum(dim=1).double())

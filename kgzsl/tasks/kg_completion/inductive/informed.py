@@ -16,6 +16,7 @@ from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+from kgzsl.tasks.ranking import rows_under_budget
 
 __all__ = ["InformedUltra", "Surroundings"]
 
@@ -155,11 +156,13 @@ class InformedUltra:
             raise InputError("the weights are not fitted yet", remedy="call fit(triples, around) on a training graph")
         if self._around is None or len(self._around.entities) != graph.num_entities:
             raise InputError("nothing is said about this graph's entities", remedy="call about(Surroundings(...))")
-        found = []
-        for rows in torch.split(torch.arange(len(heads)), 64):
+        found = torch.empty(len(heads), graph.num_entities)
+        # The columns, and one copy of them; a budget that fits a processor's cache would be too small for both.
+        chunk = rows_under_budget(graph.num_entities, bytes_each=8 * len(COLUMNS), budget=32 * budget)
+        for rows in torch.split(torch.arange(len(heads)), min(64, chunk)):
             table = self._columns(graph, heads[rows], relations[rows], self._around, budget)
-            found.append(((table - self.mean) / self.scale) @ self.weights_)
-        return torch.cat(found)
+            found[rows] = table.sub_(self.mean).div_(self.scale) @ self.weights_
+        return found
 
     @torch.no_grad()
     def _columns(

@@ -190,13 +190,35 @@ class Ultra(nn.Module):
         """The scores of :meth:`forward` without gradients, in chunks whose states fit ``budget`` bytes.
 
         Equal queries are answered once, and relation states are computed once for each relation. A small budget keeps a
-        chunk in the processor's cache, which on a CPU is faster than large chunks.
+        chunk in the processor's cache, which on a CPU is faster than large chunks. The states of relations, which all
+        chunks of their queries share, may take 32 times the budget.
 
         Returns:
             float32 [Q, N].
         """
         queries, place = torch.unique(torch.stack([heads, relations], dim=1), dim=0, return_inverse=True)
         conditions, condition = torch.unique(self._conditions(graph, queries[:, 1]), return_inverse=True)
+        scores = torch.empty(len(queries), graph.num_entities, device=graph.device)
+        # The states, the half that is being made of them, and what each layer projects them to.
+        per_condition = 4 * self.dim * 2 * graph.num_relations * (len(self.entity_model.layers) + 4)
+        limit = max(1, 32 * budget // per_condition)
+        for first in range(0, len(conditions), limit):
+            mine = torch.nonzero((condition >= first) & (condition < first + limit)).flatten()
+            group = conditions[first : first + limit]
+            self._score_group(graph, queries[mine], group, condition[mine] - first, budget, scores, mine)
+        return scores[place]
+
+    def _score_group(
+        self,
+        graph: FactGraph,
+        queries: Tensor,
+        conditions: Tensor,
+        condition: Tensor,
+        budget: int,
+        scores: Tensor,
+        places: Tensor,
+    ) -> None:
+        """Score the queries that some conditions belong to, into their ``places`` of ``scores``."""
         states = self.relation_states(graph, conditions)
         projected = [
             layer.relation_projection(states).transpose(0, 1).contiguous() for layer in self.entity_model.stack()
@@ -204,15 +226,14 @@ class Ultra(nn.Module):
         sender = graph.messages[0]
         per_query = 4 * self.dim * (3 * graph.num_entities + 2 * len(sender))
         chunk = max(1, budget // per_query)
-        scores = torch.empty(len(queries), graph.num_entities, device=graph.device)
         work: _Buffers | None = None
         for start in range(0, len(queries), chunk):
             part, own = queries[start : start + chunk], condition[start : start + chunk]
             if work is None or work.width != len(part):
                 work = _Buffers(graph, len(part), self.dim)
             query = states[own, part[:, 1]]
-            scores[start : start + len(part)] = self._score_chunk(graph, part[:, 0], query, projected, own, work)
-        return scores[place]
+            answer = self._score_chunk(graph, part[:, 0], query, projected, own, work)
+            scores[places[start : start + len(part)]] = answer
 
     def _score_chunk(
         self, graph: FactGraph, heads: Tensor, query: Tensor, projected: list[Tensor], own: Tensor, work: _Buffers

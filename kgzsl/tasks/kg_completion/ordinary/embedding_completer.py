@@ -55,7 +55,7 @@ class EmbeddingCompleter(Completer):
         looks: How often a validation is asked during training; the best state is kept.
         use_rules: Whether the schema's rules are put over the scores.
         seed: Of vectors, batches and negatives.
-        memory_budget: Bytes for a chunk of scores.
+        memory_budget: Bytes that scoring may take at a time.
 
     Attributes:
         model_: The trained :class:`kgzsl.priors.triples.TripleModel`.

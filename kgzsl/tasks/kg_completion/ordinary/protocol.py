@@ -28,7 +28,7 @@ class OrdinaryProtocol:
         filtered: Take other known answers out of the candidates.
         seed: Decides which validation triples are asked where there are very many.
         queries: At most so many of them.
-        budget: Bytes for a chunk of scores.
+        budget: Bytes that scoring may take at a time.
 
     Raises:
         InputError: No test triple, or an oracle is asked for.

@@ -55,6 +55,8 @@ class OrdinaryRun:
         self._log = log
         self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
         loaded = read_kg(recipe, data)
+        given = recipe.protocol.memory_budget
+        self.budget = {} if given is None else {"budget": given}
         main, _ = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         self.graph, self._called = main.graph, main.called
         self.protocol = OrdinaryProtocol(
@@ -64,6 +66,7 @@ class OrdinaryRun:
             sides=recipe.protocol.sides,
             filtered=recipe.protocol.filtered,
             seed=self.seeds[0],
+            **self.budget,
         )
         self.data_name, self.entities, self.relations = loaded.name, loaded.entities, loaded.relations
         self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
@@ -121,7 +124,8 @@ class OrdinaryRun:
             self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log
         )
         begun = time.perf_counter()
-        model = EmbeddingCompleter(**{"seed": seed, **self.recipe.ranker.options})
+        budget = {f"memory_{name}": value for name, value in self.budget.items()}
+        model = EmbeddingCompleter(**{"seed": seed, **self.recipe.ranker.options, **budget})
         model.fit(
             kg,
             schema=self.graph,

@@ -93,6 +93,14 @@ def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
     assert not torch.equal(chosen.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
 
 
+def test_training_does_not_hang_on_the_memory_budget(kg, priors, fitted):
+    narrow = EvidenceCompleter(**SMALL, memory_budget=1).fit(kg, priors)
+    anchors = torch.arange(6)
+    torch.testing.assert_close(
+        narrow.scores("residesIn", anchors), fitted.scores("residesIn", anchors), atol=1e-2, rtol=1e-2
+    )
+
+
 def test_other_facts_change_answers_without_training(kg, fitted):
     before = fitted.scores("residesIn", torch.tensor([0]))
     fitted.set_facts(kg.train[kg.train[:, 1] != kg.relation("livesIn")])

@@ -125,3 +125,32 @@ def test_kinds_that_the_schema_allows():
     assert made.of_entities(0)[:, -1].tolist() == [0, 0, 1, 1, 0]
     assert made.of_query(0, torch.tensor([0]))[0, -1] == 1
     assert len(EntityKinds.read(("a", "b"), ("r",))) == 1
+
+
+def test_evidence_of_some_answers_is_that_of_all_at_their_places():
+    random = torch.Generator().manual_seed(0)
+    triples = torch.randint(0, 50, (300, 3), generator=random)  # ten of the 60 entities have no arc
+    triples[:, 1] %= 5
+    triples[:20, 2] = triples[:20, 0]
+    names = [f"x:kind{i % 4}:word{i % 7} other{i % 11}" for i in range(60)]
+    kinds = EntityKinds.read(names, list("abcdef"))
+    made = FactEvidence(
+        triples,
+        60,
+        torch.randn(6, 8, generator=random),
+        kinds,
+        (NameTable(names), NameTable(names, size=0)),
+        turned=True,
+        dim=6,
+    )
+    anchors = torch.tensor([0, 9, 9, 55])
+    answers = torch.randint(0, 60, (4, 30), generator=random)
+    answers[:, 0] = anchors
+    for relation in (5, 2):
+        whole, some = made.of_pairs(relation, anchors), made.of_pairs(relation, anchors, answers)
+        for name, one, other in zip(PAIR, whole, some, strict=True):
+            torch.testing.assert_close(
+                other, one.gather(1, answers), atol=2e-6, rtol=0, msg=lambda told, name=name: f"{name}: {told}"
+            )
+        rows = made.of_entities(relation)
+        torch.testing.assert_close(made.of_entities(relation, answers[0]), rows[answers[0]], atol=2e-6, rtol=0)
