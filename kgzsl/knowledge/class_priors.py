@@ -83,6 +83,19 @@ class ClassPriors:
         return None if columns is None else tuple(columns)
 
     @property
+    def named(self) -> npt.NDArray[np.bool_]:
+        """bool [D]: which columns have a name that means something; of joined vectors the other parts' have none."""
+        if self.columns is None:
+            return np.zeros(self.dim, dtype=bool)
+        found: list[bool] = []
+        parts: list[dict[str, Any]] = self.made.get("parts") or [{"dim": self.dim, "how": {}}]
+        for part in parts:
+            own = self.columns[len(found) : len(found) + part["dim"]]
+            counted = [f"{part['how'].get('encoder', 'given')} {number}" for number in range(part["dim"])]
+            found += [list(own) != counted] * part["dim"]
+        return np.array(found) if len(found) == self.dim else np.ones(self.dim, dtype=bool)
+
+    @property
     def _index(self) -> dict[str, int]:
         rows: dict[str, int] = self.__dict__["_rows"]
         return rows

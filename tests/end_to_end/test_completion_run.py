@@ -95,5 +95,5 @@ def test_explain_names_like_relations_known_facts_and_what_if(countries, tmp_pat
 def test_explain_refuses_what_it_does_not_know(countries, tmp_path: Path, refused) -> None:
     (tmp_path / "q.tsv").write_text("country0\tcapital\n")
     refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--tail", "city0"), "city0")
-    refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--picture", tmp_path / "w.png"), "SVG")
+    refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--picture", tmp_path / "w.gif"), "SVG")
     refused(countries.kgzsl("explain", "run", tmp_path / "q.tsv", "--row", 3), "no row 3")

@@ -56,7 +56,7 @@ def explain(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page.", show_default=False)] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Write the first one as an SVG picture.", show_default=False)
+        Path | None, typer.Option(help="Write the first one as a picture, .svg or .png.", show_default=False)
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)
@@ -69,10 +69,11 @@ def explain(
     """Name what lies behind an answer: the class's axioms, like seen classes, what they share, paths, known facts."""
     import kgzsl
     from kgzsl._files import atomic_text
-    from kgzsl.report.explanations import explanation_picture, render_explanations
+    from kgzsl.report.explanation_picture import write_explanation_picture
+    from kgzsl.report.explanations import render_explanations
 
-    if picture is not None and picture.suffix != ".svg":
-        raise InputError("a picture is written as SVG", file=picture, remedy="name it .svg")
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise InputError("a picture is written as SVG or PNG", file=picture, remedy="name it .svg or .png")
     task, model, folder = load_model(run, device)
     if task == "image_classification":
         with given_files(sources) as files:
@@ -88,7 +89,7 @@ def explain(
     if html is not None:
         atomic_text(html, render_explanations(f"Why: {run.name}", pairs, kgzsl.__version__))
     if picture is not None:
-        atomic_text(picture, explanation_picture(*pairs[0], alone=True))
+        write_explanation_picture(picture, *pairs[0])
     lines = [f"{item}: {one.text()}" for item, one in zip(items, told, strict=True)]
     lines += [f"written to {file}" for file in (html, picture) if file is not None]
     Console(as_json=as_json, quiet=quiet).result({"explanations": values}, lines)
@@ -110,7 +111,7 @@ def _images(model: Any, features: Any, candidates: Any, folder: Any, neighbours:
     if not without:
         return told
     again = again_of(model, graph)
-    if again is None and model.priors_.columns is None:
+    if again is None and not model.priors_.named.any():
         why = "the run kept no class graph" if graph is None else "they do not come out of the run's class graph again"
         raise InputError(
             f"nothing can be taken away from this run's class vectors: their columns have no names, and {why}",

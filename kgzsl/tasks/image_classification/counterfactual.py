@@ -110,7 +110,7 @@ def counterfactuals(
             found.append(start.against(changed, one.text, "axiom", classes, again.way))
     elif model.priors_.columns is not None:
         columns = model.priors_.columns
-        held = np.flatnonzero(model.priors_[name] > 0)
+        held = np.flatnonzero((model.priors_[name] > 0) & model.priors_.named)
         rare = held[np.argsort((model.priors_.matrix[:, held] > 0).sum(axis=0), kind="stable")][:most]
         for index in rare:
             changed = _Answer(without_statement(model, name, columns[index]), x, candidates)

@@ -99,7 +99,7 @@ def shared_columns(priors: ClassPriors, one: str, other: str) -> tuple[str, ...]
     if columns is None:
         return ()
     a, b = priors[one], priors[other]
-    both = np.flatnonzero((a > 0) & (b > 0))
+    both = np.flatnonzero((a > 0) & (b > 0) & priors.named)
     return tuple(columns[i] for i in both[np.argsort(-(a[both] * b[both]), kind="stable")])
 
 

@@ -225,7 +225,8 @@ def _without(
             without = copy.copy(model).set_facts(known[(known != row).any(dim=1)])
             found.append(told(" ".join(fact), without, "fact"))
     elif hasattr(model, "_prior_rows") and model.priors_.columns is not None and not found:
-        held = torch.nonzero(model._prior_rows[number] > 0).flatten()
+        named = torch.from_numpy(model.priors_.named)
+        held = torch.nonzero((model._prior_rows[number] > 0) & named).flatten()
         common = (model._prior_rows[:, held] > 0).sum(dim=0)
         for column in held[torch.argsort(common, stable=True)][:most].tolist():
             rows = model.priors_.matrix.copy()

@@ -92,3 +92,13 @@ def test_the_text_tells_all_of_it():
         assert part in text
     assert "path: zebra -[has]- stripes -[inverse of has]- tiger" in text
     assert json.loads(json.dumps(explanation.to_dict()))["shared"] == {"tiger": ["stripes", "hooves"]}
+
+
+def test_columns_that_are_only_counted_are_not_shared_attributes() -> None:
+    said = ClassPriors(("cat", "lion"), [[1, 0, 1], [1, 1, 0]], made={"columns": ["has fur", "roars", "purrs"]})
+    both = said | ClassPriors(("cat", "lion"), [[0.5, 0.5], [0.5, 0.4]], made={"encoder": "transe"})
+    assert both.columns == ("has fur", "roars", "purrs", "transe 0", "transe 1")
+    assert both.named.tolist() == [True, True, True, False, False]
+    assert shared_columns(both, "cat", "lion") == ("has fur",)
+    assert said.named.all()
+    assert not ClassPriors(("cat",), [[1.0]]).named.any()
