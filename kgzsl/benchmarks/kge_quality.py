@@ -61,8 +61,7 @@ OURS: dict[str, tuple[dict[str, Any], ...]] = {
     "boxe": ({},),
     "complex": ({},),
     "distmult": ({},),
-    # In few epochs on a large graph its vectors do not get far at the default rate.
-    "rotate": ({}, {"lr": 0.03}),
+    "rotate": ({},),
     "transe": ({}, {"lr": 0.01}),
 }
 

@@ -66,7 +66,7 @@ class RotatE(TripleEncoder):
 
     name: ClassVar[str] = "rotate"
     default_margin: ClassVar[float] = 3.0
-    default_lr: ClassVar[float] = 0.01
+    default_lr: ClassVar[float] = 0.03
 
     def make_scorer(self) -> TripleScorer:  # noqa: D102
         return RotatEScorer(self.dim)
