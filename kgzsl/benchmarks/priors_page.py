@@ -20,8 +20,8 @@ the graph is the gap between the two. Made by `kgzsl bench priors`; a further ca
   score triples themselves have no advantage.
 - **accuracy**: percent of unseen classes' images answered right among the unseen classes, mean over classes, by one
   closed-form bilinear head with fixed ridge weights; a dash where no image features belong to the graph.
-- **seconds** (on the clock, whatever else ran beside) and **MB**: of fitting and of the vectors of all nodes; memory is
-  what the fit added to the process.
+- **seconds** (of the processor where there is no accelerator) and **MB**: of fitting and of the vectors of all nodes;
+  memory is what the fit added to the process.
 - Figures are mean ± standard deviation over the seeds that were measured (how many is in the last column).
 """
 
