@@ -68,8 +68,8 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
         spec: ``graph``, ``encoder`` (name and options), ``seed``, ``shuffled``, ``ranked`` (most held-out edges).
 
     Returns:
-        ``mrr``, ``accuracy`` (percent, None without features), ``seconds`` of the fit alone (processor seconds on a CPU), ``memory_mb`` that it
-        added, ``dim``.
+        ``mrr``, ``accuracy`` (percent, None without features), ``seconds`` of the fit alone (processor seconds on a
+        CPU), ``memory_mb`` that it added, ``dim``.
 
     Raises:
         InputError: The encoder cannot be made from this graph.
