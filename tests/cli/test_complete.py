@@ -16,7 +16,8 @@ SCHEMA = """@prefix : <http://x/> .
 @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
 @prefix owl: <http://www.w3.org/2002/07/owl#> .
 :residesIn a owl:ObjectProperty ; rdfs:range :city ; rdfs:domain :person .
-:livesIn a owl:ObjectProperty . :city a owl:Class . :land a owl:Class . :person a owl:Class ; owl:disjointWith :city .
+:livesIn a owl:ObjectProperty . :nationOf a owl:ObjectProperty .
+:city a owl:Class . :land a owl:Class . :person a owl:Class ; owl:disjointWith :city .
 """
 
 
@@ -102,3 +103,23 @@ def test_a_memory_budget_is_handed_on_and_changes_no_proposal(kgzsl, run, monkey
     shown = kgzsl("run", run, "--memory-budget", "64MiB", "--print-config")
     assert "memory_budget: 67108864" in shown.out
     kgzsl("run", run, "--memory-budget", "plenty", "--print-config").refused("'plenty'", "512MB")
+
+
+def test_what_nothing_is_known_about_is_told(kgzsl, run, monkeypatch):
+    from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+
+    silent = kgzsl("complete", run, "--relation", "nationOf", "--head", "w:person:p3", "--top", 1)
+    assert "# the schema has no axiom and no text about nationOf: only its name was read" in silent.err
+    assert "no fact is known" not in silent.err
+    described = kgzsl("complete", run, "--relation", "residesIn", "--head", "w:person:p3", "--top", 1)
+    assert "only its name was read" not in described.err
+    set_facts = EvidenceCompleter.set_facts
+    # The same run, had it no fact about one of the heads.
+    monkeypatch.setattr(EvidenceCompleter, "set_facts", lambda model, known: set_facts(model, _without(model, known)))
+    lonely = kgzsl("complete", run, "-r", "residesIn", "--head", "w:person:p3", "--head", "w:person:p4", "--top", 1)
+    assert "# no fact is known about w:person:p3: what is proposed there" in lonely.err
+
+
+def _without(model, known):
+    entity = model._entity("w:person:p3")
+    return known[(known[:, 0] != entity) & (known[:, 2] != entity)]

@@ -10,7 +10,7 @@ from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.violations import Violations
 
-__all__ = ["data_notes"]
+__all__ = ["data_notes", "says_nothing", "some_names"]
 
 _NAMED = 5
 
@@ -35,16 +35,27 @@ def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] |
         node = nodes[relation]
         if node < 0:
             absent.append(kg.relations[relation])
-        elif not schema.texts.get(node) and not bool((schema.edge_index == node).any()):
+        elif _silent(schema, node):
             bare.append(kg.relations[relation])
     notes = []
     if absent:
         notes.append(
-            f"{len(absent)} unseen relations are not in the schema, so only their names say anything: {_some(absent)}"
+            f"{len(absent)} unseen relations are not in the schema, so only their names say anything: "
+            f"{some_names(absent)}"
         )
     if bare:
-        notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {_some(bare)}")
+        notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {some_names(bare)}")
     return notes + _contradictions(kg, schema, names)
+
+
+def says_nothing(schema: ClassGraph, relation: str) -> bool:
+    """Whether a schema names a relation and has neither an axiom nor a text about it."""
+    node = int(schema.align([relation]).indices[0])
+    return node >= 0 and _silent(schema, node)
+
+
+def _silent(schema: ClassGraph, node: int) -> bool:
+    return not schema.texts.get(node) and not bool((schema.edge_index == node).any())
 
 
 def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:
@@ -75,6 +86,7 @@ def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> 
     ]
 
 
-def _some(names: list[str]) -> str:
+def some_names(names: list[str]) -> str:
+    """The first few of them, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
