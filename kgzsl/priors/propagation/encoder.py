@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import NOTHING_SAID
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.growth import same_relations
 from kgzsl.priors.propagation.needed_rows import NeededRows
@@ -188,6 +189,7 @@ class PropagationEncoder(PriorEncoder):
         self.history_: History = engine.run(loop, steps=self.epochs, name=f"priors-{self.name}")
         self.network_ = network.requires_grad_(False).eval()
         self._base, self._x, self._layers, self._position = base, x, layers, position
+        self._known = base.known[order]
         self._relations = self.relations_of(graph)
         self.graph = graph
         return self
@@ -214,7 +216,7 @@ class PropagationEncoder(PriorEncoder):
         order, position = _by_iri(graph)
         layers = self._layers_of(graph, order)
         self._x = torch.from_numpy(self._base.join(graph, engine)[order]).to(self._x)
-        self._layers, self._position, self.graph = layers, position, graph
+        self._layers, self._position, self._known, self.graph = layers, position, self._base.known[order], graph
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """What the network says of the classes; those it has nothing to go by are warned of by name.
@@ -233,13 +235,16 @@ class PropagationEncoder(PriorEncoder):
             found = self.network_(x, products)
             if self.normalise:
                 found = functional.normalize(found, dim=1)
-        reached = x.any(dim=1).to(x)[:, None]
+        known = torch.from_numpy(self._known[needed.rows[0]]).to(x.device)
+        reached = torch.stack([x.any(dim=1), known], dim=1).to(x)
         for layer in products:
             reached = torch.stack([product(reached) for product in layer]).sum(dim=0)
+        told = list(zip(wanted, *(reached != 0).T.tolist(), strict=True))
         warn_bare(
             "no vector of their own and none within reach of the layers",
-            [name for name, yes in zip(wanted, reached[:, 0].tolist(), strict=True) if not yes],
+            [name for name, vector, _ in told if not vector],
         )
+        warn_bare(NOTHING_SAID, [name for name, vector, said in told if vector and not said])
         return self._finish(wanted, found.float().cpu().numpy())
 
     def _generator(self, engine: Engine) -> torch.Generator:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import unspoken
 from kgzsl.priors.base import PriorEncoder, PriorWarning
 
 if TYPE_CHECKING:
@@ -28,9 +29,15 @@ class NodeVectors:
         base: The name of an encoder, an encoder (fitted here), or vectors of some nodes by name; other nodes get zeros.
         options: Those of the encoder that ``base`` names.
 
+    Attributes:
+        known: bool [N], of which nodes the vectors say something, after :meth:`fit` or :meth:`join`: they are not zero,
+            and an encoder had more to go by than a name.
+
     Raises:
         InputError: An unknown encoder, or options without a name.
     """
+
+    known: npt.NDArray[np.bool_]
 
     def __init__(self, base: str | PriorEncoder | ClassPriors, options: dict[str, Any] | None = None) -> None:
         if options and not isinstance(base, str):
@@ -61,13 +68,20 @@ class NodeVectors:
         if not isinstance(self._base, ClassPriors):
             self._base.fit(graph, engine=engine)
         self._like = None
-        return self._of_all(graph)
+        return self._looked_at(graph)
 
     def join(self, graph: ClassGraph, engine: Engine | None = None) -> Float32:
         """float32 [N, D] for the larger graph; nothing that was there is trained again."""
         if not isinstance(self._base, ClassPriors):
             self._base.take_in(graph, engine=engine)
-        return self._of_all(graph)
+        return self._looked_at(graph)
+
+    def _looked_at(self, graph: ClassGraph) -> Float32:
+        found = self._of_all(graph)
+        self.known = np.asarray(found.any(axis=1))
+        if not isinstance(self._base, ClassPriors):
+            self.known &= ~unspoken(graph)
+        return found
 
     def _of_all(self, graph: ClassGraph) -> Float32:
         base = self._base

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import NOTHING_SAID
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.propagation.needed_rows import NeededRows
 from kgzsl.priors.propagation.node_vectors import NodeVectors
@@ -115,7 +116,7 @@ class SGC(PriorEncoder):
         self._spread(self._base, self._base.join(graph, engine), graph)
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
-        """The refined vectors; classes that nothing reaches (zeros) are warned of by name.
+        """The refined vectors; classes that nothing reaches, or of which nothing is said, are warned of by name.
 
         Raises:
             InputError: Not fitted yet, or names that are not in the graph.
@@ -126,5 +127,11 @@ class SGC(PriorEncoder):
         warn_bare(
             "no vector of their own and no neighbour with one",
             [name for name, row in zip(wanted, matrix, strict=True) if not row.any()],
+        )
+        told = self._base.known[:, None]
+        told = np.concatenate([smooth(self._operator, told, step, rows) for step in steps], axis=1)
+        warn_bare(
+            NOTHING_SAID,
+            [name for name, row, yes in zip(wanted, matrix, told, strict=True) if row.any() and not yes.any()],
         )
         return self._finish(wanted, matrix)

@@ -131,11 +131,21 @@ class MultiViewText(PriorEncoder):
     def priors(self, names: Iterable[str]) -> ClassPriors:
         """All views side by side (``made["views"]`` has their names and widths); zeros where a view says nothing.
 
+        Classes with no word in any view, or about which the graph says nothing but an IRI, are warned of by name.
+
         Raises:
             InputError: Not fitted, or names that are not in the graph.
         """
         _, wanted, rows = self._rows(names)
         matrix = np.concatenate([block[rows] for block in self._blocks], axis=1)
         warn_bare("no word in any view", [name for name, row in zip(wanted, matrix, strict=True) if not row.any()])
+        warn_bare(
+            "neither text nor axioms in the graph; only the name in the IRI is read",
+            [
+                name
+                for name, node, row in zip(wanted, rows, matrix, strict=True)
+                if row.any() and not self.views_.says_something(int(node))
+            ],
+        )
         widths = [[view, block.shape[1]] for view, block in zip(self._kept, self._blocks, strict=True)]
         return self._finish(wanted, matrix, views=widths)

@@ -93,6 +93,10 @@ class Views:
             return self._say.part(node, "definition")
         return ", ".join(self._say.name(above) for above in self._ancestors(node))
 
+    def says_something(self, node: int) -> bool:
+        """Whether the graph has a text or an axiom about the node, not only its IRI."""
+        return self._say.says_something(node)
+
     def _grouped(self, node: int, view: str) -> str:
         told = [self.graph.node_text(node, [name]) for name in self._properties.get(view, [])]
         edges = self._edges[self._starts[node] : self._starts[node + 1]]

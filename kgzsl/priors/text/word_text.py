@@ -91,7 +91,8 @@ class WordText(PriorEncoder):
         self._idf = {word: rarity.get(word, float(np.log(1 + count) + 1)) for word in self._idf}
 
     def priors(self, names: Iterable[str]) -> ClassPriors:
-        """Vectors of the classes; those without a known word are warned of by name and are zero.
+        """Vectors of the classes; those without a known word (zeros), and those about which the graph says
+        nothing but an IRI, are warned of by name.
 
         Raises:
             InputError: Not fitted, or names that are not in the graph.
@@ -101,6 +102,14 @@ class WordText(PriorEncoder):
         warn_bare(
             "no word that the file of word vectors knows",
             [name for name, row in zip(wanted, matrix, strict=True) if not row.any()],
+        )
+        warn_bare(
+            "neither text nor axioms in the graph; only the name in the IRI is read",
+            [
+                name
+                for name, node, row in zip(wanted, rows, matrix, strict=True)
+                if row.any() and not self._say.says_something(int(node))
+            ],
         )
         unknown = Counter(word for row in rows for word in self._documents[int(row)] if self.vectors_.find(word) < 0)
         told = {"unknown_words": len(unknown), "most_frequent_unknown": [word for word, _ in unknown.most_common(10)]}

@@ -107,7 +107,7 @@ class TextAware(TripleEncoder):
         del train
         self._texts = NodeVectors(self.text, self.text_options)
         text = self._texts.fit(graph, engine)
-        self._speaks = text.any(axis=1)
+        self._speaks = self._texts.known
         return TextAwareModel(
             self.make_scorer(),
             torch.from_numpy(text[triples.nodes]),
@@ -122,7 +122,7 @@ class TextAware(TripleEncoder):
         """The texts of the new nodes, read as those of the old ones were."""
         assert isinstance(model, TextAwareModel)
         text = self._texts.join(graph, engine)
-        self._speaks = text.any(axis=1)
+        self._speaks = self._texts.known
         model.set_text(torch.from_numpy(text[triples.nodes]))
 
     def _bare(self, rows: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:

@@ -119,7 +119,6 @@ def test_a_class_with_neither_edge_nor_text_is_warned_of_by_name():
     disjoint = "http://www.w3.org/2002/07/owl#disjointWith"
     graph = ClassGraph.from_triples([("a", "r", "b"), ("c", disjoint, "a")])
     encoder = TextAware(**SMALL, disjointness="drop").fit(graph)
-    encoder._speaks[graph.node("c")] = False  # a name that has no word in it
     with pytest.warns(PriorWarning, match="neither an edge nor a text.*'c'"):
         encoder.priors(["a", "c"])
 

@@ -1,0 +1,91 @@
+"""What holds of every encoder there is, by name."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.priors import PriorWarning, encoders, make
+
+from .conftest import ZOO
+
+NAMES = ["zebra", "horse", "tiger"]
+TEXTS = {"zebra": ["A striped horse of Africa"], "tiger": ["The largest cat"]}
+TRAINED = {"dim": 4, "epochs": 2}
+WALKS = {**TRAINED, "walks": 3}
+NETWORK = {"hidden": (4,), "epochs": 2, "base_options": {"dim": 32}}
+OPTIONS = {
+    "auto": {"candidates": [{"name": "tfidf", "dim": 32}, "attributes"], "holdout": 0.2},
+    "combined": {"parts": ["attributes", {"name": "tfidf", "dim": 32}]},
+    "tfidf": {"dim": 32},
+    "multi_view": {"dim": 32},
+    "sgc": {"base_options": {"dim": 32}},
+    "text_aware": {**TRAINED, "text_options": {"dim": 32}},
+    "disentangled": {**TRAINED, "width": 6},
+    **dict.fromkeys(("gcn", "dgp", "gat", "rgcn", "compgcn", "trgcn"), NETWORK),
+    **dict.fromkeys(("transe", "distmult", "complex", "rotate", "boxe", "triplere"), TRAINED),
+    **dict.fromkeys(("elem", "box2el", "poincare"), TRAINED),
+    **dict.fromkeys(("rdf2vec", "owl2vec_star"), WALKS),
+}
+ENCODERS = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "text" else [])  # reads a model of 90 MB
+    for name in encoders.names
+]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Makes an encoder by name, with options that keep it small."""
+    words = sorted({word for triple in ZOO for word in triple if word.isalpha()} | {"qqxx", "striped", "cat"})
+    table = np.random.default_rng(0).normal(size=(len(words), 4))
+    lines = [f"{word} {' '.join(map(str, row))}\n" for word, row in zip(words, table, strict=True)]
+    (tmp_path / "words.txt").write_text("".join(lines))
+
+    def build(name):
+        options = {"path": tmp_path / "words.txt"} if name == "word_vectors" else OPTIONS.get(name, {})
+        return make(name, **options)
+
+    return build
+
+
+def permuted(graph, order):
+    """The same graph; node i is the one that was ``order[i]``."""
+    place = np.argsort(order)
+    return ClassGraph(
+        [graph.iris[node] for node in order],
+        graph.kinds[order],
+        place[graph.edge_index],
+        graph.edge_type,
+        graph.relations,
+        texts={int(place[node]): graph.texts[node] for node in graph.texts},
+    )
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_permuted_nodes_have_permuted_vectors(made, name):
+    graph = ClassGraph.from_triples(ZOO, texts=TEXTS)
+    order = np.random.default_rng(3).permutation(graph.num_nodes)
+    first, second = (made(name).fit(one).priors(NAMES).matrix for one in (graph, permuted(graph, order)))
+    assert first.shape == second.shape
+    assert np.allclose(first, second, atol=1e-4)
+    assert len(np.unique(first, axis=0)) == 3
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_class_without_an_edge_and_without_a_text_is_warned_of_by_name_and_no_other_is(made, name):
+    graph = ClassGraph.from_triples(ZOO, texts=TEXTS)
+    alone = ClassGraph(
+        [*graph.iris, "qqxx"],
+        np.append(graph.kinds, graph.kinds[0]),
+        graph.edge_index,
+        graph.edge_type,
+        graph.relations,
+        texts=dict(graph.texts),
+    )
+    fitted = made(name).fit(alone)
+    with pytest.warns(PriorWarning, match="'qqxx'"):
+        fitted.priors(["zebra", "qqxx"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PriorWarning)
+        fitted.priors(NAMES)
