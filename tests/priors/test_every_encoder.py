@@ -1,5 +1,6 @@
 """What holds of every encoder there is, by name."""
 
+import re
 import warnings
 
 import numpy as np
@@ -89,3 +90,13 @@ def test_a_class_without_an_edge_and_without_a_text_is_warned_of_by_name_and_no_
     with warnings.catch_warnings():
         warnings.simplefilter("error", PriorWarning)
         fitted.priors(NAMES)
+
+
+@pytest.mark.parametrize("name", encoders.names)
+def test_the_docstring_names_a_paper_and_says_what_is_computed(name):
+    told = encoders.find(name).__doc__ or ""
+    if name in ("auto", "combined"):  # of no paper; of them the reasons are told with the vectors
+        return
+    assert re.search(r"\b(19|20)\d\d\b", told), "no year of a paper"
+    if name not in ("attributes", "text", "multi_view", "owl2vec_star"):  # read what others learn from, or as others do
+        assert re.search(r"``[^`]*[-+*/(][^`]*``", told), "no formula"

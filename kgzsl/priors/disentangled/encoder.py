@@ -32,8 +32,9 @@ Int = npt.NDArray[np.int64]
 class Disentangled(TripleEncoder):
     """DOZSL's ontology encoder: a class has one component for each relation, and triples are scored in theirs.
 
-    Geng et al., "Disentangled Ontology Embedding for Zero-shot Learning" (KDD 2022), in both forms: ``"relation"``
-    (components are projected from one vector per class) and ``"aggregated"`` (a component also reads the neighbours
+    Geng et al., "Disentangled Ontology Embedding for Zero-shot Learning" (KDD 2022):
+    ``f(h, r, t) = -||h_k + r - t_k||`` with k the component of r, in both forms: ``"relation"``, the relation-aware one
+    (components are projected from one vector per class), and ``"aggregated"`` (a component also reads the neighbours
     that its relation leads to, either way; all nodes are computed in every step). Rare relations share the last
     component. ``made["views"]`` names the components, so that their weights can be learnt.
 

@@ -17,7 +17,9 @@ __all__ = ["Box2EL"]
 class Box2EL(GeometricEncoder):
     """Box2EL: a class is a box and a bump, a relation two boxes; the vector is centre, offset and bump.
 
-    See :class:`BoxModel` for the paper.
+    Jackermeier, Chen and Horrocks, "Dual Box Embeddings for the Description Logic EL++" (WWW 2024). With centres c and
+    offsets o, C ⊑ D loses ``|max(0, |c_C - c_D| + o_C - o_D - g)|``; C ⊑ ∃R.D asks the same of C moved by the bump of D
+    in the head box of R, and of D moved by the bump of C in its tail box; :class:`BoxModel` has the other normal forms.
 
     Args:
         distance: How far apart the boxes of a corrupted C ⊑ ∃r.D should be.

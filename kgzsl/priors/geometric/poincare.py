@@ -26,7 +26,9 @@ class Poincare(AxiomEncoder):
     """Classes as points of the Poincare ball, near those above and below them; general ones near the middle.
 
     Nickel and Kiela, "Poincare Embeddings for Learning Hierarchical Representations" (NIPS 2017), trained on the
-    transitive closure of the edges upwards by Riemannian gradient descent. Other edges are not read.
+    transitive closure of the edges upwards by Riemannian gradient descent: equation 1,
+    ``d(u, v) = arcosh(1 + 2 |u - v|^2 / ((1 - |u|^2)(1 - |v|^2)))``, in equation 5,
+    ``-log(exp(-d(u, v)) / sum_n exp(-d(u, n)))`` with n not above u. Other edges are not read.
 
     Args:
         dim: Dimensions of the ball.

@@ -91,7 +91,9 @@ class AttentionLayer(nn.Module):
 
 
 class GAT(PropagationEncoder):
-    """Graph attention along the edges of the class graph; see :class:`AttentionLayer` for the paper.
+    """Graph attention along the edges: ``sum_j a_ij W x_j``, ``a_ij = softmax_j LeakyReLU(s . W x_i + t . W x_j)``.
+
+    Velickovic et al., "Graph Attention Networks" (ICLR 2018), equations 1 to 6; see :class:`AttentionLayer`.
 
     Args:
         hidden: Widths of the hidden layers, all heads together.

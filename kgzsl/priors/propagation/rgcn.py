@@ -87,7 +87,10 @@ class RelationalLayer(nn.Module):
 
 
 class RGCN(PropagationEncoder):
-    """Relational graph convolutions along the edges of the class graph; see :class:`RelationalLayer` for the paper.
+    """Relational graph convolutions: ``act(sum_r A_r X W_r + X W_0 + b)`` with ``W_r = sum_b a_rb V_b``.
+
+    Schlichtkrull et al., "Modeling Relational Data with Graph Convolutional Networks" (ESWC 2018), equations 2 and 3;
+    see :class:`RelationalLayer`.
 
     Args:
         hidden: Widths of the hidden layers.

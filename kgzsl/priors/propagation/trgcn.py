@@ -26,7 +26,9 @@ __all__ = ["TrGCN"]
 class TrGCN(PropagationEncoder):
     """The class encoder of ZSL-KG: neighbours attend to each other, and the mean of what comes out is passed on.
 
-    See :class:`TransformerLayer` for the paper. Large neighbourhoods are cut to the neighbours that a random walk of
+    Nayak and Bach, "Zero-Shot Learning with Common Sense Knowledge Graphs" (TMLR 2022): ``act(W mean_u T(x_1 ... x_k)_u
+    + b)`` over the neighbours x_1 ... x_k of a class, T one transformer block without positions; see
+    :class:`TransformerLayer`. Large neighbourhoods are cut to the neighbours that a random walk of
     two steps visits most; the paper counts visits of sampled walks, here the chances are computed.
 
     Args:

@@ -27,7 +27,9 @@ __all__ = ["TextAware"]
 class TextAware(TripleEncoder):
     """OntoZSL's ontology encoder: each class has a structural and a textual vector, and triples score by both at once.
 
-    See :class:`TextAwareScorer` for the paper and the score. The text of a class is a fixed vector (TF-IDF weighted
+    Geng et al., "OntoZSL: Ontology-enhanced Zero-shot Learning" (WWW 2021): ``f = f(s, s) + f(t, t) + f(s, t) + f(t, s)
+    + f(s + t, s + t)`` with ``f(h, t) = -||h + r - t||``, structure s and projected text t; :class:`TextAwareScorer`
+    takes the mean. The text of a class is a fixed vector (TF-IDF weighted
     words in the paper, as here) behind a learnt projection; negatives are drawn as for the other triple embeddings, one
     pool for the whole batch. A class's prior is both halves side by side: ``2 dim`` numbers.
 

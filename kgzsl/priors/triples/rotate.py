@@ -60,8 +60,8 @@ class RotatEScorer(TripleScorer):
 class RotatE(TripleEncoder):
     """Class vectors from RotatE: a relation turns each complex number of the head towards the tail's.
 
-    Sun et al., "RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space" (ICLR 2019), equation 3,
-    with the Euclidean length. The options are those of :class:`TripleEncoder`.
+    ``f(h, r, t) = -||h * exp(i r) - t||_2``; Sun et al., "RotatE: Knowledge Graph Embedding by Relational Rotation in
+    Complex Space" (ICLR 2019), equation 3, with the Euclidean length. The options are those of :class:`TripleEncoder`.
     """
 
     name: ClassVar[str] = "rotate"

@@ -22,7 +22,9 @@ __all__ = ["RDF2Vec"]
 class RDF2Vec(WalkEncoder):
     """Walks of nodes and relations are the sentences, IRIs the words.
 
-    Ristoski and Paulheim, "RDF2Vec: RDF Graph Embeddings for Data Mining" (ISWC 2016), with random walks and skip-gram.
+    Ristoski and Paulheim, "RDF2Vec: RDF Graph Embeddings for Data Mining" (ISWC 2016), with random walks and skip-gram:
+    ``log s(v_c . u_o) + k E_n log s(-v_c . u_n)`` for a centre c, its context o and noise n (Mikolov et al., NIPS 2013,
+    equation 4).
     See :class:`WalkEncoder` for the options.
     """
 
