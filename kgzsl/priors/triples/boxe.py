@@ -62,7 +62,8 @@ class BoxEScorer(TripleScorer):
 class BoxE(TripleEncoder):
     """Class vectors from BoxE: a triple holds when each end, bumped by the other, lies in its box.
 
-    Abboud et al., "BoxE: A Box Embedding Model for Knowledge Base Completion" (NeurIPS 2020), equations 1 to 3. A
+    ``f(h, r, t) = -||dist(h + b_t, box_r1)|| - ||dist(t + b_h, box_r2)||``; Abboud et al., "BoxE: A Box Embedding Model
+    for Knowledge Base Completion" (NeurIPS 2020), equations 1 to 3, with the distance of :class:`BoxEScorer`. A
     class's vector is its place, then its bump. The options are those of :class:`TripleEncoder`.
     """
 

@@ -46,8 +46,8 @@ class TripleEncoder(PriorEncoder):
         dim: Numbers per class.
         epochs: Passes over the triples.
         batch_size: Triples per step.
-        negatives: Nodes per step that stand in as heads and tails, shared by the batch; 0 takes all nodes (1-vs-all); None is
-            the model's own number.
+        negatives: Nodes per step that stand in as heads and tails, shared by the batch; 0 takes all nodes (1-vs-all);
+            None is the model's own number.
         loss: ``"self-adversarial"`` (Sun et al., ICLR 2019, eq. 5 and 6) or ``"softmax"``; None is the model's own.
         margin: g of the self-adversarial loss; None is the model's own.
         temperature: Sharpness of the self-adversarial weights.
