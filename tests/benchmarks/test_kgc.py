@@ -6,13 +6,17 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from kgzsl.benchmarks import kgc, kgc_table
+from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors
 from kgzsl.benchmarks.kgc_page import page
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion.inductive import FactGraph
 
 
 def test_batched_features_are_those_of_the_loop():
@@ -53,14 +57,67 @@ def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
     assert first["left_out"] == []
     second = kgc_table.run(**options, budget=0.0)
     assert {(one["method"], one["seed"]) for one in second["left_out"]} == {
-        (method, seed) for method in ("informed", "informed, shuffled", "schema edges") for seed in (0, 1)
+        *((method, seed) for method in ("informed", "informed, shuffled", "schema edges") for seed in (0, 1)),
+        ("link overlap", 0),
     }
     text = out.read_text()
     assert "| ultra | 0.500 | 0.500 | 0.500 | 1 |" in text
     assert "- ingram_nl-0, informed, seeds 0, 1: not begun: the time budget was spent" in text
     kgc_table.run(**options)
-    assert len(asked) == 7
-    assert len(out.with_suffix(".jsonl").read_text().splitlines()) == 7
+    assert len(asked) == 8
+    rows = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
+    assert len(rows) == 8
+    assert not any("keep" in row for row in rows)  # the folder is gone when the call is over
+
+
+class Counted:
+    """A model that says how often it was asked, and scores by the numbers of what it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def score(self, graph, heads, relations, *, budget=0):
+        self.asked += 1
+        return heads[:, None] * 10.0 + relations[:, None] + torch.arange(graph.num_entities) + len(graph.triples)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_kept_scores_are_those_of_the_model_and_it_is_asked_once(tmp_path, on_disk):
+    graphs = [FactGraph(torch.tensor([[0, 0, 1]] * count), 4, 2) for count in (1, 2)]
+    heads, relations = torch.tensor([0, 3]), torch.tensor([1, 2])
+    model = Counted()
+    kept = KeptScores(model, str(tmp_path) if on_disk else None)
+    whole = model.score(graphs[0], heads, relations)
+    for _ in range(2):
+        assert torch.equal(kept.score(graphs[0], heads, relations), whole)
+    assert model.asked == 2
+    if on_disk:  # another process finds them
+        assert torch.equal(KeptScores(None, str(tmp_path)).score(graphs[0], heads, relations), whole)
+    # Other queries, and another graph, are asked anew.
+    assert torch.equal(kept.score(graphs[0], relations, heads), model.score(graphs[0], relations, heads))
+    assert torch.equal(kept.score(graphs[1], heads, relations), whole + 1)
+
+
+def test_kept_priors_are_made_once_for_what_decides_them(tmp_path):
+    made = []
+
+    def make():
+        made.append(ClassPriors(("a", "b"), np.eye(2, dtype=np.float32) * (1 + len(made))))
+        return made[-1]
+
+    for told, value in ((["x", 0], 1), (["x", 0], 1), (["x", 1], 2)):
+        assert kept_priors(str(tmp_path), told, make).matrix[0, 0] == value
+    assert len(made) == 2
+    assert kept_priors(None, ["x", 0], make).matrix[0, 0] == 3
+
+
+def test_link_overlap_of_both_sides_by_hand():
+    # 0 -r0-> 1 and 2 -r1-> 0; relation 2 is asked for, which is like r0 by 0.6 and like r1 by 0.8.
+    graph = FactGraph(torch.tensor([[0, 0, 1], [2, 1, 0]]), 4, 3)
+    model = OverlapModel(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
+    found = model.score(graph, torch.tensor([0, 0]), torch.tensor([2, 5]))
+    torch.testing.assert_close(found[0], torch.tensor([0, 0.36, 0.9 * 0.64, 0]))
+    torch.testing.assert_close(found[1], torch.tensor([0, 0.9 * 0.36, 0.64, 0]))
 
 
 def test_a_line_that_was_cut_off_is_measured_again_and_a_damaged_record_refused(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
+from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
-from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 from kgzsl.tasks.ranking import rows_under_budget
 
 __all__ = ["InformedUltra", "Surroundings"]
@@ -62,7 +62,7 @@ class InformedUltra:
     entropy of true answers on facts of the *training* graph that were put aside, and hold for any graph after that.
 
     Args:
-        ultra: With its weights.
+        ultra: :class:`Ultra` with its weights, or what scores as it does.
         share: Of the training graph's facts to put aside and ask for.
         queries: At most so many of them.
         others: Entities drawn beside each true answer.
@@ -73,7 +73,7 @@ class InformedUltra:
 
     def __init__(
         self,
-        ultra: Ultra,
+        ultra: InductiveModel,
         *,
         share: float = 0.25,
         queries: int = 300,
