@@ -27,6 +27,14 @@ class RmpiNetwork(nn.Module):
     (the paper's disclosing subgraph, one hop) are ``ReLU(sum_s V_s d_s)`` with the mean relation ``d_s`` of the facts
     out of and into each end; they speak where the enclosing subgraph is empty. Both go through one linear layer.
 
+    It is like RMPI, not the same. The public code (github.com/zjukg/RMPI, read for this comparison) differs in these
+    points: without attention it adds messages up, where here they are averaged, so that hubs do not swell; it attends
+    in the first layer only, by the plain product of a relation's vector with the target's; its maps have biases; it
+    attends over the facts at both ends at once, with one map, and adds what it finds to the target's state (or joins
+    both by a further map), brought to length one, before the last layer; in training it drops half of the edges and
+    keeps weights small (5e-2); its relation vectors with a schema are TransE's over the schema graph through two linear
+    maps, where here they come from any prior through a rectified layer and have length one.
+
     Args:
         dim: Numbers per relation.
         layers: Of message passing.
