@@ -196,9 +196,24 @@ def test_text_can_be_read_in_the_light_and_in_the_dark(pages: list[Path], browse
 
 def test_on_paper_no_tools_are_left_and_nothing_sticks_out(pages: list[Path], browser: Browser) -> None:
     browser.open(pages[0], DESK, scheme="dark")
+    browser.evaluate("for (let i = 0; i < 4; i++) document.getElementById('cg-in').click()")
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.evaluate("[...document.querySelectorAll('.tools')].every(e => !e.getClientRects().length)")
+    # What cannot be opened or zoomed on paper is there as it is, and nothing speaks of dragging.
+    shown = "[...document.querySelectorAll('%s')].filter(e => e.getClientRects().length && e.checkVisibility()).length"
+    assert browser.evaluate(shown % ".needs-js") == 0
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    names = browser.evaluate("document.querySelectorAll('#cg-labels .name').length")
+    assert names == browser.evaluate(shown % "#cg-labels .name") > 5
+    sizes = "[...new Set([...document.querySelectorAll('#cg-labels .name')].map(e => getComputedStyle(e).fontSize))]"
+    assert browser.evaluate(sizes) == ["9.5px"]
+    view = "document.querySelector('svg.graph').getAttribute('viewBox').split(' ').map(Number)"
+    assert browser.evaluate(view)[:2] == [0, 0]
+    folded = "[...document.querySelectorAll('details:not([open]) > :not(summary)')]"
+    assert browser.evaluate(f"{folded}.length") > 1
+    assert browser.evaluate(f"{folded}.every(e => e.getBoundingClientRect().height > 0 && e.checkVisibility())")
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
     sheet = base64.b64decode(browser.call("Page.printToPDF", printBackground=False)["data"])
     assert sheet.startswith(b"%PDF")
     browser.call("Emulation.setEmulatedMedia", media="")

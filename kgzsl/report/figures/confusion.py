@@ -61,7 +61,9 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str], columns: Sequence
             turn = f' transform="rotate(-90 {number(x)} {number(side - 4)})"'
             canvas.text(x, side - 4, _short(name), "tick", "start", style + turn)
     caption = "Rows are the true classes, columns the answers; the darker, the larger the share of the row."
-    return Figure("confusion", "Confusion of the unseen classes", canvas.render("matrix"), caption, wide=True)
+    return Figure(
+        "confusion", "Confusion of the unseen classes", canvas.render("matrix", 1.6 * canvas.width), caption, wide=True
+    )
 
 
 def confused_pairs(

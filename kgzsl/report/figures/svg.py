@@ -100,12 +100,13 @@ class Canvas:
         where = "" if anchor == "start" else f' text-anchor="{anchor}"'
         self.add(f'<text{style} x="{number(x)}" y="{number(y)}"{where}{extra}>{escape(text)}</text>')
 
-    def render(self, css: str = "") -> str:
-        """The whole image."""
+    def render(self, css: str = "", most: float | None = None) -> str:
+        """The whole image, at most ``most`` px wide on the page."""
         name = f"{self.key}-t {self.key}-d"
+        style = "" if most is None else f' style="max-width:{number(most)}px"'
         return (
             f'<svg class="{" ".join(("chart", css)).strip()}" viewBox="0 0 {number(self.width)} {number(self.height)}" '
-            f'role="img" aria-labelledby="{name}"><title id="{self.key}-t">{escape(self.title)}</title>'
+            f'role="img"{style} aria-labelledby="{name}"><title id="{self.key}-t">{escape(self.title)}</title>'
             f'<desc id="{self.key}-d">{escape(self.description)}</desc>{"".join(self.parts)}</svg>'
         )
 

@@ -118,6 +118,13 @@
     if (done) event.preventDefault();
   });
   function reset() { view = { x: 0, y: 0, w: full }; draw(); }
+  // On paper the whole graph, its names as far from the marks as they are drawn; then where one was.
+  var before = null;
+  window.addEventListener("beforeprint", function () {
+    before = view; reset();
+    Object.keys(names).forEach(function (i) { names[i].setAttribute("x", names[i].getAttribute("text-anchor") === "end" ? -8 : 8); });
+  });
+  window.addEventListener("afterprint", function () { if (before) { view = before; before = null; draw(); } });
   $("cg-in").addEventListener("click", function () { zoom(0.6); });
   $("cg-out").addEventListener("click", function () { zoom(1 / 0.6); });
   $("cg-reset").addEventListener("click", reset);
