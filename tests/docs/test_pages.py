@@ -21,7 +21,13 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     page for page in DOCS.rglob("*.md") if not {"generated", "benchmarks", "_build"} & set(page.relative_to(DOCS).parts)
 )
-SLOW = {"howto/choose_a_prior.md", "tutorials/images.md", "tutorials/comparison.md", "tutorials/completion.md"}
+SLOW = {
+    "howto/choose_a_prior.md",
+    "howto/work_with_priors.md",
+    "tutorials/images.md",
+    "tutorials/comparison.md",
+    "tutorials/completion.md",
+}
 # Languages of blocks: run, looked at, or only shown.
 RUN, LOOKED_AT, SHOWN = {"python", "sh"}, {"console"}, {"text"}
 FILES = {"yaml", "turtle"}
