@@ -118,6 +118,12 @@ def _text_table(file: Path, separator: str, key: str | None) -> Array:
                 place=f"row {number}",
                 remedy="complete the row",
             )
+    if header and not header[0] and [row[0] for row in body] == [str(number) for number in range(len(body))]:
+        raise InputError(
+            "the first column has no name and counts the rows",
+            file=file,
+            remedy="write the table without it (pandas: to_csv(..., index=False))",
+        )
     if key is not None:
         return _picked({name: np.array([row[i] for row in body]) for i, name in enumerate(header)}, key, file)
     table = np.array(body)
@@ -137,7 +143,12 @@ def _text_table(file: Path, separator: str, key: str | None) -> Array:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row is words over a column of numbers. A column of words alone has no header to be told by."""
+    """Whether the first row is words over a column of numbers, or counts the columns from 0, as pandas names them.
+
+    A column of words alone has no header to be told by.
+    """
+    if len(rows[0]) > 1 and len(rows) > 1 and rows[0] == [str(column) for column in range(len(rows[0]))]:
+        return True
     return any(
         not _is_number(cell) and any(len(row) > column and _is_number(row[column]) for row in rows[1:])
         for column, cell in enumerate(rows[0])

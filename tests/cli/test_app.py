@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,13 @@ def test_every_command_talks_to_machines_and_can_be_quiet(kgzsl, command: list[s
     told = kgzsl(*command, "--help").out
     assert "--json" in told
     assert "--quiet" in told
+
+
+def test_the_status_of_all_data_sets_is_told_where_none_is_named(kgzsl) -> None:
+    done = kgzsl("datasets", "status", "--json")
+    assert done.code == 0
+    told = {one["name"] for one in json.loads(done.out)["datasets"]}
+    assert {"AWA2", "CUB", "geography", "nell_zs"} <= told
 
 
 def test_a_shell_completes_commands_and_options(kgzsl_process) -> None:

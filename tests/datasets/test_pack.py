@@ -225,6 +225,18 @@ def test_bad_tables_are_named(tmp_path: Path) -> None:
         read_array(write_lines(tmp_path / "b.csv", "1,2", "3,x"))
     with pytest.raises(InputError, match=r"the file is empty"):
         read_array(write_lines(tmp_path / "c.csv", ""))
+
+
+def test_headers_and_row_numbers_of_pandas_are_no_features(tmp_path: Path) -> None:
+    counted = write_lines(tmp_path / "a.csv", "0,1", "0.5,2", "1.5,4")
+    assert read_array(counted).tolist() == [[0.5, 2], [1.5, 4]]
+    assert read_array(write_lines(tmp_path / "b.csv", "0", "1", "2")).tolist() == [
+        [0],
+        [1],
+        [2],
+    ]  # labels, not a header
+    with pytest.raises(InputError, match=r"counts the rows; .*index=False"):
+        read_array(write_lines(tmp_path / "c.csv", ",a,b", "0,0.5,2", "1,1.5,4"))
     np.savez(tmp_path / "d.npz", x=TABLE, y=TABLE)
     with pytest.raises(InputError, match=r"the file holds 2 arrays; name one of: x, y"):
         read_array(tmp_path / "d.npz")

@@ -50,11 +50,17 @@ def list_known(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     Console(as_json=as_json, quiet=quiet).result({"data_dir": str(datasets.data_dir()), "datasets": rows}, lines)
 
 
-def status(names: Names, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def status(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DATASET", help="Names; see kgzsl datasets list. All without one.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Say where data sets are looked for, what is missing, and what to do about it."""
     from kgzsl import datasets
 
-    found = [datasets.status(name) for name in names]
+    found = [datasets.status(name) for name in names or datasets.names()]
     lines: list[str] = []
     for one in found:
         lines.append(f"{one.name}: {one.state}. {one.about}")
