@@ -48,7 +48,7 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``figures``: row name -> ``mrr``, ``hits@1``, ``hits@5``, ``hits@10`` and whatever else belongs to the row;
-        ``seconds`` and, of the processor, ``cpu_s``; ``notes``.
+        ``seconds`` and, of the processor, ``cpu_s``; ``notes``; ``remarks``, which belong below the table.
 
     Raises:
         InputError: The data or the checkpoint are not there.
@@ -178,7 +178,8 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         model = informed.about(Surroundings(task.entities, task.relations, priors, schema, use_names))
     if spec["dataset"].startswith(EXTENDED):
         model = KeptScores(model)  # asked twice: among all entities, and among 49
-    return {"figures": _ranked(spec, model, graph, task, smaller.get("test")), "notes": list(kg.notes)}
+    found = _ranked(spec, model, graph, task, smaller.get("test"))
+    return {"figures": found, "notes": list(kg.notes), "remarks": _strangers(spec, task)}
 
 
 def _rmpi(spec: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def _rmpi(spec: dict[str, Any]) -> dict[str, Any]:
     model = Rmpi(seed=spec["seed"], **{k: v for k, v in smaller.items() if k in ("epochs", "dim")})
     model.fit(training.facts, len(training.entities), training.relations, priors=priors).about(task.relations)
     found = _ranked(spec, KeptScores(model), task.graph(), task, smaller.get("test"))
-    return {"figures": found, "notes": list(kg.notes)}
+    return {"figures": found, "notes": list(kg.notes), "remarks": _strangers(spec, task)}
 
 
 def _asked(kg: KGSplit) -> InductiveTask:
@@ -247,15 +248,41 @@ def _relation_priors(spec: dict[str, Any], schema: ClassGraph, relations: list[s
 
 
 def _made_priors(schema: ClassGraph, relations: list[str]) -> ClassPriors:
-    from kgzsl import priors
+    """Relations that the schema does not know get a column of their own: they are like themselves and nothing else."""
+    import numpy as np
 
+    from kgzsl import priors
+    from kgzsl.knowledge import ClassPriors
+
+    known = [name for name, node in zip(relations, schema.align(relations).indices, strict=True) if node >= 0]
     made = None
     for spec in _PRIORS:
         options: dict[str, Any] = {key: value for key, value in spec.items() if key != "name"}
-        block = priors.make(str(spec["name"]), **options).fit(schema).priors(relations).normalised("l2")
+        block = priors.make(str(spec["name"]), **options).fit(schema).priors(known).normalised("l2")
         made = block if made is None else made | block
     assert made is not None
-    return made
+    strange = sorted(set(relations) - set(known))
+    if not strange:
+        return made
+    width = made.matrix.shape[1]
+    rows = np.zeros((len(relations), width + len(strange)), dtype=np.float32)
+    place = {name: number for number, name in enumerate(relations)}
+    rows[[place[name] for name in made.names], :width] = made.matrix
+    rows[[place[name] for name in strange], width + np.arange(len(strange))] = 1
+    return ClassPriors(tuple(relations), rows)
+
+
+def _strangers(spec: dict[str, Any], task: InductiveTask) -> list[str]:
+    """What a reader must know about relations that the schema of the data set says nothing of."""
+    if spec["method"] in ("ultra", "rmpi, no schema"):
+        return []
+    from kgzsl.knowledge import ClassGraph
+
+    nodes = ClassGraph.read(data_file(_schema(spec["dataset"]))).align(list(task.relations)).indices
+    count = int((nodes < 0).sum())
+    if not count:
+        return []
+    return [f"{count} of the {len(nodes)} relations are not in the schema: they are like nothing but themselves"]
 
 
 def _schema(dataset: str) -> str:

@@ -71,6 +71,8 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -
             told.add(kind)
         own = [row for row in rows if row["dataset"] == dataset]
         parts.append(_table(own, _COLUMNS[kind]))
+        remarks = dict.fromkeys(remark for row in own for remark in row.get("remarks", ()))
+        parts.append("".join(f"{remark}.\n" for remark in remarks))
         if any(row.get("smaller") for row in own):
             parts.append("**Some cells were made cheap for a trial; these are no results.**\n")
     missing = _left_out([*rows, *left])

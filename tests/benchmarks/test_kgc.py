@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from kgzsl.benchmarks import kgc, kgc_table
+from kgzsl.benchmarks import kgc, kgc_cell, kgc_table
 from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors
 from kgzsl.benchmarks.kgc_page import page
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.inductive import FactGraph
 
 
@@ -144,6 +144,34 @@ def test_pages_have_means_and_deviations():
     )
     assert "| informed | 0.300 ± 0.141 | 1.000 ± 0.000 | 2 |" in text
     assert "- nell_zs, evidence, seed 0: ended after 5 s" in text
+
+
+def test_remarks_stand_below_their_table_once():
+    rows = [
+        {
+            "dataset": "ingram_wk-75",
+            "method": "informed",
+            "seed": seed,
+            "figures": figures(0.3),
+            "remarks": ["19 are not"],
+        }
+        for seed in range(2)
+    ]
+    assert page(rows, []).count("19 are not.\n") == 1
+
+
+def test_relations_that_the_schema_does_not_know_are_like_themselves_alone(monkeypatch):
+    monkeypatch.setattr(kgc_cell, "_PRIORS", [{"name": "attributes"}])
+    label, text = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
+    pairs = [("a", "One"), ("b", "One"), ("c", "Other")]
+    schema = ClassGraph.from_triples([(text + name, label + "range", text + kind) for name, kind in pairs])
+    rows = kgc_cell._made_priors(schema, ["a", "new", "b", "c"])
+    assert rows.names == ("a", "new", "b", "c")
+    unit = rows.matrix / np.linalg.norm(rows.matrix, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    assert cosine[1].round(6).tolist() == [0, 1, 0, 0]
+    assert cosine[0, 2] == pytest.approx(1)
+    assert cosine[0, 3] == pytest.approx(0, abs=1e-6)
 
 
 def test_bad_names_are_refused():
