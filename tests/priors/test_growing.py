@@ -8,6 +8,7 @@ from kgzsl import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import Attributes, DistMult, PriorEncoder, Text, TfidfText, TransE
 from kgzsl.priors.explanation import linking_path, moving_axioms, nearest_classes
+from kgzsl.priors.growth import Growth, against_training_again
 
 from .conftest import ZOO
 
@@ -50,6 +51,21 @@ def test_the_difference_is_that_of_training_on_and_without_comparison_there_is_n
     assert not fitted.model_.nodes.requires_grad
     with pytest.raises(InputError, match="takes no option"):
         fitted.add_class("zz", after, speed=3)
+
+
+def test_the_difference_from_fitting_everything_again_is_reported_too(graphs):
+    before, after = graphs
+    fitted = TransE(**SMALL).fit(before)
+    growth = fitted.add_class("zz", after, again=True).made["growth"]
+    other = TransE(**SMALL).fit(after)
+    names = [*before.iris, "zz"]
+    grown, fresh = (one.priors(names).matrix for one in (fitted, other))
+    expected = against_training_again(grown[:-1], fresh[:-1], grown[-1:], fresh[-1:])
+    assert growth == pytest.approx(
+        {"difference": expected.difference, "bound": expected.bound, "moved": expected.moved}
+    )
+    assert 0 < growth["difference"] <= growth["bound"]
+    assert fitted.growth_ == Growth(**growth)
 
 
 def test_what_cannot_be_added_is_refused(graphs):

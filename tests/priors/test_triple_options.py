@@ -113,6 +113,25 @@ def test_negatives_are_drawn_from_what_fits_and_the_rest_gets_no_weight():
     assert after[0] != before[0]
 
 
+def test_an_encoder_trains_by_the_domains_that_its_graph_states(monkeypatch):
+    """Girl is below what knows is stated for, though no triple shows her there."""
+    handed = []
+    init = TripleLoop.__init__
+
+    def noted(loop, *given, **options):
+        handed.append(options["constraints"])
+        init(loop, *given, **options)
+
+    monkeypatch.setattr(TripleLoop, "__init__", noted)
+    for constrained in (True, False):
+        fitted = DistMult(4, epochs=1, constrained=constrained).fit(ClassGraph.from_triples(SCHEMA))
+    knows = fitted.triples_.relations.index("knows")
+    girl = int(fitted.triples_.position[fitted.graph.node("Girl")])
+    assert handed[0].heads[knows, girl]
+    assert not handed[0].heads[knows].all()
+    assert handed[1] is None
+
+
 def test_early_stopping_keeps_the_best_parameters_and_stops():
     model = TripleModel(TransEScorer(4), 6, 2, generator=seeded(), dtype=torch.float64)
     known = FilterIndex(TRIPLES, 6, 2)
@@ -148,6 +167,8 @@ def test_a_run_that_stops_early_gives_the_best_it_had_and_resumes_bit_equal(tmp_
     told = whole.priors(["n0"]).made["stopped"]
     assert told["mrr"] == pytest.approx(whole.stopping_.best)
     assert 0 < told["step"] < 60 * 4
+    stopping = whole.stopping_
+    assert rank_triples(whole.model_, stopping._held, stopping._known).mrr == pytest.approx(stopping.best)
 
     class Stop(Exception):
         pass

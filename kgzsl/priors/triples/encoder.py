@@ -219,7 +219,14 @@ class TripleEncoder(PriorEncoder):
         return self._finish(wanted, matrix.float().cpu().numpy(), **told)
 
     def add_class(
-        self, name: str, graph: ClassGraph, *, compare: int = 0, engine: Engine | None = None, **options: Any
+        self,
+        name: str,
+        graph: ClassGraph,
+        *,
+        compare: int = 0,
+        again: bool = False,
+        engine: Engine | None = None,
+        **options: Any,
     ) -> ClassPriors:
         """See :class:`PriorEncoder`; the vectors of the new nodes are fitted to their own triples.
 
@@ -228,10 +235,16 @@ class TripleEncoder(PriorEncoder):
             graph: The old graph with more nodes and edges; relations are those that were there.
             compare: Passes over all triples with everything free, from where the new vectors are; how far that moves
                 them is then in ``growth_`` and in ``made["growth"]``, with the bound that Adam's steps set to it.
+            again: Compare instead with an encoder that is fitted to the larger graph from the beginning, up to a turn
+                and a scale of the space; the bound is that of :func:`kgzsl.priors.growth.against_training_again`.
             engine: Not needed: the model stays where it is.
             **options: ``steps``: of the fit, 200.
         """
         self._growing(name, graph)
+        if again:
+            found = super().add_class(name, graph, compare=1, engine=engine, **options)
+            self.growth_ = Growth(**found.made["growth"])
+            return found
         self.take_in(graph, engine=engine, **options)
         self.growth_ = Growth()
         chosen = torch.from_numpy(self._new_rows).to(self.model_.nodes.device)
