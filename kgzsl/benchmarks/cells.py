@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import subprocess
-import sys
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +18,49 @@ __all__ = ["is_done", "keep_row", "measured_apart", "read_rows"]
 
 
 def measured_apart(module: str, cell: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What ``python -m module CELL`` answers in its last line, or ``problem``: it took too long, or failed.
+    """What ``module.measure(cell)`` answers in a process of its own, or ``problem``: it took too long, or failed.
+
+    Where the system can, the process is forked from a server that has loaded PyTorch and the module once. As always
+    with processes, a script that calls this needs ``if __name__ == "__main__":``.
 
     Args:
-        module: Takes the cell as JSON in its only argument.
+        module: Has ``measure``.
         cell: What to measure.
         seconds: After which it is ended.
     """
-    command = [sys.executable, "-m", module, json.dumps(cell)]
+    how = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context: Any = multiprocessing.get_context(how)
+    if how == "forkserver":
+        context.set_forkserver_preload(["__main__", "torch", module])
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(theirs, module, dict(cell)))
+    process.start()
+    theirs.close()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return {"problem": f"ended after {seconds:.0f} s", "limit": seconds}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"problem": f"failed with status {done.returncode}: {last}", "limit": 0}
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        if not ours.poll(seconds):
+            return {"problem": f"ended after {seconds:.0f} s", "limit": seconds}
+        answer: dict[str, Any] = ours.recv()
+    except EOFError:  # it was killed
+        process.join()
+        return {"problem": f"failed with status {process.exitcode}", "limit": 0}
+    finally:
+        ours.close()
+        process.kill()
+        process.join()
     return answer
+
+
+def _measure(answer: Connection, module: str, cell: dict[str, Any]) -> None:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        try:
+            found = importlib.import_module(module).measure(cell)
+        except InputError as error:
+            found = {"problem": str(error)}
+        except MemoryError:
+            found = {"problem": "it does not fit in memory"}
+        except Exception as error:  # a cell that crashes must not end the table
+            found = {"problem": f"failed: {type(error).__name__}: {error}", "limit": 0}
+    answer.send(found)
 
 
 def is_done(row: Mapping[str, Any] | None, seconds: float) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,13 +151,3 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     told = {k: v for k, v in chosen.items() if k in ("epochs", "options", "generator_options", "prior_weight")}
     seconds = sum(found.seconds[key] for key in found.seconds if key != "total" and "selection.eszsl" not in key)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}
-
-
-if __name__ == "__main__":
-    try:
-        answer = measure(json.loads(sys.argv[1]))
-    except InputError as error:
-        answer = {"problem": str(error)}
-    except MemoryError:
-        answer = {"problem": "it does not fit in memory"}
-    sys.stdout.write(json.dumps(answer) + "\n")

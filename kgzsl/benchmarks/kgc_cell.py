@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -304,13 +302,3 @@ def data_file(path: str) -> str:
     if not found.exists():
         raise InputError("the file is not there", file=found, remedy="set KGZSL_DATA to the folder that has it")
     return str(found)
-
-
-if __name__ == "__main__":
-    try:
-        answer = measure(json.loads(sys.argv[1]))
-    except InputError as error:
-        answer = {"problem": str(error)}
-    except MemoryError:
-        answer = {"problem": "it does not fit in memory"}
-    sys.stdout.write(json.dumps(answer) + "\n")

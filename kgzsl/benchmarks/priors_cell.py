@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
 import resource
-import sys
 import time
 import warnings
 from functools import lru_cache
@@ -129,13 +127,3 @@ def _accuracy(name: str, graph: ClassGraph, vectors: Any) -> float | None:
 
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    try:
-        answer = measure(json.loads(sys.argv[1]))
-    except InputError as error:
-        answer = {"problem": str(error)}
-    except MemoryError:
-        answer = {"problem": "it does not fit in memory"}
-    sys.stdout.write(json.dumps(answer) + "\n")

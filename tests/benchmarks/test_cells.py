@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from kgzsl.benchmarks import cells
 from kgzsl.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def slow_cell_is_found(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
 
 
 def key(row):
@@ -34,9 +42,18 @@ def test_a_crash_is_tried_again_and_a_slow_cell_when_it_may_take_longer():
     assert cells.is_done({"mrr": 0.5}, 10)
     assert cells.is_done({"problem": "no taxonomy"}, 10)
     crashed = cells.measured_apart("kgzsl.no_such_module", {}, 60)
-    assert "failed with status 1" in crashed["problem"]
+    assert "failed: ModuleNotFoundError" in crashed["problem"]
     assert not cells.is_done(crashed, 10)
-    slow = cells.measured_apart("timeit", {}, 0.001)
+    slow = cells.measured_apart("slow_cell", {"sleep": 60}, 0.001)
     assert "ended after" in slow["problem"]
     assert cells.is_done(slow, 0.001)
     assert not cells.is_done(slow, 20)
+
+
+def test_a_cell_is_a_process_of_its_own_and_one_that_dies_is_told_by_its_status():
+    module = "slow_cell"
+    one, two = (cells.measured_apart(module, {"sleep": 0}, 60)["process"] for _ in range(2))
+    assert len({one, two, os.getpid()}) == 3
+    dead = cells.measured_apart(module, {"die": 3}, 60)
+    assert dead == {"problem": "failed with status 3", "limit": 0}
+    assert cells.measured_apart(module, {"refuse": "no taxonomy"}, 60) == {"problem": "no taxonomy"}
