@@ -55,6 +55,9 @@ def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
     first = kgc_table.run(**options, methods=["ultra"])
     assert asked == [("ingram_nl-0", "ultra", 0)]  # what is not trained has one seed
     assert first["left_out"] == []
+    # What this call was not to measure is left out all the same.
+    assert "- ingram_nl-0, informed, seeds 0, 1, 2, 3, 4: not measured yet" in out.read_text()
+    assert "- nell_zs, evidence, seeds 0, 1, 2, 3, 4: not measured yet" in out.read_text()
     second = kgc_table.run(**options, budget=0.0)
     assert {(one["method"], one["seed"]) for one in second["left_out"]} == {
         *((method, seed) for method in ("informed", "informed, shuffled", "schema edges") for seed in (0, 1)),
