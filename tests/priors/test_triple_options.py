@@ -184,6 +184,20 @@ def test_a_run_that_stops_early_gives_the_best_it_had_and_resumes_bit_equal(tmp_
     assert torch.equal(whole.model_.nodes, resumed.model_.nodes)
 
 
+def test_what_stops_a_training_is_not_trained_on(monkeypatch):
+    trained = []
+    init = TripleLoop.__init__
+    monkeypatch.setattr(
+        TripleLoop, "__init__", lambda loop, *given, **how: trained.append(given[1]) or init(loop, *given, **how)
+    )
+    graph = world()
+    judged = DistMult(4, epochs=1, patience=1).fit(graph).stopping_._held
+    train, judged = ({tuple(row) for row in part.tolist()} for part in (trained[0], judged))
+    assert len(judged) == round(0.05 * graph.num_edges)
+    assert not train & judged
+    assert len(train | judged) == graph.num_edges
+
+
 @pytest.mark.parametrize(
     ("encoder", "options"),
     [
