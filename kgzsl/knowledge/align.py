@@ -152,10 +152,10 @@ def align(
 ) -> Alignment:
     """Find the node that each name means.
 
-    In this order: the given mapping; the IRI; a prefixed name (``ex:Cat``); a WordNet id (``n02106662``); a label, one
-    of the names in a label that lists several (``cow, moo-cow``), or the local name, as they stand; a synonym; then the
-    same again without regard to case, spaces, ``_``, ``+`` and ``-``; and last all this for the local part of the name
-    (``concept:river`` is found as ``NELL#river``).
+    In this order: the given mapping; what a run wrote into the graph's provenance as ``called``; the IRI; a prefixed
+    name (``ex:Cat``); a WordNet id (``n02106662``); a label, one of the names in a label that lists several (``cow,
+    moo-cow``), or the local name, as they stand; a synonym; then the same again without regard to case, spaces, ``_``,
+    ``+`` and ``-``; and last all this for the local part of the name (``concept:river`` is found as ``NELL#river``).
 
     Where several nodes answer, those of the first kind in ``KINDS`` win, then a label over a name among several over a
     local name, then nodes with texts, then, among nodes that are the same by owl:sameAs, the one with the most edges.
@@ -179,8 +179,11 @@ def align(
     missing: dict[str, list[str]] = {}
     ambiguous: dict[str, list[str]] = {}
     alternatives: dict[str, list[str]] = {}
+    called = graph.provenance.get("called", {})
     for position, name in enumerate(names):
         target = (mapping or {}).get(name)
+        if target is None and name in called and finder.find(called[name])[0] >= 0:
+            target = called[name]
         node, by, others = finder.find(target if target is not None else name)
         if target is not None and node < 0:
             raise InputError(

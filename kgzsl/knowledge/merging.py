@@ -79,6 +79,7 @@ def merge_graphs(
             "source": f"{first.provenance.get('source')} + {second.provenance.get('source')}",
             "merged": [first.provenance, second.provenance],
             "prefixes": {**second.provenance.get("prefixes", {}), **first.provenance.get("prefixes", {})},
+            "called": {**second.provenance.get("called", {}), **first.provenance.get("called", {})},
             "matched_by": {how: alignment.matched_by.count(how) for how in dict.fromkeys(alignment.matched_by)},
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,15 @@ class Source:
 
     graph: ClassGraph | None
     called: tuple[str, ...]
+
+    def kept(self, names: Sequence[str]) -> ClassGraph | None:
+        """The graph as a run keeps it: ``align`` finds the data set's ``names`` in it, whatever it calls them."""
+        called = {name: told for name, told in zip(names, self.called, strict=True) if name != told}
+        if self.graph is None or not called:
+            return self.graph
+        graph = copy.copy(self.graph)
+        graph.provenance = {**self.graph.provenance, "called": called}
+        return graph
 
 
 def read_sources(

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.knowledge.operations import without_edge
 from kgzsl.knowledge.sources import fill_store
+from kgzsl.priors import Attributes, PriorsAgain
 from kgzsl.recipe import Recipe
 from kgzsl.tasks._knowledge import read_sources
+from kgzsl.tasks.statements import statements_about
 
 PREFIXES = """@prefix : <http://e/> . @prefix owl: <http://www.w3.org/2002/07/owl#> .
 @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
@@ -60,3 +64,32 @@ def test_budgets_leniency_and_options(folder: Path) -> None:
 def test_a_store_beside_the_recipe(folder: Path) -> None:
     fill_store(folder / "zoo.ttl", folder / "store")
     assert "http://e/cat" in graph(folder, "'store:store'").iris
+
+
+def test_a_run_keeps_what_its_graph_calls_the_classes(folder: Path) -> None:
+    """So that explanations, new classes and the page find the classes that the recipe maps."""
+    recipe = folder / "recipe.yaml"
+    text = "{source: zoo.ttl, mapping: {Felis catus: 'http://e/cat'}}"
+    recipe.write_text(f"task: image_classification\ndataset: none\npriors: [attributes]\ngraph: {text}\n")
+    names = ["Felis catus", "animal"]
+    main, _ = read_sources(Recipe.read(recipe), names)
+    assert main.graph is not None
+    assert main.graph.align(names).indices[0] == -1
+    kept = main.kept(names)
+    assert kept is not None
+    kept.save(folder / "kept.npz")
+    read = ClassGraph.load(folder / "kept.npz")
+    more = ClassGraph.from_triples([("http://e/cat", "http://e/sees", "http://e/mouse")])
+    for one in (kept, read, read.merge(more), without_edge(read, 0)):
+        at = one.align(names).require()
+        assert [one.iris[node] for node in at] == ["http://e/cat", "http://e/animal"]
+        assert one.align(["Felis catus"], mapping={"Felis catus": "http://e/animal"}).indices[0] == at[1]
+    assert {one.text for one in statements_about(read, "Felis catus")} == {"cat is a kind of animal", "cat eats meat"}
+    assert read.subgraph(["http://e/meat"], 0).align(["Felis catus"]).indices[0] == -1
+    # Vectors that were made under the graph's own names come out again under those of the data set.
+    made = Attributes().fit(main.graph).priors(main.called)
+    again = PriorsAgain.of(ClassPriors(tuple(names), made.matrix, made.made), read)
+    assert again is not None
+    edge = next(one.edge for one in statements_about(read, "Felis catus") if one.text == "cat eats meat")
+    before, after = again.without(edge, "Felis catus")
+    assert (before != after).sum() == 1

@@ -97,7 +97,8 @@ class ImageRun:
         main, self.sources = read_sources(
             recipe, loaded.class_names, graph_source=loaded.graph_source, other_names=loaded.class_info
         )
-        self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
+        first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
+        self.graph = first.kept(loaded.class_names)
         self.protocol = ImageProtocol(
             loaded,
             validation=recipe.protocol.validation,

@@ -103,7 +103,8 @@ class CompletionRun:
         self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
         self.features = PairFeatures(**self.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
-        self.graph = main.graph if main.graph is not None else next((s.graph for s in self.sources if s.graph), None)
+        first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
+        self.graph = first.kept(loaded.relations)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}
         self.rules = headline_first(made, recipe.protocol.candidates, recipe.where("protocol", "candidates"))
         self.protocol = CompletionProtocol(
