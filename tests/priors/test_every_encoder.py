@@ -38,14 +38,16 @@ ENCODERS = [
 @pytest.fixture
 def made(tmp_path):
     """Makes an encoder by name, with options that keep it small."""
-    words = sorted({word for triple in ZOO for word in triple if word.isalpha()} | {"qqxx", "striped", "cat"})
+    words = sorted(
+        {word for triple in ZOO for word in triple if word.isalpha()} | {"qqxx", "striped", "cat", "has", "is"}
+    )
     table = np.random.default_rng(0).normal(size=(len(words), 4))
     lines = [f"{word} {' '.join(map(str, row))}\n" for word, row in zip(words, table, strict=True)]
     (tmp_path / "words.txt").write_text("".join(lines))
 
-    def build(name):
-        options = {"path": tmp_path / "words.txt"} if name == "word_vectors" else OPTIONS.get(name, {})
-        return make(name, **options)
+    def build(name, **options):
+        own = {"path": tmp_path / "words.txt"} if name == "word_vectors" else OPTIONS.get(name, {})
+        return make(name, **own, **options)
 
     return build
 
@@ -90,6 +92,42 @@ def test_a_class_without_an_edge_and_without_a_text_is_warned_of_by_name_and_no_
     with warnings.catch_warnings():
         warnings.simplefilter("error", PriorWarning)
         fitted.priors(NAMES)
+
+
+GALLOPER = [("zebroid", "subClassOf", "equine"), ("zebroid", "has", "stripes"), ("zebroid", "livesIn", "fields")]
+
+
+@pytest.mark.parametrize("name", [one for one in ENCODERS if one.values[0] in ("text", "word_vectors")])
+def test_encoders_that_train_nothing_take_a_class_in_as_a_new_fit_would(made, name):
+    graph, larger = (ClassGraph.from_triples(triples, texts=TEXTS) for triples in (ZOO, [*ZOO, *GALLOPER]))
+    fitted = made(name, parts=("label", "axioms")).fit(graph)
+    old = fitted.priors(NAMES).matrix
+    found = fitted.add_class("zebroid", larger)
+    assert found.made["growth"] == {"difference": 0.0, "bound": 0.0, "moved": 0.0}
+    again = made(name, parts=("label", "axioms")).fit(larger)
+    assert np.allclose(found.matrix, again.priors(["zebroid"]).matrix, atol=1e-5)
+    assert np.allclose(fitted.priors(NAMES).matrix, old, atol=1e-5)
+    assert not np.allclose(found.matrix, old, atol=0.01)
+
+
+def test_weighted_words_keep_their_rarity_and_tell_what_a_new_fit_would_change(made):
+    graph, larger = (ClassGraph.from_triples(triples, texts=TEXTS) for triples in (ZOO, [*ZOO, *GALLOPER]))
+    fitted = made("word_vectors", parts=("label", "axioms"), weights="tfidf").fit(graph)
+    old = fitted.priors(NAMES).matrix
+    growth = fitted.add_class("zebroid", larger, compare=1).made["growth"]
+    assert np.array_equal(fitted.priors(NAMES).matrix, old)
+    assert 0 < growth["difference"] <= growth["bound"]
+    assert 0 < growth["moved"] < 0.1
+
+
+@pytest.mark.parametrize("name", ["distmult", "rotate", "triplere"])
+def test_other_triple_embeddings_take_a_class_in_and_leave_the_old_ones(made, name):
+    fitted = made(name).fit(ClassGraph.from_triples(ZOO))
+    old = fitted.priors(NAMES).matrix
+    found = fitted.add_class("zebroid", ClassGraph.from_triples([*ZOO, *GALLOPER]), steps=20, compare=1)
+    assert np.array_equal(fitted.priors(NAMES).matrix, old)
+    growth = found.made["growth"]
+    assert 0 < growth["difference"] <= growth["bound"]
 
 
 @pytest.mark.parametrize("name", encoders.names)
