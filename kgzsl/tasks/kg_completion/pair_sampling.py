@@ -13,7 +13,7 @@ from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_encoder import amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
-from kgzsl.tasks.ranking import rows_under_budget
+from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["PairSample", "sample_pairs"]
 
@@ -78,7 +78,7 @@ def sample_pairs(
     """
     train = kg.train.cpu()
     index = FilterIndex(train, kg.num_entities, kg.num_relations)
-    chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 12, budget=budget)
+    chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 12, budget=model_share(budget))
     parts: list[tuple[Tensor, ...]] = []
     counts = []
     arcs = graph.to("cpu")
@@ -91,10 +91,10 @@ def sample_pairs(
         given = None if candidates is None else candidates.get(relation)
         for rows, end in ((chosen[:half], 2), (chosen[half:], 0)):
             pool = given.cpu() if given is not None and len(given) and end == 2 else torch.unique(triples[:, end])
-            parts += [
-                _corrupt(batch, end, position, pool, hidden, near, index, corrupted, hard, generator)
-                for batch in torch.split(rows, chunk)
-            ]
+            if len(rows):
+                parts.append(
+                    _corrupt(rows, end, position, pool, hidden, near, index, corrupted, hard, generator, chunk)
+                )
         counts.append(len(chosen))
     of_query, heads, tails, found, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
     return PairSample(of_query, heads, tails, found, wrong, offsets=torch.tensor([0, *counts]).cumsum(0))
@@ -111,7 +111,9 @@ def _corrupt(
     corrupted: int,
     hard: float,
     generator: torch.Generator,
+    chunk: int,
 ) -> tuple[Tensor, ...]:
+    side = "tail" if end == 2 else "head"
     anchor, true = rows[:, 2 - end], rows[:, end : end + 1]
     shape = (len(rows), corrupted)
     near = pool[torch.randint(len(pool), shape, generator=generator)]
@@ -124,7 +126,12 @@ def _corrupt(
     wrong[:, 1:] = index.contains(made if end == 2 else made.flip(1)).view(shape)
     anchors = anchor[:, None].expand_as(ends)
     heads, tails = (anchors, ends) if end == 2 else (ends, anchors)
-    tables = amounts(graph, anchor, nearness, side="tail" if end == 2 else "head")
+    # Drawn at once, so that what is drawn does not hang on how much memory there is; amounts take more, so in chunks.
+    between = [
+        torch.stack([table.gather(1, some) for table in amounts(graph, given, nearness, side=side)], dim=-1)
+        for given, some in zip(torch.split(anchor, chunk), torch.split(ends, chunk), strict=True)
+    ]
     as_head, as_tail = end_amounts(graph, nearness)
-    found = torch.stack([*(table.gather(1, ends) for table in tables), as_head[heads], as_tail[tails]], dim=-1)
+    alone = torch.stack([as_head[heads], as_tail[tails]], dim=-1)
+    found = torch.cat([torch.cat(between), alone], dim=-1)
     return torch.full((len(rows),), position, dtype=torch.int64), heads, tails, found, wrong

@@ -80,6 +80,13 @@ def test_scores_do_not_depend_on_the_memory_budget(fitted, kg):
     torch.testing.assert_close(fitted.pairs(kg.train[:, 0], kg.train[:, 2], ASKED), before)
 
 
+def test_what_is_drawn_does_not_depend_on_the_memory_budget(kg, seen_rows):
+    (_, wide), (_, narrow) = (sampled(kg, seen_rows, budget=budget) for budget in (2**30, 1))
+    assert torch.equal(wide.heads, narrow.heads)
+    assert torch.equal(wide.tails, narrow.tails)
+    torch.testing.assert_close(wide.amounts, narrow.amounts)
+
+
 def test_a_hidden_relation_leaves_no_trace_in_the_features(kg, seen_rows):
     """Features with a relation hidden equal those of a graph, and of priors, that never had it."""
     graph, sample = sampled(kg, seen_rows)
