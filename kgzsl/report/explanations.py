@@ -11,7 +11,7 @@ from kgzsl.report.explanation_picture import PICTURE_STYLE, answer_of, explanati
 
 __all__ = ["render_explanations"]
 
-_STYLE = PICTURE_STYLE + "section .scroll{margin-bottom:20px}"
+_STYLE = PICTURE_STYLE + "section .scroll{margin-bottom:20px} figure.why{min-width:640px;max-width:860px}"
 
 
 def render_explanations(title: str, items: Sequence[tuple[str, Mapping[str, Any]]], version: str) -> str:
@@ -41,7 +41,10 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
     )
     parts.append(f"<p>{escape(sure)}; {kind}.</p>")
     if told["nearest_seen"]:
-        parts.append(f'<figure class="mid">{explanation_picture(item, told)}</figure>')
+        parts.append(
+            '<div class="scroll" tabindex="0" role="region" aria-label="The ways to like classes">'
+            f'<figure class="why">{explanation_picture(item, told)}</figure></div>'
+        )
     if told.get("runners_up"):
         parts.append(_table("Next answers", ("class", "probability"), [(n, f"{p:.0%}") for n, p in told["runners_up"]]))
     if told.get("axioms"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +50,16 @@ def test_every_component_has_a_page_with_all_its_options(written: dict[str, str]
             for option in inspect.signature(resolver.find(name)).parameters.values():
                 if option.kind not in (option.VAR_KEYWORD, option.VAR_POSITIONAL):
                     assert f"| `{option.name}` |" in page
+
+
+# What is put together here of known parts, and says so; all others are after a paper.
+OF_ITS_OWN = {"auto", "combined", "linear", "evidential", "metric", "views"}
+
+
+def test_every_method_names_its_paper() -> None:
+    for resolver in (priors.encoders, generators.generators, classifiers.classifiers):
+        without = {name for name in resolver.names if not re.search(r"(19|20)\d\d", resolver.find(name).__doc__ or "")}
+        assert without <= OF_ITS_OWN
 
 
 def test_every_command_is_in_the_reference(written: dict[str, str]) -> None:
