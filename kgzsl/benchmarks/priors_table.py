@@ -141,7 +141,9 @@ def run(
         "sizes": {"cells": len(rows), "graphs": list(graphs), "encoders": list(encoders), "seeds": seeds},
         "out": str(out),
         "rows": rows,
-        "left_out": [{k: cell[k] for k in ("graph", "encoder", "seed", "shuffled", "problem")} for cell in left],
+        "left_out": [
+            {k: cell[k] for k in ("part", "graph", "encoder", "seed", "shuffled", "problem")} for cell in left
+        ],
     }
 
 
@@ -154,6 +156,8 @@ def _cells(
     device: str,
 ) -> list[dict[str, Any]]:
     large = {graph for graph in graphs if graph == "wordnet" or load_graph(graph).num_nodes > 50_000}
+    from kgzsl.priors.combination.held_out_classes import RIDGE
+
     cells = []
     for seed in range(seeds):
         for graph in graphs:
@@ -165,10 +169,12 @@ def _cells(
                     chosen = _LARGE.get(name, chosen)
                 if chosen is None:
                     continue
-                shared = {"graph": graph, "encoder": {"name": name, **chosen}, "seed": seed}
-                cells += [
-                    {**shared, "shuffled": shuffled, "ranked": ranked, "device": device} for shuffled in (False, True)
-                ]
+                shared = {"graph": graph, "encoder": {"name": name, **chosen}, "seed": seed, "device": device}
+                links = {**shared, "part": "links", "ranked": ranked}
+                parts: list[dict[str, Any]] = [links]
+                if GRAPHS.get(graph, ("", None))[1] is not None:
+                    parts.append({**shared, "part": "classes", "head": RIDGE})
+                cells += [{**part, "shuffled": shuffled} for part in parts for shuffled in (False, True)]
     return cells
 
 
@@ -180,9 +186,12 @@ def _here(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(cell: Mapping[str, Any]) -> str:
-    return json.dumps([cell[name] for name in ("graph", "encoder", "seed", "shuffled", "ranked")], sort_keys=True)
+    told = [cell.get(name) for name in ("part", "graph", "encoder", "seed", "shuffled", "ranked", "head")]
+    return json.dumps(told, sort_keys=True)
 
 
 def _write(out: str, rows: list[dict[str, Any]], left: list[dict[str, Any]], graphs: Sequence[str]) -> None:
+    # Of a cell that was measured with several settings the page shows the last.
+    latest = {(row["part"], row["graph"], row["encoder"]["name"], row["seed"], row["shuffled"]): row for row in rows}
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    atomic_text(Path(out), page(rows, left, graphs))
+    atomic_text(Path(out), page(list(latest.values()), left, graphs))

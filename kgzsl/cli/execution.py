@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ def read_recipe(
     path: Path,
     overrides: Sequence[str] = (),
     *,
+    priors: str | None = None,
     seeds: int | None = None,
     device: str | None = None,
     devices: int | None = None,
@@ -33,11 +35,21 @@ def read_recipe(
 ) -> Recipe:
     """The recipe at ``path`` with what the command line changes.
 
+    ``priors`` names priors as ``kgzsl compare --priors`` does: ``auto``, ``attributes+text``, ``{name: transe}``.
+
     Raises:
         InputError: The recipe, or an override, is not in order.
     """
+    from kgzsl.cli.grid import choices
     from kgzsl.recipe import Recipe
 
+    if priors is not None:
+        chosen = choices([priors])
+        if len(chosen) != 1 or chosen[0] is None:
+            raise InputError(
+                f"--prior {priors} is not one choice", remedy="join priors by +, or use kgzsl compare --priors"
+            )
+        overrides = [*overrides, f"priors={json.dumps(chosen[0])}"]
     given = {
         "protocol.seeds": seeds,
         "train.device": device,

@@ -16,6 +16,7 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.knowledge.class_priors import ClassPriors
 from kgzsl.knowledge.operations import come_anew, without_edge
 from kgzsl.priors.base import PriorEncoder, PriorWarning
+from kgzsl.priors.combination.auto import Auto
 from kgzsl.priors.triples.encoder import TripleEncoder
 from kgzsl.priors.triples.growing import fit_rows
 from kgzsl.priors.triples.model import TripleModel
@@ -74,7 +75,10 @@ def moving_axioms(
     """
     if encoder.graph is None:
         raise InputError(f"{type(encoder).__name__} is not fitted yet", remedy="call fit(graph) first")
+    while isinstance(encoder, Auto):  # its choice stands: only the chosen encoder reads the graph without the axiom
+        encoder = encoder.encoder_
     graph = encoder.graph
+    assert graph is not None
     node = int(graph.align([name]).require()[0])
     edges = np.flatnonzero((graph.edge_index == node).any(axis=0))[:most]
     if isinstance(encoder, TripleEncoder) and type(encoder.model_) is TripleModel:

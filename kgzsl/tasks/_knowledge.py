@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
 
-__all__ = ["Source", "build_priors", "read_sources"]
+__all__ = ["Source", "build_priors", "read_sources", "reasons"]
 
 
 @dataclass(frozen=True)
@@ -211,3 +211,9 @@ def _block(
     encoder.fit(source.graph, engine=engine)
     made = encoder.priors(source.called)
     return ClassPriors(tuple(class_names), made.matrix, made.made)
+
+
+def reasons(priors: ClassPriors) -> list[str]:
+    """Why ``auto`` took what it took, a sentence for each of the joined priors that it chose."""
+    parts = [priors.made, *(part.get("how", {}) for part in priors.made.get("parts", []))]
+    return [f"auto: {part['auto']['why']}" for part in parts if "auto" in part]

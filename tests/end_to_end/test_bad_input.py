@@ -121,6 +121,16 @@ def test_print_config_writes_every_default_and_reads_back(zoo) -> None:
     assert not (zoo.folder / "run").exists()
 
 
+def test_priors_can_be_named_on_the_command_line(zoo, refused) -> None:
+    import yaml
+
+    shown = yaml.safe_load(zoo.kgzsl("run", "zoo.yaml", "--prior", "attributes+tfidf", "--print-config").out)
+    assert [one["name"] for one in shown["priors"]] == ["attributes", "tfidf"]
+    shown = yaml.safe_load(zoo.kgzsl("run", "zoo.yaml", "--prior", "{name: transe, dim: 8}", "--print-config").out)
+    assert (shown["priors"][0]["name"], shown["priors"][0]["dim"]) == ("transe", 8)
+    refused(zoo.kgzsl("run", "zoo.yaml", "--prior", "att,text", "--out", "run"), "--prior att,text is not one choice")
+
+
 def test_a_full_disk_leaves_a_run_that_can_go_on(zoo, refused) -> None:
     """No file may grow beyond 20 kB: the first checkpoint or result that is larger fails."""
     done = zoo.process(

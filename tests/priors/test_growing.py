@@ -7,6 +7,7 @@ import torch
 from kgzsl import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import Attributes, DistMult, PriorEncoder, Text, TfidfText, TransE
+from kgzsl.priors.combination import Auto
 from kgzsl.priors.explanation import linking_path, moving_axioms, nearest_classes
 from kgzsl.priors.growth import Growth, against_training_again
 
@@ -113,6 +114,9 @@ def test_the_axioms_that_move_a_class_most_and_what_leaves_it_alone(graphs):
     assert all(one.moved > 0.01 for one in trained)
     assert torch.equal(fitted.model_.nodes, before)
     assert moving_axioms(fitted, "zz", top=1) == trained[:1]
+    # What was chosen automatically is not chosen anew for every axiom.
+    chosen = Auto([Attributes()], holdout=0.2).fit(mixed)
+    assert moving_axioms(chosen, "zz", top=9) == moving_axioms(Attributes().fit(mixed), "zz", top=9)
     # Directions that were learnt stay: a class that has lost one of its words is read along them.
     told = moving_axioms(TfidfText(8, parts=("label", "axioms")).fit(mixed), "zz", top=9)
     assert {one.axiom for one in told} == {("zz", SUB, "f1"), ("zz", "livesIn", "place3")}

@@ -34,6 +34,10 @@ def run(
         Path | None, typer.Option("--out", "-o", help="The run folder to write.", show_default=False)
     ] = None,
     changes: SetOption = None,
+    prior: Annotated[
+        str | None,
+        typer.Option("--prior", help="Priors in place of the recipe's: auto, or attributes+text.", show_default=False),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1, show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
@@ -61,6 +65,7 @@ def run(
     found = read_recipe(
         find_recipe(recipe),
         changes or (),
+        priors=prior,
         seeds=seeds,
         device=device,
         devices=devices,

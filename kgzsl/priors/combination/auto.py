@@ -102,13 +102,17 @@ class Auto(PriorEncoder):
         return self
 
     def fit(self, graph: ClassGraph, *, engine: Engine | None = None) -> Self:
-        """Judge all candidates, then fit the best on the whole graph.
+        """Judge all candidates, then take the best, fitted on the whole graph.
+
+        Held-out classes are told by vectors of the whole graph: without some edges a class that lacks one of its
+        attributes misleads a head more than most candidates differ.
 
         Raises:
             InputError: No candidate could be made, for the reasons that are named.
         """
         rest, held, whole = without_some_edges(graph, self.holdout, self.seed)
-        judged = []
+        judged: list[Judgement] = []
+        fitted: dict[int, PriorEncoder] = {}
         for candidate in self.candidates:
             encoder = made_encoder(candidate)
             begun = time.perf_counter()
@@ -116,7 +120,9 @@ class Auto(PriorEncoder):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", PriorWarning)
                     vectors = encoder.fit(rest, engine=engine).priors(graph.iris).matrix
-                    accuracy = self._accuracy(encoder)
+                    if self._seen is not None:
+                        fitted[len(judged)] = made_encoder(candidate).fit(graph, engine=engine)
+                    accuracy = self._accuracy(fitted.get(len(judged)))
                 mrr = probe_links(vectors, held, whole).mrr if len(held) else 0.0
             except InputError as error:
                 judged.append(Judgement(repr(encoder), problem=str(error)))
@@ -129,7 +135,7 @@ class Auto(PriorEncoder):
                 judged.append(Judgement(repr(encoder), mrr, *told))
         self.judgements_ = tuple(judged)
         best, self.why_ = _choose(self.judgements_)
-        self.encoder_ = made_encoder(self.candidates[best]).fit(graph, engine=engine)
+        self.encoder_ = fitted.get(best) or made_encoder(self.candidates[best]).fit(graph, engine=engine)
         self.graph = graph
         return self
 
@@ -158,8 +164,8 @@ class Auto(PriorEncoder):
         self.encoder_.take_in(graph, engine=engine)
         self.graph = graph
 
-    def _accuracy(self, encoder: PriorEncoder) -> HeldOutAccuracy | None:
-        if self._seen is None:
+    def _accuracy(self, encoder: PriorEncoder | None) -> HeldOutAccuracy | None:
+        if self._seen is None or encoder is None:
             return None
         features, labels = self._seen
         found = encoder.priors(sorted(set(labels.tolist())))

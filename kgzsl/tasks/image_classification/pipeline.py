@@ -19,7 +19,7 @@ from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_images
 from kgzsl.tasks._engine import engine_of
-from kgzsl.tasks._knowledge import build_priors, read_sources
+from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
@@ -123,6 +123,9 @@ class ImageRun:
             priors = self.make_priors(seed)
             if self.priors is None:
                 self.priors = priors
+                for why in reasons(priors):
+                    self.stages.log(why)
+                    self.notes.append(why)
             first = seed == self.seeds[0]
             if first and (self.wants_eszsl or self.recipe.classifier.prior_head == "eszsl"):
                 choices["eszsl"] = self.choose_eszsl(priors)

@@ -17,7 +17,7 @@ from kgzsl.engine import Engine, Row, placed
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of
-from kgzsl.tasks._knowledge import build_priors, read_sources
+from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes
@@ -138,6 +138,9 @@ class CompletionRun:
             priors = self._timed("priors", partial(self.make_priors, seed))
             if self.priors is None:
                 self.priors = priors
+                for why in reasons(priors):
+                    self.log(why)
+                    self.notes.append(why)
             scorers |= self.ranked(seed, priors, "") | self.scorers(seed, priors, "")
             if "link_overlap" in self.recipe.controls:
                 scorers[f"{seed}/link_overlap"] = self.link_overlap(priors)

@@ -185,6 +185,19 @@ def test_seen_classes_decide_before_links_do():
     assert (repr(links.encoder_), repr(features.encoder_)) == ("good", "noise")
 
 
+def test_held_out_classes_are_told_by_vectors_of_the_whole_graph():
+    graph, (noise, good), seen = planted()
+
+    class OfWholeGraphs(Given):
+        def priors(self, names):
+            table = self.table if self.graph.num_edges == graph.num_edges else noise
+            return ClassPriors(tuple(names), np.stack([table[name] for name in names]))
+
+    auto = Auto([OfWholeGraphs(good), Given(noise)], holdout=0.1).observe(*seen).fit(graph)
+    assert auto.judgements_[0].accuracy > auto.judgements_[1].accuracy + 20
+    assert auto.judgements_[0].mrr == pytest.approx(auto.judgements_[1].mrr)
+
+
 def test_where_no_candidate_beats_chance_links_decide():
     graph, (noise, good), (x, y) = planted()
     blind = np.random.default_rng(5).normal(size=x.shape)

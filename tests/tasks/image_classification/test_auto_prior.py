@@ -3,7 +3,7 @@
 import numpy as np
 
 from kgzsl.priors import Auto
-from kgzsl.tasks._knowledge import Source, build_priors
+from kgzsl.tasks._knowledge import Source, build_priors, reasons
 
 CANDIDATES = "priors=[{name: auto, candidates: [attributes, {name: transe, dim: 8, epochs: 2}], holdout: 0.1}]"
 
@@ -23,4 +23,6 @@ def test_auto_sees_the_training_features_alone(world, small_recipe, monkeypatch)
     assert list(told) == list(labels)
     # Features follow from the attributes in this world.
     assert found.made["auto"]["why"].startswith("Attributes() tells held-out seen classes")
+    assert reasons(found) == [f"auto: {found.made['auto']['why']}"]
+    assert reasons(found | found) == reasons(found) * 2
     assert found.dim == 8
