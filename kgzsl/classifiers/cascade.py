@@ -45,8 +45,9 @@ class Cascade(Classifier):
     """A second stage that has learnt from the first one's easy answers.
 
     Li et al., "Leveraging the Invariant Side of Generative Zero-Shot Learning" (CVPR 2019), section 3.4: train a head,
-    take its most confident answers on the unlabelled data as if they were labels, train it again with them, and answer
-    the rest. The first stage is trained to its end: nothing is chosen by looking at labels of the unlabelled data.
+    take its most confident answers on the unlabelled data (eq. 9: those of least entropy, ``-sum_c p_c log p_c``) as if
+    they were labels, train it again with them, and answer the rest. The first stage is trained to its end: nothing is
+    chosen by looking at labels of the unlabelled data.
     **Transductive**: unlabelled data come through ``unlabeled`` alone.
 
     Args:

@@ -57,8 +57,10 @@ def energy_confusion(embedded: Tensor, labels: Tensor) -> Tensor:
 class MetricMapping(Classifier):
     """A linear map onto the unit sphere in which rows of one class lie together, also for classes not seen.
 
-    The loss is :func:`neighbourhood_loss` plus ``confusion`` times :func:`energy_confusion`. Judge it on unseen classes
-    by :func:`recall_at_k` and :func:`normalised_mutual_information` of ``transform(X)``; ``predict`` answers with the
+    With f = x W + b brought to length 1, ``-log sum_same exp(f_i f_j / t) / sum_j exp(f_i f_j / t)`` over j != i, plus
+    ``confusion * mean_other ||f_i - f_j||^2``, is minimised, "same" and "other" being the rows j of the same class as i
+    and of others: :func:`neighbourhood_loss` and :func:`energy_confusion`. Judge it on unseen classes by
+    :func:`recall_at_k` and :func:`normalised_mutual_information` of ``transform(X)``; ``predict`` answers with the
     class of nearest centre, and :meth:`add_class` takes a new class by a few of its rows.
 
     Args:

@@ -22,6 +22,8 @@ _MOST_STEPS = 1000  # for one class that joins: it bounds the work, whatever the
 class SoftmaxClassifier(Classifier):
     """Multinomial logistic regression: the head of the generative zero-shot methods (Xian et al. 2018, section 3.3).
 
+    ``P(c | x) = exp(x w_c + b_c) / sum_k exp(x w_k + b_k)``; the mean of -log P of the right class is minimised.
+
     Args:
         solver: ``"adam"``: mini-batches for ``epochs``, which stops early of the optimum and so regularises, as the
             published heads do; ``"lbfgs"``: the optimum of the convex problem.

@@ -105,6 +105,10 @@ class CADAVAE(NeuralGenerator):
     training rows draws of q(z | x), samples that are asked about its mean. The weights grow over the run as in the
     paper's schedule (of 100 epochs: KL from 0 to 93, cross-alignment from 21 to 75, alignment from 6 to 22).
 
+    With D_x, D_c the decoders, z_x ~ q(z | x) = N(m_x, s_x^2) and z_c ~ q(z | c) = N(m_c, s_c^2), it minimises
+    ``|x - D_x(z_x)|_1 + |c - D_c(z_c)|_1 + kl (KL(q(z | x) || N(0, I)) + KL(q(z | c) || N(0, I)))
+    + cross (|x - D_x(z_c)|_1 + |c - D_c(z_x)|_1) + align (||m_x - m_c||^2 + ||s_x - s_c||^2)^(1/2)``.
+
     ``noise_dim`` is the width of the latent space (the paper's 64); ``hidden`` that of the features' two networks.
 
     Args:

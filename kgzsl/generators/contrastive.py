@@ -147,7 +147,8 @@ class CEGZSL(WGAN):
     An embedding h = E(x) is learnt together with the WGAN: by contrast of instances (a projection z = H(h),
     InfoNCE with all rows of the same class as positives) and of classes (a comparator F(h, c) that must give the own
     prior the largest score among all seen ones). Real features train the embedding; the generator is judged by the
-    critic and by both contrasts. Classifiers work on h, of real and of generated features.
+    critic and by both contrasts, ``-log exp(z_i z_p / t) / sum_(j != i) exp(z_i z_j / t)`` for a positive p of i and
+    ``-log exp(F(h, c_y) / t) / sum_s exp(F(h, c_s) / t)``. Classifiers work on h, of real and of generated features.
 
     Args:
         embedding: Width of h.

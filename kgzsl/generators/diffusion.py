@@ -116,9 +116,10 @@ class Diffusion(NeuralGenerator):
     """Denoising diffusion of features, conditioned on the class prior (Ho et al., NeurIPS 2020; ZeroDiff's direction,
     ICLR 2025).
 
-    A network predicts the clean feature from a noisy one, its time and the prior. Sampling starts from noise and takes
-    ``steps`` steps of DDIM. Some rows are trained without their prior, so that sampling can be guided (Ho and Salimans
-    2022): clean = without + guidance * (with - without).
+    A network predicts the clean feature x from a noisy one, its time t and the prior c: it minimises
+    ``E[||x - f(a_t x + b_t e, t, c)||^2]`` over times and noise e, with a_t = cos, b_t = sin of t quarter turns.
+    Sampling starts from noise and takes ``steps`` steps of DDIM. Some rows are trained without their prior, so that
+    sampling can be guided (Ho and Salimans 2022): clean = without + guidance * (with - without).
 
     Args:
         steps: Steps of sampling.

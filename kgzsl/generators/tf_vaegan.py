@@ -98,6 +98,8 @@ class TFVAEGAN(VAEGAN):
     A semantic decoder Dec learns the prior back from features, real, generated and reconstructed (L1, weight
     ``cycle``). Its hidden layer h serves twice: through a feedback module F it refines the generator's hidden layer, at
     training and at sampling alike, G(z, c; feedback * F(h)); and classifiers are given the feature and h together.
+    To the losses of :class:`VAEGAN` comes ``cycle * E[|c - Dec(x)|_1]``, for the decoder over real x, for the generator
+    over generated and reconstructed ones.
 
     Args:
         cycle: Weight of the decoder's loss.

@@ -39,8 +39,9 @@ _ANCESTOR = "is a"
 class Attributes(PriorEncoder):
     """One column per (relation, object) that any of the asked classes has, as Lampert et al. (2009) describe classes.
 
-    A class has what its ancestors have. Where a class and an ancestor say different weights, the nearest one holds;
-    among equally near ones the largest. Disjointness is never an attribute.
+    ``v_c[r, o] = w(a, r, o)``, a the nearest to c of c and its ancestors of which (r, o) is said; 0 where it is said of
+    none. A class has what its ancestors have. Where a class and an ancestor say different weights, the nearest one
+    holds; among equally near ones the largest. Disjointness is never an attribute.
 
     Args:
         weights: ``"binary"`` writes 1; ``"weighted"`` the edge's weight; ``"rarity"`` the weight times

@@ -52,6 +52,36 @@ def test_every_component_has_a_page_with_all_its_options(written: dict[str, str]
                     assert f"| `{option.name}` |" in page
 
 
+# Of Chen et al., Proceedings of the IEEE 2023, and what stands before and after any of them.
+PARADIGMS = {"propagation-based", "mapping-based", "data augmentation", "side information", "decision"}
+
+
+def test_every_method_is_of_a_paradigm_of_the_survey(pages: ModuleType) -> None:
+    told = {}
+    for resolver in (priors.encoders, generators.generators, classifiers.classifiers):
+        for name in resolver.names:
+            told[name] = pages.paradigm(resolver.find(name)).partition(":")[0]
+    assert set(told.values()) == PARADIGMS
+    assert all(told[name] == "data augmentation" for name in generators.generators.names)
+    assert {told[name] for name in ("gcn", "dgp", "rgcn", "compgcn", "trgcn")} == {"propagation-based"}
+    assert {told[name] for name in ("ale", "devise", "sje", "eszsl", "sae", "conse")} == {"mapping-based"}
+    assert {told[name] for name in ("attributes", "transe", "text")} == {"side information"}
+
+
+# What a formula has, and a sentence has not.
+FORMULA = re.compile(r"``[^`]*(=|\|\||\^|log |E\[|max\(|act\(|exp\()[^`]*``|E\[|\w+\([^)]*\)[^`]*=|=[^`]*\w+\(")
+
+
+def test_every_method_shows_its_equation() -> None:
+    without = set()
+    for resolver in (priors.encoders, generators.generators, classifiers.classifiers):
+        for name in resolver.names:
+            about = inspect.cleandoc(resolver.find(name).__doc__ or "").partition("\nArgs:")[0]
+            if not FORMULA.search(about):
+                without.add(name)
+    assert without == {"auto"}, without  # it tries others and computes nothing of its own
+
+
 # What is put together here of known parts, and says so; all others are after a paper.
 OF_ITS_OWN = {"auto", "combined", "linear", "evidential", "metric", "views"}
 

@@ -46,6 +46,8 @@ def made_encoder(part: Part) -> PriorEncoder:
 class Combined(PriorEncoder):
     """The vectors of several encoders side by side, each brought to the same size, weighted, whitened, shortened.
 
+    ``v = [w_1 v_1 / ||v_1||, ..., w_k v_k / ||v_k||]`` for ``normalise="l2"``.
+
     Args:
         parts: Names, ``{"name": ..., options}``, or encoders.
         normalise: What is done to each part's vectors first: ``"l2"`` (unit length), ``"standard"`` (mean 0, variance

@@ -28,6 +28,8 @@ __all__ = ["MultiViewText"]
 class MultiViewText(PriorEncoder):
     """One vector per view of a class, side by side: name, definition, taxonomy, and groups of its properties.
 
+    ``v = [w_1 v_1, ..., w_k v_k]``, v_i the vector of what view i says in words and w_i its weight.
+
     The views are those of the documents of MADS ("Multi-Attribute Document Supervision for Zero-Shot Image
     Classification", 2025), taken from properties instead of a language model. How much each view counts is learnt from
     seen classes by :class:`kgzsl.classifiers.ViewWeighted`, or given here.

@@ -24,7 +24,8 @@ class Text(PriorEncoder):
     """A pretrained sentence encoder reads label, synonyms, definition and axioms of each class.
 
     Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks" (EMNLP 2019). The default
-    model comes with the extra ``text`` and works offline. A class's vector depends on its own text only.
+    model comes with the extra ``text`` and works offline: ``v = m / ||m||``, m the mean of what its transformer makes
+    of the tokens. A class's vector depends on its own text only.
 
     Args:
         model: ``"all-MiniLM-L6-v2"``, or a folder with a sentence-transformers model.
