@@ -436,6 +436,14 @@ class ImageRecipe(Recipe):
                     **self.where("protocol", "search"),
                     remedy="name generator.OPTION or classifier.OPTION with a list of values",
                 )
+            if part == "classifier" and option in ClassifierSpec.model_fields:
+                raise InputError(
+                    f"cannot search {key!r}: it is no option of the classifier itself",
+                    **self.where("protocol", "search"),
+                    remedy=f"write the list in its place, classifier: {{{option}: [...]}}, and the best is taken"
+                    if option in ("samples_per_class", "prior_weight")
+                    else None,
+                )
             resolver: Any = generators.generators if part == "generator" else classifiers.classifiers
             for value in values:
                 component = Component.model_validate({"name": owner.name, **owner.options, option: value})

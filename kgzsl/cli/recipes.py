@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["find_recipe", "shipped_recipes"]
+__all__ = ["complete_recipe", "find_recipe", "shipped_recipes"]
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -17,6 +17,24 @@ def shipped_recipes() -> dict[str, Path]:
         for file in sorted(folder.glob("*.yaml")):
             found.setdefault(file.stem, file)
     return found
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """What a shell offers after ``kgzsl run``: shipped recipes, YAML files and folders that begin so."""
+    names = [name for name in shipped_recipes() if name.startswith(incomplete)]
+    folder, _, begun = incomplete.rpartition("/")
+    base = f"{folder}/" if "/" in incomplete else ""
+    try:
+        beside = sorted(Path(base or ".").iterdir())
+    except OSError:
+        return names
+    for path in beside:
+        if path.name.startswith(begun) and (begun or not path.name.startswith(".")):
+            if path.is_dir():
+                names.append(f"{base}{path.name}/")
+            elif path.suffix in (".yaml", ".yml"):
+                names.append(base + path.name)
+    return names
 
 
 def find_recipe(given: str) -> Path:

@@ -164,3 +164,29 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_commands_are_listed_in_order() -> None:
     assert [command.name for command in app.registered_commands] == COMMANDS[:-1]
     assert list(typer.main.get_command(app).commands)[-1] == "datasets"
+
+
+def test_a_shell_completes_commands_and_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way that a bash takes, and then what is offered for a recipe."""
+    from kgzsl.cli.recipes import complete_recipe
+
+    def offered(*words: str) -> list[str]:
+        asked = {"COMP_WORDS": " ".join(("kgzsl", *words)), "COMP_CWORD": str(len(words))}
+        done = subprocess.run(
+            [sys.executable, "-m", "kgzsl"],
+            env={**os.environ, **asked, "_KGZSL_COMPLETE": "complete_bash"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert {"recipes"} == set(offered("re"))
+    assert "awa1" in offered("run", "awa")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zmine.yaml").touch()
+    (tmp_path / "zmine.csv").touch()
+    (tmp_path / "zmore" / "made.yaml").mkdir(parents=True)
+    assert complete_recipe("zm") == ["zmine.yaml", "zmore/"]
+    assert complete_recipe("zmore/") == ["zmore/made.yaml/"]
+    assert complete_recipe("nowhere/") == []

@@ -11,6 +11,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import JsonOption, QuietOption, SetOption, TrackOption
+from kgzsl.cli.recipes import complete_recipe
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -30,7 +31,12 @@ def add(app: typer.Typer) -> None:
 def compare(
     context: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="What all cells share: a YAML file or a shipped recipe.")
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="What all cells share: a YAML file or a shipped recipe.",
+            autocompletion=complete_recipe,
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write; begun before, it is gone on with.")],
     priors: Annotated[list[str] | None, typer.Option("--priors", help=_CHOICES, show_default=False)] = None,

@@ -11,6 +11,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import JsonOption, MemoryOption, QuietOption, SetOption, TrackOption
+from kgzsl.cli.recipes import complete_recipe
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -28,7 +29,12 @@ def add(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A YAML file, a run folder, or the name of a shipped recipe.")
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A YAML file, a run folder, or the name of a shipped recipe.",
+            autocompletion=complete_recipe,
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The run folder to write.", show_default=False)

@@ -181,6 +181,8 @@ def test_every_combination_or_as_many_as_trials():
         ("protocol.search={generator.nose: [1.0]}", "has no option 'nose'"),
         ("protocol.search={generator.noise: [-1.0]}", "noise=-1.0 is out of range"),
         ("protocol.search={noise: [1.0]}", "cannot search 'noise'"),
+        ("protocol.search={classifier.samples_per_class: [20, 40]}", "list in its place, .*samples_per_class: "),
+        ("protocol.search={classifier.gate: [cosmo]}", "cannot search 'classifier.gate'"),
         ("classifier.prior_head=softmax", "the prior head must answer from priors"),
         ("classifier={name: gda, gate: cosmo, unseen_bias: validation}", "do the same"),
         ("generator=null", "without a generator the classifier must answer from priors, and 'gda' does not"),
