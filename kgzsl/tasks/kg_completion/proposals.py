@@ -14,7 +14,7 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import says_nothing, some_names
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
-from kgzsl.tasks.kg_completion.violations import Violations
+from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Proposal", "Proposals", "propose"]
@@ -117,6 +117,11 @@ def propose(
         if domain is not None and bool(domain[model.kinds_.of].any()):
             # Every head is asked as if it had an answer; so only those are asked that the domain speaks for.
             bad = bad | ~domain[model.kinds_.of]
+        else:
+            # Nothing is known of kinds: what the heads of facts are follows from the domains of their relations.
+            used = in_domain_by_use(number, model._known, len(model.entities_), model.relations_, schema)
+            if bool(used.any()):
+                bad = bad | ~used
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
         notes.append("a confidence is that of the answer, given that its head has one")

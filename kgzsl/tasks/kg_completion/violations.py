@@ -11,7 +11,7 @@ from torch import Tensor
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 
-__all__ = ["Violations"]
+__all__ = ["Violations", "in_domain_by_use"]
 
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _DISJOINT = "http://www.w3.org/2002/07/owl#disjointWith"
@@ -65,6 +65,38 @@ class Violations:
         allowed = self.kinds.allowed(relation, side)
         outside = none if allowed is None else ~allowed & known & ~disjoint
         return {"disjoint": disjoint[self.kinds.of], end: outside[self.kinds.of]}
+
+
+def in_domain_by_use(
+    relation: int, facts: Tensor, entities: int, relations: tuple[str, ...], schema: ClassGraph | None
+) -> Tensor:
+    """bool [E]: entities whose facts make them what the rdfs:domain of a relation asks for, as RDFS entails it.
+
+    The head of a fact is of the classes that the domain of the fact's relation names, its tail of those that its range
+    names, and both of all their superclasses. No entity is, where the schema names no domain.
+
+    Args:
+        relation: The one that is asked about.
+        facts: int64 [N, 3], head, relation, tail.
+        entities: E.
+        relations: Names of all relations.
+        schema: With domains, ranges and subclasses.
+    """
+    none = torch.zeros(entities, dtype=torch.bool)
+    if schema is None:
+        return none
+    nodes = schema.align(list(relations)).indices.tolist()
+    parents, domain, ranges = (_objects(schema, _RDFS + name) for name in ("subClassOf", "domain", "range"))
+    each = []
+    for one in domain.get(nodes[relation], ()):
+        holds = none.clone()
+        for used in torch.unique(facts[:, 1]).tolist():
+            rows = facts[facts[:, 1] == used]
+            for column, said in ((0, domain), (2, ranges)):
+                if any(one in _closure(parents, node) for node in said.get(nodes[used], ())):
+                    holds[rows[:, column]] = True
+        each.append(holds)
+    return torch.stack(each).all(dim=0) if each else none
 
 
 def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:

@@ -13,7 +13,7 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
 from kgzsl.tasks.kg_completion.proposals import Proposal, propose
-from kgzsl.tasks.kg_completion.violations import Violations
+from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of, write_proposals
 from tests.tasks.kg_completion.conftest import DESCRIBED, UNSEEN, facts
 
@@ -96,6 +96,48 @@ def test_reasons_name_relations_axioms_links_and_paths(model):
     paths = next(one.reasons.paths for one in nation.found if one.tail == "w:land:l0")
     assert any("w:city:c4 > liesIn" in path or "w:city:c4 > hasCity (inverse)" in path for path in paths)
     assert "livesIn" in because.text()
+
+
+def test_heads_are_of_the_domain_by_what_their_facts_entail():
+    schema = ClassGraph.from_triples(
+        [
+            (X + "capital", RDFS + "domain", X + "Country"),
+            (X + "hasPort", RDFS + "domain", X + "Island"),
+            (X + "Island", RDFS + "subClassOf", X + "Country"),
+            (X + "cityOf", RDFS + "range", X + "Country"),
+            (X + "near", RDFS + "domain", X + "City"),
+        ]
+    )
+    relations = (X + "capital", X + "hasPort", X + "cityOf", X + "near", X + "unsaid")
+    facts = torch.tensor([[0, 1, 1], [2, 2, 3], [1, 3, 2], [4, 4, 4]])
+    # 0 has a port, and islands are countries; 3 is what a city is of. A city, and what nothing is said of, are neither.
+    assert in_domain_by_use(0, facts, 5, relations, schema).tolist() == [True, False, False, True, False]
+    assert not in_domain_by_use(4, facts, 5, relations, schema).any()
+    assert not in_domain_by_use(0, facts, 5, relations, None).any()
+
+
+def test_only_heads_of_the_domain_are_asked_where_entities_have_no_kinds():
+    train = [(f"l{i}", X + "has", f"c{i}{j}") for i in range(6) for j in range(2)]
+    train += [(f"l{i}", X + "largest", f"c{i}0") for i in range(6)] + [
+        (f"c{i}0", X + "near", f"c{i}1") for i in range(6)
+    ]
+    kg = KGSplit.from_names(train, [], [("l0", X + "capital", "c00")], unseen_relations=[X + "capital"])
+    ends = {"has": ("L", "C"), "largest": ("L", "C"), "capital": ("L", "C"), "near": ("C", "C")}
+    schema = ClassGraph.from_triples(
+        [
+            (X + r, RDFS + end, X + kind)
+            for r, both in ends.items()
+            for end, kind in zip(("domain", "range"), both, strict=True)
+        ]
+    )
+    names = tuple(kg.relations)
+    priors = ClassPriors(
+        names, np.array([[r.endswith("near"), not r.endswith("near")] for r in names], dtype="float32")
+    )
+    made = EvidenceCompleter(folds=2, queries=4, corrupted=8, steps=10, batch_size=8, hidden=4, dim=4)
+    whole = propose(made.fit(kg, priors, schema=schema), X + "capital", top=9, schema=schema)
+    assert {one.head[0] for one in whole.found} == {"l"}
+    assert "6 heads were asked, 12 are not in the domain" in whole.notes
 
 
 def test_violations_by_hand(model):
