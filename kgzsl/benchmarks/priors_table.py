@@ -129,7 +129,7 @@ def run(
         _write(out, list(done.values()), left, graphs)
     rows = list(done.values())
     _write(out, rows, left, graphs)
-    seconds = [row["seconds"] for row in rows if "seconds" in row]
+    seconds = [row["seconds"] for row in rows if row.get("seconds") is not None]
     return {
         "name": "priors",
         "ours_s": sum(seconds),
