@@ -121,11 +121,14 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _left_out(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> str:
-    reasons: dict[tuple[str, str], set[str]] = defaultdict(set)
+    reasons: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for row in [*rows, *left]:
         if "problem" in row:
-            reasons[(row["graph"], row["problem"])].add(row["encoder"]["name"])
-    lines = [f"- {graph}: {', '.join(sorted(names))}: {why}" for (graph, why), names in sorted(reasons.items())]
+            what = {"links": "MRR", "classes": "accuracy"}[row["part"]]
+            reasons[(row["graph"], f"{what}, seed {row['seed']}", row["problem"])].add(row["encoder"]["name"])
+    lines = [
+        f"- {graph}, {what}: {', '.join(sorted(names))}: {why}" for (graph, what, why), names in sorted(reasons.items())
+    ]
     return "\n".join(lines) + "\n" if lines else ""
 
 

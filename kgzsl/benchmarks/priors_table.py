@@ -88,8 +88,9 @@ def run(
 ) -> dict[str, Any]:
     """Fill the table as far as the budget goes, and write it.
 
-    What was measured is kept beside the table (``.jsonl``), one line per cell, so that the next call goes on. Cells
-    are taken seed by seed, so that a short budget gives all encoders once before any of them twice.
+    What was measured is kept beside the table (``.jsonl``), one line per cell, so that the next call goes on. Links
+    and, where images belong to the graph, classes are cells of their own (see :func:`measure`). Cells are taken seed by
+    seed, so that a short budget gives all encoders once before any of them twice.
 
     Args:
         device: As for :class:`Engine`.

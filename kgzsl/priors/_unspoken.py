@@ -10,10 +10,13 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["NOTHING_SAID", "unspoken"]
+__all__ = ["NAME_ALONE", "NOTHING_SAID", "unspoken"]
 
 NOTHING_SAID = "neither a text nor an edge in the graph that says what they are"
 """What such classes have, in the words of a warning."""
+
+NAME_ALONE = "neither text nor axioms in the graph; only the name in the IRI is read"
+"""The same, of encoders that read words: a name has some."""
 
 
 def unspoken(graph: ClassGraph) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from kgzsl._comparisons import comparisons
+
 __all__ = [
     "HITS", "chance_metrics", "chunk_of_queries", "model_share", "ranking_metrics", "ranks_by_rule", "realistic_ranks",
     "rows_under_budget",
@@ -18,9 +20,6 @@ __all__ = [
 
 HITS = (1, 3, 5, 10)
 """The k of Hits@k that are reported by default."""
-
-_BLOCK = 1 << 19
-"""Comparisons held at a time: few enough that their memory is used again and again."""
 
 
 def realistic_ranks(
@@ -86,7 +85,7 @@ def ranks_by_rule(
     row, entity = torch.div(gone, max(1, entities), rounding_mode="floor"), gone % max(1, entities)
     other = entity != truth[row]
     row, entity = row[other], entity[other]
-    higher, equal = _comparisons(scores, own, masks)
+    higher, equal = comparisons(scores, own, masks)
     # Comparisons with NaN are false, so candidates without a score count as below the truth.
     value, limit = scores[row, entity], own[row, 0]
     above, alike = (value > limit).double(), (value == limit).double()
@@ -108,37 +107,6 @@ def ranks_by_rule(
             ranks, missing = 1 + more + same, counts.double()
         found.append((torch.where(scorable, ranks, missing), counts, scorable))
     return found
-
-
-def _comparisons(scores: Tensor, own: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
-    """How many candidates of each rule score above ``own`` [Q, 1], and how many as much: two float64 [rules, Q]."""
-    count, entities = scores.shape
-    flat = [mask for mask in masks if mask is not None and mask.ndim == 1]
-    # The first column counts all entities; those of rules with the same candidates for every query follow.
-    columns = torch.stack([torch.ones(entities, device=scores.device), *(mask.float() for mask in flat)], dim=1)
-    column, before = [], 0
-    for mask in masks:
-        before += mask is not None and mask.ndim == 1
-        column.append(before if mask is not None else 0)
-    tables = torch.zeros(2, len(masks), count, dtype=torch.float64, device=scores.device)
-    # A sum of ones in float32 is exact up to 2^24 of them.
-    width = min(max(1, entities), 1 << 24)
-    height = max(1, _BLOCK // width)
-    buffer = torch.empty(min(height, count) * width, device=scores.device)
-    for top in range(0, count, height):
-        for left in range(0, entities, width):
-            part = scores[top : top + height, left : left + width]
-            out = buffer[: part.numel()].view(part.shape)
-            for table, compare in zip(tables, (torch.gt, torch.eq), strict=True):
-                compare(part, own[top : top + height], out=out)
-                sums = out @ columns[left : left + width]
-                for place, mask in enumerate(masks):
-                    if mask is not None and mask.ndim == 2:
-                        total = (out * mask[top : top + height, left : left + width]).sum(dim=1)
-                    else:
-                        total = sums[:, column[place]]
-                    table[place, top : top + height] += total
-    return tables[0], tables[1]
 
 
 def ranking_metrics(ranks: Tensor, *, hits: Sequence[int] = HITS, scorable: Tensor | None = None) -> dict[str, float]:

@@ -63,7 +63,7 @@ def dense(scores, truth, allowed, known):
 
 @pytest.mark.parametrize("block", [1, 50, 1 << 19])
 def test_several_rules_at_once_in_blocks_are_what_a_whole_mask_gives(monkeypatch, block):
-    monkeypatch.setattr("kgzsl.tasks.ranking._BLOCK", block)
+    monkeypatch.setattr("kgzsl._comparisons._BLOCK", block)
     random = torch.Generator().manual_seed(1)
     scores = torch.randint(0, 4, (40, 23), generator=random).float()
     scores[torch.rand(scores.shape, generator=random) < 0.1] = float("nan")

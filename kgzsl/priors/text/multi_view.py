@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import NAME_ALONE
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.growth import came_from
 from kgzsl.priors.text.latent_words import LatentWords
@@ -142,7 +143,7 @@ class MultiViewText(PriorEncoder):
         matrix = np.concatenate([block[rows] for block in self._blocks], axis=1)
         warn_bare("no word in any view", [name for name, row in zip(wanted, matrix, strict=True) if not row.any()])
         warn_bare(
-            "neither text nor axioms in the graph; only the name in the IRI is read",
+            NAME_ALONE,
             [
                 name
                 for name, node, row in zip(wanted, rows, matrix, strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import NAME_ALONE
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.text.sentence_model import BUNDLED, SentenceModel
 from kgzsl.priors.text.verbalise import PARTS, Verbaliser
@@ -92,7 +93,7 @@ class Text(PriorEncoder):
         _, wanted, rows = self._rows(names)
         say = self._verbaliser
         warn_bare(
-            "neither text nor axioms in the graph; only the name in the IRI is read",
+            NAME_ALONE,
             [name for name, row in zip(wanted, rows, strict=True) if not say.says_something(int(row))],
         )
         if self.combine == "joined":

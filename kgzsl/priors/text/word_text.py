@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
+from kgzsl.priors._unspoken import NAME_ALONE
 from kgzsl.priors.base import PriorEncoder, warn_bare
 from kgzsl.priors.text.verbalise import PARTS, Verbaliser
 from kgzsl.priors.text.word_vectors import Format, WordVectors
@@ -104,7 +105,7 @@ class WordText(PriorEncoder):
             [name for name, row in zip(wanted, matrix, strict=True) if not row.any()],
         )
         warn_bare(
-            "neither text nor axioms in the graph; only the name in the IRI is read",
+            NAME_ALONE,
             [
                 name
                 for name, node, row in zip(wanted, rows, matrix, strict=True)

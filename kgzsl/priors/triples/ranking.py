@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from kgzsl._comparisons import comparisons
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.priors.triples.model import TripleModel
 
 __all__ = ["RankingResult", "rank_triples"]
-
-_EXACT = 1 << 24  # float32 counts every whole number below
-_CACHED = 1 << 18  # numbers that stay in the cache
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def rank_triples(
 def _ranks(scores: Tensor, target: Tensor, others: tuple[Tensor, Tensor] | None) -> Tensor:
     """Realistic ranks [B] of ``target`` in ``scores`` [B, N], not counting ``others`` (rows, columns)."""
     own = scores.gather(1, target.unsqueeze(1))
-    better, level = _count(torch.gt, scores, own), _count(torch.eq, scores, own)
+    better, level = (table[0] for table in comparisons(scores, own, [None]))
     if others is not None:
         # Known answers are taken off the counts: cheaper than writing into the score matrix.
         row, column = others
@@ -95,19 +92,6 @@ def _ranks(scores: Tensor, target: Tensor, others: tuple[Tensor, Tensor] | None)
         score, mine = scores[row, column], own[row, 0]
         better = better.index_add(0, row, -(score > mine).to(better.dtype))
         level = level.index_add(0, row, -(score == mine).to(level.dtype))
-    ranks = 1 + better.double() + (level.double() - 1) / 2
+    ranks = 1 + better + (level - 1) / 2
     # A score that is not a number is equal to nothing, itself included; it stands last.
     return torch.where(own[:, 0].isnan(), float(scores.shape[1]), ranks)
-
-
-def _count(compare: Callable[..., Tensor], scores: Tensor, own: Tensor) -> Tensor:
-    """int64 [B]: of how many of the row's ``scores`` [B, N] the comparison with ``own`` [B, 1] holds."""
-    if scores.device.type != "cpu" or scores.shape[1] >= _EXACT:
-        found: Tensor = compare(scores, own).sum(dim=1)
-        return found
-    # Ones as floats are added several times faster than booleans; up to this many their sum is exact.
-    rows = max(1, _CACHED // max(scores.shape[1], 1))
-    held = torch.empty(min(rows, len(scores)), scores.shape[1])
-    parts = zip(torch.split(scores, rows), torch.split(own, rows), strict=True)
-    sums = [compare(part, mine, out=held[: len(part)]).sum(dim=1) for part, mine in parts]
-    return torch.cat(sums).long() if sums else own.new_zeros(0, dtype=torch.int64)

@@ -90,11 +90,9 @@ def in_domain_by_use(
     each = []
     for one in domain.get(nodes[relation], ()):
         holds = none.clone()
-        for used in torch.unique(facts[:, 1]).tolist():
-            rows = facts[facts[:, 1] == used]
-            for column, said in ((0, domain), (2, ranges)):
-                if any(one in _closure(parents, node) for node in said.get(nodes[used], ())):
-                    holds[rows[:, column]] = True
+        for column, said in ((0, domain), (2, ranges)):
+            speaks = [any(one in _closure(parents, kind) for kind in said.get(node, ())) for node in nodes]
+            holds[facts[torch.tensor(speaks)[facts[:, 1]], column]] = True
         each.append(holds)
     return torch.stack(each).all(dim=0) if each else none
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from kgzsl.priors import Auto
 from kgzsl.tasks._knowledge import Source, build_priors, reasons
+from kgzsl.tasks.image_classification import run
 
 CANDIDATES = "priors=[{name: auto, candidates: [attributes, {name: transe, dim: 8, epochs: 2}], holdout: 0.1}]"
 
@@ -26,3 +27,13 @@ def test_auto_sees_the_training_features_alone(world, small_recipe, monkeypatch)
     assert reasons(found) == [f"auto: {found.made['auto']['why']}"]
     assert reasons(found | found) == reasons(found) * 2
     assert found.dim == 8
+
+
+def test_a_run_says_why_before_all_else(world, small_recipe, tmp_path):
+    lines = []
+    world.graph.save(tmp_path / "world.graph")
+    changes = f"graph={tmp_path / 'world.graph'}", "generator=null", "classifier={name: eszsl}", "controls=[]"
+    result = run(small_recipe(CANDIDATES, *changes), data=world.data, log=lines.append, progress=False)
+    why = "auto: Attributes() tells held-out seen classes best"
+    assert any(line.startswith(why) for line in lines)
+    assert any(told.startswith(why) for told in result.warnings)
