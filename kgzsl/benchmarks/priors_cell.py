@@ -72,7 +72,8 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
         CPU), ``memory_mb`` that it added, ``dim``.
 
     Raises:
-        InputError: The encoder cannot be made from this graph.
+        InputError: The encoder cannot be made from this graph, or the images are not there or have classes that are not
+            in it.
     """
     from kgzsl.engine import Engine
     from kgzsl.priors.combination.combined import made_encoder
@@ -106,18 +107,15 @@ def _accuracy(name: str, graph: ClassGraph, vectors: Any) -> float | None:
     dataset = GRAPHS.get(name, ("", None))[1]
     if dataset is None:
         return None
-    try:
-        data = datasets.load(dataset)
-    except InputError:
-        return None
+    data = datasets.load(dataset)
     assert isinstance(data, datasets.ImageFeatures)
     names = list(data.class_names)
-    at = np.asarray(graph.align(names).indices)
-    found = at >= 0
-    rows = np.zeros((len(names), vectors.shape[1]), dtype=np.float32)
-    rows[found] = vectors[at[found]]
-    if not found.all():
-        return None
+    # A label of WordNet's may be that of several senses; its ids are not.
+    at = np.asarray(graph.align(data.class_info.get("wnid", names)).indices)
+    if (at < 0).any():
+        lacks = ", ".join(np.array(names)[at < 0][:5])
+        raise InputError(f"the graph lacks {(at < 0).sum()} of the {len(names)} classes of {dataset}: {lacks}")
+    rows = np.asarray(vectors, dtype=np.float32)[at]
     features, labels = data.train
     test = data.test_unseen_loc
     unseen = np.array(names)[data.labels[test].numpy()]

@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 
 from kgzsl import InputError
-from kgzsl.benchmarks import priors_table
+from kgzsl.benchmarks import priors_cell, priors_table
+from kgzsl.knowledge import ClassGraph
 
 ZOO = "\n".join(
     f"{a},{b},{c}"
@@ -80,3 +82,32 @@ def test_cells_in_processes_of_their_own_are_ended_in_time(graph, tmp_path):
     ended = priors_table.run("cpu", **options(graph, tmp_path, **late))
     assert "ended after" in ended["rows"][0]["problem"]
     assert json.loads((tmp_path / "late.jsonl").read_text().splitlines()[0])["problem"]
+
+
+def test_classes_are_found_by_their_wordnet_ids_and_those_that_the_graph_lacks_are_named(tmp_path, monkeypatch):
+    """Of two senses with one label the id says which; a head that no class could be given says so."""
+    wnids = [f"n0000000{one}" for one in range(4)]
+    triples = [(wnid, "subClassOf", f"group{one % 2}") for one, wnid in enumerate(wnids)]
+    graph = ClassGraph.from_triples(triples, labels={wnids[0]: "crane", wnids[1]: "crane"})
+    monkeypatch.setitem(priors_cell.GRAPHS, "words", ("words.csv", str(tmp_path / "images.npz")))
+    monkeypatch.setattr(priors_cell, "load_graph", lambda name: graph)
+    rows = np.repeat(np.eye(4, dtype=np.float32), 4, axis=0)
+    told = {
+        "features": rows,
+        "labels": np.repeat(np.arange(4), 4),
+        "class_names": np.array(["crane", "heron", "lift", "hoist"]),
+        "trainval_loc": np.arange(0, 6),
+        "test_seen_loc": np.arange(6, 8),
+        "test_unseen_loc": np.arange(8, 16),
+        "unseen_classes": np.array([2, 3]),
+    }
+    spec = {"graph": "words", "encoder": {"name": "sgc", "base_options": {"dim": 4}}, "seed": 0, "shuffled": False}
+    np.savez(tmp_path / "images.npz", wnids=np.array(wnids), **told)
+    found = priors_cell.measure({**spec, "part": "classes"})
+    assert 0 <= found["accuracy"] <= 100
+    np.savez(tmp_path / "images.npz", **told)
+    with pytest.raises(InputError, match="lacks 4 of the 4 classes of .*: crane, heron, lift, hoist"):
+        priors_cell.measure({**spec, "part": "classes"})
+    (tmp_path / "images.npz").unlink()
+    with pytest.raises(InputError, match="images.npz"):
+        priors_cell.measure({**spec, "part": "classes"})
