@@ -106,8 +106,8 @@ def test_classes_are_found_by_their_wordnet_ids_and_those_that_the_graph_lacks_a
     found = priors_cell.measure({**spec, "part": "classes"})
     assert 0 <= found["accuracy"] <= 100
     np.savez(tmp_path / "images.npz", **told)
-    with pytest.raises(InputError, match="lacks 4 of the 4 classes of .*: crane, heron, lift, hoist"):
+    with pytest.raises(InputError, match=r"lacks 4 of the 4 classes of .*: crane, heron, lift, hoist"):
         priors_cell.measure({**spec, "part": "classes"})
     (tmp_path / "images.npz").unlink()
-    with pytest.raises(InputError, match="images.npz"):
+    with pytest.raises(InputError, match=r"images\.npz"):
         priors_cell.measure({**spec, "part": "classes"})
