@@ -19,7 +19,7 @@ from kgzsl.knowledge.vocabulary import KINDS
 
 if TYPE_CHECKING:
     from kgzsl.engine import Engine
-    from kgzsl.knowledge import ClassGraph
+    from kgzsl.knowledge import ClassGraph, ClassPriors
 
 __all__ = ["GraphNetworkClassifier"]
 
@@ -29,14 +29,16 @@ class GraphNetworkClassifier(Classifier):
 
     Wang et al., "Zero-Shot Recognition via Semantic Embeddings and Knowledge Graphs" (CVPR 2018) with a GCN;
     Kampffmeyer et al. (CVPR 2019) with DGP; Nayak and Bach (TMLR 2022) with TrGCN. A network of
-    :mod:`kgzsl.priors.propagation` is fitted to the seen classes' weights, and read off for the unseen ones.
+    :mod:`kgzsl.priors.propagation` is fitted to the seen classes' weights, and read off for the unseen ones (Wang et
+    al., section 3.2): ``min_f sum_seen |f(G)_c - w_c|^2``, and then ``argmax_c f(G)_c . [x, 1]``.
 
     Args:
         network: The name of a propagation encoder that has ``regress`` (``"gcn"``, ``"dgp"``, ``"gat"``, ``"rgcn"``,
             ``"compgcn"``, ``"trgcn"``), or such an encoder.
         network_options: Options of the encoder that ``network`` names.
-        graph: The class graph.
-        classes: The classes that may be answered; None: the seen ones and every class of the graph (by its IRI).
+        graph: The class graph. A recipe gives its own.
+        classes: The classes that may be answered; None: those of the priors that ``fit`` is given, else the seen ones
+            and every class of the graph (by its IRI).
         mapping: Class name -> IRI, where the names do not find their node.
         targets: ``"weights"``: weights and intercept of a linear softmax classifier of the seen classes;
             ``"means"``: their mean features.
@@ -57,6 +59,7 @@ class GraphNetworkClassifier(Classifier):
     seen_: np.ndarray
     coef_: Tensor
     intercept_: Tensor
+    network_: Any = None  # not kept on disk
 
     def __init__(
         self,
@@ -89,8 +92,13 @@ class GraphNetworkClassifier(Classifier):
         if self.network_options and not isinstance(self.network, str):
             raise InputError("network_options go with the name of a network", remedy="set them on the network itself")
 
-    def fit(self, X: Any, y: Any) -> GraphNetworkClassifier:
+    def fit(self, X: Any, y: Any, priors: ClassPriors | None = None) -> GraphNetworkClassifier:
         """Train on features X [N, D] of seen classes y [N], then read off every class.
+
+        Args:
+            X: Features of seen classes.
+            y: Their names.
+            priors: Names the classes that may be answered where ``classes`` does not; the graph tells all the rest.
 
         Raises:
             InputError: No graph, a class that is not in it (the nearest are named), or options out of range.
@@ -108,7 +116,7 @@ class GraphNetworkClassifier(Classifier):
         self.network_ = network.regress(self.graph, called, wanted, engine=self.engine)
         self.n_features_in_ = features.shape[1]
         self._trained = dict(zip(names, wanted, strict=True))
-        answers = self._answers(names)
+        answers = self._answers(names, self.classes if priors is None else priors.names)
         self.seen_ = np.isin(answers, names)
         self.classes_ = np.array(answers)
         self._read(answers)
@@ -132,16 +140,32 @@ class GraphNetworkClassifier(Classifier):
         """Make one more class of the graph answerable; nothing is trained.
 
         Raises:
-            InputError: It is there already, or the graph has no such class.
+            InputError: It is there already, the graph has no such class, or the classifier was read from disk.
         """
         self._check_fitted("coef_")
         if name in self.classes_.tolist():
             raise InputError(f"the class {name!r} is there already")
+        if self.network_ is None:
+            raise InputError("a classifier read from disk has no network to ask", remedy="fit it again with the graph")
         kept = self.coef_, self.intercept_
         self._read([name])
         self.coef_, self.intercept_ = torch.cat([kept[0], self.coef_]), torch.cat([kept[1], self.intercept_])
         self.classes_ = np.array([*self.classes_.tolist(), name])
         self.seen_ = np.append(self.seen_, False)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """What predicting needs, as tensors and plain values; the network, which only new classes need, is not kept."""
+        self._check_fitted("coef_")
+        shared = {"classes": self.classes_.tolist(), "seen": self.seen_.tolist(), "width": self.n_features_in_}
+        return {"coef": self.coef_, "intercept": self.intercept_, **shared}
+
+    def load_state_dict(self, state: dict[str, Any]) -> GraphNetworkClassifier:
+        """Take over what :meth:`state_dict` gave."""
+        self.coef_, self.intercept_ = state["coef"], state["intercept"]
+        self.classes_, self.seen_ = np.array(state["classes"]), np.array(state["seen"], dtype=bool)
+        self.n_features_in_ = int(state["width"])
+        self.network_ = None
         return self
 
     def _prepared(self, features: Tensor) -> Tensor:
@@ -169,10 +193,10 @@ class GraphNetworkClassifier(Classifier):
             raise InputError(f"{type(made).__name__} cannot predict weights", remedy="choose gcn, dgp, gat or trgcn")
         return made
 
-    def _answers(self, names: list[str]) -> list[str]:
+    def _answers(self, names: list[str], classes: Sequence[str] | None) -> list[str]:
         assert self.graph is not None
-        if self.classes is not None:
-            asked = list(dict.fromkeys(map(str, self.classes)))
+        if classes is not None:
+            asked = list(dict.fromkeys(map(str, classes)))
             self.graph.align(asked, mapping=self.mapping).require()
             return [*asked, *(name for name in names if name not in set(asked))]
         taken = set(self.graph.align(names, mapping=self.mapping).require().tolist())

@@ -14,6 +14,7 @@ from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gda import GDA
+from kgzsl.classifiers.graph_network import GraphNetworkClassifier
 from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
@@ -38,6 +39,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "evidential": EvidentialHead,
         "g-acil": AnalyticHead,
         "gda": GDA,
+        "graph-network": GraphNetworkClassifier,
         "metric": MetricMapping,
         "multi-view": MultiViewPropagation,
         "nearest-prior": NearestPrior,

@@ -15,7 +15,7 @@ from torch import Tensor
 from kgzsl import classifiers
 from kgzsl.knowledge import ClassPriors
 
-__all__ = ["Head", "rows_at_once", "takes_priors"]
+__all__ = ["Head", "rows_at_once", "takes_graph", "takes_priors"]
 
 _CHUNK = 8192  # rows scored at once
 _BYTES = 2**26  # of one table of scores
@@ -26,6 +26,11 @@ def takes_priors(name: str) -> bool:
     """Whether the classifier called ``name`` answers from priors (ESZSL), without a training row of each class."""
     kind: Any = classifiers.classifiers.find(name)
     return "priors" in inspect.signature(kind.fit).parameters
+
+
+def takes_graph(name: str) -> bool:
+    """Whether the classifier called ``name`` reads the class graph itself (a graph network)."""
+    return "graph" in inspect.signature(classifiers.classifiers.find(name)).parameters
 
 
 def rows_at_once(classes: int) -> int:

@@ -31,7 +31,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
     generator = model.generator_
     about = {
         "format": FORMAT,
-        "options": _plain({name: value for name, value in model.get_params().items() if name != "priors"}),
+        "options": _plain(_kept_options(model)),
         "seen": model.seen_,
         "unseen": model.unseen_,
         "integers": model._integers,
@@ -98,6 +98,15 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
     return model
+
+
+def _kept_options(model: ZeroShotClassifier) -> dict[str, Any]:
+    """All but priors and class graph: the first have a file of their own, the other is not needed to answer."""
+    kept = {name: value for name, value in model.get_params().items() if name != "priors"}
+    options = kept["classifier_options"]
+    if options is not None:
+        kept["classifier_options"] = {name: value for name, value in options.items() if name != "graph"}
+    return kept
 
 
 def _head_state(head: Head | None) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
+from kgzsl.tasks.image_classification._heads import takes_graph
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, averaged, takes_epochs
@@ -176,8 +177,16 @@ class ImageRun:
             self.warnings.append(str(warning.message))
         return ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
 
-    def new_model(self, seed: int, choice: Choice | None = None, eszsl: Choice | None = None) -> ZeroShotClassifier:
-        """The recipe's classifier, not yet fitted; with what was chosen, and ESZSL's weights for a prior head."""
+    def new_model(
+        self, seed: int, choice: Choice | None = None, eszsl: Choice | None = None, *, shuffle: int | None = None
+    ) -> ZeroShotClassifier:
+        """The recipe's classifier, not yet fitted; with what was chosen, and ESZSL's weights for a prior head.
+
+        A classifier that reads the class graph gets it, shuffled with the seed ``shuffle`` where that is given.
+
+        Raises:
+            InputError: It reads the class graph, and there is none.
+        """
         recipe, choice = self.recipe, choice or Choice()
         name = None if recipe.generator is None else recipe.generator.name
         options = {} if recipe.generator is None else dict(recipe.generator.options)
@@ -186,6 +195,15 @@ class ImageRun:
             options["epochs"] = choice.epochs
         spec = recipe.classifier
         weight = choice.prior_weight
+        classifier_options = {**spec.options, **(choice.options or {})}
+        if takes_graph(spec.name):
+            if self.graph is None:
+                raise InputError(
+                    f"the classifier {spec.name!r} needs a class graph",
+                    **recipe.where("classifier"),
+                    remedy="give graph: {source: ...}",
+                )
+            classifier_options["graph"] = self.graph if shuffle is None else self.graph.shuffled(shuffle)
         return ZeroShotClassifier(
             name,
             spec.name,
@@ -197,7 +215,7 @@ class ImageRun:
             prior_weight=spec.prior_weight[0] if weight is None else weight,
             prior_options=eszsl.options if eszsl is not None and spec.prior_head == "eszsl" else None,
             generator_options=options,
-            classifier_options={**spec.options, **(choice.options or {})},
+            classifier_options=classifier_options,
             seed=seed,
             device=recipe.train.device,
             precision=recipe.train.precision,
@@ -299,7 +317,8 @@ class ImageRun:
 
         def train() -> dict[str, Any]:
             choice = choices["generator"]
-            model = self.new_model(seed, choice, choices.get("eszsl"))
+            wrong = seed + 1 if prefix else None
+            model = self.new_model(seed, choice, choices.get("eszsl"), shuffle=wrong)
             if choice.samples_per_class is not None:
                 model.set_params(samples_per_class=choice.samples_per_class)
             model.set_params(unseen_bias=choice.unseen_bias)

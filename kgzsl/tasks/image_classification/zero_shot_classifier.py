@@ -20,7 +20,7 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate
-from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_priors
+from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_graph, takes_priors
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
 from kgzsl.tasks.statements import statements_about
@@ -59,6 +59,7 @@ class ZeroShotClassifier:
         generator_options: Options of the generator's constructor.
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
+            ``graph-network`` needs the class graph as ``graph`` among them, which is not saved with the model.
         priors: Priors for a ``fit`` that is given none, as scikit-learn's pipelines and searches call it.
         seed: Seed of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
@@ -314,7 +315,9 @@ class ZeroShotClassifier:
         return PriorHead(Head(self.prior_head, dict(self.prior_options or {}), context, scale=unit))
 
     def _head(self) -> Head:
-        context = {"seed": self.seed, "device": str(self._where)}
+        context: dict[str, Any] = {"seed": self.seed, "device": str(self._where)}
+        if takes_graph(self.classifier):
+            context["engine"] = Engine(seed=self.seed, device=str(self._where), precision="32-true", progress=False)
         return Head(self.classifier, dict(self.classifier_options or {}), context, scale=self._scale)
 
     def _random(self, *what: object) -> int:
@@ -476,6 +479,8 @@ class ZeroShotClassifier:
         if name in self.priors_:
             raise InputError(f"the class {name!r} is there already", remedy="give another name")
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
+        if graph is not None and takes_graph(self.classifier):
+            self.classifier_options = {**(self.classifier_options or {}), "graph": graph}
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
         self._set_classes(np.append(self._is_seen, False))
         joined = not retrain_heads and join_heads(self, len(self.names_) - 1)
