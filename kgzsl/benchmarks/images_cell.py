@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kgzsl.benchmarks.images_beside import BESIDE, measure_beside
 from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
 
-_GAN: dict[str, Any] = {"hidden": 1024, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
+_GAN: dict[str, Any] = {"hidden": 512, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
 _SOFTMAX: dict[str, Any] = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
 _GDA: dict[str, Any] = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
 _HEAD: dict[str, Any] = {"prior_head": "eszsl", "prior_weight": [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]}
@@ -30,6 +31,12 @@ def _trained(name: str, classifier: Mapping[str, Any] = _SOFTMAX, every: int = 3
     return {"generator": generator, "classifier": dict(classifier), "evaluate_every": every}
 
 
+def _network(name: str) -> dict[str, Any]:
+    """A graph network that tells classifiers from the data set's ontology alone."""
+    classifier = {"name": "graph-network", "network": name, "unseen_bias": "validation"}
+    return {"generator": None, "classifier": classifier, "graph": True}
+
+
 #: Name in the table to what differs between recipes: generator, classifier, what is searched on validation classes.
 METHODS: dict[str, dict[str, Any]] = {
     "ESZSL": {"generator": None, "classifier": {"name": "eszsl", "unseen_bias": "validation"}},
@@ -43,6 +50,8 @@ METHODS: dict[str, dict[str, Any]] = {
         **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
         "splits": 3,
     },
+    "GCN": _network("gcn"),
+    "DGP": _network("dgp"),
     "linear": _trained("linear"),
     "linear, rbf kernel": {
         **_trained("linear", kernel="rbf"),
@@ -53,6 +62,10 @@ METHODS: dict[str, dict[str, Any]] = {
         "search": {"classifier.covariance": ["ks", "oas"], "generator.mean_error": [0.0, 0.3]},
     },
     "linear + ESZSL": _trained("linear", {**_SOFTMAX, **_HEAD}),
+    "linear, analytic head": _trained(
+        "linear", {"name": "analytic", "gamma": 100.0, "samples_per_class": 300, "unseen_bias": "validation"}
+    ),
+    "linear, evidential head": _trained("linear", {**_SOFTMAX, "name": "evidential"}),
     "linear, gate": _trained("linear", {"name": "softmax", "samples_per_class": 300, "gate": "auto"}),
     "f-CLSWGAN": _trained("wgan", **_GAN),
     "f-CLSWGAN, Gaussian head": _trained("wgan", _GDA, **_GAN),
@@ -70,10 +83,14 @@ METHODS: dict[str, dict[str, Any]] = {
 
 #: Data set to what its recipes share: graph and priors, or those of a shipped recipe (``as``). ``small`` asks for the
 #: closed forms and the best generators alone; ``gan`` replaces options of the WGAN and its kin (larger sets take fewer
-#: passes).
+#: passes); ``ontology`` is the project's own, for methods that read a graph and for the comparison of priors.
 DATASETS: dict[str, dict[str, Any]] = {
-    "flo": {"priors": [{"name": "att"}]},
-    "awa1_handcrafted": {"priors": [{"name": "att"}], "gan": {"epochs": 9, "batch_size": 128, "noise_dim": 100}},
+    "flo": {"priors": [{"name": "att"}], "ontology": "ontologies/flowers.ttl"},
+    "awa1_handcrafted": {
+        "priors": [{"name": "att"}],
+        "gan": {"epochs": 9, "batch_size": 128, "noise_dim": 100},
+        "ontology": "ontologies/animals.ttl",
+    },
     "cifar100": {"as": "cifar100", "small": True},
     "miniimagenet": {"as": "miniimagenet", "small": True},
 }
@@ -111,6 +128,9 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
         "controls": list(cell.get("controls") or []),
         "train": {"device": cell.get("device", "auto")},
     }
+    ontology = DATASETS.get(cell["dataset"], {}).get("ontology")
+    if method.get("graph") and ontology is not None:
+        recipe["graph"] = {"source": ontology}
     for key in ("priors", "graph"):
         if cell.get(key):
             recipe[key] = cell[key]
@@ -120,7 +140,7 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
 def _shared(dataset: str) -> dict[str, Any]:
     known = DATASETS.get(dataset, {})
     if "as" not in known:
-        return {key: value for key, value in known.items() if key not in ("small", "gan")}
+        return {key: value for key, value in known.items() if key == "priors"}
     import yaml
 
     from kgzsl.cli.recipes import find_recipe
@@ -130,7 +150,7 @@ def _shared(dataset: str) -> dict[str, Any]:
 
 
 def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a cell, going on where an earlier try of it stopped.
+    """Run a cell, going on where an earlier try of it stopped; those of :data:`BESIDE` begin anew.
 
     Returns:
         ``metrics`` (means and ``_std`` over seeds), ``seconds``, ``peak_mb``, ``chosen`` (on validation classes).
@@ -141,6 +161,8 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     from kgzsl.recipe import ImageRecipe, Recipe
     from kgzsl.tasks.image_classification import run
 
+    if cell["method"] in BESIDE:
+        return measure_beside(cell, DATASETS.get(cell["dataset"], {}).get("ontology"))
     recipe = Recipe.build(recipe_of(cell))
     assert isinstance(recipe, ImageRecipe)
     out = Path(cell["folder"]) if cell.get("folder") else None

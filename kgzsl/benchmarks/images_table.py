@@ -11,6 +11,7 @@ from typing import Any
 
 from kgzsl._files import atomic_text
 from kgzsl.benchmarks.cells import keep_row, measured_apart, read_rows
+from kgzsl.benchmarks.images_beside import BESIDE
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure
 from kgzsl.benchmarks.images_page import page
 from kgzsl.errors import InputError, nearest
@@ -23,8 +24,6 @@ _SMALL = (
     *("linear", "linear + ESZSL", "linear, Gaussian head", "f-CLSWGAN", "LisGAN"),
 )
 _KNOWLEDGE = ("linear", "ESZSL", "prototypes")
-_ONTOLOGY = {"flo": "ontologies/flowers.ttl", "awa1_handcrafted": "ontologies/animals.ttl"}
-
 _WEIGHT = {"flo": 0.1, "awa1_handcrafted": 0.5}  # as in the recipes flowers_best and awa1_best
 
 #: What knowledge is worth: prior to what its recipes have. ``{graph}`` is the data set's ontology, ``{weight}`` how
@@ -44,7 +43,7 @@ def run(
     *,
     out: str = "docs/benchmarks/images.md",
     datasets: Sequence[str] = tuple(DATASETS),
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] = (*METHODS, *BESIDE),
     seeds: int = 3,
     options: Mapping[str, Any] | None = None,
     knowledge: bool = True,
@@ -61,7 +60,7 @@ def run(
         device: As for :class:`Engine`.
         out: The Markdown file.
         datasets: Names or paths of image data sets, best known those of :data:`DATASETS`.
-        methods: Names of :data:`METHODS`.
+        methods: Names of :data:`METHODS` and :data:`BESIDE`.
         seeds: How many for each cell.
         options: Options of generators in place of those of :data:`METHODS`, where they have them: ``{"epochs": 2}``.
         knowledge: Whether to add the comparison of priors, :data:`PRIORS`.
@@ -75,12 +74,13 @@ def run(
     Raises:
         InputError: An unknown method.
     """
+    known = (*METHODS, *BESIDE)
     for name in methods:
-        if name not in METHODS:
-            close = nearest(name, METHODS)
+        if name not in known:
+            close = nearest(name, known)
             raise InputError(
                 f"no method of the table is called {name!r}",
-                remedy=f"did you mean {close[0]!r}?" if close else ", ".join(METHODS),
+                remedy=f"did you mean {close[0]!r}?" if close else ", ".join(known),
             )
     begun = time.perf_counter()
     kept = Path(out).with_suffix(".jsonl")
@@ -137,10 +137,11 @@ def _cells(
             if not small or method in _SMALL
         ]
     for dataset in datasets if knowledge else ():
-        if dataset not in _ONTOLOGY:
+        ontology = DATASETS.get(dataset, {}).get("ontology")
+        if ontology is None:
             continue
         for prior, change in PRIORS.items():
-            text = json.dumps(change).replace("{graph}", _ONTOLOGY[dataset])
+            text = json.dumps(change).replace("{graph}", ontology)
             filled = json.loads(text.replace('"{weight}"', str(_WEIGHT[dataset])))
             cells += [
                 {"dataset": dataset, "method": method, "prior": prior, **filled, **shared}

@@ -48,9 +48,9 @@ def evidential_loss(evidence: Tensor, labels: Tensor, regularisation: float) -> 
 class EvidentialHead(Classifier):
     """Evidence for each class, not only shares: an opinion with uncertainty, to fuse with other experts' by ``fuse``.
 
-    A sample gives class k the evidence ``softplus(b_k - w_k ||z - m_k||^2)`` with z = X in standard units and m_k, b_k,
-    w_k > 0 learnt: far from every class there is none, so uncertainty grows away from the training data, which linear
-    evidence does not promise. Trained by :func:`evidential_loss`, its divergence term rising over the first
+    A sample gives class k the evidence ``softplus(b_k - w_k ||z - m_k||^2 / D)`` with z = X in standard units and m_k,
+    b_k, w_k > 0 learnt: far from every class there is none, so uncertainty grows away from the training data, which
+    linear evidence does not promise. Trained by :func:`evidential_loss`, its divergence term rising over the first
     ``annealing`` epochs as published.
 
     Args:
@@ -107,13 +107,13 @@ class EvidentialHead(Classifier):
         labels = torch.as_tensor(encoded, device=features.device)
         self.n_features_in_ = features.shape[1]
         self.mean_, spread = features.mean(dim=0), features.std(dim=0, correction=0)
-        self.scale_ = torch.where(spread > 1e-8, spread, 1.0) * self.n_features_in_**0.5
+        self.scale_ = torch.where(spread > 1e-8, spread, 1.0)
         inputs = (features - self.mean_) / self.scale_
         count = len(self.classes_)
         sizes = torch.bincount(labels, minlength=count)[:, None]
         centres = torch.zeros(count, inputs.shape[1], device=inputs.device).index_add_(0, labels, inputs) / sizes
         # A first guess: at a typical distance from its own centre a class has evidence, at twice that it has none.
-        typical = (inputs - centres[labels]).square().sum(dim=1).mean().clamp_min(1e-6)
+        typical = (inputs - centres[labels]).square().mean().clamp_min(1e-6)
         start = torch.stack([torch.full((count,), 6.0), torch.full((count,), float(torch.log(3.0 / typical)))])
         weights = start.to(inputs.device).requires_grad_(True)
         centres = centres.requires_grad_(True)
@@ -133,17 +133,15 @@ class EvidentialHead(Classifier):
 
     def evidence(self, X: Any) -> Tensor:
         """Evidence for each class, float32 [N, C], not negative."""
-        self._check_fitted("centres_")
-        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.centres_.device)
-        return _evidence((features - self.mean_) / self.scale_, self.centres_, self.weights_)
+        return _evidence(self._inputs(X), self.centres_, self.weights_)
 
     def opinion(self, X: Any) -> Opinion:
         """Belief [N, C] and uncertainty [N], for :func:`kgzsl.classifiers.fuse`."""
         return opinion_from_evidence(self.evidence(X))
 
     def decision_function(self, X: Any) -> Tensor:
-        """Logarithm of the expected probabilities, float32 [N, C]."""
-        return self.opinion(X).probabilities.log().float()
+        """``b_k - w_k ||z - m_k||^2 / D``, float32 [N, C]: ranks as evidence does, and where that is nearly 0 too."""
+        return _strength(self._inputs(X), self.centres_, self.weights_)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Expected probabilities ``alpha / S``, float32 [N, C]."""
@@ -152,9 +150,14 @@ class EvidentialHead(Classifier):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class of most evidence."""
-        best = self.evidence(X).argmax(dim=1).cpu().numpy()
+        best = self.decision_function(X).argmax(dim=1).cpu().numpy()
         chosen: np.ndarray = self.classes_[best]
         return chosen
+
+    def _inputs(self, X: Any) -> Tensor:
+        self._check_fitted("centres_")
+        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.centres_.device)
+        return (features - self.mean_) / self.scale_
 
     def state_dict(self) -> dict[str, Any]:
         """What was learnt, as tensors and plain values."""
@@ -172,6 +175,10 @@ class EvidentialHead(Classifier):
         return self
 
 
-def _evidence(inputs: Tensor, centres: Tensor, weights: Tensor) -> Tensor:
+def _strength(inputs: Tensor, centres: Tensor, weights: Tensor) -> Tensor:
     squared = inputs.square().sum(dim=1, keepdim=True) + centres.square().sum(dim=1) - 2 * inputs @ centres.T
-    return functional.softplus(weights[0] - weights[1].exp() * squared)
+    return weights[0] - weights[1].exp() * squared / inputs.shape[1]
+
+
+def _evidence(inputs: Tensor, centres: Tensor, weights: Tensor) -> Tensor:
+    return functional.softplus(_strength(inputs, centres, weights))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,8 @@ class LokiClassifier(Classifier):
 
     Args:
         classifier: The model, or the name of a registered classifier.
-        graph: Where the classes lie. Distances run along similarity edges, either way, through any node.
+        graph: Where the classes lie. Distances run along similarity edges, either way, through any node: where
+            classes share attribute values give ``graph.taxonomy()``, or all of them are two hops apart.
         classes: The classes that may be answered; None: the observed ones and every class of the graph (by its IRI).
         observed: The classes that the model's columns stand for; None: its ``classes_``. A torch module needs it.
         mapping: Class name -> IRI, where the names do not find their node.
@@ -100,8 +102,25 @@ class LokiClassifier(Classifier):
             names += [name for name in observed if name not in set(names)]
         nodes = self.graph.align(names, mapping=self.mapping).require()
         place = {name: row for row, name in enumerate(names)}
-        rows = hop_rows(self.graph, nodes[[place[name] for name in observed]], nodes)
-        self.loki_ = Loki.from_rows(rows, names, observed, row_of=self._row_of, budget=self.budget, device=self.device)
+        graph, seen_nodes = self.graph, nodes[[place[name] for name in observed]]
+        span = [np.inf, 0.0]  # of all distances between two classes, block by block
+
+        def rows() -> Iterator[np.ndarray]:
+            for block in hop_rows(graph, seen_nodes, nodes):
+                span[0] = min(span[0], block.min(where=block > 0, initial=np.inf))
+                span[1] = max(span[1], block.max())
+                yield block
+
+        self.loki_ = Loki.from_rows(
+            rows(), names, observed, row_of=self._row_of, budget=self.budget, device=self.device
+        )
+        if span[0] == span[1] and len(names) > len(observed) > 1:
+            warnings.warn(
+                f"any two classes are {span[0]:.0f} hops apart in this graph, which cannot tell the "
+                f"{len(names) - len(observed)} classes apart that the classifier does not know; graph.taxonomy() has "
+                "only the edges that lead upwards",
+                stacklevel=2,
+            )
         self._nodes, self._place = nodes, place
         self.classes_ = np.array(names)
         self.seen_ = np.isin(np.arange(len(names)), self.loki_.observed_rows)

@@ -10,6 +10,7 @@ import pytest
 
 from kgzsl import benchmarks, generators
 from kgzsl.benchmarks import images_table
+from kgzsl.benchmarks.images_beside import BESIDE, measure_beside
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, recipe_of
 from kgzsl.benchmarks.images_page import page
 from kgzsl.datasets import ImageFeatures
@@ -18,11 +19,15 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.recipe import Recipe
 
 
+GROUPS = [0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     random = np.random.default_rng(0)
     names = [f"class{i}" for i in range(12)]
     priors = random.normal(size=(12, 5)).astype(np.float32)
+    priors[:, 0] += 4 * np.array(GROUPS)
     labels = np.repeat(np.arange(12), 12)
     features = priors[labels] @ random.normal(size=(5, 9)) + 0.3 * random.normal(size=(144, 9))
     data = ImageFeatures.from_arrays(
@@ -102,7 +107,9 @@ def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPa
     recipe = Recipe.build(recipe_of(cells[-1]))
     assert [prior.weight for prior in recipe.priors] == [1.0, 0.1]
     assert recipe.protocol.splits == 3
-    assert {name for name in DATASETS if name in images_table._ONTOLOGY} == {"flo", "awa1_handcrafted"}
+    assert {name for name, told in DATASETS.items() if "ontology" in told} == {"flo", "awa1_handcrafted"}
+    assert recipe_of({"dataset": "flo", "method": "GCN", "seeds": 1})["graph"]["source"] == "ontologies/flowers.ttl"
+    assert "graph" not in recipe_of({"dataset": "flo", "method": "linear", "seeds": 1})
 
 
 def test_unknown_names_are_refused() -> None:
@@ -120,3 +127,27 @@ def test_priors_side_by_side_are_tables_of_their_own() -> None:
     assert "| m | **50.0 ± 1.0** | - | - | - | - | 1 | 2 |" in text
     assert "3 seeds; prior: ontology." in text
     assert "| m, shuffled ontology | 9.5 | - | - | - | - | | |" in text
+
+
+def test_methods_beside_recipes_are_measured_and_the_transductive_ones_set_apart(folder: str, tmp_path: Path) -> None:
+    classes = [f"class{i}" for i in range(12)]
+    tree = [f"{name},subClassOf,g{group}" for name, group in zip(classes, GROUPS, strict=True)]
+    (tmp_path / "tree.csv").write_text("s,r,o\n" + "\n".join([*tree, "g0,subClassOf,top", "g1,subClassOf,top"]))
+    for method in BESIDE:
+        cell = {"dataset": folder, "method": method, "seeds": 2 if method == "Loki" else 1}
+        found = measure_beside(cell, str(tmp_path / "tree.csv"))
+        metrics = found["metrics"]
+        assert ("zsl.top1_std" in metrics) == (method == "Loki")
+        assert metrics["zsl.top1"] > (40.0 if method == "Loki" else 60.0), method  # chance is 33
+        assert ("gzsl.harmonic" in metrics) == (not method.startswith("multi-view"))
+        assert found["seconds"] > 0
+    with pytest.raises(InputError, match="Loki needs"):
+        measure_beside({"dataset": folder, "method": "Loki", "seeds": 1}, None)
+    row = {"dataset": "d", "prior": "", "seeds": 1, "seconds": 1.0, "peak_mb": 2.0}
+    rows = [
+        {**row, "method": "fair", "metrics": {"zsl.top1": 50.0}},
+        {**row, "method": "looks (transductive)", "metrics": {"zsl.top1": 90.0}},
+    ]
+    text = page(rows, [], "a machine")
+    assert "| fair | **50.0** |" in text
+    assert "| looks (transductive) | 90.0 |" in text

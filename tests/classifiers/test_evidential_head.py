@@ -56,6 +56,29 @@ def test_evidence_is_not_negative_and_gone_far_away() -> None:
     assert (head.decision_function(test).argmax(1).numpy() == head.predict_proba(test).argmax(1)).all()
 
 
+def test_where_no_class_has_evidence_the_nearest_still_answers() -> None:
+    """Far from all training rows shares are equal to the last bit; the answer is not the first class of the list."""
+    train, labels, test, _ = world(0)
+    head = EvidentialHead(batch_size=64, epochs=5).fit(train, labels)
+    far = torch.from_numpy(40 * test)
+    assert (head.opinion(far).probabilities.float().amax(1) == head.opinion(far).probabilities.float().amin(1)).all()
+    scores = head.decision_function(far)
+    assert len(set(head.predict(far))) > 5
+    assert (scores.argmax(1).numpy() == head.predict(far)).all()
+
+
+def test_many_features_are_learnt_as_well_as_few() -> None:
+    """Steps of the optimiser are of the size of a coordinate, however many there are."""
+    right = []
+    for width in (10, 1000):
+        generator = np.random.default_rng(0)
+        centres = generator.normal(size=(12, width)) * 3 / width**0.5
+        labels = np.repeat(np.arange(12), 40)
+        train, test = (centres[labels] + 0.5 * generator.normal(size=(480, width)) for _ in range(2))
+        right.append((EvidentialHead().fit(train, labels).predict(test) == labels).mean())
+    assert min(right) > 0.85
+
+
 def test_uncertainty_tells_unseen_classes_better_than_the_largest_softmax() -> None:
     gains = []
     for seed in range(3):

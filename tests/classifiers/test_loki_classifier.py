@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pytest
@@ -154,3 +155,14 @@ def test_many_classes_stay_within_the_budget() -> None:
 def test_bad_input(graph, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(graph, *samples(0))
+
+
+def test_a_graph_whose_classes_are_all_equally_far_is_told(graph) -> None:
+    """Attributes that all classes share make every distance 2: the unseen classes would be answered by chance."""
+    shared = ClassGraph.from_triples([*TREE, *((name, "has", "colour") for name in [*SEEN, "rock"])])
+    features, labels = samples(0)
+    with pytest.warns(UserWarning, match=r"any two classes are 2 hops apart.*1 classes apart.*taxonomy"):
+        model = LokiClassifier(SoftmaxClassifier(), shared, classes=[*SEEN, "rock"]).fit(features, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LokiClassifier(model.classifier, shared.taxonomy(), classes=[*SEEN, "rock"]).prepare()
