@@ -18,7 +18,6 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.recipe import Recipe
 
-
 GROUPS = [0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1]
 
 
