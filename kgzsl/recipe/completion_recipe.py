@@ -1,0 +1,82 @@
+"""The recipe of knowledge-graph completion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kgzsl.errors import InputError
+from kgzsl.recipe.base import Recipe
+from kgzsl.recipe.specs import CompletionProtocolSpec, Component, PriorSpec, each_named, named
+
+__all__ = ["CompletionRecipe"]
+
+_COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
+_ORDINARY_CONTROLS = ("chance", "popularity", "rules", "shuffled")
+
+
+class CompletionRecipe(Recipe):
+    """A recipe of knowledge-graph completion with unseen relations.
+
+    With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
+    trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
+    ``ranker: embedding`` is ordinary completion: no priors, no generator, relations that training shows.
+    """
+
+    task: Literal["kg_completion"] = "kg_completion"
+    priors: Annotated[list[PriorSpec], BeforeValidator(each_named)] = Field(default_factory=list)
+    ranker: Annotated[Component | None, BeforeValidator(named)] = None
+    pairs: dict[str, Any] = Field(default_factory=dict)
+    samples_per_relation: int = Field(default=20, ge=1)
+    protocol: CompletionProtocolSpec = CompletionProtocolSpec()
+    controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap", "popularity", "rules"]] = Field(
+        default_factory=lambda: list(_COMPLETION_CONTROLS)  # type: ignore[arg-type]
+    )
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether relations that training shows are completed, by embeddings."""
+        return self.ranker is not None and self.ranker.name == "embedding"
+
+    def check_components(self) -> None:
+        """Check names, options and values of components, and the options of the pair features."""
+        from kgzsl._resolver import Resolver
+        from kgzsl.tasks.kg_completion.pair_features import PairFeatures
+
+        super().check_components()
+        pairs = Component.model_validate({**self.pairs, "name": "pairs"})
+        self.check_component(Resolver("section", PairFeatures, {"pairs": PairFeatures}), pairs, "pairs")
+        self.pairs = pairs.options
+        if self.ranker is not None:
+            from kgzsl.tasks.kg_completion.completer import Completer
+            from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+            from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
+
+            rankers = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
+            self.check_component(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """What only one of the two kinds of completion has."""
+        if not self.ordinary:
+            if not self.priors:
+                raise InputError("the key 'priors' is missing", **self.where("task"), remedy="add priors: ...")
+            wrong: list[str] = [name for name in self.controls if name in ("popularity", "rules")]
+            remedy = f"choose among {', '.join(_COMPLETION_CONTROLS)}"
+        else:
+            if "generator" in self.model_fields_set and self.generator is not None:
+                raise InputError(
+                    "an embedding has no generator", **self.where("generator"), remedy="write generator: null"
+                )
+            self.generator = None
+            if self.priors:
+                raise InputError("an embedding takes no priors", **self.where("priors"), remedy="leave them out")
+            if "controls" not in self.model_fields_set:
+                self.controls = list(_ORDINARY_CONTROLS)  # type: ignore[arg-type]
+            wrong = [name for name in self.controls if name not in _ORDINARY_CONTROLS]
+            remedy = f"choose among {', '.join(_ORDINARY_CONTROLS)}"
+        if wrong:
+            raise InputError(
+                f"this kind of completion has no control {wrong[0]!r}", **self.where("controls"), remedy=remedy
+            )

@@ -1,0 +1,103 @@
+"""The recipe of zero-shot image classification."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kgzsl.errors import InputError
+from kgzsl.recipe.base import Recipe
+from kgzsl.recipe.specs import ClassifierSpec, Component, ImageProtocolSpec, named
+
+__all__ = ["ImageRecipe"]
+
+_IMAGE_CONTROLS = ("chance", "eszsl", "shuffled")
+_WITHOUT_GENERATOR = "eszsl"
+
+
+class ImageRecipe(Recipe):
+    """A recipe of zero-shot image classification."""
+
+    task: Literal["image_classification"] = "image_classification"
+    classifier: Annotated[ClassifierSpec, BeforeValidator(named)] = ClassifierSpec()
+    protocol: ImageProtocolSpec = ImageProtocolSpec()
+    controls: list[Literal["chance", "eszsl", "shuffled"]] = Field(
+        default_factory=lambda: list(_IMAGE_CONTROLS)  # type: ignore[arg-type]
+    )
+    answer: Literal["generator", "best"] = "generator"
+
+    def check_components(self) -> None:
+        """Check names and options of components against their constructors."""
+        from kgzsl import classifiers
+
+        super().check_components()
+        if self.generator is None and "classifier" not in self.model_fields_set:
+            self.classifier = ClassifierSpec(name=_WITHOUT_GENERATOR)
+        self.check_component(classifiers.classifiers, self.classifier, "classifier")
+        if self.generator is None and not _answers_from_priors(self.classifier.name):
+            raise InputError(
+                f"without a generator the classifier must answer from priors, and {self.classifier.name!r} does not",
+                **self.where("classifier"),
+                remedy=f"write classifier: {_WITHOUT_GENERATOR}, or give a generator (linear has a closed form)",
+            )
+        head = self.classifier.prior_head
+        if head is not None and not _answers_from_priors(head):
+            raise InputError(
+                f"the prior head must answer from priors, and {head!r} does not",
+                **self.where("classifier", "prior_head"),
+                remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
+            )
+        self._check_search()
+        if self.protocol.splits > 1:
+            self._check_splits()
+
+    def _check_splits(self) -> None:
+        from kgzsl.tasks.image_classification.selection import takes_epochs
+
+        several = {
+            "a generator that is trained by epochs": self.generator is not None and takes_epochs(self.generator.name),
+            "a gate": self.classifier.gate is not None,
+            "several samples_per_class": len(self.classifier.samples_per_class) > 1,
+            "several prior_weight": len(self.classifier.prior_weight) > 1,
+            "validation: oracle or none": self.protocol.validation != "held-out-classes",
+        }
+        for what, there in several.items():
+            if there:
+                raise InputError(
+                    f"protocol.splits is {self.protocol.splits}, which does not go with {what}",
+                    **self.where("protocol", "splits"),
+                    remedy="leave splits out",
+                )
+
+    def _check_search(self) -> None:
+        from kgzsl import classifiers, generators
+
+        for key, values in self.protocol.search.items():
+            part, _, option = key.partition(".")
+            owner = {"generator": self.generator, "classifier": self.classifier}.get(part)
+            if owner is None or not option or not values:
+                raise InputError(
+                    f"cannot search {key!r}",
+                    **self.where("protocol", "search"),
+                    remedy="name generator.OPTION or classifier.OPTION with a list of values",
+                )
+            if part == "classifier" and option in ClassifierSpec.model_fields:
+                raise InputError(
+                    f"cannot search {key!r}: it is no option of the classifier itself",
+                    **self.where("protocol", "search"),
+                    remedy=f"write the list in its place, classifier: {{{option}: [...]}}, and the best is taken"
+                    if option in ("samples_per_class", "prior_weight")
+                    else None,
+                )
+            resolver: Any = generators.generators if part == "generator" else classifiers.classifiers
+            for value in values:
+                component = Component.model_validate({"name": owner.name, **owner.options, option: value})
+                self.check_component(resolver, component, "protocol", "search")
+
+
+def _answers_from_priors(classifier: str) -> bool:
+    from kgzsl import classifiers
+
+    return "priors" in inspect.signature(classifiers.classifiers.find(classifier).fit).parameters  # type: ignore[attr-defined]

@@ -1,0 +1,200 @@
+"""The sections of a recipe: what each may say, checked key by key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from kgzsl._sizes import bytes_of
+from kgzsl.errors import InputError
+
+__all__ = [
+    "ClassifierSpec",
+    "CompletionProtocolSpec",
+    "Component",
+    "GraphSpec",
+    "ImageProtocolSpec",
+    "Named",
+    "PriorSpec",
+    "Strict",
+    "TrainSpec",
+    "each_named",
+    "named",
+    "sourced",
+]
+
+
+class Strict(BaseModel):
+    """A section that takes no key but its own."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Component(BaseModel):
+    """A component by name, with its options: ``{name: wgan, hidden: 1024}``, or just ``wgan``."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the keys that the recipe itself understands: what goes to the constructor."""
+        return dict(self.model_extra or {})
+
+
+def _sized(value: Any) -> Any:
+    try:
+        return bytes_of(value)
+    except InputError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}") from None
+
+
+def named(value: Any) -> Any:
+    """``wgan`` as ``{name: wgan}``."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def each_named(value: Any) -> Any:
+    """One entry or a list of them, each as :func:`named` makes it."""
+    return [named(entry) for entry in _listed(value)]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def sourced(value: Any) -> Any:
+    """``zoo.ttl`` as ``{source: zoo.ttl}``."""
+    return {"source": value} if isinstance(value, str) else value
+
+
+class GraphSpec(Strict):
+    """Where the class graph comes from and how it is read.
+
+    The keys are those of ``ClassGraph.read``; ``catalogue`` is a file, a folder, or IRI -> file. ``mapping`` says which
+    IRI a class name means. ``options`` go to the source's own reader: ``{reference: dict30}`` for WordNet.
+    """
+
+    source: str
+    format: str | None = None
+    projection: Literal["owl2vec", "taxonomy", "w3c"] = "owl2vec"
+    reasoning: Literal["none", "rdfs", "owl2rl", "el", "hermit"] = "none"
+    language: str = "en"
+    mapping: dict[str, str] | None = None
+    imports: Literal["none", "local", "fetch"] = "none"
+    catalogue: str | dict[str, str] | None = None
+    lenient: bool = False
+    max_added: int | None = None
+    max_seconds: float | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class PriorSpec(Component):
+    """One prior: an encoder of the class graph, ``file`` (with ``path``, ``key``), or one that ships with the data.
+
+    An encoder is fitted on the recipe's graph, or on one of its own: ``{name: attributes, graph: other.ttl}``.
+    ``weight`` multiplies the normalised prior: how much it counts beside the others.
+    """
+
+    normalise: Literal["auto", "l2", "standard", "none"] = "auto"
+    weight: float = Field(default=1.0, gt=0.0)
+    graph: Annotated[GraphSpec, BeforeValidator(sourced)] | None = None
+
+
+class ClassifierSpec(Component):
+    """The classifier on real seen and synthetic unseen features, and how the two are balanced.
+
+    ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
+    is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
+    the real rows per seen class. ``gate`` joins the expert for seen and the one for unseen classes by a rule that is
+    fitted on validation classes, in place of a bias. ``prior_head`` adds the scores of a classifier that answers from
+    priors (``eszsl``, with the weights that were chosen for it), ``prior_weight`` one or several weights to choose
+    from.
+    """
+
+    name: str = "softmax"
+    samples_per_class: Annotated[list[int], BeforeValidator(_listed)] = [300]
+    real_per_class: int | None = None
+    unseen_bias: float | Literal["validation"] = 0.0
+    balanced: bool = False
+    gate: Literal["none", "stacking", "cosmo", "auto"] | None = None
+    prior_head: str | None = None
+    prior_weight: Annotated[list[float], BeforeValidator(_listed)] = [1.0]
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.gate is not None and self.unseen_bias != 0.0:
+            raise ValueError("gate and unseen_bias do the same; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if not self.samples_per_class or min(self.samples_per_class) < 1:
+            raise ValueError("samples_per_class must be at least 1")
+        return self
+
+
+Seeds = Annotated[int | list[int], Field(description="a number of seeds (0, 1, ...), or the seeds themselves")]
+
+
+class _ProtocolSpec(Strict):
+    validation: str = "held-out-classes"
+    seeds: Seeds = 1
+    fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _some_seeds(self) -> Self:
+        if (isinstance(self.seeds, int) and self.seeds < 1) or self.seeds == []:
+            raise ValueError("at least one seed is needed")
+        return self
+
+    @property
+    def seed_list(self) -> list[int]:
+        """The seeds themselves."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+
+class ImageProtocolSpec(_ProtocolSpec):
+    """How choices are made and what is scored, for images.
+
+    ``search`` names options and the values to try, ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the
+    best ones on validation classes are taken. All combinations are tried, or with ``trials`` as many as it says, chosen
+    by Optuna. With ``splits`` the seen classes are cut into so many parts, each of which is held out in turn, and what
+    counts is the mean over them: less is left to the chance of one split. It is for methods that are not trained by
+    epochs; the ESZSL beside them keeps to one split.
+    """
+
+    validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
+    selection: Literal["once", "per-seed"] = "once"
+    criterion: Literal["both", "zsl.top1", "gzsl.harmonic"] = "both"
+    evaluate_every: int = Field(default=5, ge=1)
+    splits: int = Field(default=1, ge=1)
+    search: dict[str, list[Any]] = {}
+    trials: int | None = Field(default=None, ge=1)
+    hits: list[int] = [2, 5]
+
+
+class CompletionProtocolSpec(_ProtocolSpec):
+    """How choices are made and what is ranked, for completion.
+
+    ``memory_budget`` (``512MB``, ``2GiB``) is what scoring may take at a time; each part has its own default.
+    """
+
+    validation: Literal["held-out-relations", "none", "oracle"] = "held-out-relations"
+    candidates: Literal["given", "all", "type"] = "given"
+    sides: Literal["tail", "both"] = "both"
+    filtered: bool = True
+    memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
+
+
+class TrainSpec(Strict):
+    """Device, precision and checkpoints of every training in the run."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    devices: int = Field(default=1, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+
+
+Named = Annotated[Component, BeforeValidator(named)]
