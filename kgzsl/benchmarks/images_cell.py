@@ -91,8 +91,8 @@ DATASETS: dict[str, dict[str, Any]] = {
         "gan": {"epochs": 9, "batch_size": 128, "noise_dim": 100},
         "ontology": "ontologies/animals.ttl",
     },
-    "cifar100": {"as": "cifar100", "small": True},
-    "miniimagenet": {"as": "miniimagenet", "small": True},
+    "cifar100": {"as": "cifar100", "small": True, "gan": {"epochs": 9, "batch_size": 128}},
+    "miniimagenet": {"as": "miniimagenet", "small": True, "gan": {"epochs": 9, "batch_size": 128}},
 }
 
 
