@@ -6,17 +6,17 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kgzsl._files import atomic_text
 from kgzsl.benchmarks.cells import keep_row, measured_apart, read_rows
 from kgzsl.benchmarks.images_beside import BESIDE
-from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure
+from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure, recipe_of
 from kgzsl.benchmarks.images_page import page
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["PRIORS", "run"]
+__all__ = ["PRIORS", "WORDNET_PRIORS", "run"]
 
 # Methods that large sets with leaks of the backbone are measured with: closed forms and the best generators.
 _SMALL = (
@@ -35,6 +35,15 @@ PRIORS: dict[str, dict[str, Any]] = {
     "shipped and weighted ontology": {
         "priors": [{"name": "att"}, {"name": "attributes", "graph": "{graph}", "weight": "{weight}"}]
     },
+}
+
+_WORDS = {"name": "text", "graph": "{words}"}
+
+#: The same for data sets whose classes are WordNet's: ``{words}`` is the file of its labels, read as a graph.
+WORDNET_PRIORS: dict[str, dict[str, Any]] = {
+    "ontology": {"priors": [{"name": "attributes"}], "controls": ["shuffled"]},
+    "text of the ontology": {"priors": [_WORDS]},
+    "ontology and its text": {"priors": [{"name": "attributes"}, _WORDS]},
 }
 
 
@@ -63,7 +72,7 @@ def run(
         methods: Names of :data:`METHODS` and :data:`BESIDE`.
         seeds: How many for each cell.
         options: Options of generators in place of those of :data:`METHODS`, where they have them: ``{"epochs": 2}``.
-        knowledge: Whether to add the comparison of priors, :data:`PRIORS`.
+        knowledge: Whether to add the comparison of priors, :data:`PRIORS` and :data:`WORDNET_PRIORS`.
         budget: Seconds after which no further cell is begun.
         cell_budget: Seconds that a cell may take; it is ended then, and goes on in the next call.
         isolated: Whether each cell is a process of its own, so that its memory is its own.
@@ -137,18 +146,30 @@ def _cells(
             if not small or method in _SMALL
         ]
     for dataset in datasets if knowledge else ():
-        ontology = DATASETS.get(dataset, {}).get("ontology")
-        if ontology is None:
-            continue
-        for prior, change in PRIORS.items():
-            text = json.dumps(change).replace("{graph}", ontology)
-            filled = json.loads(text.replace('"{weight}"', str(_WEIGHT[dataset])))
+        for prior, filled in _changes(dataset).items():
             cells += [
                 {"dataset": dataset, "method": method, "prior": prior, **filled, **shared}
                 for method in _KNOWLEDGE
                 if method in methods
             ]
     return cells
+
+
+def _changes(dataset: str) -> dict[str, dict[str, Any]]:
+    """The priors to compare on a data set: name to what its recipes have."""
+    about = DATASETS.get(dataset, {})
+    if "ontology" in about:
+        text = json.dumps(PRIORS).replace("{graph}", about["ontology"])
+        return dict(json.loads(text.replace('"{weight}"', str(_WEIGHT[dataset]))))
+    if "as" in about:
+        graph = recipe_of({"dataset": dataset, "method": "linear", "seeds": 1})["graph"]
+        words = {
+            "source": str(PurePosixPath(graph["source"]).with_name("words.txt.gz")),
+            "options": {"columns": ["subject", "object"], "relation": "rdfs:label"},
+            "mapping": graph.get("mapping"),
+        }
+        return dict(json.loads(json.dumps(WORDNET_PRIORS).replace('"{words}"', json.dumps(words))))
+    return {}
 
 
 def _here(cell: dict[str, Any]) -> dict[str, Any]:

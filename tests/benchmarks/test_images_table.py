@@ -106,6 +106,13 @@ def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPa
     recipe = Recipe.build(recipe_of(cells[-1]))
     assert [prior.weight for prior in recipe.priors] == [1.0, 0.1]
     assert recipe.protocol.splits == 3
+    cells = images_table._cells(["cifar100"], ["linear"], 3, {}, "cpu", True)
+    assert [cell["prior"] for cell in cells] == ["", *images_table.WORDNET_PRIORS]
+    words = Recipe.build(recipe_of(cells[2])).priors[0].graph
+    assert words is not None
+    assert words.source.endswith("kg/wordnet/words.txt.gz")
+    assert words.mapping is not None
+    assert words.mapping["wolf"] == "n02114100"
     assert {name for name, told in DATASETS.items() if "ontology" in told} == {"flo", "awa1_handcrafted"}
     assert recipe_of({"dataset": "flo", "method": "GCN", "seeds": 1})["graph"]["source"] == "ontologies/flowers.ttl"
     assert "graph" not in recipe_of({"dataset": "flo", "method": "linear", "seeds": 1})
