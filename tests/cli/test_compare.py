@@ -121,6 +121,9 @@ def test_recipes_are_listed_and_printed(kgzsl) -> None:
     listed = json.loads(kgzsl("recipes", "--json").out)["recipes"]
     assert {"latin_characters", "flowers", "geography"} <= {one["name"] for one in listed}
     assert all(one["about"] and one["task"] for one in listed)
+    about = {one["name"]: one["about"] for one in listed}
+    assert about["wn18rr"].startswith("WN18RR, ordinary completion")
+    assert all(text.endswith((".", ")")) for text in about.values()), about  # whole sentences, over several lines
     assert kgzsl("recipes", "geography").out.startswith("# World geography")
     kgzsl("recipes", "geografy").refused("geography")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import dropwhile, takewhile
 from typing import Annotated, Any
 
 import typer
@@ -39,8 +41,16 @@ def recipes(
     found: list[dict[str, Any]] = []
     for known, file in shipped_recipes().items():
         lines = file.read_text(encoding="utf-8").splitlines()
-        about = next((line.lstrip("# ") for line in lines if line.startswith("# ")), "")
+        about = _first_sentence(lines)
         task = next((line.partition(":")[2].strip() for line in lines if line.startswith("task:")), "")
         found.append({"name": known, "task": task, "about": about})
     width = max((len(one["name"]) for one in found), default=0)
     console.result({"recipes": found}, [f"{one['name'].ljust(width)}  {one['about']}" for one in found])
+
+
+def _first_sentence(lines: Sequence[str]) -> str:
+    """Of the comment that a recipe begins with, whatever lines it is spread over."""
+    begun = dropwhile(lambda line: not line.startswith("# "), lines)
+    comment = takewhile(lambda line: line.startswith("# "), begun)
+    first, dot, _ = " ".join(line.removeprefix("# ").strip() for line in comment).partition(". ")
+    return first + dot.rstrip()
