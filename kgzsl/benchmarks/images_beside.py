@@ -49,7 +49,7 @@ def measure_beside(cell: Mapping[str, Any], ontology: str | None) -> dict[str, A
     if "att" not in data.priors:
         raise InputError(f"{cell['dataset']} has no priors called att")
     method = BESIDE[cell["method"]]
-    graph = None if ontology is None else ClassGraph.read(ontology)
+    graph = None if ontology is None else ClassGraph.read(_found(ontology))
     protocol = ImageProtocol(data, setting="transductive" if "transductive" in cell["method"] else "inductive")
     trial = protocol.selection_data()
     assert trial is not None
@@ -64,6 +64,15 @@ def measure_beside(cell: Mapping[str, Any], ontology: str | None) -> dict[str, A
         figures = [{key: value for key, value in one.items() if key.startswith("zsl.")} for one in figures]
     metrics = {key: round(value, 4) for key, value in summarise_seeds(figures).items()}
     return {"metrics": metrics, "seconds": time.perf_counter() - begun, "peak_mb": peak_memory_mb(), "chosen": {}}
+
+
+def _found(ontology: str) -> str:
+    """From here, or among those that ship with the project."""
+    from pathlib import Path
+
+    from kgzsl import datasets
+
+    return ontology if Path(ontology).exists() else str(datasets.ontology_path(Path(ontology).name))
 
 
 def _best_bias(trial: ImageFeatures, scores: TestScores) -> float:
@@ -103,7 +112,7 @@ def _cascade(data: ImageFeatures, priors: ClassPriors, graph: ClassGraph | None,
     both = torch.cat([features, made])
 
     def answer(rows: torch.Tensor, labels: np.ndarray, asked: torch.Tensor, wanted: list[str]) -> np.ndarray:
-        head = Cascade("softmax", _HEAD).fit(rows, labels, unlabeled=asked)
+        head = Cascade("softmax", {**_HEAD, "seed": seed}).fit(rows, labels, unlabeled=asked)
         return _columns(head.classes_, np.asarray(head.decision_function(asked)), wanted)
 
     return _both(

@@ -6,11 +6,12 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kgzsl._files import atomic_text
-from kgzsl.benchmarks.cells import keep_row, measured_apart, read_rows
+from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows
 from kgzsl.benchmarks.images_beside import BESIDE
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure, recipe_of
 from kgzsl.benchmarks.images_page import page
@@ -98,16 +99,22 @@ def run(
     cells = _cells(datasets, methods, seeds, dict(options or {}), device, knowledge)
     for cell in cells:
         key = _key(cell)
-        if "metrics" in done.get(key, {}):
+        # A recipe that was ended goes on where it stopped; what has no recipe would begin anew each time.
+        kept_row = done.get(key)
+        if kept_row is not None and (
+            "metrics" in kept_row or (cell["method"] in BESIDE and is_done(kept_row, cell_budget))
+        ):
             continue
         rest = budget - (time.perf_counter() - begun)
         if rest <= 0:
             left.append({**cell, "problem": "not begun: the time budget was spent"})
+            done.pop(key, None)  # what an earlier try of it ran into
             continue
         folder = Path(out).with_suffix("") / _file_name(cell)
         work = {**cell, "folder": str(folder)}
-        limit = min(cell_budget, rest)
-        found = measured_apart("kgzsl.benchmarks.images_cell", work, limit) if isolated else _here(work)
+        found = (
+            measured_apart("kgzsl.benchmarks.images_cell", work, min(cell_budget, rest)) if isolated else _here(work)
+        )
         done[key] = {**cell, **found}
         keep_row(kept, done[key])
         _write(out, cells, done, left)
@@ -152,7 +159,14 @@ def _cells(
                 for method in _KNOWLEDGE
                 if method in methods
             ]
-    return cells
+    return [{**cell, "recipe": _digest(cell)} for cell in cells]
+
+
+def _digest(cell: Mapping[str, Any]) -> str:
+    """Of the cell's recipe, so that what was measured with another one does not count."""
+    about = {"beside": cell["method"]} if cell["method"] in BESIDE else recipe_of(cell)
+    about.pop("train", None)
+    return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _changes(dataset: str) -> dict[str, dict[str, Any]]:
@@ -180,12 +194,11 @@ def _here(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _key(cell: Mapping[str, Any]) -> str:
-    return json.dumps([cell[name] for name in ("dataset", "method", "prior", "seeds", "options")], sort_keys=True)
+    told = [cell[name] for name in ("dataset", "method", "prior", "seeds", "options", "recipe")]
+    return json.dumps(told, sort_keys=True)
 
 
 def _file_name(cell: Mapping[str, Any]) -> str:
-    from hashlib import sha256
-
     words = "-".join([Path(str(cell["dataset"])).stem, str(cell["method"]), str(cell["prior"])])
     clean = "".join(c if c.isalnum() else "-" for c in words).strip("-")
     return f"{clean}-{sha256(_key(cell).encode()).hexdigest()[:8]}"
