@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["check_finite", "class_indices", "float_matrix", "row_weights", "rows_per_chunk"]
+__all__ = ["check_finite", "class_indices", "float_matrix", "row_weights", "rows_per_chunk", "with_label"]
 
 
 def float_matrix(
@@ -64,6 +64,19 @@ def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
     classes, encoded = np.unique(labels, return_inverse=True)
     return classes, encoded.astype(np.int64)
+
+
+def with_label(classes: np.ndarray, label: Any) -> tuple[np.ndarray, int]:
+    """``classes`` with one more label at its place, and that place; a longer name is not cut to the others' length.
+
+    Raises:
+        InputError: A name among numbers, or a number among names.
+    """
+    added = np.asarray([label])
+    if (added.dtype.kind in "US") != (classes.dtype.kind in "US"):
+        raise InputError(f"the label {label!r} is of another type than {classes[0].item()!r} and the others")
+    place = int(np.searchsorted(classes, label))
+    return np.concatenate([classes[:place], added, classes[place:]]), place
 
 
 def check_finite(learnt: Tensor, owner: str) -> None:

@@ -131,4 +131,9 @@ class Cascade(Classifier):
             return self.head()
         from kgzsl.classifiers.registry import make
 
-        return make(self.head, **dict(self.options or {}))
+        made: Any = make(self.head, **dict(self.options or {}))
+        if not hasattr(made, "predict_proba"):
+            raise InputError(
+                f"the head {self.head!r} gives no probabilities", remedy="choose softmax, gda or evidential"
+            )
+        return made

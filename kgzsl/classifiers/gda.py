@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers._inputs import class_indices, float_matrix, with_label
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -88,8 +88,7 @@ class GDA(Classifier):
             raise InputError("shares of classes change with every class", remedy="fit again with all rows")
         mean = float_matrix(X, "X", columns=self.coef_.shape[1], device=self.coef_.device).mean(dim=0, keepdim=True)
         row = mean @ self.precision_
-        place = int(np.searchsorted(self.classes_, label))
-        self.classes_ = np.insert(self.classes_, place, label)
+        self.classes_, place = with_label(self.classes_, label)
         self.means_ = torch.cat([self.means_[:place], mean, self.means_[place:]])
         self.coef_ = torch.cat([self.coef_[:place], row, self.coef_[place:]])
         # log pi of all classes is the same number, which no answer depends on.

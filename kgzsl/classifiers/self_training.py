@@ -108,7 +108,7 @@ class SelfTraining:
             initial: Probabilities [M, C] of ``unlabeled`` from any first expert (a zero-shot head, a nearest prior).
 
         Raises:
-            InputError: Shapes that do not fit, or settings below 1.
+            InputError: Shapes or types of labels that do not fit, or settings below 1.
         """
         if self.rounds < 1 or self.per_class < 1 or self.growth < 0:
             raise InputError("rounds and per_class must be at least 1, growth at least 0")
@@ -119,6 +119,8 @@ class SelfTraining:
             raise InputError(f"initial has {len(probabilities)} rows for {len(features)} of unlabeled")
         labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
         known = None if labelled is None else np.asarray(y)
+        if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
+            raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")
         self.history_: list[dict[str, int]] = []
         for turn in range(self.rounds):
             count = self.per_class + turn * self.growth
@@ -126,7 +128,7 @@ class SelfTraining:
             inputs, targets = features[rows], names[labels.cpu().numpy()]
             if labelled is not None and known is not None:
                 inputs = torch.cat([labelled, inputs])
-                targets = np.concatenate([known.astype(targets.dtype), targets])
+                targets = np.concatenate([known, targets])
             self.head_ = self.make_head()
             self.head_.fit(inputs, targets)
             probabilities = self._over(names, features)

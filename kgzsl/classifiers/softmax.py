@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import class_indices, float_matrix, row_weights
+from kgzsl.classifiers._inputs import class_indices, float_matrix, row_weights, with_label
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -146,8 +146,7 @@ class SoftmaxClassifier(Classifier):
             [torch.addmm(self.intercept_, part, self.coef_.T).logsumexp(dim=1) for part in torch.split(inputs, 8192)]
         )
         row = self._one_row(inputs, target, counts / counts.mean(), known)
-        place = int(np.searchsorted(self.classes_, label))
-        self.classes_ = np.insert(self.classes_, place, label)
+        self.classes_, place = with_label(self.classes_, label)
         self.coef_ = torch.cat([self.coef_[:place], row[:, :-1], self.coef_[place:]])
         self.intercept_ = torch.cat([self.intercept_[:place], row[:, -1], self.intercept_[place:]])
         return self

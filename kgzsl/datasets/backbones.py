@@ -122,17 +122,25 @@ def _thumbnail(image: Image, size: int) -> Tensor:
 def _torchvision(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:
     from torchvision import models
 
-    if model not in models.list_models():
-        close = nearest(model, models.list_models())
+    known = models.list_models(module=models)  # those that classify, not those that detect or segment
+    if model not in known:
+        close = nearest(model, known)
         raise InputError(f"torchvision has no model {model!r}", remedy=f"did you mean {' or '.join(close)}?")
     weights = models.get_model_weights(model).DEFAULT
     network = models.get_model(model, weights=weights)
-    # What is before the last linear layer is the feature.
-    for last in ("fc", "head", "heads", "classifier"):
-        if hasattr(network, last):
-            setattr(network, last, torch.nn.Identity())
-            break
+    if not _cut_last_linear(network):
+        raise InputError(f"{model!r} has no linear layer at its end to take off", remedy="choose another model")
     return _runner(network, weights.transforms(), device)
+
+
+def _cut_last_linear(network: torch.nn.Module) -> bool:
+    """Make the last linear layer pass on what it is given, which is the feature; False where there is none."""
+    names = [name for name, module in network.named_modules() if isinstance(module, torch.nn.Linear)]
+    if not names:
+        return False
+    path, _, last = names[-1].rpartition(".")
+    setattr(network.get_submodule(path), last, torch.nn.Identity())
+    return True
 
 
 def _timm(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:

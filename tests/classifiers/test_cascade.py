@@ -101,3 +101,9 @@ def test_unlabelled_data_have_one_door_and_no_labels() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(*world(0)[:3])
+
+
+def test_a_head_without_probabilities_is_refused() -> None:
+    rows = np.eye(2).repeat(5, axis=0)
+    with pytest.raises(InputError, match="'analytic' gives no probabilities"):
+        Cascade("analytic").fit(rows, np.arange(2).repeat(5), unlabeled=rows)

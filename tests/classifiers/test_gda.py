@@ -8,6 +8,7 @@ import torch
 from sklearn.covariance import OAS, LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from kgzsl.classifiers import SoftmaxClassifier
 from kgzsl.classifiers.gda import GDA, shrunk_precision
 from kgzsl.errors import InputError
 
@@ -82,3 +83,18 @@ def test_labels_may_be_strings(data) -> None:
 def test_bad_input(make, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", [GDA, SoftmaxClassifier])
+def test_a_class_with_a_longer_name_keeps_it(kind) -> None:
+    rows = np.eye(3, 4).repeat(6, axis=0) + 0.1 * np.random.default_rng(0).normal(size=(18, 4))
+    names = np.array(["ash", "elm"]).repeat(6)
+    model = kind().fit(rows[:12], names)
+    if kind is GDA:
+        model.add_class("chestnut", rows[12:])
+    else:
+        model.add_class("chestnut", rows[12:], rows[:12])
+    assert model.classes_.tolist() == ["ash", "chestnut", "elm"]
+    assert (model.predict(rows[12:]) == "chestnut").mean() > 0.8
+    with pytest.raises(InputError, match="another type"):
+        kind().fit(rows[:12], names).add_class(7, *([rows[12:]] if kind is GDA else [rows[12:], rows[:12]]))

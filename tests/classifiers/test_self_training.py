@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from kgzsl.classifiers import SoftmaxClassifier
 from kgzsl.classifiers.self_training import SelfTraining, balanced_pseudo_labels
 from kgzsl.errors import InputError
 
@@ -101,3 +102,16 @@ def test_unlabelled_data_have_one_door_and_no_labels() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_names_of_labelled_classes_are_not_cut_to_the_length_of_the_others() -> None:
+    rows = np.eye(4).repeat(8, axis=0) + 0.05 * np.random.default_rng(0).normal(size=(32, 4))
+    labels = np.array(["seen-first", "seen-second"]).repeat(8)
+    fitted = SelfTraining(SoftmaxClassifier, rounds=1, per_class=4).fit(
+        rows[:16], labels, unlabeled=rows[16:], classes=["a", "b"], initial=np.eye(2).repeat(8, axis=0)
+    )
+    assert np.asarray(fitted.head_.classes_).tolist() == ["a", "b", "seen-first", "seen-second"]
+    with pytest.raises(InputError, match="different types"):
+        SelfTraining(SoftmaxClassifier, rounds=1, per_class=4).fit(
+            rows[:16], labels, unlabeled=rows[16:], classes=[0, 1], initial=np.eye(2).repeat(8, axis=0)
+        )

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from kgzsl.datasets import ImageFeatures
-from kgzsl.datasets.backbones import Backbone, find_backbone
+from kgzsl.datasets.backbones import Backbone, _cut_last_linear, find_backbone
 from kgzsl.errors import InputError
 
 
@@ -175,3 +175,15 @@ def test_a_backbone_of_ones_own_goes_by_its_import_path(
         find_backbone("my_eyes:number")
     with pytest.raises(InputError, match=r"no module with 'nothing'"):
         find_backbone("my_eyes:nothing")
+
+
+def test_what_is_before_the_last_linear_layer_is_the_feature() -> None:
+    """Of heads of several layers only the last goes: the others make the feature."""
+    deep = torch.nn.Sequential()
+    deep.add_module("features", torch.nn.Flatten())
+    deep.add_module(
+        "classifier", torch.nn.Sequential(torch.nn.Linear(12, 7), torch.nn.ReLU(), torch.nn.Linear(7, 1000))
+    )
+    assert _cut_last_linear(deep)
+    assert deep(torch.ones(2, 3, 2, 2)).shape == (2, 7)
+    assert not _cut_last_linear(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)))
