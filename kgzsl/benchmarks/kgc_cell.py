@@ -120,6 +120,7 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
     """ULTRA's public weights on an inference graph, alone or informed; and the training-free rule beside it."""
     from kgzsl import datasets
     from kgzsl.datasets import KGSplit
+    from kgzsl.engine import Engine
     from kgzsl.knowledge import ClassGraph
     from kgzsl.tasks.kg_completion.inductive import (
         MEETINGS,
@@ -155,6 +156,7 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
             len(training.relations),
             schema_meetings(schema, training.relations),
             steps=smaller.get("steps", 60),
+            engine=Engine(device="cpu", seed=spec["seed"], progress=False),
         )
         graph = task.graph(extra_meetings=schema_meetings(schema, task.relations))
         model = ultra

@@ -295,6 +295,8 @@ class CompletionRun:
 
         def fit(kg: KGSplit, stage: str, validate: Callable[[Scorer], float] | None, **more: Any) -> EvidenceCompleter:
             self.log(f"seed {seed}: {prefix}{stage}")
+            if prefix or stage != "ranker":
+                more["calibrate"] = False  # only the model that is kept is asked for probabilities
             model = EvidenceCompleter(**{**options, **more})
             engine = self._engine(seed, f"{prefix}{stage}")
             candidates = training_candidates(kg, protocol.rules[0].name)

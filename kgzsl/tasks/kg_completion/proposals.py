@@ -130,7 +130,7 @@ def propose(
         assert given is not None
         anchors = torch.tensor([model._entity(name) for name in given])
     counts = dict.fromkeys(against, 0)
-    unsure = known = 0
+    known = 0
     found: list[tuple[float, float, int, int]] = []
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
@@ -141,29 +141,23 @@ def propose(
         facts = _facts(model, number, some, side)
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~refused.expand(scores.shape)
         confidence = model.calibration_of(scores, allowed)
-        rows = [torch.arange(len(some))] if whole else [torch.tensor([row]) for row in range(len(some))]
-        for block in rows:
-            best = scores[block].masked_fill(~(allowed[block] & ~facts[block]), float("-inf")).flatten()
-            values, places = best.topk(min(top, len(best)))
-            kept = torch.isfinite(values)
-            values, places = values[kept], places[kept]
-            if not len(values):
-                continue
-            # With fewer than were asked for, whatever was refused would have been proposed.
-            least = values[-1] if len(values) == top else float("-inf")
-            above = scores[block] >= least
-            known += int((above & facts[block]).sum())
-            for name, mask in against.items():
-                counts[name] += int((above & mask & ~facts[block]).sum())
-            sure = confidence[block].flatten()[places]
-            unsure += int((sure < min_confidence).sum())
-            entities = len(model.entities_)
-            for value, chance, place in zip(values.tolist(), sure.tolist(), places.tolist(), strict=True):
-                if chance >= min_confidence:
-                    anchor = int(some[block[place // entities]])
-                    found.append((chance, value, anchor, place % entities))
-    if whole:
-        found = sorted(found, reverse=True)[:top]
+        best = scores.masked_fill(~(allowed & ~facts), float("-inf"))
+        values, places = best.topk(min(top, best.shape[1]), dim=1)
+        kept = torch.isfinite(values)
+        # With fewer than were asked for, whatever was refused would have been proposed.
+        enough = kept.sum(dim=1) == top
+        above = scores >= torch.where(enough, values[:, -1], float("-inf"))[:, None]
+        known += int((above & facts).sum())
+        for name, mask in against.items():
+            counts[name] += int((above & mask & ~facts).sum())
+        sure = confidence.gather(1, places)[kept]
+        ends = some[torch.nonzero(kept)[:, 0]]
+        found += zip(sure.tolist(), values[kept].tolist(), ends.tolist(), places[kept].tolist(), strict=True)
+        if whole:
+            # By confidence, which heads are compared by, and not by scores, which they are not.
+            found = sorted(found, reverse=True)[:top]
+    unsure = sum(one[0] < min_confidence for one in found)
+    found = [one for one in found if one[0] >= min_confidence]
     names = model.entities_
     proposals = []
     for chance, value, anchor, entity in found:

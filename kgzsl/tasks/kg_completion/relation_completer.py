@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine, load_tree, save_tree
+from kgzsl.engine import Engine
 from kgzsl.errors import InputError, nearest
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
@@ -128,7 +129,7 @@ class RelationCompleter(Completer):
         self.chosen_: dict[str, Any] = {}
         if features is None:
             features = PairFeatures(**(self.pairs or {}))
-            keep = _Best(validate, engine, "pairs")
+            keep = BestState(validate, engine, "pairs")
 
             def look(fitted: PairFeatures, done: int) -> dict[str, float] | None:
                 means = fitted.relation_means()
@@ -154,7 +155,7 @@ class RelationCompleter(Completer):
         if self.generator_ is None:
             self._means = features.relation_means()
             return self
-        keep = _Best(validate, engine, "generator")
+        keep = BestState(validate, engine, "generator")
 
         def listen(fitted: FeatureGenerator, done: int) -> dict[str, float] | None:
             return keep.look(done, self._generated_scorer(fitted), lambda: fitted.state_dict())
@@ -262,32 +263,6 @@ class RelationCompleter(Completer):
     def __repr__(self) -> str:
         fitted = f", {len(self.seen_)} seen of {len(self.relations_)} relations" if hasattr(self, "seen_") else ""
         return f"RelationCompleter({self.generator!r}{fitted})"
-
-
-class _Best:
-    """Keeps the best state that a validation has seen, beside the engine's checkpoints where there are some.
-
-    A resumed run does not look again at what it has looked at before, so it has to find the best state of then.
-    """
-
-    def __init__(self, validate: Validate | None, engine: Engine, name: str) -> None:
-        self.validate = validate
-        self.value, self.at = float("-inf"), 0
-        self.state: Any = None
-        self.file = None if engine.checkpoint is None else engine.checkpoint / f"best-{name}.safetensors"
-        if validate is not None and engine.resume and self.file is not None and self.file.exists():
-            kept = load_tree(self.file)
-            self.value, self.at, self.state = float(kept["value"]), int(kept["at"]), kept["state"]
-
-    def look(self, done: int, scorer: Scorer, state: Callable[[], Any]) -> dict[str, float] | None:
-        if self.validate is None:
-            return None
-        value = self.validate(scorer)
-        if value > self.value:
-            self.value, self.at, self.state = value, done, copy.deepcopy(state())
-            if self.file is not None:
-                save_tree(self.file, {"value": value, "at": done, "state": self.state})
-        return {"validation.mrr": value}
 
 
 def prototype_scorer(features: PairFeatures, prototypes: Tensor, priors: Tensor) -> Scorer:

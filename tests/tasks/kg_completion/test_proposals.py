@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pyoxigraph
 import pytest
@@ -12,6 +14,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.proposals import Proposal, propose
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of, write_proposals
@@ -224,3 +227,23 @@ def test_bad_questions(model):
     with pytest.raises(InputError, match="no calibration"):
         propose(model, "livesIn", heads=["w:person:p1"])
     model.calibration_ = kept
+
+
+def test_a_schema_that_refuses_every_answer_is_counted(model):
+    number = model.relations_.index("residesIn")
+    kinds, nothing = model.kinds_, torch.zeros(len(model.kinds_.names), dtype=torch.bool)
+    strict = copy.copy(model)
+    strict.kinds_ = EntityKinds(kinds.names, kinds.of, kinds.domain, {**kinds.range, number: nothing})
+    found = propose(strict, "residesIn", heads=["w:person:p3"], top=3)
+    assert found.found == ()
+    assert sum(found.refused.values()) == len(model.entities_)
+
+
+def test_open_ended_proposals_do_not_hang_on_how_much_memory_there_is(model):
+    narrow = copy.copy(model)
+    narrow.memory_budget_ = 1
+    wide = propose(model, "residesIn", top=7, min_confidence=0.3, schema=SCHEMA)
+    assert propose(narrow, "residesIn", top=7, min_confidence=0.3, schema=SCHEMA) == wide
+    assert len(wide.found) + wide.unsure == 7
+    every = propose(model, "residesIn", top=10**6, schema=SCHEMA)
+    assert wide.found == every.found[: len(wide.found)]

@@ -109,7 +109,7 @@ def _ask(
     anchor, truth = (triples[:, 2], triples[:, 0]) if turned else (triples[:, 0], triples[:, 2])
     count, entities, relation = len(triples), evidence.graph.num_entities, int(triples[0, 1])
     shape = (count, corrupted)
-    if pool is None:
+    if pool is None or not len(pool):
         ends = torch.unique(ends)
         near = ends[torch.randint(len(ends), shape, generator=generator)]
         far = torch.randint(entities, shape, generator=generator)

@@ -19,6 +19,7 @@ from kgzsl.engine import Engine, History, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
@@ -165,23 +166,17 @@ class EvidenceCompleter(Completer):
         self.ranker_, loop = self._new_ranker(episodes, engine, random, self.steps)
         self.chosen_: dict[str, Any] = {}
         self.set_facts(train)
-        best: dict[str, Any] = {"value": float("-inf"), "state": None}
+        keep = BestState(validate, engine, "evidence")
 
         def look(done: int) -> dict[str, float] | None:
-            if validate is None:
-                return None
-            value = validate(self.scorer)
-            if value > best["value"]:
-                state = {name: tensor.clone() for name, tensor in self.ranker_.state_dict().items()}
-                best.update(value=value, state=state)
-                self.chosen_ = {"steps": done, "validation.mrr": value}
-            return {"validation.mrr": value}
+            return keep.look(done, self.scorer, self.ranker_.state_dict)
 
         self.history_: History = engine.run(
             loop, steps=self.steps, name="evidence", callback=look, callback_every=every or max(1, self.steps // 2)
         )
-        if best["state"] is not None:
-            self.ranker_.load_state_dict(best["state"])
+        if keep.state is not None:
+            self.ranker_.load_state_dict(keep.state)
+            self.chosen_ = {"steps": keep.at, "validation.mrr": keep.value}
         self.calibration_ = self._calibrated(episodes, engine, random) if self.calibrate else None
         return self
 

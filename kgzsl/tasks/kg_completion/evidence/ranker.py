@@ -79,19 +79,21 @@ class EvidenceRanker(nn.Module):
         weights = torch.cat([self.first, self.linear], dim=1) / self.scale[:, None]
         bias = torch.cat([self.first_bias, self.linear.new_zeros(1)]) - self.mean @ weights
         of_query, of_entity, of_pair = torch.split(weights, list(_SIZES))
-        given, asked = query @ of_query + bias, entity @ of_entity
+        # States lie in rows, answers of all queries in columns: tables are stacked as they lie in memory.
+        given = (query @ of_query + bias).T.contiguous()[:, :, None]
+        asked = (entity @ of_entity).T.contiguous()[:, None, :]
+        of_pair, second, last = of_pair.T.contiguous(), self.second.T.contiguous(), self.last.T
         tables = list(pairs)
         found = torch.empty(tables[0].shape)
         for start in range(0, found.shape[1], columns):
             block = slice(start, start + columns)
-            layer = (
-                torch.stack([table[:, block] for table in tables], dim=-1) @ of_pair
-                + asked[None, block]
-                + given[:, None]
+            layer = (of_pair @ torch.stack([table[:, block] for table in tables]).flatten(1)).view(
+                len(of_pair), len(query), -1
             )
-            state = torch.relu(layer[..., :-1])
-            state = torch.relu(state @ self.second + self.second_bias)
-            found[:, block] = (state @ self.last).squeeze(-1) + layer[..., -1]
+            layer = layer.add_(asked[:, :, block]).add_(given).flatten(1)
+            state = torch.relu(layer[:-1])
+            state = torch.relu_(torch.addmm(self.second_bias[:, None], second, state))
+            found[:, block] = (last @ state + layer[-1:]).view(len(query), -1)
         return found
 
 

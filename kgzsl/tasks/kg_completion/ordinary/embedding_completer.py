@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -19,6 +18,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
 from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
@@ -160,24 +160,19 @@ class EmbeddingCompleter(Completer):
         self.model_ = model
         self.rules_ = SchemaRules.read(schema if self.use_rules else None, called or kg.relations)
         self.set_facts(kg.train)
-        best: dict[str, Any] = {"value": float("-inf"), "state": None}
+        keep = BestState(validate, engine, "embedding")
         self.chosen_: dict[str, Any] = {}
 
         def look(done: int) -> dict[str, float] | None:
-            if validate is None:
-                return None
-            value = validate(self.scorer)
-            if value > best["value"]:
-                best.update(value=value, state=copy.deepcopy(model.state_dict()))
-                self.chosen_ = {"epochs": round(done / steps_each, 2), "validation.mrr": value}
-            return {"validation.mrr": value}
+            return keep.look(done, self.scorer, model.state_dict)
 
         every = max(1, self.epochs * steps_each // self.looks)
         self.history_: History = engine.run(
             loop, steps=self.epochs * steps_each, name="embedding", callback=look, callback_every=every
         )
-        if best["state"] is not None:
-            model.load_state_dict(best["state"])
+        if keep.state is not None:
+            model.load_state_dict(keep.state)
+            self.chosen_ = {"epochs": round(keep.at / steps_each, 2), "validation.mrr": keep.value}
         model.requires_grad_(False)
         return self
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion import load_completer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
@@ -130,3 +131,23 @@ def test_bad_input(kg, priors, tmp_path):
         EvidenceCompleter.load(tmp_path / "bad")
     with pytest.raises(InputError, match="no relation is called"):
         EvidenceCompleter(**SMALL).fit(kg, priors).scores("residsIn", torch.tensor([0]))
+
+
+def test_a_resumed_fit_finds_the_best_of_before(kg, priors, tmp_path):
+    def engine(resume):
+        return Engine(device="cpu", progress=False, checkpoint=tmp_path, resume=resume)
+
+    told = iter([0.5, 0.2])
+    first = EvidenceCompleter(**SMALL).fit(kg, priors, validate=lambda scorer: next(told), engine=engine(False))
+    # The run was finished, so nothing is looked at again; what was best then still is.
+    again = EvidenceCompleter(**SMALL).fit(
+        kg, priors, validate=lambda scorer: pytest.fail("asked again"), engine=engine(True)
+    )
+    assert again.chosen_ == first.chosen_ == {"steps": 40, "validation.mrr": 0.5}
+    assert torch.equal(again.scores("residesIn", torch.arange(5)), first.scores("residesIn", torch.arange(5)))
+
+
+def test_relations_whose_candidates_are_an_empty_list_draw_from_their_own_ends(kg, priors):
+    none = {relation: torch.zeros(0, dtype=torch.int64) for relation in range(kg.num_relations)}
+    fitted = EvidenceCompleter(**SMALL).fit(kg, priors, candidates=none)
+    assert torch.isfinite(fitted.scores("residesIn", torch.arange(3))).all()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kgzsl.datasets import KGSplit
+from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.recipe import Recipe
@@ -339,3 +340,16 @@ def test_types_from_files(tmp_path):
         KGSplit.from_tsv(tmp_path, types="bad.json")
     with pytest.raises(InputError, match=r"none\.tsv: there is no such file"):
         KGSplit.from_tsv(tmp_path, types="none.tsv")
+
+
+def test_a_resumed_fit_finds_the_best_of_before(kg, tmp_path):
+    def fitted(resume, validate):
+        engine = Engine(device="cpu", precision="32-true", progress=False, checkpoint=tmp_path, resume=resume)
+        options = {"model": "distmult", "dim": 8, "epochs": 4, "batch_size": 32, "negatives": 8, "looks": 2}
+        return EmbeddingCompleter(**options).fit(world(kg), validate=validate, engine=engine)
+
+    told = iter([0.5, 0.2])
+    first = fitted(False, lambda scorer: next(told))
+    again = fitted(True, lambda scorer: pytest.fail("asked again"))
+    assert again.chosen_ == first.chosen_ == {"epochs": 2.0, "validation.mrr": 0.5}
+    assert torch.equal(again.scores("livesIn", torch.arange(5)), first.scores("livesIn", torch.arange(5)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -134,8 +135,9 @@ class Rmpi:
                 rows.append(known[place[name]].detach())
             else:
                 # Drawn by the name, so that neither its number nor its company matters.
-                seed = int.from_bytes(name.encode("utf-8")[:64], "big") % (2**61) + self.seed
-                rows.append(_drawn(1, self.dim, torch.Generator().manual_seed(seed))[0].to(known.device))
+                digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
+                random = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+                rows.append(_drawn(1, self.dim, random)[0].to(known.device))
         self._vectors = torch.stack(rows)
         return self
 
