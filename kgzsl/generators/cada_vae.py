@@ -58,26 +58,42 @@ class CADALoop(GeneratorLoop):
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of all four networks."""
         self.begin(index)
-        labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
+        drawn = self._data.draw(self._options.batch_size, held_out=True)
+        shown = drawn if self._data.episode is None else self._data.draw(self._options.batch_size)
         done = index / max(self._options.steps, 1)
         with self._engine.autocast():
-            loss, losses = self._loss(labels, real, priors, done)
+            loss, losses = self._loss(shown, drawn, done)
         self.update("all", loss)
         self.average()
         return losses
 
-    def _loss(self, labels: Tensor, real: Tensor, priors: Tensor, done: float) -> tuple[Tensor, dict[str, Tensor]]:
-        encode_x, decode_x, encode_a, decode_a = (self._modules[name] for name in _NAMES)
+    def _encoded(self, real: Tensor, priors: Tensor) -> tuple[Tensor, ...]:
+        """Means and logarithms of variances of both encoders, and a draw from each."""
+        encode_x, _, encode_a, _ = (self._modules[name] for name in _NAMES)
         mean_x, log_x = encode_x(real).chunk(2, dim=1)
         mean_a, log_a = encode_a(priors).chunk(2, dim=1)
         z_x = mean_x + torch.exp(0.5 * log_x) * self._data.normal(*mean_x.shape)
         z_a = mean_a + torch.exp(0.5 * log_a) * self._data.normal(*mean_a.shape)
-        from_prior = decode_x(z_a)
+        return mean_x, log_x, mean_a, log_a, z_x, z_a
+
+    def _loss(
+        self, shown: tuple[Tensor, ...], drawn: tuple[Tensor, ...], done: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Each modality and their alignment on ``shown``; what one makes of the other on ``drawn``.
+
+        Both are labels, features and priors, and the same outside of an episode.
+        """
+        _, decode_x, _, decode_a = (self._modules[name] for name in _NAMES)
+        _, real, priors = shown
+        mean_x, log_x, mean_a, log_a, z_x, z_a = self._encoded(real, priors)
         own = _missed(decode_x(z_x), real) + _missed(decode_a(z_a), priors)
-        cross = _missed(from_prior, real) + _missed(decode_a(z_x), priors)
+        labels, asked, asked_priors = drawn
+        c_x, c_a = (z_x, z_a) if drawn is shown else self._encoded(asked, asked_priors)[4:]
+        from_prior = decode_x(c_a)
+        cross = _missed(from_prior, asked) + _missed(decode_a(c_x), asked_priors)
         divergence = (kl_to_normal(mean_x, log_x) + kl_to_normal(mean_a, log_a)).mean()
         apart = wasserstein(mean_x, log_x, mean_a, log_a).mean()
-        extra, told = self.add_terms(from_prior, labels, priors)
+        extra, told = self.add_terms(from_prior, labels, asked_priors)
         weights = self._weights
         loss = (
             own

@@ -100,8 +100,14 @@ class DiffusionLoop(GeneratorLoop):
         labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         time = self._data.uniform(len(real))
         signal, level = (part[:, None] for part in schedule(time))
-        noisy = signal * real + level * self._data.normal(*real.shape)
+        noise = self._data.normal(*real.shape)
         hidden = (self._data.uniform(len(real)) < self._forget)[:, None]
+        if self._data.episode is not None:
+            # What features look like is learnt from the classes shown, what a prior says of them from the others.
+            shown = self._data.draw(self._options.batch_size)
+            labels = torch.where(hidden[:, 0], shown[0], labels)
+            real, priors = torch.where(hidden, shown[1], real), torch.where(hidden, shown[2], priors)
+        noisy = signal * real + level * noise
         with self._engine.autocast():
             clean = self._modules["network"](noisy, time, priors.masked_fill(hidden, 0.0))
             missed = (clean - real).square().mean()

@@ -78,9 +78,18 @@ class Extrapolator(nn.Module):
         self.register_buffer("present", torch.ones(sizes.classes, **like))
         self.register_buffer("root", torch.zeros(sizes.feature, sizes.feature, **like))
 
-    def forward(self, priors: Tensor, apart_from: Tensor | None = None) -> Tensor:
-        """f of each row of priors [B, P]; ``apart_from`` int64 [B] are seen classes that it must not look at."""
+    def forward(self, priors: Tensor, apart_from: Tensor | None = None, hidden: Tensor | None = None) -> Tensor:
+        """f of each row of priors [B, P].
+
+        Args:
+            priors: Float [B, P].
+            apart_from: Int64 [B], for each row a seen class that it must not look at.
+            hidden: Bool [S], seen classes that no row may look at.
+        """
         allowed = (self.present > 0)[None].expand(len(priors), -1)
+        if hidden is not None:
+            # Classes without a row have no place at the end of the mask; they are not allowed in any case.
+            allowed = allowed & ~F.pad(hidden, (0, len(self.present) - len(hidden)))
         if apart_from is not None:
             own = F.one_hot(apart_from, len(self.present)).bool()
             # With one seen class there is no other to look at.
@@ -123,13 +132,14 @@ class ExtrapolationLoop(GeneratorLoop):
         """One step."""
         self.begin(index)
         labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
+        hidden = None if self._data.episode is None else self._data.episode.hidden
         network, teacher = self._modules["network"], self._modules["teacher"]
         assert isinstance(network, Extrapolator)
         with self._engine.autocast():
-            made = network(priors, labels)
+            made = network(priors, labels, hidden)
             missed = (made - real).square().mean()
             with torch.no_grad():
-                taught = teacher(priors, labels)
+                taught = teacher(priors, labels, hidden)
             apart = (made - taught).square().mean()
             fake = made + self._noise * self._data.normal(*real.shape) @ network.root
             extra, told = self.add_terms(fake, labels, priors)

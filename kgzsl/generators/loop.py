@@ -36,6 +36,11 @@ class Episode:
     Args:
         labels: Int64 [N].
         share: Share of the classes to hold out; at least one is, and at least one is shown.
+
+    Attributes:
+        shown: Int64, rows of the classes that the step shows.
+        held_out: Int64, the other rows.
+        hidden: Bool, which classes are held out.
     """
 
     def __init__(self, labels: Tensor, share: float) -> None:
@@ -43,11 +48,13 @@ class Episode:
         self._classes = torch.unique(labels)
         self._count = min(max(1, round(share * len(self._classes))), len(self._classes) - 1)
         self.shown = self.held_out = torch.arange(len(labels), device=labels.device)
+        self.hidden = torch.zeros(int(self._classes.max()) + 1, dtype=torch.bool, device=labels.device)
 
     def renew(self, random: torch.Generator) -> None:
         """Choose other classes to hold out."""
         order = torch.randperm(len(self._classes), generator=random, device=self._labels.device)
-        hidden = torch.isin(self._labels, self._classes[order[: self._count]])
+        self.hidden = torch.zeros_like(self.hidden).index_fill_(0, self._classes[order[: self._count]], True)
+        hidden = self.hidden[self._labels]
         self.held_out, self.shown = torch.nonzero(hidden).flatten(), torch.nonzero(~hidden).flatten()
 
 

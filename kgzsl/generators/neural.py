@@ -57,9 +57,9 @@ class NeuralGenerator(FeatureGenerator):
         souls: Soul samples of each seen class (LisGAN's 3): generated features are drawn towards the nearest of
             their class; 0 is without. See :class:`SoulSamples`.
         soul_weight: Weight of that loss.
-        hold_out: Share of the seen classes that every step holds out (episodic training): critics, decoders and
-            embeddings learn from the others in that step, and what the generator makes of the held-out ones is
-            judged, as it will be of unseen classes. 0 is without.
+        hold_out: Share of the seen classes that every step holds out (episodic training): critics, decoders,
+            embeddings and neighbours are those of the others in that step, and what the generator makes of the priors
+            of the held-out ones is judged, as it will be of unseen classes. 0 is without.
         features: Scaling and output layer, see :class:`FeatureScaler`; ``"auto"`` looks at the data.
         priors: Scaling of the priors, see :class:`PriorScaler`: ``"l2"``, ``"standard"`` or ``"none"``.
         prior_size: Length of a scaled prior; larger lets the prior weigh more against the noise.

@@ -153,3 +153,64 @@ def test_a_step_sees_no_row_of_the_classes_that_it_holds_out() -> None:
         assert shown | hidden == set(range(6))
         seen.add(frozenset(hidden))
     assert len(seen) > 5
+
+
+def test_an_episode_of_cada_vae_judges_the_way_from_the_prior_on_other_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kgzsl.generators.cada_vae import CADALoop
+
+    met = []
+    loss = CADALoop._loss
+
+    def spy(self: CADALoop, shown: tuple, drawn: tuple, done: float) -> tuple:
+        met.append((set(shown[0].tolist()), set(drawn[0].tolist())))
+        return loss(self, shown, drawn, done)
+
+    monkeypatch.setattr(CADALoop, "_loss", spy)
+    fitted("cada-vae", hold_out=0.34)
+    assert all(shown.isdisjoint(drawn) for shown, drawn in met)
+    met.clear()
+    fitted("cada-vae")
+    assert all(shown == drawn for shown, drawn in met)
+
+
+def test_an_episode_of_diffusion_learns_features_and_what_priors_say_from_different_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from kgzsl.generators.diffusion import DiffusionLoop
+
+    told: list[torch.Tensor] = []
+    add_terms = DiffusionLoop.add_terms
+
+    def spy(self: DiffusionLoop, made: torch.Tensor, labels: torch.Tensor, priors: torch.Tensor) -> tuple:
+        told.append(labels)
+        return add_terms(self, made, labels, priors)
+
+    asked: list[torch.Tensor] = []
+    monkeypatch.setattr(DiffusionLoop, "add_terms", spy)
+    network = generators.make("diffusion", **OPTIONS["diffusion"])._networks  # its class is private to the module
+
+    def watched(self: object, *arguments: object) -> dict[str, torch.nn.Module]:
+        made = network(*arguments)
+        made["network"].register_forward_pre_hook(lambda _, inputs: asked.append(inputs[2]))
+        return made
+
+    monkeypatch.setattr(type(generators.make("diffusion")), "_networks", watched)
+    fitted("diffusion", hold_out=0.34, forget=0.5)
+    mixed = 0
+    for labels, priors in zip(told, asked, strict=False):
+        hidden = (priors == 0).all(dim=1)
+        assert set(labels[hidden].tolist()).isdisjoint(labels[~hidden].tolist())
+        mixed += bool(hidden.any() and not hidden.all())
+    assert mixed > 3
+
+
+def test_extrapolation_looks_at_no_class_that_is_held_out() -> None:
+    priors = world()[2]
+    model = fitted("extrapolation")
+    network = model._modules["network"]
+    hidden = torch.zeros(len(priors), dtype=torch.bool)
+    hidden[[1, 4]] = True
+    before = network(network.known, hidden=hidden)
+    network.means[hidden] = 1e6
+    assert torch.equal(network(network.known, hidden=hidden), before)
+    assert not torch.equal(network(network.known), before)
