@@ -29,7 +29,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "rotate": {"dim": 64},
     "boxe": {"dim": 64, "epochs": 20},
     "triplere": {"dim": 64},
-    "disentangled": {"dim": 8},
+    "disentangled": {"dim": 32, "components": 2},
     "text_aware": {"dim": 32},
     "elem": {"dim": 63, "epochs": 40},
     "box2el": {"dim": 21, "epochs": 40},
