@@ -235,3 +235,10 @@ def test_the_shipped_recipes_are_valid():
 def test_where_falls_back_to_the_key_around():
     recipe = Recipe.parse(IMAGES, file="my.yaml")
     assert recipe.where("classifier", "unseen_bias") == {"file": "my.yaml", "place": "line 5"}
+
+
+@pytest.mark.parametrize("classifier", ["cascade", "multi-view"])
+def test_transductive_classifiers_are_refused_before_anything_runs(classifier: str) -> None:
+    text = f"task: image_classification\ndataset: flo\npriors: [att]\ngenerator: linear\nclassifier: {classifier}\n"
+    with pytest.raises(InputError, match=rf"line 5.*{classifier}.*unlabelled data.*fit\(\.\.\., unlabeled"):
+        Recipe.parse(text)

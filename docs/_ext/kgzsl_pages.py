@@ -107,7 +107,11 @@ def _methods() -> dict[str, str]:
 
 def _method(name: str, kind: str, cls: type, use: str) -> str:
     lines = [f"# {name}", "", f"*{kind[0].upper()}{kind[1:]}*, `{cls.__module__}.{cls.__qualname__}`", ""]
-    lines += ["In a recipe:", "", "```yaml", use, "```", "", f"Paradigm: {paradigm(cls)}.", ""]
+    if getattr(cls, "setting", "inductive") == "transductive":
+        lines += ["Transductive: from Python alone, with `fit(..., unlabeled=X)`; recipes give no unlabelled data.", ""]
+    else:
+        lines += ["In a recipe:", "", "```yaml", use, "```", ""]
+    lines += [f"Paradigm: {paradigm(cls)}.", ""]
     lines += ["## What it computes, and after which paper", "", *_autoclass(cls, members=False), ""]
     lines += ["## Options", "", "| option | default | what it does |", "|---|---|---|"]
     told = _arguments(cls)

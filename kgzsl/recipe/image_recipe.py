@@ -49,6 +49,13 @@ class ImageRecipe(Recipe):
                 **self.where("classifier", "prior_head"),
                 remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
             )
+        kind: Any = classifiers.classifiers.find(self.classifier.name)
+        if getattr(kind, "setting", "inductive") == "transductive":
+            raise InputError(
+                f"the classifier {self.classifier.name!r} looks at unlabelled data, which a recipe does not give it",
+                **self.where("classifier"),
+                remedy="use it from Python: fit(..., unlabeled=...)",
+            )
         self._check_search()
         if self.protocol.splits > 1:
             self._check_splits()
