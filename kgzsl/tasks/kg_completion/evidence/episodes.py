@@ -52,6 +52,7 @@ def draw_episodes(
     candidates: Mapping[int, Tensor],
     generator: torch.Generator,
     chunk: int,
+    rank: Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Episodes:
     """Deal the relations into folds; take out the triples of a whole fold at a time, and ask for its relations.
@@ -68,10 +69,15 @@ def draw_episodes(
             heads, draw from the ends of the relation's own triples half of the time, else from all entities.
         generator: Random state on the CPU.
         chunk: Queries at a time.
+        rank: int64 [E], by which entities are drawn; None: by their ids.
         progress: Called with (done, all) folds.
     """
     relations = torch.unique(triples[:, 1])
     relations = relations[torch.randperm(len(relations), generator=generator)]
+    rank = torch.arange(num_entities) if rank is None else rank
+    head, relation, tail = rank[triples[:, 0]], triples[:, 1], rank[triples[:, 2]]
+    triples = triples[torch.argsort((relation * num_entities + head) * num_entities + tail)]
+    entity_of = torch.argsort(rank)
     folds = min(folds, len(relations))
     count = int(relations.max()) + 1
     index = FilterIndex(triples, num_entities, count)
@@ -86,9 +92,11 @@ def draw_episodes(
                     mine = triples[triples[:, 1] == relation]
                     mine = mine[torch.randperm(len(mine), generator=generator)[:queries]]
                     pool = None if turned else candidates.get(relation)
-                    ends = triples[triples[:, 1] == relation, 0 if turned else 2]
+                    pool = None if pool is None else pool[torch.argsort(rank[pool])]
+                    ends = torch.unique(triples[triples[:, 1] == relation, 0 if turned else 2])
+                    ends = ends[torch.argsort(rank[ends])]
                     # Drawn at once, so that what is drawn does not hang on how much memory there is.
-                    asked = _ask(evidence, mine, turned, pool, ends, index, corrupted, generator, chunk)
+                    asked = _ask(evidence, mine, turned, pool, ends, index, corrupted, generator, chunk, entity_of)
                     parts.append((*asked, torch.full((len(mine),), fold)))
         if progress is not None:
             progress(fold + 1, folds)
@@ -105,14 +113,14 @@ def _ask(
     corrupted: int,
     generator: torch.Generator,
     chunk: int,
+    entity_of: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     anchor, truth = (triples[:, 2], triples[:, 0]) if turned else (triples[:, 0], triples[:, 2])
     count, entities, relation = len(triples), evidence.graph.num_entities, int(triples[0, 1])
     shape = (count, corrupted)
     if pool is None or not len(pool):
-        ends = torch.unique(ends)
         near = ends[torch.randint(len(ends), shape, generator=generator)]
-        far = torch.randint(entities, shape, generator=generator)
+        far = entity_of[torch.randint(entities, shape, generator=generator)]
         drawn = torch.where(torch.rand(shape, generator=generator) < 0.5, near, far)
         size = 2 * len(ends)
     else:

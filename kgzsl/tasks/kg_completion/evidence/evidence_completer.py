@@ -19,6 +19,7 @@ from kgzsl.engine import Engine, History, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -90,6 +91,7 @@ class EvidenceCompleter(Completer):
         self.lr, self.weight_decay, self.use_names = lr, weight_decay, use_names
         self.calibrate, self.dim = calibrate, dim
         self.seed, self.memory_budget = seed, memory_budget
+        self._ranks: Tensor | None = None
         for name in ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dim"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
@@ -144,7 +146,7 @@ class EvidenceCompleter(Completer):
         type_of = nell_type if types is None else lambda name: types.get(name, "")
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, type_of)
         self.memory_budget_ = self.memory_budget
-        self._names = names
+        self._names, self._ranks = names, None
         train = kg.train.cpu()
         if len(torch.unique(train[:, 1])) < 2:
             raise InputError(
@@ -162,6 +164,7 @@ class EvidenceCompleter(Completer):
             candidates=candidates or {},
             generator=random,
             chunk=self._walking_chunk(),
+            rank=self._entity_ranks(),
         )
         self.ranker_, loop = self._new_ranker(episodes, engine, random, self.steps)
         self.chosen_: dict[str, Any] = {}
@@ -258,7 +261,14 @@ class EvidenceCompleter(Completer):
             turned=turned,
             dim=self.dim,
             seed=self.seed,
+            rank=self._entity_ranks(),
         )
+
+    def _entity_ranks(self) -> Tensor:
+        """By name: another order of entities in the data draws the same vectors and answers."""
+        if self._ranks is None or len(self._ranks) != len(self.entities_):
+            self._ranks = rank_of_names(self.entities_)
+        return self._ranks
 
     def evidence(self, side: str = "tail") -> FactEvidence:
         """The evidence that the known facts give for one side; made when it is first asked for."""

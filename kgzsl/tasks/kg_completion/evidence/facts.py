@@ -88,6 +88,8 @@ class FactEvidence:
         dim: Length of the vectors of entities.
         seed: Of the random vectors.
         pairs_per_relation: So many pairs of each relation, at most, for its mean vectors.
+        rank: int64 [E], by which entities random numbers are drawn; None: by their ids. With ranks by name another
+            numbering of the entities changes nothing.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class FactEvidence:
         dim: int = 64,
         seed: int = 0,
         pairs_per_relation: int = 4000,
+        rank: Tensor | None = None,
     ) -> None:
         self.graph, self.relations = relation_arcs(
             triples.flip(1) if turned else triples, num_entities, num_relations=len(priors)
@@ -110,13 +113,14 @@ class FactEvidence:
         self.kinds, self.names, self.turned = kinds, names, turned
         random = torch.Generator().manual_seed(seed)
         self.roles = _roles(self.graph, dim)
-        self.place = _places(self.graph, dim, random)
+        rank = torch.arange(num_entities) if rank is None else rank
+        self.place = _places(self.graph, dim, random, rank)
         self.log_degree = torch.log1p(self.graph.degree.float())
         self._from_kind: dict[int, Tensor] = {}
         self._asked: tuple[int, dict[str, Tensor]] | None = None
-        self._count_relations(random, pairs_per_relation)
+        self._count_relations(random, pairs_per_relation, rank)
 
-    def _count_relations(self, random: torch.Generator, limit: int) -> None:
+    def _count_relations(self, random: torch.Generator, limit: int, rank: Tensor) -> None:
         graph, count = self.graph, self.graph.num_relations
         entities = graph.num_entities
         forward = graph.kind < count
@@ -135,6 +139,7 @@ class FactEvidence:
         for number in range(count):
             rows = torch.nonzero(relation == number).flatten()
             if len(rows) > limit:
+                rows = rows[torch.argsort(rank[head[rows]] * entities + rank[tail[rows]])]
                 rows = rows[torch.randperm(len(rows), generator=random)[:limit]]
             for name, table in (("roles", self.roles), ("place", self.place)):
                 given, asked = table[head[rows]], table[tail[rows]]
@@ -384,8 +389,8 @@ def _roles(graph: PairGraph, dim: int) -> Tensor:
     return F.normalize(table @ vectors[:, -dim:], dim=1)
 
 
-def _places(graph: PairGraph, dim: int, random: torch.Generator) -> Tensor:
-    state = torch.randn(graph.num_entities, dim, generator=random) / math.sqrt(dim)
+def _places(graph: PairGraph, dim: int, random: torch.Generator, rank: Tensor) -> Tensor:
+    state = torch.randn(graph.num_entities, dim, generator=random)[rank] / math.sqrt(dim)
     total = torch.zeros_like(state)
     for weight in (1.0, 1.0, 0.5):
         state = graph._normalised @ state

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
@@ -46,9 +47,10 @@ class Surroundings:
         kinds = EntityKinds.read(self.entities, self.relations, self.schema)
         names = (NameTable(self.entities), NameTable(self.entities, size=0)) if self.use_names else None
         rows = self.priors.align(list(self.relations)).to_tensor()
-        size = len(self.entities)
+        size, rank = len(self.entities), rank_of_names(self.entities)
         tail, head = (
-            FactEvidence(triples, size, rows, kinds, names, turned=turned, dim=32) for turned in (False, True)
+            FactEvidence(triples, size, rows, kinds, names, turned=turned, dim=32, rank=rank)
+            for turned in (False, True)
         )
         return tail, head
 

@@ -18,6 +18,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
 from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -184,7 +185,7 @@ class EmbeddingCompleter(Completer):
 
     def _order(self) -> None:
         names = (self.entities_, self.relations_)
-        self._row, self._relation_row = (_rank(kind) for kind in names)
+        self._row, self._relation_row = (rank_of_names(kind) for kind in names)
 
     def _inside(self, triples: Tensor) -> Tensor:
         """Triples in the model's own numbers."""
@@ -273,11 +274,3 @@ class EmbeddingCompleter(Completer):
             f", {len(self.entities_)} entities, {len(self.relations_)} relations" if hasattr(self, "model_") else ""
         )
         return f"EmbeddingCompleter({self.model!r}{fitted})"
-
-
-def _rank(names: tuple[str, ...]) -> Tensor:
-    """int64 [n], the place of each name among all of them, sorted."""
-    order = torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order))
-    return rank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -151,3 +153,29 @@ def test_relations_whose_candidates_are_an_empty_list_draw_from_their_own_ends(k
     none = {relation: torch.zeros(0, dtype=torch.int64) for relation in range(kg.num_relations)}
     fitted = EvidenceCompleter(**SMALL).fit(kg, priors, candidates=none)
     assert torch.isfinite(fitted.scores("residesIn", torch.arange(3))).all()
+
+
+def test_another_numbering_of_the_entities_changes_nothing(kg, priors):
+    place = torch.randperm(kg.num_entities, generator=torch.Generator().manual_seed(1))
+    entities = [""] * kg.num_entities
+    for old, new in enumerate(place.tolist()):
+        entities[new] = kg.entities[old]
+
+    def moved(triples):
+        return torch.stack([place[triples[:, 0]], triples[:, 1], place[triples[:, 2]]], dim=1)
+
+    other = replace(kg, entities=tuple(entities), train=moved(kg.train), valid=moved(kg.valid), test=moved(kg.test))
+    tails = {relation: torch.unique(kg.train[kg.train[:, 1] == relation, 2]) for relation in kg.seen_relations.tolist()}
+    turned = {relation: torch.sort(place[rows]).values for relation, rows in tails.items()}
+    asked = torch.arange(6)
+    for options in ({"steps": 1, "lr": 0.0}, {}):
+        one = EvidenceCompleter(**{**SMALL, **options}).fit(kg, priors, candidates=tails)
+        two = EvidenceCompleter(**{**SMALL, **options}).fit(other, priors, candidates=turned)
+        for side in ("tail", "head"):
+            expected = one.scores("residesIn", asked, side=side)
+            found = two.scores("residesIn", place[asked], side=side)[:, place]
+            if options:
+                torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+            else:  # training enlarges what was rounded otherwise
+                both = torch.stack([found.flatten(), expected.flatten()])
+                assert torch.corrcoef(both)[0, 1] > 0.999
