@@ -174,8 +174,11 @@ def _silences(model: EvidenceCompleter, relation: str, anchors: Tensor, schema: 
     if len(lonely):
         names = some_names([model.entities_[entity] for entity in torch.unique(lonely).tolist()])
         notes.append(f"no fact is known about {names}: what is proposed there is what the relation has everywhere")
-    if relation not in model.seen_ and schema is not None and says_nothing(schema, relation):
-        notes.append(f"the schema has no axiom and no text about {relation}: only its name was read")
+    if relation not in model.seen_ and schema is not None:
+        if schema.align([relation]).indices[0] < 0:
+            notes.append(f"{relation} is not in the schema: only its name was read")
+        elif says_nothing(schema, relation):
+            notes.append(f"the schema has no axiom and no text about {relation}: only its name was read")
     return notes
 
 

@@ -247,3 +247,10 @@ def test_open_ended_proposals_do_not_hang_on_how_much_memory_there_is(model):
     assert len(wide.found) + wide.unsure == 7
     every = propose(model, "residesIn", top=10**6, schema=SCHEMA)
     assert wide.found == every.found[: len(wide.found)]
+
+
+def test_a_relation_that_the_schema_does_not_know_is_told(model):
+    elsewhere = ClassGraph.from_triples([(X + "likes", RDFS + "range", X + "city")])
+    (note,) = propose(model, "residesIn", heads=["w:person:p3"], top=2, schema=elsewhere).notes
+    assert note == "residesIn is not in the schema: only its name was read"
+    assert propose(model, "residesIn", heads=["w:person:p3"], top=2, schema=SCHEMA).notes == ()
