@@ -86,8 +86,8 @@ def evaluate_inductive(
     subject = torch.cat([heads, tails])
     relation = torch.cat([relations, relations + graph.num_relations])
     truth = torch.cat([tails, heads])
-    # Equal queries side by side are answered once.
-    order = (subject * (2 * graph.num_relations) + relation).argsort(stable=True)
+    # Equal queries side by side are answered once, and what depends on the relation alone is worked out once a block.
+    order = (relation * graph.num_entities + subject).argsort(stable=True)
     block = min(block, chunk_of_queries(graph.num_entities, memory_budget))
     # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
     budget = min(budget, max(1, model_share(memory_budget) // 33))
