@@ -209,7 +209,8 @@ def _write(
 ) -> None:
     import torch
 
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+    threads = torch.get_num_threads()
+    machine = f"{platform.machine()}, {threads} thread{'s' * (threads != 1)}, PyTorch {torch.__version__}"
     if torch.cuda.is_available():
         machine = f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}"
     rows = [done[_key(cell)] for cell in cells if _key(cell) in done]
