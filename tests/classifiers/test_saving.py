@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from kgzsl.classifiers import classifiers
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 
 NAMES = np.array(["a", "b", "c", "d"])
 
@@ -26,7 +27,10 @@ def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
     prior = random.normal(size=(4, 3)).astype(np.float32)
     rows = np.repeat(np.arange(4), 15)
     x = torch.tensor(prior[rows] @ random.normal(size=(3, 6)) + 0.2 * random.normal(size=(60, 6)), dtype=torch.float32)
-    options = {"epochs": 3} if "epochs" in inspect.signature(classifiers.find(name)).parameters else {}
+    options: dict[str, Any] = {"epochs": 3} if "epochs" in inspect.signature(classifiers.find(name)).parameters else {}
+    if "graph" in inspect.signature(classifiers.find(name)).parameters:
+        edges = [(one, "subClassOf", group) for one, group in zip(NAMES, ("low", "low", "high", "high"), strict=True)]
+        options |= {"graph": ClassGraph.from_triples(edges), "network_options": {"epochs": 3}}
     made = classifiers.make(name, **options)
     if "priors" in inspect.signature(made.fit).parameters:
         made.fit(

@@ -62,32 +62,36 @@ def test_rows_are_projected_as_asked_and_the_text_stays():
     assert {name for name, _ in model.named_parameters()} == {"nodes", "relations", "projection"}
 
 
-def world():
+def world(things=24, homeless=8):
     """Each kind of thing lies in a home of its own; the labels say the kind, and nothing else ties the things."""
     kinds = ("feline", "canine", "avian", "piscine")
-    names = {f"{kind[0]}{i}": f"{kind} thing{i}" for kind in kinds for i in range(10)}
+    names = {f"{kind[0]}{i}": f"{kind} thing{i}" for kind in kinds for i in range(things)}
     homes = {kind[0]: f"home{n}" for n, kind in enumerate(kinds)}
-    triples = [(name, "lives", homes[name[0]]) for name in names if not name.endswith(("8", "9"))]
-    # Two of each kind have no home; an edge to a node of their own makes them part of the graph.
+    asked = [f"{letter}{i}" for letter in homes for i in range(things - homeless, things)]
+    triples = [(name, "lives", homes[name[0]]) for name in names if name not in asked]
+    # Those that are asked about have no home; an edge to a node of their own makes them part of the graph.
     triples += [(name, "other", f"x{name}") for name in names]
-    return ClassGraph.from_triples(triples, labels=names), homes
+    return ClassGraph.from_triples(triples, labels=names), homes, asked
 
 
 def test_text_tells_what_no_edge_does():
-    graph, homes = world()
-    found = {}
-    for terms in (TERMS, ("structure",)):
-        made = TextAware(16, terms=terms, epochs=60, batch_size=64, negatives=32, lr=0.03).fit(graph)
-        position, model = made.triples_.position, made.model_
-        relation = made.triples_.relations.index(graph.relations[graph.relation("lives")])
-        places = torch.tensor([int(position[graph.node(home)]) for home in homes.values()])
-        asked = [f"{letter}{i}" for letter in homes for i in (8, 9)]
-        heads = torch.tensor([int(position[graph.node(name)]) for name in asked])
-        scores = model.score_tails(heads, torch.full((len(asked),), relation), places)
-        truth = np.repeat(np.arange(4), 2)
-        found[terms] = (scores.argmax(dim=1).numpy() == truth).mean()
-    assert found[TERMS] >= 0.75  # chance: one in four
-    assert found[("structure",)] < 0.75
+    """Three seeds and 32 questions each: what one seed says of few of them hangs on the machine."""
+    graph, homes, asked = world()
+    found = {terms: [] for terms in (TERMS, ("structure",))}
+    for terms in found:
+        for seed in range(3):
+            options = {"epochs": 60, "batch_size": 64, "negatives": 32, "lr": 0.03, "seed": seed}
+            made = TextAware(16, terms=terms, **options).fit(graph)
+            position, model = made.triples_.position, made.model_
+            relation = made.triples_.relations.index(graph.relations[graph.relation("lives")])
+            places = torch.tensor([int(position[graph.node(home)]) for home in homes.values()])
+            heads = torch.tensor([int(position[graph.node(name)]) for name in asked])
+            scores = model.score_tails(heads, torch.full((len(asked),), relation), places)
+            truth = np.repeat(np.arange(4), len(asked) // 4)
+            found[terms].append((scores.argmax(dim=1).numpy() == truth).mean())
+    text, structure = np.mean(found[TERMS]), np.mean(found[("structure",)])
+    assert text > 0.45  # chance: one in four, with a deviation of 0.044
+    assert text > structure + 0.2
 
 
 def test_priors_have_both_halves_and_the_numbering_of_nodes_leaves_no_trace():
