@@ -48,9 +48,10 @@ class Proposals:
     Args:
         found: The proposals.
         refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``) to how many candidates were refused for it that
-            would otherwise have been proposed: that rank above the last proposal, or all where too few are left.
+            would otherwise have been proposed: that rank above the last proposal of their given end (where no end is
+            given: above the last of the best answers of their head), or all where too few are left.
         unsure: How many of the best candidates were below the least confidence.
-        known: How many candidates that rank above the last proposal are facts already.
+        known: How many candidates that rank as high as those are facts already.
         notes: What a reader must know.
     """
 

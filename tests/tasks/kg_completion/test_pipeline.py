@@ -10,6 +10,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import run
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.pipeline import CompletionRun
 
 PAIRS = {"dim": 16, "link_dim": 16, "steps": 20, "batch_size": 16, "queries": 8, "corrupted": 8, "support": 3}
@@ -130,6 +131,20 @@ def test_a_ranker_is_the_method_and_its_control_sees_a_shuffled_ontology(kg, pri
     assert result.model.save(tmp_path / "model").is_dir()
     with pytest.raises(InputError, match="hiden"):
         recipe(prior_file, ranker={"name": "evidence", "hiden": 8})
+
+
+def test_only_the_ranker_that_is_kept_learns_probabilities(kg, prior_file, monkeypatch):
+    calibrated, work = [], EvidenceCompleter._calibrated
+
+    def spy(self, *given):
+        calibrated.append(self)
+        return work(self, *given)
+
+    monkeypatch.setattr(EvidenceCompleter, "_calibrated", spy)
+    ranker = {"name": "evidence", "folds": 7, "queries": 8, "corrupted": 8, "steps": 30, "hidden": 8, "dim": 8}
+    result = run(recipe(prior_file, ranker=ranker, generator=None), data=kg, progress=False)
+    assert calibrated == [result.model]  # not the one of selection, and none of the shuffled ontology
+    assert result.model.calibration_ is not None
 
 
 def test_a_candidate_file_without_the_true_tail_is_told_and_the_query_ranked(kg, prior_file):

@@ -211,6 +211,10 @@ def test_without_priors_seen_relations_are_learned_and_unseen_ones_drawn_by_name
     assert torch.equal(first[0], second[3])
     assert torch.equal(first[1], second[0])
     assert not torch.equal(model.about(("other", *names[1:]))._vectors[0], first[0])
+    # Names that differ behind a long common beginning are told apart.
+    long = "http://ontology.example/" + "relations/" * 8
+    drawn = model.about((long + "one", long + "two", *names[2:]))._vectors
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 def test_bad_input():
