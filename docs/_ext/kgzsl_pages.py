@@ -164,6 +164,8 @@ def _autoclass(cls: Any, *, members: bool = True) -> list[str]:
     lines = ["```{eval-rst}", f".. {kind}:: {cls.__module__}.{cls.__qualname__}"]
     if inspect.isclass(cls) and members:
         lines.append("   :members:")
+        if any(base.__module__.rpartition(".")[2].startswith("_") for base in cls.__mro__):
+            lines.append("   :inherited-members:")  # what such a base offers has no page of its own
     if not members:
         lines.append("   :no-index:")
     return [*lines, "```"]

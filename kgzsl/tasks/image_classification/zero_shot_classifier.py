@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,15 +13,13 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
-from kgzsl.classifiers.base import Classifier
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate
-from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_graph, takes_priors
-from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
-from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
-from kgzsl.tasks.statements import statements_about
+from kgzsl.tasks.image_classification._answering import Answering
+from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
+from kgzsl.tasks.image_classification._heads import Head, takes_graph, takes_priors
+from kgzsl.tasks.image_classification._inputs import as_features, as_labels, warn_of_twins
 
 if TYPE_CHECKING:
     from kgzsl.classifiers import GatedExperts
@@ -36,7 +32,7 @@ __all__ = ["ZeroShotClassifier"]
 EpochCallback = Callable[["ZeroShotClassifier", int], Mapping[str, float] | None]
 
 
-class ZeroShotClassifier:
+class ZeroShotClassifier(Answering):
     """Recognises classes that were never in training (f-CLSWGAN: Xian et al., CVPR 2018).
 
     A feature generator learns "prior -> features" on the seen classes and makes features of the unseen ones. Two
@@ -115,31 +111,6 @@ class ZeroShotClassifier:
         self.device = device
         self.precision = precision
         self.progress = progress
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
-        """The options, by name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change options; returns itself.
-
-        Raises:
-            InputError: There is no such option.
-        """
-        known = inspect.signature(type(self)).parameters
-        for name, value in params.items():
-            if name not in known:
-                raise InputError(f"ZeroShotClassifier has no option {name!r}", remedy=f"it has: {', '.join(known)}")
-            setattr(self, name, value)
-        return self
-
-    __sklearn_tags__ = Classifier.__sklearn_tags__
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        given = {key: value for key, value in self.get_params().items() if key != "priors"}  # too long to be told
-        told = (f"{key}={value!r}" for key, value in given.items() if value != defaults[key].default)
-        return f"ZeroShotClassifier({', '.join(told)})"
 
     def fit(
         self,
@@ -300,12 +271,6 @@ class ZeroShotClassifier:
         self.gate_ = fit_gate(rule, *self._both_experts(features, np.arange(len(self.names_))), ~self._is_seen, labels)
         return self
 
-    def _both_experts(
-        self, features: Tensor, chosen: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        is_seen = self._is_seen[chosen]
-        return self._expert(features, chosen[is_seen]), self._expert(features, chosen[~is_seen])
-
     def _new_prior_head(self) -> PriorHead:
         assert self.prior_head is not None
         if not takes_priors(self.prior_head):
@@ -319,131 +284,6 @@ class ZeroShotClassifier:
         if takes_graph(self.classifier):
             context["engine"] = Engine(seed=self.seed, device=str(self._where), precision="32-true", progress=False)
         return Head(self.classifier, dict(self.classifier_options or {}), context, scale=self._scale)
-
-    def _random(self, *what: object) -> int:
-        digest = hashlib.sha256(repr((self.seed, *what)).encode()).digest()
-        return int.from_bytes(digest[:7], "little")
-
-    def _synthesised(self, label: int) -> Tensor:
-        """Features [samples_per_class, D] of one class: a class's own draw, whatever other classes there are."""
-        name = self.names_[label]
-        if name not in self._synthetic:
-            self._synthetic[name] = self._sampled(name, self.samples_per_class, embedded=True)
-        return self._synthetic[name]
-
-    def synthesise(self, name: str, n: int) -> Tensor:
-        """``n`` synthetic features [n, D] of the class ``name``; the same ones in every call.
-
-        Raises:
-            InputError: There is no generator, or no such class.
-        """
-        return self._sampled(name, n, embedded=False)
-
-    def _sampled(self, name: str, n: int, *, embedded: bool) -> Tensor:
-        if self.generator_ is None:
-            raise InputError("this model has no generator", remedy="fit it with generator='wgan'")
-        row = self.priors_.align([name]).to_tensor(self._where)
-        random = torch.Generator().manual_seed(self._random("samples", name))
-        draw = self.generator_.sample_embedded if embedded else self.generator_.sample
-        return draw(row, n, generator=random)[0].to(device=self._where, dtype=torch.float32)
-
-    def _embedded(self, features: Tensor, *, training: bool = False) -> Tensor:
-        """Features [N, D] as the heads take them: in the generator's own space, if it has one."""
-        if self.generator_ is None or not self.generator_.embeds:
-            return features
-        random = torch.Generator().manual_seed(self._random("embedding")) if training else None
-        return self.generator_.embed(features, generator=random).to(device=self._where, dtype=torch.float32)
-
-    def _real_rows(self) -> npt.NDArray[np.int64]:
-        target = self.samples_per_class if self.balanced else None
-        if target is None and self.real_per_class is None:
-            return np.arange(len(self._labels))
-        random = np.random.default_rng(self._random("rows"))
-        chosen: list[npt.NDArray[np.int64]] = []
-        for label in np.flatnonzero(self._is_seen):
-            rows = random.permutation(np.flatnonzero(self._labels == label))
-            if self.real_per_class is not None:
-                rows = rows[: self.real_per_class]
-            chosen.append(rows if target is None else np.resize(rows, target))
-        return np.sort(np.concatenate(chosen)).astype(np.int64)
-
-    def scores(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
-        """Scores float32 [N, K] of the candidates, in their order, before any bias."""
-        return self._scored(X, candidates)[0]
-
-    def _scored(self, X: Any, candidates: str | Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        self._check_fitted()
-        features = as_features(X, dim=self.n_features_in_).to(self._where)
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
-        is_seen = self._is_seen[chosen]
-        if self.gate_ is None or is_seen.all() or not is_seen.any():
-            return self._expert(features, chosen), chosen
-        return combine(self.gate_, *self._both_experts(features, chosen), ~is_seen), chosen
-
-    def _expert(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
-        assert head is not None
-        scores = head.scores(self._embedded(features), chosen)
-        if self._prior_head is not None and self.prior_weight:
-            scores = scores + np.float32(self.prior_weight) * self._prior_head.scores(features, chosen)
-        return scores
-
-    @property
-    def n_features_in_(self) -> int:
-        """D, the length of a feature vector; there is none before ``fit``, as scikit-learn has it."""
-        if getattr(self, "_gzsl_head", None) is None:
-            raise AttributeError("n_features_in_ is there after fit")
-        return int(self._features.shape[1])
-
-    def _check_fitted(self) -> None:
-        if getattr(self, "_gzsl_head", None) is None:
-            raise InputError("this ZeroShotClassifier is not fitted yet", remedy="call fit(X, y, priors) first")
-
-    def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
-        """Scores float32 [N, K] of the candidates, with ``unseen_bias`` where seen and unseen ones compete."""
-        scores, chosen = self._scored(X, candidates)
-        unseen = ~self._is_seen[chosen]
-        if self.unseen_bias and unseen.any() and not unseen.all():
-            scores[:, unseen] += np.float32(self.unseen_bias)
-        return scores
-
-    def predict_proba(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
-        """Softmax of :meth:`decision_function`, float32 [N, K]; rows sum to 1."""
-        scores = self.decision_function(X, candidates).astype(np.float64)
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores.astype(np.float32)
-
-    def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
-        """The best candidate of each sample, [N]: names, or integers where the labels were integers.
-
-        Args:
-            X: Features [N, D].
-            candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
-        """
-        names = self.candidates(candidates)
-        features = as_features(X, dim=self.n_features_in_)
-        # A table of all samples by all classes may be larger than memory; of each sample only its best is kept.
-        parts = torch.split(features, rows_at_once(len(names)))
-        best = [self.decision_function(part, candidates).argmax(axis=1) for part in parts]
-        return np.asarray(names[np.concatenate(best)] if best else names[:0])
-
-    def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
-        """The classes that the columns of :meth:`decision_function` stand for."""
-        self._check_fitted()
-        return np.asarray(self.classes_[as_candidates(candidates, self.names_, self._is_seen)])
-
-    def score(self, X: Any, y: Any, candidates: str | Sequence[Any] = "all") -> float:
-        """Per-class accuracy, 0..1."""
-        from kgzsl.tasks.image_classification.metrics import per_class_accuracy
-
-        self._check_fitted()
-        features = as_features(X, dim=self.n_features_in_)
-        truth, _ = as_labels(y, self.names_, count=len(features))
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
-        predicted = chosen[self.decision_function(features, candidates).argmax(axis=1)]
-        return per_class_accuracy(truth, predicted, num_classes=len(self.names_)).mean / 100.0
 
     def add_class(
         self,
@@ -485,42 +325,6 @@ class ZeroShotClassifier:
         self._set_classes(np.append(self._is_seen, False))
         joined = not retrain_heads and join_heads(self, len(self.names_) - 1)
         return self if joined else self.fit_heads()
-
-    def explain(
-        self,
-        X: Any,
-        candidates: str | Sequence[Any] = "all",
-        *,
-        graph: ClassGraph | None = None,
-        neighbours: int = 3,
-    ) -> list[Explanation]:
-        """Why each sample got its answer: the nearest seen classes, what they share with it, the paths between them.
-
-        Args:
-            X: Features [N, D].
-            candidates: As for :meth:`predict`.
-            graph: The class graph, for paths and for what it says about the answer.
-            neighbours: How many seen classes, and how many runners-up.
-        """
-        shares = self.predict_proba(X, candidates)
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
-        names = [self.names_[i] for i in chosen]
-        about: dict[str, tuple[Any, Any, Any, Any]] = {}
-        explanations: list[Explanation] = []
-        for row in shares:
-            order = np.argsort(-row, kind="stable")
-            best = names[order[0]]
-            if best not in about:
-                near = nearest_classes(self.priors_, best, self.seen_, neighbours)
-                both = {other: shared_columns(self.priors_, best, other) for other, _ in near}
-                paths = {} if graph is None else {other: graph_path(graph, best, other) for other, _ in near}
-                axioms = () if graph is None else statements_about(graph, best)
-                about[best] = (tuple(near), both, paths, axioms)
-            near, both, paths, axioms = about[best]
-            rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
-            likely, is_seen = float(row[order[0]]), best in self.seen_
-            explanations.append(Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms))
-        return explanations
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.

@@ -1,0 +1,136 @@
+"""What a fitted ``ZeroShotClassifier`` answers: scores, probabilities, classes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kgzsl.tasks.image_classification._experts import combine
+from kgzsl.tasks.image_classification._heads import rows_at_once
+from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
+from kgzsl.tasks.image_classification._synthesis import Synthesis
+from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
+from kgzsl.tasks.statements import statements_about
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["Answering"]
+
+
+class Answering(Synthesis):
+    """Asks the heads."""
+
+    def _both_experts(
+        self, features: Tensor, chosen: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        is_seen = self._is_seen[chosen]
+        return self._expert(features, chosen[is_seen]), self._expert(features, chosen[~is_seen])
+
+    def scores(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Scores float32 [N, K] of the candidates, in their order, before any bias."""
+        return self._scored(X, candidates)[0]
+
+    def _scored(self, X: Any, candidates: str | Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        self._check_fitted()
+        features = as_features(X, dim=self.n_features_in_).to(self._where)
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        is_seen = self._is_seen[chosen]
+        if self.gate_ is None or is_seen.all() or not is_seen.any():
+            return self._expert(features, chosen), chosen
+        return combine(self.gate_, *self._both_experts(features, chosen), ~is_seen), chosen
+
+    def _expert(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
+        assert head is not None
+        scores = head.scores(self._embedded(features), chosen)
+        if self._prior_head is not None and self.prior_weight:
+            scores = scores + np.float32(self.prior_weight) * self._prior_head.scores(features, chosen)
+        return scores
+
+    def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Scores float32 [N, K] of the candidates, with ``unseen_bias`` where seen and unseen ones compete."""
+        scores, chosen = self._scored(X, candidates)
+        unseen = ~self._is_seen[chosen]
+        if self.unseen_bias and unseen.any() and not unseen.all():
+            scores[:, unseen] += np.float32(self.unseen_bias)
+        return scores
+
+    def predict_proba(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
+        """Softmax of :meth:`decision_function`, float32 [N, K]; rows sum to 1."""
+        scores = self.decision_function(X, candidates).astype(np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores.astype(np.float32)
+
+    def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
+        """The best candidate of each sample, [N]: names, or integers where the labels were integers.
+
+        Args:
+            X: Features [N, D].
+            candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
+        """
+        names = self.candidates(candidates)
+        features = as_features(X, dim=self.n_features_in_)
+        # A table of all samples by all classes may be larger than memory; of each sample only its best is kept.
+        parts = torch.split(features, rows_at_once(len(names)))
+        best = [self.decision_function(part, candidates).argmax(axis=1) for part in parts]
+        return np.asarray(names[np.concatenate(best)] if best else names[:0])
+
+    def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
+        """The classes that the columns of :meth:`decision_function` stand for."""
+        self._check_fitted()
+        return np.asarray(self.classes_[as_candidates(candidates, self.names_, self._is_seen)])
+
+    def score(self, X: Any, y: Any, candidates: str | Sequence[Any] = "all") -> float:
+        """Per-class accuracy, 0..1."""
+        from kgzsl.tasks.image_classification.metrics import per_class_accuracy
+
+        self._check_fitted()
+        features = as_features(X, dim=self.n_features_in_)
+        truth, _ = as_labels(y, self.names_, count=len(features))
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        predicted = chosen[self.decision_function(features, candidates).argmax(axis=1)]
+        return per_class_accuracy(truth, predicted, num_classes=len(self.names_)).mean / 100.0
+
+    def explain(
+        self,
+        X: Any,
+        candidates: str | Sequence[Any] = "all",
+        *,
+        graph: ClassGraph | None = None,
+        neighbours: int = 3,
+    ) -> list[Explanation]:
+        """Why each sample got its answer: the nearest seen classes, what they share with it, the paths between them.
+
+        Args:
+            X: Features [N, D].
+            candidates: As for :meth:`predict`.
+            graph: The class graph, for paths and for what it says about the answer.
+            neighbours: How many seen classes, and how many runners-up.
+        """
+        shares = self.predict_proba(X, candidates)
+        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        names = [self.names_[i] for i in chosen]
+        about: dict[str, tuple[Any, Any, Any, Any]] = {}
+        explanations: list[Explanation] = []
+        for row in shares:
+            order = np.argsort(-row, kind="stable")
+            best = names[order[0]]
+            if best not in about:
+                near = nearest_classes(self.priors_, best, self.seen_, neighbours)
+                both = {other: shared_columns(self.priors_, best, other) for other, _ in near}
+                paths = {} if graph is None else {other: graph_path(graph, best, other) for other, _ in near}
+                axioms = () if graph is None else statements_about(graph, best)
+                about[best] = (tuple(near), both, paths, axioms)
+            near, both, paths, axioms = about[best]
+            rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
+            likely, is_seen = float(row[order[0]]), best in self.seen_
+            explanations.append(Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms))
+        return explanations

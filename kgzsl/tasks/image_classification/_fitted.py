@@ -1,0 +1,86 @@
+"""What every part of a ``ZeroShotClassifier`` knows: its options, and what was fitted."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl.classifiers.base import Classifier
+from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from kgzsl.classifiers import GatedExperts
+    from kgzsl.generators import FeatureGenerator
+    from kgzsl.knowledge import ClassPriors
+    from kgzsl.tasks.image_classification._experts import PriorHead
+    from kgzsl.tasks.image_classification._heads import Head
+
+__all__ = ["Fitted"]
+
+
+class Fitted:
+    """Options by name, as scikit-learn has them, and the state that ``fit`` leaves."""
+
+    samples_per_class: int
+    real_per_class: int | None
+    balanced: bool
+    unseen_bias: float
+    prior_weight: float
+    seed: int
+    classes_: npt.NDArray[Any]
+    names_: tuple[str, ...]
+    seen_: list[str]
+    unseen_: list[str]
+    priors_: ClassPriors
+    generator_: FeatureGenerator | None
+    gate_: GatedExperts | None
+    _is_seen: npt.NDArray[np.bool_]
+    _where: torch.device
+    _features: Tensor
+    _labels: npt.NDArray[np.int64]
+    _synthetic: dict[str, Tensor]
+    _zsl_head: Head | None
+    _gzsl_head: Head | None
+    _prior_head: PriorHead | None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
+        """The options, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change options; returns itself.
+
+        Raises:
+            InputError: There is no such option.
+        """
+        known = inspect.signature(type(self)).parameters
+        for name, value in params.items():
+            if name not in known:
+                raise InputError(f"ZeroShotClassifier has no option {name!r}", remedy=f"it has: {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    __sklearn_tags__ = Classifier.__sklearn_tags__
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self)).parameters
+        given = {key: value for key, value in self.get_params().items() if key != "priors"}  # too long to be told
+        told = (f"{key}={value!r}" for key, value in given.items() if value != defaults[key].default)
+        return f"ZeroShotClassifier({', '.join(told)})"
+
+    @property
+    def n_features_in_(self) -> int:
+        """D, the length of a feature vector; there is none before ``fit``, as scikit-learn has it."""
+        if getattr(self, "_gzsl_head", None) is None:
+            raise AttributeError("n_features_in_ is there after fit")
+        return int(self._features.shape[1])
+
+    def _check_fitted(self) -> None:
+        if getattr(self, "_gzsl_head", None) is None:
+            raise InputError("this ZeroShotClassifier is not fitted yet", remedy="call fit(X, y, priors) first")
