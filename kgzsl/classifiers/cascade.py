@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
@@ -31,14 +32,18 @@ def confident_rows(probabilities: Any, ratio: float, confidence: str = "entropy"
     shares = float_matrix(probabilities, "probabilities", dtype=torch.float64)
     if bool((shares < 0).any()) or not torch.allclose(shares.sum(dim=1), shares.new_ones(()), atol=1e-3):
         raise InputError("confidence needs probabilities: rows not negative that sum to 1", remedy="apply a softmax")
-    if not 0 <= ratio <= 1:
-        raise InputError(f"ratio is {ratio}", remedy="give a share of the unlabelled rows, between 0 and 1")
-    if confidence not in ("entropy", "largest"):
-        raise InputError(f"confidence is {confidence!r}", remedy="choose entropy or largest")
+    _check(ratio, confidence)
     doubt = torch.special.entr(shares).sum(dim=1) if confidence == "entropy" else -shares.amax(dim=1)
     chosen = torch.zeros(len(shares), dtype=torch.bool, device=shares.device)
     chosen[doubt.argsort(stable=True)[: math.floor(ratio * len(shares) + 1e-9)]] = True
     return chosen
+
+
+def _check(ratio: float, confidence: str) -> None:
+    if not 0 <= ratio <= 1:
+        raise InputError(f"ratio is {ratio}", remedy="give a share of the unlabelled rows, between 0 and 1")
+    if confidence not in ("entropy", "largest"):
+        raise InputError(f"confidence is {confidence!r}", remedy="choose entropy or largest")
 
 
 class Cascade(Classifier):
@@ -69,7 +74,7 @@ class Cascade(Classifier):
 
     def __init__(
         self,
-        head: str | Callable[[], Any] = "softmax",
+        head: InnerHead = "softmax",
         options: Mapping[str, Any] | None = None,
         ratio: float = 0.4,
         confidence: str = "entropy",
@@ -79,6 +84,11 @@ class Cascade(Classifier):
         self.ratio = ratio
         self.confidence = confidence
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        _check(self.ratio, self.confidence)
+        new_inner(self.head, self.options)
+
     def fit(self, X: Any, y: Any, *, unlabeled: Any = None) -> Cascade:
         """Learn from X [N, D] (real, or generated) with labels y [N], and from ``unlabeled`` [M, D].
 
@@ -87,6 +97,7 @@ class Cascade(Classifier):
         """
         if unlabeled is None:
             raise InputError("a cascade looks at unlabelled data", remedy="give fit(X, y, unlabeled=...)")
+        _check(self.ratio, self.confidence)
         features = float_matrix(X, "X")
         rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
         labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
@@ -127,13 +138,23 @@ class Cascade(Classifier):
         return self.head_
 
     def _new_head(self) -> Any:
-        if not isinstance(self.head, str):
-            return self.head()
-        from kgzsl.classifiers.registry import make
+        return new_inner(self.head, self.options)
 
-        made: Any = make(self.head, **dict(self.options or {}))
-        if not hasattr(made, "predict_proba"):
-            raise InputError(
-                f"the head {self.head!r} gives no probabilities", remedy="choose softmax, gda or evidential"
-            )
-        return made
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`Classifier.state_dict`; the head must be one that goes by name."""
+        head = self._fitted()
+        return {
+            "first": inner_state("Cascade", self.head, self.first_),
+            "head": None if head is self.first_ else inner_state("Cascade", self.head, head),
+            "easy": torch.from_numpy(self.easy_.astype(np.uint8)),
+            "answers": self.answers_.tolist(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> Cascade:
+        """Take over what :meth:`state_dict` gave."""
+        self.first_ = self.head_ = put_inner_back(self.head, self.options, state["first"])
+        if state["head"] is not None:
+            self.head_ = put_inner_back(self.head, self.options, state["head"])
+        self.easy_ = state["easy"].cpu().numpy().astype(bool)
+        self.answers_ = np.array(state["answers"])
+        return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,3 +92,13 @@ class MultiViewCCA:
         centred = table - (self.means_[view] if mean is None else mean)
         placed: Tensor = centred @ own * self.weights_
         return placed
+
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`transform` needs."""
+        return {"means": self.means_, "maps": self.maps_, "weights": self.weights_, "correlations": self.correlations_}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> MultiViewCCA:
+        """Take over what :meth:`state_dict` gave."""
+        self.means_, self.maps_ = list(state["means"]), list(state["maps"])
+        self.weights_, self.correlations_ = state["weights"], state["correlations"]
+        return self

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._candidates import candidate_rows, prior_matrix
+from kgzsl.classifiers._candidates import candidate_rows, label_rows, prior_matrix
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cca import MultiViewCCA
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.propagation import Hypergraph
+from kgzsl.classifiers.view_weights import views_of
 from kgzsl.errors import InputError
+from kgzsl.knowledge.class_priors import ClassPriors
 
 __all__ = ["MultiViewPropagation"]
 
@@ -82,6 +84,17 @@ class MultiViewPropagation(Classifier):
         self.normalise = normalise
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        if self.temperature <= 0:
+            raise InputError(f"temperature is {self.temperature}", remedy="give a positive one")
+        if not 0 <= self.alpha < 1:
+            raise InputError(f"alpha is {self.alpha}", remedy="give a number of at least 0 and below 1")
+        if self.neighbours < 1:
+            raise InputError(f"neighbours is {self.neighbours}", remedy="give 1 or more")
+        if self.normalise not in ("l2", "none"):
+            raise InputError(f"normalise is {self.normalise!r}", remedy="choose l2 or none")
+
     def fit(
         self,
         X: Any,
@@ -96,7 +109,8 @@ class MultiViewPropagation(Classifier):
         Args:
             X: Features of seen classes.
             y: Their class names.
-            priors: The views: one ``ClassPriors`` (or matrix), or a list of them over the same classes.
+            priors: The views: a list of ``ClassPriors`` (or matrices) over the same classes, or one; priors that were
+                put side by side are parted again.
             unlabeled: Features to be answered.
             candidates: ``"unseen"``, ``"all"``, ``"seen"`` or a list of names: what they may be.
 
@@ -107,9 +121,8 @@ class MultiViewPropagation(Classifier):
             raise InputError("propagation looks at unlabelled data", remedy="give fit(..., unlabeled=...)")
         if priors is None:
             raise InputError("MultiViewPropagation needs priors", remedy="give priors=ClassPriors, or a list of them")
-        if self.temperature <= 0:
-            raise InputError(f"temperature is {self.temperature}", remedy="give a positive one")
-        views = list(priors) if isinstance(priors, list | tuple) else [priors]
+        self.check_options()
+        views = list(priors) if isinstance(priors, list | tuple) else _parted(priors)
         features = float_matrix(X, "X", device=self.device)
         rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
         names = prior_matrix(views[0], features.device)[0]
@@ -136,6 +149,7 @@ class MultiViewPropagation(Classifier):
         self._spread = self._graph.propagate(first, self.alpha)
         self.initial_, self.scores_ = first[: len(rest)], self._spread[: len(rest)]
         self.answers_: np.ndarray = self.classes_[self.scores_.argmax(dim=1).cpu().numpy()]
+        self._keys, self._place = _row_keys(rest).sort(stable=True)
         return self
 
     def _embed(self, nodes: Tensor, unlabelled: int, chosen: np.ndarray) -> None:
@@ -167,11 +181,15 @@ class MultiViewPropagation(Classifier):
             total += (cosine / self.temperature).softmax(dim=1)
         return total / len(self._prototypes)
 
-    def decision_function(self, X: Any) -> Tensor:
-        """Scores [N, K] of new rows, which were not among the unlabelled ones.
+    def decision_function(self, X: Any, candidates: Sequence[Any] | None = None) -> Tensor:
+        """Scores [N, K] of the classes (or of ``candidates`` among them, in their order) for rows X.
 
-        Each is joined to the graph by one step: its own first scores, and with weight ``alpha`` the mean of what its
-        nearest nodes in every view ended with. The scores of the unlabelled rows themselves are ``scores_``.
+        An unlabelled row, met again, has what it ended with in ``scores_``. A new row is joined to the graph by one
+        step: its own first scores, and with weight ``alpha`` the mean of what its nearest nodes in every view ended
+        with.
+
+        Raises:
+            InputError: Not fitted, another D, or a candidate that ``fit`` was not told of.
         """
         self._check_fitted("scores_")
         rows = float_matrix(X, "X", columns=self.n_features_in_, device=self.scores_.device)
@@ -181,7 +199,14 @@ class MultiViewPropagation(Classifier):
             similarity = functional.normalize(mine, dim=1) @ functional.normalize(nodes, dim=1).T
             best = similarity.topk(min(self.neighbours, len(nodes)), dim=1).indices
             near += self._spread[best].mean(dim=1)
-        return (1 - self.alpha) * self._first_scores(coordinates) + self.alpha * near / len(coordinates)
+        scores = (1 - self.alpha) * self._first_scores(coordinates) + self.alpha * near / len(coordinates)
+        keys = _row_keys(rows)
+        at = torch.searchsorted(self._keys, keys).clamp_max(len(self._keys) - 1)
+        scores = torch.where((self._keys[at] == keys)[:, None], self.scores_[self._place[at]], scores)
+        if candidates is None:
+            return scores
+        columns = label_rows(list(candidates), self.classes_)
+        return scores[:, torch.as_tensor(columns, device=scores.device)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """:meth:`decision_function` as an array; rows sum to 1."""
@@ -193,3 +218,52 @@ class MultiViewPropagation(Classifier):
         self._check_fitted("scores_")
         chosen: np.ndarray = self.classes_[self.decision_function(X).argmax(dim=1).cpu().numpy()]
         return chosen
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`Classifier.state_dict`."""
+        self._check_fitted("scores_")
+        return {
+            "maps": [fitted.state_dict() for fitted in self._maps],
+            "common": None if self._cca is None else self._cca.state_dict(),
+            **{name: getattr(self, f"_{name}") for name in _TENSORS},
+            "scores": self.scores_,
+            "initial": self.initial_,
+            "classes": self.classes_.tolist(),
+            "width": self.n_features_in_,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> MultiViewPropagation:
+        """Take over what :meth:`state_dict` gave."""
+        self._maps = [
+            NearestPrior(self.lam, "priors", normalise=self.normalise, device=self.device).load_state_dict(one)
+            for one in state["maps"]
+        ]
+        common = state["common"]
+        self._cca = None if common is None else MultiViewCCA(self.dim, self.power, self.ridge).load_state_dict(common)
+        for name in _TENSORS:
+            setattr(self, f"_{name}", state[name])
+        self.scores_, self.initial_ = state["scores"], state["initial"]
+        self.classes_, self.n_features_in_ = np.array(state["classes"]), int(state["width"])
+        self.answers_ = self.classes_[self.scores_.argmax(dim=1).cpu().numpy()]
+        return self
+
+
+_TENSORS = ("means", "coordinates", "prototypes", "spread", "keys", "place")
+
+
+def _parted(priors: Any) -> list[Any]:
+    """The views of priors that were put side by side; else the priors themselves."""
+    if not {"views", "parts"} & set(getattr(priors, "made", {})):
+        return [priors]
+    widths = list(views_of(priors).values())
+    if sum(widths) != priors.dim:
+        return [priors]
+    blocks = np.split(priors.matrix, np.cumsum(widths)[:-1], axis=1)
+    return [ClassPriors(priors.names, block, {}) for block in blocks]
+
+
+def _row_keys(rows: Tensor) -> Tensor:
+    """int64 [N], equal for equal rows: an exact sum of their bits, which no order of additions changes."""
+    bits = (rows.float() + 0.0).contiguous().view(torch.int32).long()  # + 0.0 makes -0.0 of no account
+    factors = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, size=rows.shape[1]) | 1
+    return (bits * torch.from_numpy(factors).to(rows.device)).sum(dim=1)

@@ -20,6 +20,7 @@ from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
 from kgzsl.classifiers.prototypes import GaussianPrototypes
 from kgzsl.classifiers.sae import SAE
+from kgzsl.classifiers.self_training import SelfTraining
 from kgzsl.classifiers.sje import SJE
 from kgzsl.classifiers.softmax import SoftmaxClassifier
 from kgzsl.classifiers.view_weights import ViewWeighted
@@ -45,6 +46,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "nearest-prior": NearestPrior,
         "prototypes": GaussianPrototypes,
         "sae": SAE,
+        "self-training": SelfTraining,
         "sje": SJE,
         "softmax": SoftmaxClassifier,
         "views": ViewWeighted,

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
 from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
 __all__ = ["SelfTraining", "balanced_pseudo_labels"]
-
-
-class _Head(Protocol):
-    classes_: Any
-
-    def fit(self, X: Any, y: Any) -> Any: ...
-
-    def predict_proba(self, X: Any) -> np.ndarray: ...
 
 
 def balanced_pseudo_labels(probabilities: Any, per_class: int) -> tuple[Tensor, Tensor]:
@@ -59,21 +53,23 @@ def balanced_pseudo_labels(probabilities: Any, per_class: int) -> tuple[Tensor, 
     return chosen, owner[chosen]
 
 
-class SelfTraining:
+class SelfTraining(Classifier):
     """Train a head on its own most confident answers, the same number for every class, over several rounds.
 
     Menghini et al., "Enhancing CLIP with CLIP" (NeurIPS 2023): pseudo-labels by the top K of every class rather than by
-    a confidence threshold (which starves the classes that the first head dislikes), K growing from round to round, the
-    head trained afresh each time. The labelled set may be empty. **Transductive**: it looks at unlabelled data, which
-    come through ``unlabeled`` alone.
+    a confidence threshold (which starves the classes that the first head dislikes), K growing from round to round,
+    ``K_t = per_class + t * growth``, the head trained afresh each time. The labelled set may be empty.
+    **Transductive**: it looks at unlabelled data, which come through ``unlabeled`` alone.
 
     Args:
-        make_head: Builds an untrained head with ``fit``, ``predict_proba`` and ``classes_``.
+        head: Name of a registered classifier with ``predict_proba``, or a function that builds any such model.
+        options: Options of a head that is given by name.
         rounds: How often to label and train.
         per_class: K of the first round.
         growth: What K grows by each round.
 
     Attributes:
+        classes_: The classes of the last head.
         head_: The head of the last round.
         history_: One mapping a round: ``round``, ``per_class``, ``pseudo_labels``.
         setting: Always ``"transductive"``.
@@ -82,45 +78,69 @@ class SelfTraining:
     setting = "transductive"
 
     def __init__(
-        self, make_head: Callable[[], _Head], *, rounds: int = 5, per_class: int = 16, growth: int = 16
+        self,
+        head: InnerHead = "softmax",
+        options: Mapping[str, Any] | None = None,
+        rounds: int = 5,
+        per_class: int = 16,
+        growth: int = 16,
     ) -> None:
-        self.make_head = make_head
+        self.head = head
+        self.options = options
         self.rounds = rounds
         self.per_class = per_class
         self.growth = growth
+
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        self._check_rounds()
+        new_inner(self.head, self.options)
+
+    def _check_rounds(self) -> None:
+        if self.rounds < 1 or self.per_class < 1 or self.growth < 0:
+            raise InputError("rounds and per_class must be at least 1, growth at least 0")
 
     def fit(
         self,
         X: Any = None,
         y: Any = None,
         *,
-        unlabeled: Any,
-        classes: Sequence[Any],
-        initial: Any,
+        unlabeled: Any = None,
+        classes: Sequence[Any] | None = None,
+        initial: Any = None,
     ) -> SelfTraining:
         """Adapt to ``unlabeled``.
 
         Args:
-            X: Labelled features [N, D], or None.
+            X: Labelled (or generated) features [N, D], or None.
             y: Their labels.
             unlabeled: Features [M, D] without labels.
-            classes: The C classes that pseudo-labels are given for.
-            initial: Probabilities [M, C] of ``unlabeled`` from any first expert (a zero-shot head, a nearest prior).
+            classes: The C classes that pseudo-labels are given for; None takes those of ``y``.
+            initial: Probabilities [M, C] of ``unlabeled`` from any first expert (a zero-shot head, a nearest prior);
+                None takes those of a head that has learnt from X alone.
 
         Raises:
-            InputError: Shapes or types of labels that do not fit, or settings below 1.
+            InputError: No unlabelled rows, nothing to begin with, shapes or types of labels that do not fit, or
+                settings below 1.
         """
-        if self.rounds < 1 or self.per_class < 1 or self.growth < 0:
-            raise InputError("rounds and per_class must be at least 1, growth at least 0")
+        self._check_rounds()
+        if unlabeled is None:
+            raise InputError("self-training looks at unlabelled data", remedy="give fit(X, y, unlabeled=...)")
+        if X is None and (classes is None or initial is None):
+            raise InputError("there is nothing to begin with", remedy="give X and y, or classes= and initial=")
         features = float_matrix(unlabeled, "unlabeled")
-        names = np.asarray(list(classes))
+        labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
+        known = None if labelled is None else np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        names = np.unique(known) if classes is None and known is not None else np.asarray(list(classes or ()))
+        if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
+            raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")
+        if initial is None:
+            self.head_ = new_inner(self.head, self.options)
+            self.head_.fit(labelled, known)
+            initial = self._over(names, features)
         probabilities = float_matrix(initial, "initial", columns=len(names), device=features.device)
         if len(probabilities) != len(features):
             raise InputError(f"initial has {len(probabilities)} rows for {len(features)} of unlabeled")
-        labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
-        known = None if labelled is None else np.asarray(y)
-        if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
-            raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")
         self.history_: list[dict[str, int]] = []
         for turn in range(self.rounds):
             count = self.per_class + turn * self.growth
@@ -129,20 +149,33 @@ class SelfTraining:
             if labelled is not None and known is not None:
                 inputs = torch.cat([labelled, inputs])
                 targets = np.concatenate([known, targets])
-            self.head_ = self.make_head()
+            self.head_ = new_inner(self.head, self.options)
             self.head_.fit(inputs, targets)
             probabilities = self._over(names, features)
             self.history_.append({"round": turn, "per_class": count, "pseudo_labels": len(rows)})
         return self
 
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes of the last head."""
+        return np.asarray(self._fitted().classes_)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the last head, columns as in its ``classes_``."""
-        return self.head_.predict_proba(X)
+        return np.asarray(self._fitted().predict_proba(X))
+
+    def decision_function(self, X: Any) -> Any:
+        """Scores of the last head."""
+        return self._fitted().decision_function(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """The last head's answers."""
-        chosen: np.ndarray = np.asarray(self.head_.classes_)[self.predict_proba(X).argmax(axis=1)]
+        chosen: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return chosen
+
+    def _fitted(self) -> Any:
+        self._check_fitted("head_")
+        return self.head_
 
     def _over(self, names: np.ndarray, features: Tensor) -> Tensor:
         """The head's probabilities of ``names``; a class that got no pseudo-label has probability zero."""
@@ -153,3 +186,13 @@ class SelfTraining:
             if name in column:
                 result[:, place] = found[:, column[name]]
         return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`Classifier.state_dict`; the head must be one that goes by name."""
+        return {"head": inner_state("SelfTraining", self.head, self._fitted()), "history": self.history_}
+
+    def load_state_dict(self, state: dict[str, Any]) -> SelfTraining:
+        """Take over what :meth:`state_dict` gave."""
+        self.head_ = put_inner_back(self.head, self.options, state["head"])
+        self.history_ = [dict(row) for row in state["history"]]
+        return self

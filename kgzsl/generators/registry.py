@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from kgzsl._resolver import Resolver
@@ -17,7 +18,7 @@ from kgzsl.generators.tf_vaegan import TFVAEGAN
 from kgzsl.generators.vaegan import VAEGAN
 from kgzsl.generators.wgan import WGAN
 
-__all__ = ["generators", "make"]
+__all__ = ["generators", "make", "takes_unlabeled"]
 
 generators: Resolver[FeatureGenerator] = Resolver(
     "generator",
@@ -45,3 +46,8 @@ def make(name: str, /, **options: Any) -> FeatureGenerator:
         InputError: Unknown name or option; the nearest known one is given.
     """
     return generators.make(name, **options)
+
+
+def takes_unlabeled(name: str) -> bool:
+    """Whether the generator called ``name`` can look at unlabelled rows, and is transductive where it is given some."""
+    return "unlabeled" in inspect.signature(generators.find(name).fit).parameters

@@ -191,6 +191,19 @@ class VAEGAN(WGAN):
         shape = [self._sizes.feature + self._sizes.prior, *hidden, 2 * self._sizes.noise]
         return data.engine.prepare(MLP(shape, generator=data.engine.generator(), dtype=data.engine.dtype))
 
+    def _told(self, rows: int) -> dict[str, Any]:
+        told = super()._told(rows)
+        return told if self._given is None else {**told, "unlabelled_rows": len(self._given[0])}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`FeatureGenerator.state_dict`."""
+        return {**super().state_dict(), "transductive": self.transductive_}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """See :meth:`FeatureGenerator.load_state_dict`."""
+        self.transductive_ = bool(state.get("transductive", False))
+        return super().load_state_dict(state)
+
     def _second(self, data: TrainingData) -> dict[str, Any]:
         if self._given is None:
             return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -31,19 +30,20 @@ class ImageRecipe(Recipe):
     def check_components(self) -> None:
         """Check names and options of components against their constructors."""
         from kgzsl import classifiers
+        from kgzsl.classifiers.needs import takes_priors
 
         super().check_components()
         if self.generator is None and "classifier" not in self.model_fields_set:
             self.classifier = ClassifierSpec(name=_WITHOUT_GENERATOR)
         self.check_component(classifiers.classifiers, self.classifier, "classifier")
-        if self.generator is None and not _answers_from_priors(self.classifier.name):
+        if self.generator is None and not takes_priors(self.classifier.name):
             raise InputError(
                 f"without a generator the classifier must answer from priors, and {self.classifier.name!r} does not",
                 **self.where("classifier"),
                 remedy=f"write classifier: {_WITHOUT_GENERATOR}, or give a generator (linear has a closed form)",
             )
         head = self.classifier.prior_head
-        if head is not None and not _answers_from_priors(head):
+        if head is not None and not takes_priors(head):
             raise InputError(
                 f"the prior head must answer from priors, and {head!r} does not",
                 **self.where("classifier", "prior_head"),
@@ -102,9 +102,3 @@ class ImageRecipe(Recipe):
             for value in values:
                 component = Component.model_validate({"name": owner.name, **owner.options, option: value})
                 self.check_component(resolver, component, "protocol", "search")
-
-
-def _answers_from_priors(classifier: str) -> bool:
-    from kgzsl import classifiers
-
-    return "priors" in inspect.signature(classifiers.classifiers.find(classifier).fit).parameters  # type: ignore[attr-defined]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from kgzsl.classifiers import classifiers
+from kgzsl.classifiers import Cascade, SelfTraining, classifiers
+from kgzsl.classifiers.needs import takes_unlabeled
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -17,11 +18,7 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 NAMES = np.array(["a", "b", "c", "d"])
 
 
-def transductive(name: str) -> bool:
-    return "unlabeled" in inspect.signature(classifiers.find(name).fit).parameters
-
-
-@pytest.mark.parametrize("name", [name for name in classifiers.names if not transductive(name)])
+@pytest.mark.parametrize("name", classifiers.names)
 def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
     random = np.random.default_rng(0)
     prior = random.normal(size=(4, 3)).astype(np.float32)
@@ -32,14 +29,16 @@ def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
         edges = [(one, "subClassOf", group) for one, group in zip(NAMES, ("low", "low", "high", "high"), strict=True)]
         options |= {"graph": ClassGraph.from_triples(edges), "network_options": {"epochs": 3}}
     made = classifiers.make(name, **options)
+    looks = {"unlabeled": x[45:]} if takes_unlabeled(name) else {}
     if "priors" in inspect.signature(made.fit).parameters:
         made.fit(
             x[:45],
             NAMES[rows[:45]],
             priors=ClassPriors(tuple(NAMES), prior[:, :2]) | ClassPriors(tuple(NAMES), prior[:, 2:]),
+            **looks,
         )
     else:
-        made.fit(x, rows)
+        made.fit(x, rows, **looks)
     save_tree(tmp_path / "state.safetensors", made.state_dict())
     again = classifiers.make(name, **options).load_state_dict(load_tree(tmp_path / "state.safetensors"))
     np.testing.assert_array_equal(again.predict(x), made.predict(x))
@@ -54,3 +53,11 @@ def test_what_cannot_be_saved_says_so() -> None:
     made.inner_ = classifiers.make("gda")
     with pytest.raises(InputError, match="inner_"):
         made.state_dict()
+
+
+def test_a_head_that_a_function_made_cannot_be_saved() -> None:
+    rows, labels = np.eye(2).repeat(6, axis=0), np.arange(2).repeat(6)
+    for kind in (Cascade, SelfTraining):
+        made = kind(lambda: classifiers.make("softmax")).fit(rows, labels, unlabeled=rows)
+        with pytest.raises(InputError, match="made by a function"):
+            made.state_dict()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kgzsl.knowledge import ClassPriors
     from kgzsl.tasks.image_classification._experts import PriorHead
     from kgzsl.tasks.image_classification._heads import Head
+    from kgzsl.tasks.image_classification._unlabelled import Unlabelled
 
 __all__ = ["Fitted"]
 
@@ -48,6 +49,7 @@ class Fitted:
     _zsl_head: Head | None
     _gzsl_head: Head | None
     _prior_head: PriorHead | None
+    _unlabelled: Unlabelled | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options, by name."""
@@ -80,6 +82,11 @@ class Fitted:
         if getattr(self, "_gzsl_head", None) is None:
             raise AttributeError("n_features_in_ is there after fit")
         return int(self._features.shape[1])
+
+    @property
+    def transductive(self) -> bool:
+        """Whether unlabelled rows were looked at; figures are then no match for those of inductive models."""
+        return self._unlabelled is not None
 
     def _check_fitted(self) -> None:
         if getattr(self, "_gzsl_head", None) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,14 @@ import torch
 from torch import Tensor
 
 from kgzsl import classifiers
+from kgzsl.classifiers.needs import takes_priors, takes_unlabeled
 from kgzsl.knowledge import ClassPriors
 
-__all__ = ["Head", "rows_at_once", "takes_graph", "takes_priors"]
+__all__ = ["Head", "rows_at_once"]
 
 _CHUNK = 8192  # rows scored at once
 _BYTES = 2**26  # of one table of scores
 _LEAST_STEPS = 1000  # a few passes over few rows leave a classifier that is trained by steps far from done
-
-
-def takes_priors(name: str) -> bool:
-    """Whether the classifier called ``name`` answers from priors (ESZSL), without a training row of each class."""
-    kind: Any = classifiers.classifiers.find(name)
-    return "priors" in inspect.signature(kind.fit).parameters
-
-
-def takes_graph(name: str) -> bool:
-    """Whether the classifier called ``name`` reads the class graph itself (a graph network)."""
-    return "graph" in inspect.signature(classifiers.classifiers.find(name)).parameters
 
 
 def rows_at_once(classes: int) -> int:
@@ -54,24 +44,64 @@ class Head:
         parameters = inspect.signature(classifiers.classifiers.find(name)).parameters
         extra = {key: value for key, value in context.items() if key in parameters}
         self.name = name
-        self.classifier: Any = classifiers.make(name, **{**extra, **options})
         self.scale = scale
+        self._with_priors, self._looks = takes_priors(name), takes_unlabeled(name)
         self._own_epochs = "epochs" not in options
-        self._with_priors = takes_priors(name)
+        inner = dict(options).get("head", parameters["head"].default) if "head" in parameters else None
+        if isinstance(inner, str):  # what is told to a classifier is told to the one inside it
+            told = dict(options.get("options") or {})
+            self._own_epochs = "epochs" not in told
+            known = inspect.signature(classifiers.classifiers.find(inner)).parameters
+            options = {**options, "options": {**{key: context[key] for key in context if key in known}, **told}}
+        self.classifier: Any = classifiers.make(name, **{**extra, **options})
+        self._inner = inner if isinstance(inner, str) else None
         self.names: tuple[str, ...] = ()
 
-    def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> Head:
-        """Train on features [N, D] and labels [N], rows of ``priors``; returns itself."""
+    def fit(
+        self,
+        features: Tensor,
+        labels: npt.NDArray[np.int64],
+        priors: ClassPriors,
+        *,
+        unlabeled: Tensor | None = None,
+        among: Sequence[str] | None = None,
+    ) -> Head:
+        """Train on features [N, D] and labels [N], rows of ``priors``; returns itself.
+
+        Args:
+            features: The rows.
+            labels: Their classes.
+            priors: Of all classes.
+            unlabeled: Rows [M, D] for a classifier that looks at such; others do not see them.
+            among: Names of the classes that these may be of, for one that answers them by priors.
+        """
         self.names = priors.names
         features = features * self.scale
-        epochs, batch = (getattr(self.classifier, key, None) for key in ("epochs", "batch_size"))
-        if self._own_epochs and isinstance(epochs, int) and isinstance(batch, int):
-            self.classifier.epochs = max(epochs, math.ceil(_LEAST_STEPS / math.ceil(len(features) / batch)))
+        self._enough_steps(len(features))
+        looked: dict[str, Any] = {} if not self._looks or unlabeled is None else {"unlabeled": unlabeled * self.scale}
         if self._with_priors:
-            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors)
+            if self._looks and among is not None:
+                looked["candidates"] = list(among)
+            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors, **looked)
         else:
-            self.classifier.fit(features, labels)
+            self.classifier.fit(features, labels, **looked)
         return self
+
+    def _enough_steps(self, rows: int) -> None:
+        """Raise the epochs of a classifier, or of the one inside it, where nobody gave them and they are too few."""
+        if not self._own_epochs:
+            return
+        own: Any = self.classifier
+        if self._inner is not None:
+            own = classifiers.make(self._inner, **self.classifier.options)
+        epochs, batch = (getattr(own, key, None) for key in ("epochs", "batch_size"))
+        if not (isinstance(epochs, int) and isinstance(batch, int)):
+            return
+        epochs = max(epochs, math.ceil(_LEAST_STEPS / math.ceil(rows / batch)))
+        if self._inner is None:
+            self.classifier.epochs = epochs
+        else:
+            self.classifier.options = {**self.classifier.options, "epochs": epochs}
 
     def add_prior(self, priors: ClassPriors) -> bool:
         """Make the last class of ``priors`` answerable from its prior alone; False where the classifier cannot."""

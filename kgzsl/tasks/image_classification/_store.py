@@ -15,6 +15,7 @@ from kgzsl.engine import Engine, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import gate_from, gate_to_plain
+from kgzsl.tasks.image_classification._unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from kgzsl.tasks.image_classification._heads import Head
@@ -40,6 +41,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "generator": None if generator is None else _plain(generator.config()),
         "gate": None if model.gate_ is None else gate_to_plain(model.gate_),
         "backbone": model.backbone_,
+        "setting": "transductive" if model.transductive else "inductive",
         "prior_unit": None if model._prior_head is None else model._prior_head.unit,
     }
     tree: dict[str, Any] = {
@@ -50,6 +52,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "zsl": _head_state(model._zsl_head),
         "gzsl": None if model._gzsl_head is model._zsl_head else _head_state(model._gzsl_head),
         "prior": None if model._prior_head is None else _head_state(model._prior_head.head),
+        "unlabelled": None if model._unlabelled is None else model._unlabelled.state_dict(),
     }
     with atomic_directory(folder) as temporary:
         save_tree(temporary / _TENSORS, tree)
@@ -82,6 +85,7 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
         model._scale = float(about["scale"])
         model._labels = tree["labels"].cpu().numpy()
         model._synthetic = {}
+        model._unlabelled = None if tree.get("unlabelled") is None else Unlabelled(**tree["unlabelled"])
         model.backbone_ = about.get("backbone")
         model.generator_ = None
         if model.generator is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kgzsl.classifiers.needs import takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row, placed
 from kgzsl.errors import InputError
@@ -22,7 +23,6 @@ from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
-from kgzsl.tasks.image_classification._heads import takes_graph
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, averaged, takes_epochs

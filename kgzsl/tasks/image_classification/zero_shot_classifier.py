@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
+from kgzsl.classifiers.needs import takes_graph, takes_priors, takes_unlabeled
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
-from kgzsl.tasks.image_classification._heads import Head, takes_graph, takes_priors
+from kgzsl.tasks.image_classification._heads import Head
 from kgzsl.tasks.image_classification._inputs import as_features, as_labels, warn_of_twins
+from kgzsl.tasks.image_classification._unlabelled import as_unlabelled, check_use
 
 if TYPE_CHECKING:
     from kgzsl.classifiers import GatedExperts
@@ -70,6 +72,7 @@ class ZeroShotClassifier(Answering):
         priors_: The class priors.
         generator_: The fitted generator, or None.
         n_features_in_: D, the length of a feature vector.
+        transductive: Whether unlabelled rows were looked at.
         backbone_: What made the features of images, where a run knows it; kept with the model.
     """
 
@@ -122,6 +125,7 @@ class ZeroShotClassifier(Answering):
         callback: EpochCallback | None = None,
         callback_every_epochs: int | None = None,
         heads: bool = True,
+        unlabeled: Any = None,
     ) -> Self:
         """Train on the seen classes; the classes of ``priors`` that do not occur in ``y`` are the unseen ones.
 
@@ -134,10 +138,16 @@ class ZeroShotClassifier(Answering):
             callback: Called with this object, heads not yet trained, and the epochs done; figures go to the history.
             callback_every_epochs: Epochs between calls; None is only after the last.
             heads: Train the classifiers too; else :meth:`fit_heads` is still to be called.
+            unlabeled: Features [M, D] without labels, which make the model transductive: for the classifiers
+                ``cascade``, ``self-training`` and ``multi-view``, and for the second critic of ``f-vaegan`` and
+                ``tf-vaegan``. A matrix is of any class; ``{"unseen": rows, "any": rows}`` tells which are known to be
+                of unseen classes: these then go to the critic and to the classifier over the unseen classes, the
+                others to the classifier over all.
 
         Raises:
-            InputError: Features or labels that do not fit, a label without a prior, or a classifier that needs a
-                generator and has none.
+            InputError: Features or labels that do not fit, a label without a prior, a classifier that needs a
+                generator and has none, one that needs unlabelled rows and has none, or such rows that nothing looks at
+                or that come with labels.
         """
         priors = self.priors if priors is None else priors
         if priors is None:
@@ -156,6 +166,8 @@ class ZeroShotClassifier(Answering):
         if not len(features):
             raise InputError("there are no training rows", remedy="give at least one")
         labels, self._integers = as_labels(y, priors.names, count=len(features))
+        check_use(self.generator, self.classifier, self.prior_head, given=unlabeled is not None)
+        rest = None if unlabeled is None else as_unlabelled(unlabeled, dim=features.shape[1])
         engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=self.progress)
         self.priors_ = priors
         self._set_classes(np.isin(np.arange(len(priors)), labels))
@@ -163,6 +175,9 @@ class ZeroShotClassifier(Answering):
         self._where = engine.torch_device
         self._features = features.to(self._where)
         self._labels = labels
+        self._unlabelled = None if rest is None else rest.to(self._where)
+        if rest is not None and rest.unseen is not None and self._is_seen.all():
+            raise InputError("unlabelled rows are said to be of unseen classes, and there is no such class")
         self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
@@ -187,6 +202,11 @@ class ZeroShotClassifier(Answering):
             return None if callback is None else callback(self, epochs)
 
         assert self.generator_ is not None
+        looked: dict[str, Any] = {}
+        if self._unlabelled is not None and generators.takes_unlabeled(str(self.generator)):
+            asked = self.names_ if self._unlabelled.unseen is None else self.unseen_
+            looked["unlabeled"] = self._unlabelled.of_unseen
+            looked["unlabeled_priors"] = self.priors_.align(asked).to_tensor(self._where)
         self.generator_.fit(
             self._features,
             torch.from_numpy(place[self._labels]).to(self._where),
@@ -194,6 +214,7 @@ class ZeroShotClassifier(Answering):
             engine=engine,
             callback=None if callback is None else at_epoch,
             callback_every_epochs=every,
+            **looked,
         )
         self._forget()
 
@@ -221,22 +242,35 @@ class ZeroShotClassifier(Answering):
         self._zsl_head = self._gzsl_head = None
         if self.prior_head is not None and (self._prior_head is None or self._prior_head.head.names != self.names_):
             self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_)
-        if self.generator_ is None:
+        if self.generator_ is None and not takes_unlabeled(self.classifier):
             # A classifier that answers from priors is one and the same for every list of candidates.
             self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
             return self
-        if self.generator_.embeds:
+        if self.generator_ is not None and self.generator_.embeds:
             self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
+        rest = self._unlabelled
+        of_unseen, of_any = (None, None) if rest is None else (rest.of_unseen, rest.of_any)
         unseen = np.flatnonzero(~self._is_seen)
+        rows = self._real_rows()
+        real = self._embedded(self._features[torch.from_numpy(rows).to(self._where)], training=True)
+        if self.generator_ is None:
+            if len(unseen):
+                self._zsl_head = self._new_head(self._features, self._labels, of_unseen, self.unseen_)
+            self._gzsl_head = self._new_head(real, self._labels[rows], of_any, self.names_)
+            return self
         synthetic = [self._synthesised(int(i)) for i in unseen]
         made_of = np.repeat(unseen, self.samples_per_class)
         if len(unseen):
-            self._zsl_head = self._head().fit(torch.cat(synthetic), made_of, self.priors_)
-        rows = self._real_rows()
-        real = self._embedded(self._features[torch.from_numpy(rows).to(self._where)], training=True)
+            self._zsl_head = self._new_head(torch.cat(synthetic), made_of, of_unseen, self.unseen_)
         labels = np.concatenate([self._labels[rows], made_of])
-        self._gzsl_head = self._head().fit(torch.cat([real, *synthetic]), labels, self.priors_)
+        self._gzsl_head = self._new_head(torch.cat([real, *synthetic]), labels, of_any, self.names_)
         return self
+
+    def _new_head(
+        self, rows: Tensor, labels: npt.NDArray[np.int64], unlabelled: Tensor | None, among: Sequence[str]
+    ) -> Head:
+        rest = None if unlabelled is None or not takes_unlabeled(self.classifier) else self._embedded(unlabelled)
+        return self._head().fit(rows, labels, self.priors_, unlabeled=rest, among=among)
 
     def solve(self, **weights: float) -> Self:
         """Take other weights of a classifier in closed form (ESZSL's ``gamma`` and ``lam``), without fitting again.
@@ -329,7 +363,8 @@ class ZeroShotClassifier(Answering):
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.
 
-        Training features are part of it: :meth:`add_class` trains the heads on them again.
+        Training features are part of it, and unlabelled rows where there were some: :meth:`add_class` trains the heads
+        on them again.
         """
         from kgzsl.tasks.image_classification._store import save_model
 
