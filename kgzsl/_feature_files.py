@@ -106,7 +106,7 @@ def _chosen(arrays: dict[str, Any], key: str | None, path: Path) -> tuple[npt.ND
             raise InputError(
                 "which array holds the features is not clear",
                 file=path,
-                remedy=f"name it: --key, or key: in a recipe; matrices: {told}",
+                remedy=f"name it with --key (key: in a recipe); matrices: {told}",
             )
     if key not in arrays:
         raise InputError(

@@ -237,8 +237,60 @@ def test_where_falls_back_to_the_key_around():
     assert recipe.where("classifier", "unseen_bias") == {"file": "my.yaml", "place": "line 5"}
 
 
-@pytest.mark.parametrize("classifier", ["cascade", "multi-view"])
-def test_transductive_classifiers_are_refused_before_anything_runs(classifier: str) -> None:
-    text = f"task: image_classification\ndataset: flo\npriors: [att]\ngenerator: linear\nclassifier: {classifier}\n"
-    with pytest.raises(InputError, match=rf"line 5.*{classifier}.*unlabelled data.*fit\(\.\.\., unlabeled"):
+TRANSDUCTIVE = "task: image_classification\ndataset: flo\npriors: [att]\ngenerator: linear\nclassifier: cascade\n"
+
+
+@pytest.mark.parametrize("classifier", ["cascade", "self-training", "multi-view"])
+def test_a_classifier_that_looks_needs_the_door_open(classifier: str) -> None:
+    text = TRANSDUCTIVE.replace("cascade", classifier)
+    with pytest.raises(InputError, match=rf"line 5.*{classifier}.*unlabelled data.*write unlabeled: test"):
         Recipe.parse(text)
+    recipe = Recipe.parse(text + "unlabeled: test\n")
+    assert isinstance(recipe, ImageRecipe)
+    assert recipe.setting == "transductive"
+    assert Recipe.parse(recipe.to_yaml()).to_dict() == recipe.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("given", "is_test", "known"),
+    [
+        ("test", True, True),
+        ("{source: test, kind: unknown}", True, False),
+        ("more.npy", False, False),
+        ("{source: more.npz, kind: known, key: x}", False, True),
+        ("./test", False, False),
+    ],
+)
+def test_what_comes_through_the_door(given: str, is_test: bool, known: bool) -> None:
+    spec = Recipe.parse(f"{TRANSDUCTIVE}unlabeled: {given}\n").unlabeled  # type: ignore[attr-defined]
+    assert (spec.is_test, spec.kind_known) == (is_test, known)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["classifier=softmax"], "line 6.*nothing looks.*'linear' nor the classifier 'softmax'"),
+        (["classifier=softmax", "generator=null"], "without a generator"),
+        (["answer=best"], "ESZSL does not"),
+        (["classifier.gate=cosmo"], "behind a gate.*unlabeled: {source: test, kind: unknown}"),
+        (["classifier.ratio=1.5"], "ratio is 1.5"),
+        (["classifier.head=analytic"], "'analytic' gives no probabilities"),
+        (["classifier.head=sofmax"], "did you mean softmax"),
+        (["classifier={name: softmax, prior_head: multi-view}"], "prior head 'multi-view' looks"),
+        (["unlabeled={source: test, key: x}"], "test rows have no key"),
+        (["unlabeled={source: test, labels: y}"], "unknown key 'labels' in unlabeled"),
+        (["unlabeled={source: test, kind: told}"], "unlabeled.kind is 'told'"),
+        (["classifier={name: multi-view, alpha: 1.0}"], "alpha is 1.0"),
+        (["classifier={name: self-training, rounds: 0}"], "rounds and per_class must be at least 1"),
+    ],
+)
+def test_a_door_that_makes_no_sense_is_refused(changes: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Recipe.parse(TRANSDUCTIVE + "unlabeled: test\n", overrides=changes)
+
+
+def test_generators_with_a_second_critic_may_look_and_need_not() -> None:
+    text = TRANSDUCTIVE.replace("linear", "tf-vaegan").replace("cascade", "softmax")
+    assert Recipe.parse(text).setting == "inductive"  # type: ignore[attr-defined]
+    gated = Recipe.parse(text + "unlabeled: test\n", overrides=["classifier.gate=auto"])
+    assert gated.setting == "transductive"  # type: ignore[attr-defined]

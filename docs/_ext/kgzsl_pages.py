@@ -108,9 +108,9 @@ def _methods() -> dict[str, str]:
 def _method(name: str, kind: str, cls: type, use: str) -> str:
     lines = [f"# {name}", "", f"*{kind[0].upper()}{kind[1:]}*, `{cls.__module__}.{cls.__qualname__}`", ""]
     if getattr(cls, "setting", "inductive") == "transductive":
-        lines += ["Transductive: from Python alone, with `fit(..., unlabeled=X)`; recipes give no unlabelled data.", ""]
-    else:
-        lines += ["In a recipe:", "", "```yaml", use, "```", ""]
+        use += "\nunlabeled: test"
+        lines += ["Transductive: it looks at unlabelled rows, from Python by `fit(..., unlabeled=X)`.", ""]
+    lines += ["In a recipe:", "", "```yaml", use, "```", ""]
     lines += [f"Paradigm: {paradigm(cls)}.", ""]
     lines += ["## What it computes, and after which paper", "", *_autoclass(cls, members=False), ""]
     lines += ["## Options", "", "| option | default | what it does |", "|---|---|---|"]
@@ -241,7 +241,7 @@ def _recipe() -> str:
         "",
     ]
     lines[2] += " default written out; a key that is not here is refused."
-    for name in ("ImageRecipe", "CompletionRecipe", "GraphSpec", "PriorSpec", "ClassifierSpec"):
+    for name in ("ImageRecipe", "CompletionRecipe", "GraphSpec", "PriorSpec", "ClassifierSpec", "UnlabeledSpec"):
         lines += _model(name, getattr(recipe, name))
     for name in ("ImageProtocolSpec", "CompletionProtocolSpec", "TrainSpec"):
         lines += _model(name, getattr(recipe, name))

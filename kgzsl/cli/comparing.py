@@ -73,8 +73,7 @@ def _text(title: str, lines: Sequence[Compared]) -> list[str]:
     rows = [["", *(HEADINGS.get(column, column) for column in columns), ""]]
     for line in lines:
         figures = [format_value(c, line.metrics.get(c, float("nan")), line.metrics.get(f"{c}_std")) for c in columns]
-        beats = f"beats {line.beaten} of {len(line.verdicts)} controls" if line.verdicts else ""
-        rows.append([line.name, *figures, line.problem or beats])
+        rows.append([line.name, *figures, line.remark])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     text = [title]
     for row in rows:

@@ -61,11 +61,26 @@ def choices(given: Sequence[str] | None) -> list[Any]:
     return found
 
 
-def cells(recipe: Recipe, priors: Sequence[Any], generators: Sequence[Any], classifiers: Sequence[Any]) -> list[Cell]:
+def cells(
+    recipe: Recipe,
+    priors: Sequence[Any],
+    generators: Sequence[Any],
+    classifiers: Sequence[Any],
+    *,
+    across_settings: bool = False,
+) -> list[Cell]:
     """Every combination, as a checked recipe; what is not given stays as ``recipe`` has it.
 
+    Args:
+        recipe: What all share.
+        priors: Choices of the key ``priors``.
+        generators: Choices of the key ``generator``.
+        classifiers: Choices of the key ``classifier``.
+        across_settings: Whether methods that look at the recipe's unlabelled data may stand beside others, which are
+            then given none.
+
     Raises:
-        InputError: Nothing is varied, a choice is no component, or it is named twice.
+        InputError: Nothing is varied, a choice is no component, it is named twice, or settings are mixed.
     """
     if not (priors or generators or classifiers):
         raise InputError("nothing is compared", remedy="give --priors, --generators or --classifiers")
@@ -73,6 +88,7 @@ def cells(recipe: Recipe, priors: Sequence[Any], generators: Sequence[Any], clas
         raise InputError("completion has no classifiers to compare", remedy="compare --priors and --generators")
     plain = recipe.to_dict()
     made: dict[str, Cell] = {}
+    inductive: list[str] = []
     keys = {"priors": list(priors), "generator": list(generators), "classifier": list(classifiers)}
     own: dict[str, list[Any]] = {key: values or [plain.get(key)] for key, values in keys.items()}
     for prior, generator, classifier in itertools.product(*own.values()):
@@ -85,7 +101,15 @@ def cells(recipe: Recipe, priors: Sequence[Any], generators: Sequence[Any], clas
         name = "--".join(re.sub(r"[^\w.+-]+", "_", part).strip("_") for part in spoken if part)
         if name in made:
             raise InputError(f"{name} is among the choices twice", remedy="name each choice once")
+        if content.get("unlabeled") and not _looks(content["generator"], content["classifier"]):
+            del content["unlabeled"]
+            inductive.append(name)
         made[name] = _cell(name, spoken, content, recipe.where("priors")["file"])
+    if 0 < len(inductive) < len(made) and not across_settings:
+        raise InputError(
+            f"{inductive[0]} is inductive and others look at unlabelled data: their figures are no match",
+            remedy="compare methods of one setting, or add --across-settings, which stamps each of them",
+        )
     if all(cell.recipe is None for cell in made.values()):
         raise InputError(next(iter(made.values())).problem, remedy="compare other generators or classifiers")
     return list(made.values())
@@ -100,6 +124,17 @@ def _cell(name: str, spoken: Sequence[str], content: dict[str, Any], file: str |
         if "without a generator" not in error.problem:
             raise
         return Cell(name, prior, generator, classifier, None, error.problem)
+
+
+def _looks(generator: Any, classifier: Any) -> bool:
+    """Whether one of the two looks at unlabelled data; a name that nobody knows is told of elsewhere."""
+    from kgzsl.tasks.image_classification._unlabelled import looks
+
+    own, head = (one.get("name") if isinstance(one, dict) else one for one in (generator, classifier))
+    try:
+        return bool(looks(own, str(head)))
+    except InputError:
+        return True
 
 
 def _kept(base: Any, choice: Any) -> Any:

@@ -12,6 +12,7 @@ from kgzsl.recipe.specs import (
     ImageProtocolSpec,
     PriorSpec,
     TrainSpec,
+    UnlabeledSpec,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "PriorSpec",
     "Recipe",
     "TrainSpec",
+    "UnlabeledSpec",
     "apply_overrides",
 ]

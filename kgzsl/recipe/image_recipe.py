@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from kgzsl.errors import InputError
 from kgzsl.recipe.base import Recipe
-from kgzsl.recipe.specs import ClassifierSpec, Component, ImageProtocolSpec, named
+from kgzsl.recipe.specs import ClassifierSpec, Component, ImageProtocolSpec, UnlabeledSpec, named, sourced
 
 __all__ = ["ImageRecipe"]
 
@@ -26,6 +26,12 @@ class ImageRecipe(Recipe):
         default_factory=lambda: list(_IMAGE_CONTROLS)  # type: ignore[arg-type]
     )
     answer: Literal["generator", "best"] = "generator"
+    unlabeled: Annotated[UnlabeledSpec | None, BeforeValidator(sourced)] = None
+
+    @property
+    def setting(self) -> str:
+        """``"transductive"`` where unlabelled rows are looked at, else ``"inductive"``."""
+        return "inductive" if self.unlabeled is None else "transductive"
 
     def check_components(self) -> None:
         """Check names and options of components against their constructors."""
@@ -49,16 +55,52 @@ class ImageRecipe(Recipe):
                 **self.where("classifier", "prior_head"),
                 remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
             )
-        kind: Any = classifiers.classifiers.find(self.classifier.name)
-        if getattr(kind, "setting", "inductive") == "transductive":
-            raise InputError(
-                f"the classifier {self.classifier.name!r} looks at unlabelled data, which a recipe does not give it",
-                **self.where("classifier"),
-                remedy="use it from Python: fit(..., unlabeled=...)",
-            )
+        self._check_unlabeled()
         self._check_search()
         if self.protocol.splits > 1:
             self._check_splits()
+
+    def _check_unlabeled(self) -> None:
+        from kgzsl import generators
+        from kgzsl.classifiers.needs import takes_unlabeled
+
+        name, head = self.classifier.name, self.classifier.prior_head
+        if head is not None and takes_unlabeled(head):
+            raise InputError(
+                f"the prior head {head!r} looks at unlabelled data, which a prior head is not given",
+                **self.where("classifier", "prior_head"),
+                remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
+            )
+        if self.unlabeled is None:
+            if takes_unlabeled(name):
+                raise InputError(
+                    f"the classifier {name!r} looks at unlabelled data, and the recipe opens no door to them",
+                    **self.where("classifier"),
+                    remedy="write unlabeled: test (the features of the test rows, never their labels), or unlabeled: "
+                    "FILE; the run is then stamped transductive",
+                )
+            return
+        own = None if self.generator is None else self.generator.name
+        if not (takes_unlabeled(name) or (own is not None and generators.takes_unlabeled(own))):
+            raise InputError(
+                f"nothing looks at the unlabelled data: neither the generator {own!r} nor the classifier {name!r}",
+                **self.where("unlabeled"),
+                remedy="leave unlabeled out, or choose cascade, self-training, multi-view, f-vaegan or tf-vaegan",
+            )
+        if self.answer == "best":
+            raise InputError(
+                "answer: best takes the better of two methods; one looks at unlabelled data, and ESZSL does not",
+                **self.where("answer"),
+                remedy="leave answer out: ESZSL stays beside the method as a control",
+            )
+        if self.classifier.gate is not None and takes_unlabeled(name) and self.unlabeled.kind_known:
+            raise InputError(
+                f"behind a gate the expert of the unseen classes answers for all rows, and {name!r} would know which "
+                "of them are of unseen classes",
+                **self.where("classifier", "gate"),
+                remedy=f"write unlabeled: {{source: {self.unlabeled.source}, kind: unknown}}, or unseen_bias: "
+                "validation in place of the gate",
+            )
 
     def _check_splits(self) -> None:
         from kgzsl.tasks.image_classification.selection import takes_epochs

@@ -19,6 +19,7 @@ __all__ = [
     "PriorSpec",
     "Strict",
     "TrainSpec",
+    "UnlabeledSpec",
     "each_named",
     "named",
     "sourced",
@@ -100,6 +101,38 @@ class PriorSpec(Component):
     normalise: Literal["auto", "l2", "standard", "none"] = "auto"
     weight: float = Field(default=1.0, gt=0.0)
     graph: Annotated[GraphSpec, BeforeValidator(sourced)] | None = None
+
+
+class UnlabeledSpec(Strict):
+    """Rows without labels, for the methods that look at such; the run is transductive, and stamped so.
+
+    ``source: test`` is the test rows' features, never their labels; else a file of features (``.npy``, ``.npz``,
+    ``.mat``, ``.csv``, ``.jsonl``), with ``key`` where it holds several arrays. ``kind: known`` says that it is known
+    which test rows are of unseen classes (as the published protocols have it), or that all rows of the file are: they
+    serve T1 and the second critic of ``f-vaegan``, and the classifier over all classes gets all rows, of whose kind it
+    is told nothing. ``kind: unknown`` tells nobody. Left out, it is known of test rows and unknown of a file. Choices
+    are made with the rows of the validation problem in their place.
+    """
+
+    source: str
+    kind: Literal["known", "unknown"] | None = None
+    key: str | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether these are the test rows."""
+        return self.source == "test"
+
+    @property
+    def kind_known(self) -> bool:
+        """Whether it is known which rows are of unseen classes."""
+        return self.is_test if self.kind is None else self.kind == "known"
+
+    @model_validator(mode="after")
+    def _no_key_of_test(self) -> Self:
+        if self.is_test and self.key is not None:
+            raise ValueError("the test rows have no key; write ./test for a file of that name")
+        return self
 
 
 class ClassifierSpec(Component):

@@ -31,6 +31,7 @@ class Compared:
         warnings: What a reader must know.
         problem: Why there is no run.
         validation: What the choice reached on held-out seen classes or relations, by the same names.
+        setting: ``"inductive"``, or ``"transductive"`` where unlabelled rows were looked at.
     """
 
     name: str
@@ -43,6 +44,14 @@ class Compared:
     warnings: Sequence[str] = ()
     problem: str = ""
     validation: Mapping[str, float] = field(default_factory=dict)
+    setting: str = "inductive"
+
+    @property
+    def remark(self) -> str:
+        """Why there is no run, or how it stands to its controls, and in which setting."""
+        beats = f"beats {self.beaten} of {len(self.verdicts)} controls" if self.verdicts else ""
+        stamp = "TRANSDUCTIVE" if self.setting == "transductive" else ""
+        return self.problem or "; ".join(part for part in (stamp, beats) if part)
 
     @property
     def beaten(self) -> int:
@@ -53,6 +62,7 @@ class Compared:
 def compared(name: str, priors: str, generator: str, classifier: str, folder: RunFolder) -> Compared:
     """The line of a finished run."""
     kept = folder.details
+    setting = str(kept["selection"].get("setting", "inductive"))
     return Compared(
         name,
         priors,
@@ -63,6 +73,8 @@ def compared(name: str, priors: str, generator: str, classifier: str, folder: Ru
         kept["verdicts"],
         kept["warnings"],
         validation=_validation(kept["selection"]),
+        # In completion the word means something else: that all entities are known.
+        setting=setting if kept["task"] == "image_classification" else "inductive",
     )
 
 
@@ -96,7 +108,7 @@ def table_rows(lines: Sequence[Compared]) -> list[dict[str, Any]]:
     rows = []
     for line in lines:
         row: dict[str, Any] = {"name": line.name, "priors": line.priors, "generator": line.generator}
-        row["classifier"] = line.classifier
+        row |= {"classifier": line.classifier, "setting": line.setting}
         for column in [*columns, *controls]:
             row[column] = line.metrics.get(column, "")
             row[f"{column}_std"] = line.metrics.get(f"{column}_std", "")
@@ -148,12 +160,11 @@ def _row(line: Compared, columns: Sequence[str], done: Sequence[Compared]) -> di
         best = max((other.metrics.get(column, 0.0) for other in done), default=0.0)
         share = round(100 * max(0.0, mean) / best, 1) if math.isfinite(mean) and best > 0 else None
         cells.append({"text": format_value(column, mean, line.metrics.get(f"{column}_std")), "share": share})
-    beats = f"beats {line.beaten} of {len(line.verdicts)}" if line.verdicts else ""
     return {
         "name": line.name,
         "choices": [line.priors, line.generator, line.classifier],
         "cells": cells,
-        "remark": line.problem or beats,
+        "remark": line.remark,
         "href": "" if line.problem else f"cells/{line.name}/report.html",
     }
 

@@ -232,13 +232,15 @@ class RunResult:
         seconds add up, memory is the highest.
 
         Raises:
-            ValueError: No results, or results of different tasks or data sets.
+            ValueError: No results, or results of different tasks, data sets or settings.
         """
         if not results:
             raise ValueError("nothing to merge")
         first = results[0]
         if {(one.task, one.dataset) for one in results} != {(first.task, first.dataset)}:
             raise ValueError("results of different tasks or data sets cannot be merged")
+        if len({one.selection.get("setting", "inductive") for one in results}) > 1:
+            raise ValueError("inductive and transductive results cannot be merged")
         seconds: dict[str, float] = {}
         for result in results:
             for stage, spent in result.seconds.items():

@@ -13,6 +13,7 @@ from kgzsl.cli.grid import cells, choices
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.report.comparison import Compared, _validation, render_comparison, table_rows
+from kgzsl.tasks import ZeroShotClassifier
 
 
 def base(**changes: object) -> Recipe:
@@ -99,6 +100,51 @@ def test_cells_are_run_once_and_what_cannot_be_is_told(kgzsl, tmp_path: Path) ->
     assert again.code == 0, again.err
     assert stamps == {file: file.stat().st_mtime_ns for file in (out / "cells").rglob("metrics.json")}
     assert kgzsl(*arguments, "--set", "protocol.seeds=2").code == 2  # other runs lie there
+
+
+LOOKS = {"generator": "linear", "classifier": {"name": "cascade", "ratio": 0.2}, "unlabeled": "test"}
+
+
+def test_settings_are_not_mixed_unless_one_asks_for_it() -> None:
+    heads = choices(["cascade,softmax"])
+    with pytest.raises(InputError, match=r"softmax is inductive.*add --across-settings"):
+        cells(base(**LOOKS), [], [], heads)
+    mixed = cells(base(**LOOKS), [], [], heads, across_settings=True)
+    assert [cell.recipe.setting for cell in mixed] == ["transductive", "inductive"]
+    assert mixed[1].recipe.unlabeled is None
+    alike = cells(base(**LOOKS), [], [], choices(["softmax,gda"]))  # nobody looks, so nothing is mixed
+    assert {cell.recipe.setting for cell in alike} == {"inductive"}
+    both = cells(base(**LOOKS), [], [], choices(["cascade,self-training"]))
+    assert {cell.recipe.setting for cell in both} == {"transductive"}
+    second = cells(base(**LOOKS), [], choices(["f-vaegan,linear"]), [])
+    assert {cell.recipe.setting for cell in second} == {"transductive"}
+    with pytest.raises(InputError, match="classifier 'cascade' looks at unlabelled data"):
+        cells(base(generator="linear", classifier="gda"), [], [], heads)
+
+
+def test_mixed_settings_are_stamped_line_by_line_and_told_by_info(kgzsl, tmp_path: Path) -> None:
+    recipe, out = zoo(tmp_path), tmp_path / "out"
+    arguments = ["compare", recipe, "--classifiers", "cascade,gda", "--set", "unlabeled=test", "--out", out]
+    arguments += ["--set", "generator=linear", "--set", "classifier={name: cascade, options: {epochs: 2}}"]
+    refused = kgzsl(*arguments)
+    assert refused.code == 2
+    assert "--across-settings" in refused.err
+    assert not out.exists()
+    done = kgzsl(*arguments, "--across-settings")
+    assert done.code == 0, done.err
+    with (out / "table.csv").open() as file:
+        assert [row["setting"] for row in csv.DictReader(file)] == ["transductive", "inductive"]
+    assert "TRANSDUCTIVE; beats" in (out / "comparison.html").read_text()
+    first, second = sorted((out / "cells").iterdir())
+    for folder, setting in ((first, "transductive"), (second, "inductive")):
+        told = kgzsl("info", folder, "--json")
+        assert json.loads(told.out)["setting"] == setting
+    assert "setting: TRANSDUCTIVE: unlabelled test data was used" in kgzsl("info", first).out
+    model = tmp_path / "model"
+    ZeroShotClassifier.load(first, device="cpu").save(model)
+    assert "setting: TRANSDUCTIVE" in kgzsl("info", model).out
+    values = json.loads(kgzsl("info", model, "--json").out)
+    assert (values["what"], values["classifier"], values["setting"]) == ("model", "cascade", "transductive")
 
 
 def test_the_page_puts_controls_first_and_escapes_names() -> None:

@@ -50,6 +50,12 @@ def compare(
     precision: Annotated[
         str | None, typer.Option(help="auto, 32-true, bf16-mixed or 64-true.", show_default=False)
     ] = None,
+    across_settings: Annotated[
+        bool,
+        typer.Option(
+            "--across-settings", help="Let methods that look at unlabelled data stand beside others, each stamped."
+        ),
+    ] = False,
     track: TrackOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -62,7 +68,8 @@ def compare(
 
     console = Console(as_json=as_json, quiet=quiet)
     base = read_recipe(find_recipe(recipe), changes or (), seeds=seeds, device=device, precision=precision)
-    grid = cells(base, choices(priors), choices(generators), choices(classifiers))
+    choice = (choices(priors), choices(generators), choices(classifiers))
+    grid = cells(base, *choice, across_settings=across_settings)
     if out.exists() and not out.is_dir():
         raise InputError("this is a file, and a comparison needs a folder", file=out, remedy="choose another --out")
     try:

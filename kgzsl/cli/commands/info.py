@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,8 @@ def examine(thing: str) -> Told:
     path = Path(thing)
     if path.is_dir() and RunFolder(path).exists:
         return _run(RunFolder(path))
+    if path.is_dir() and _is_model(path):
+        return _model(path)
     if path.is_file():
         from kgzsl.knowledge.store import is_saved_graph
 
@@ -158,6 +161,8 @@ def _dataset(name: str) -> Told:
 
 
 def _run(folder: Any) -> Told:
+    from kgzsl.report.page_parts import selection_part
+
     if not folder.complete:
         raise InputError(
             "this run is not finished", file=folder.path, remedy="go on with it: kgzsl run RECIPE --out ... --resume"
@@ -169,11 +174,46 @@ def _run(folder: Any) -> Told:
         "task": result.task,
         "dataset": result.dataset,
         "verdicts": result.verdicts,
+        "setting": result.selection.get("setting", "inductive"),
         "selection": result.selection,
         "metrics": folder.metrics,
         "environment": folder.environment,
     }
-    return values, [*result.verdicts, "", *result.table(), "", f"report: {folder.report}"]
+    stamp = dict(selection_part(result.selection))["setting"]
+    return values, [*result.verdicts, "", *result.table(), "", f"setting: {stamp}", f"report: {folder.report}"]
+
+
+def _model(folder: Path) -> Told:
+    """A model that ``save`` wrote by itself, without a run around it."""
+    from kgzsl.report.page_parts import selection_part
+
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    options = about["options"]
+    setting = about.get("setting", "inductive")
+    values = {
+        "what": "model",
+        "path": str(folder),
+        "generator": options.get("generator"),
+        "classifier": options.get("classifier"),
+        "dimensions": about["dim"],
+        "seen": about["seen"],
+        "unseen": about["unseen"],
+        "setting": setting,
+    }
+    return values, [
+        f"{values['generator'] or 'no generator'} + {values['classifier']}, {about['dim']} features, "
+        f"{len(about['seen'])} seen and {len(about['unseen'])} unseen classes",
+        f"setting: {dict(selection_part({'setting': setting}))['setting']}",
+        "unseen: " + _some(about["unseen"]),
+    ]
+
+
+def _is_model(folder: Path) -> bool:
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(about, dict) and str(about.get("format", "")).startswith("kgzsl.zero_shot_classifier/")
 
 
 def _brief(value: Any, most: int = 12) -> Any:

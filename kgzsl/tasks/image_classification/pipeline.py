@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kgzsl._feature_files import read_features
 from kgzsl.classifiers.needs import takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row, placed
@@ -25,7 +26,14 @@ from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
-from kgzsl.tasks.image_classification.selection import Choice, Searcher, ask, averaged, takes_epochs
+from kgzsl.tasks.image_classification.selection import (
+    Choice,
+    Searcher,
+    ask,
+    averaged,
+    rows_without_labels,
+    takes_epochs,
+)
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 from kgzsl.tasks.result import RunResult
@@ -56,7 +64,8 @@ def run(
 
     Nothing but the last step sees a test label: epochs, samples per class, the bias on unseen classes and ESZSL's
     weights are chosen on held-out seen classes; then everything is trained again on all seen classes, asked about the
-    test features, and scored at once.
+    test features, and scored at once. Methods that look at unlabelled rows look at those of the held-out classes while
+    choices are made.
 
     Args:
         recipe: What to do.
@@ -107,7 +116,9 @@ class ImageRun:
             fraction=recipe.protocol.fraction,
             splits=recipe.protocol.splits,
             hits=recipe.protocol.hits,
+            setting=recipe.setting,
         )
+        self.unlabelled = None if recipe.unlabeled is None else self._read_unlabelled(loaded.dim)
         self.shipped = dict(loaded.priors)
         self.data_name, self.notes, self.backbone = loaded.name, list(loaded.notes), loaded.backbone
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
@@ -115,6 +126,16 @@ class ImageRun:
         self.history: list[dict[str, Any]] = []
         self.model: ZeroShotClassifier | None = None
         self.priors: ClassPriors | None = None
+
+    def _read_unlabelled(self, dim: int) -> dict[str, Any]:
+        """What ``fit(..., unlabeled=)`` of the final training is given; selection has rows of its own."""
+        spec = self.recipe.unlabeled
+        assert spec is not None
+        if spec.is_test:
+            return rows_without_labels(self.protocol.test_features, kind_known=spec.kind_known)
+        file = self.recipe.find_file(spec.source, "unlabeled", "source")
+        rows, _ = read_features(file, dim=dim, key=spec.key)
+        return {"unseen" if spec.kind_known else "any": rows}
 
     def go(self) -> RunResult:
         """All of it."""
@@ -240,8 +261,17 @@ class ImageRun:
         if data is None:
             return None
         folder = None if self.folder is None else self.folder / stage
-        gate = self.recipe.classifier.gate if stage != "eszsl" else None
-        return Searcher(data, priors, criterion=criterion, calibrate=calibrate, gate=gate, folder=folder)
+        own = stage != "eszsl"
+        spec = self.recipe.unlabeled if own else None
+        return Searcher(
+            data,
+            priors,
+            criterion=criterion,
+            calibrate=calibrate,
+            gate=self.recipe.classifier.gate if own else None,
+            folder=folder,
+            kind_known=None if spec is None else spec.kind_known,
+        )
 
     def choose_generator(self, priors: ClassPriors, seed: int, eszsl: Choice | None = None) -> Choice:
         """Epochs, samples per class, searched options, gate or bias of the method, on validation classes."""
@@ -324,7 +354,8 @@ class ImageRun:
             model.set_params(unseen_bias=choice.unseen_bias)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", CollapseWarning)
-                model.fit(features, names, priors, engine=self._engine(seed, f"{prefix}train"))
+                engine = self._engine(seed, f"{prefix}train")
+                model.fit(features, names, priors, engine=engine, unlabeled=self.unlabelled)
             if choice.gate is not None:
                 model.gate_ = gate_from(choice.gate)
             told = [] if prefix else [str(one.message) for one in caught]  # a shuffled graph is meant to do badly

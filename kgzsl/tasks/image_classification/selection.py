@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
 
-__all__ = ["Choice", "Searcher", "ask", "averaged", "labelled_names", "takes_epochs"]
+__all__ = ["Choice", "Searcher", "ask", "averaged", "labelled_names", "rows_without_labels", "takes_epochs"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,17 @@ def takes_epochs(generator: str | None) -> bool:
     return "epochs" in inspect.signature(kind).parameters
 
 
+def rows_without_labels(features: tuple[Tensor, Tensor], *, kind_known: bool) -> dict[str, Tensor]:
+    """Rows of unseen and of seen classes as ``fit(..., unlabeled=)`` takes them.
+
+    Args:
+        features: Of unseen classes [Nu, D], and of seen ones [Ns, D].
+        kind_known: Whether it may be known which are which.
+    """
+    both = torch.cat(list(features))
+    return {"unseen": features[0], "any": both} if kind_known else {"any": both}
+
+
 def ask(
     model: ZeroShotClassifier,
     class_names: Sequence[str],
@@ -106,6 +117,8 @@ class Searcher:
         calibrate: Choose the bias on unseen classes as well.
         gate: Rule of a gate to fit on the validation rows, in place of a bias.
         folder: Keeps the best generator so far, for resuming.
+        kind_known: For a method that looks at unlabelled rows: it gets the validation rows, and this says whether it is
+            told which are of unseen classes. None gives it none.
     """
 
     def __init__(
@@ -117,6 +130,7 @@ class Searcher:
         calibrate: bool = False,
         gate: str | None = None,
         folder: Path | None = None,
+        kind_known: bool | None = None,
     ) -> None:
         self.data = data
         self.priors = priors.align(data.class_names)
@@ -125,6 +139,7 @@ class Searcher:
         self.gate = gate
         self._best_file = None if folder is None else folder / "best-on-validation.safetensors"
         self._features = (data.features[data.test_unseen_loc], data.features[data.test_seen_loc])
+        self._rows = None if kind_known is None else rows_without_labels(self._features, kind_known=kind_known)
 
     def figures(self, model: ZeroShotClassifier) -> dict[str, float]:
         """Validation figures of a fitted model; ``unseen_bias`` is the best one where it is to be chosen.
@@ -176,7 +191,7 @@ class Searcher:
         model.set_params(samples_per_class=samples[0], unseen_bias=0.0 if self.calibrate else model.unseen_bias)
         if model.generator is None:
             features, names = labelled_names(self.data)
-            found = self.figures(model.fit(features, names, self.priors, engine=engine))
+            found = self.figures(model.fit(features, names, self.priors, engine=engine, unlabeled=self._rows))
             return self._weighed(model, replace(start, **self._kept_of(model, found)), weights), []
 
         def look(fitted: ZeroShotClassifier, epochs: int) -> dict[str, float]:
@@ -191,7 +206,16 @@ class Searcher:
             return {f"validation.{name}": value for name, value in found.items()}
 
         features, names = labelled_names(self.data)
-        model.fit(features, names, self.priors, engine=engine, callback=look, callback_every_epochs=every, heads=False)
+        model.fit(
+            features,
+            names,
+            self.priors,
+            engine=engine,
+            callback=look,
+            callback_every_epochs=every,
+            heads=False,
+            unlabeled=self._rows,
+        )
         assert model.generator_ is not None
         if not best:  # no epoch was asked for: the generator as it came into being
             look(model, 0)
