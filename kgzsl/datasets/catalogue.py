@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl.datasets._options import checked_call
+from kgzsl.datasets.imnet import read_imnet
 from kgzsl.datasets.kg_tasks import read_tasks_folder
 from kgzsl.datasets.kg_tsv import read_tsv_folder
 from kgzsl.datasets.npz import read_npz
@@ -39,10 +40,22 @@ def _xlsa17(name: str, about: str, graph: tuple[str, ...] = (), splits: str = _S
 
 
 def _imnet(name: str, title: str, about: str) -> Known:
+    """As OntoZSL's archive has it, or in the xlsa17 layout, which ``kgzsl pack`` and ``export`` make."""
     folder, graph = title.replace("-", "_"), f"kg/{name}/KG-{title}.ttl"
-    places = (f"xlsa17/data/{folder}", f"images/{folder}", folder)
+
+    def read(place: str | Path, **options: Any) -> Dataset:
+        reader = read_xlsa17 if (Path(place) / "res101.mat").is_file() else read_imnet
+        return checked_call(reader, name, options, place)
+
     return Known(
-        name, "images", f"{title} of ImageNet, {about}", places, ("res101.mat", _SPLITS), read_xlsa17, (graph,)
+        name,
+        "images",
+        f"{title} of ImageNet, {about}",
+        (f"xlsa17/data/{folder}", f"images/{folder}", folder, f"ImageNet/{folder}"),
+        ("res101.mat", _SPLITS),
+        read,
+        (graph,),
+        ("seen.txt", "unseen.txt", "../split.mat"),
     )
 
 

@@ -93,6 +93,13 @@ class ImageFeatures:
         return read_xlsa17(folder, **options)
 
     @classmethod
+    def from_imnet(cls, folder: str | PathLike[str], **options: Any) -> ImageFeatures:
+        """Read OntoZSL's layout of ImNet-A and ImNet-O; see :func:`kgzsl.datasets.imnet.read_imnet`."""
+        from kgzsl.datasets.imnet import read_imnet
+
+        return read_imnet(folder, **options)
+
+    @classmethod
     def from_npz(cls, path: str | PathLike[str], **options: Any) -> ImageFeatures:
         """Read one ``.npz`` with 0-based indices; see :func:`kgzsl.datasets.npz.read_npz`."""
         from kgzsl.datasets.npz import read_npz

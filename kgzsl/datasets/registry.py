@@ -33,6 +33,7 @@ class Known:
         needs: Files that must be in that place (none where the place is a file itself).
         read: Reads it from the place that was found.
         graph: Where its class graph or schema may lie, relative to the data folder.
+        or_needs: Files of another layout, which do as well.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Known:
     needs: tuple[str, ...]
     read: Callable[..., Any]
     graph: tuple[str, ...] = ()
+    or_needs: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -50,9 +52,11 @@ class Known:
 
     def find(self, base: Path) -> Path | None:
         """The first of its places under ``base`` that has all it needs, or None."""
+        layouts = [self.needs, *([self.or_needs] if self.or_needs else [])]
         for place in self.places:
-            if (base / place).exists() and all(_is_there(base / place / need) for need in self.needs):
-                return base / place
+            for needs in layouts:
+                if (base / place).exists() and all(_is_there(base / place / need) for need in needs):
+                    return base / place
         return None
 
     def find_graph(self, base: Path) -> str | None:
@@ -86,9 +90,9 @@ def known() -> Mapping[str, Known]:
 def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None = None, **options: Any) -> Dataset:
     """A data set by name, or read from a path.
 
-    A path may be an ``.npz`` file, an xlsa17 folder, a packed data set, a folder with train, valid and test triples,
-    one in the NELL-ZS layout, or an RDF file of facts (with ``unseen_relations=[...]``). A name wins over a path of the
-    same spelling; write ``./name`` for the path.
+    A path may be an ``.npz`` file, an xlsa17 folder, one in OntoZSL's layout of ImageNet, a packed data set, a folder
+    with train, valid and test triples, one in the NELL-ZS layout, or an RDF file of facts (with
+    ``unseen_relations=[...]``). A name wins over a path of the same spelling; write ``./name`` for the path.
 
     Args:
         name_or_path: One of :func:`names`, or a file or folder.
@@ -162,6 +166,8 @@ def _with_graph(loaded: Dataset, graph: str) -> Dataset:
 
 def _absent(entry: Known, base: Path) -> InputError:
     wanted = " and ".join(entry.needs) if entry.needs else "the file itself"
+    if entry.or_needs:
+        wanted += f" (or {', '.join(entry.or_needs)})"
     places = " or ".join(str(base / place) for place in entry.places)
     return InputError(
         f"the data set {entry.name!r} ({entry.about}) is not there: looked for {wanted} in {places}"
@@ -192,6 +198,7 @@ def _facts(file: Path, unseen_relations: list[str] | None = None, **options: Any
 
 
 def _reader_for(path: Path) -> Callable[..., Dataset]:
+    from kgzsl.datasets.imnet import is_imnet, read_imnet
     from kgzsl.datasets.kg_tsv import find_part
     from kgzsl.datasets.packed import is_packed, read_packed
 
@@ -209,6 +216,8 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
         )
     if is_packed(path):
         return read_packed
+    if is_imnet(path) and not (path / "res101.mat").is_file():
+        return read_imnet
     if any((path / f"{name}.mat").is_file() for name in ("att_splits", "sent_splits", "binaryAtt_splits", "res101")):
         return ImageFeatures.from_xlsa17
     if any((path / f"{name}_tasks.json{end}").is_file() for name in ("train", "test") for end in ("", ".gz")):

@@ -93,9 +93,12 @@ def _kzsl(target: str, commit: str, remote: str, size: int, sha256: str) -> Sour
 
 
 def _features_of(graph: str) -> Source:
+    folder = graph.replace("-", "_")
     return Source(
-        by_hand=f"put res101.mat and att_splits.mat of {graph} (features of classes of ImageNet, which asks for an "
-        "account) into xlsa17/data/" + graph.replace("-", "_") + "; kgzsl pack and kgzsl export --to xlsa17 make them"
+        by_hand=f"put seen.txt and unseen.txt of {graph} into ImageNet/{folder}, and split.mat and Res101_Features of "
+        "OntoZSL's archive (features of classes of ImageNet, which asks for an account; the README of "
+        "China-UK-ZSL/Resources_for_KZSL says where) into ImageNet; or res101.mat and att_splits.mat into "
+        f"xlsa17/data/{folder}, as kgzsl export --to xlsa17 makes them"
     )
 
 
