@@ -165,7 +165,7 @@ def _names(wnids: list[str], words: list[str]) -> tuple[str, ...]:
 def _priors(
     base: Path, wnids: list[str], names: tuple[str, ...], order: list[str]
 ) -> tuple[dict[str, ClassPriors], list[str]]:
-    """``w2v`` and ``o2v``, a row for each of the file's own ``wnids``, else for the first ones of ``order``; and notes."""
+    """``w2v`` and ``o2v``, a row for each of the file's own ``wnids``, else for the first of ``order``; and notes."""
     files: dict[str, Path] = {}
     words = _near(base, _WORDS)
     if words is not None:
