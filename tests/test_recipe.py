@@ -227,9 +227,14 @@ def test_the_shipped_recipes_are_valid():
     folder = Path(__file__).parents[1] / "examples" / "recipes"
     files = sorted(folder.glob("*.yaml"))
     assert {"awa1.yaml", "flowers.yaml", "latin_characters.yaml"} <= {file.name for file in files}
+    looking = set()
     for file in files:
         recipe = Recipe.read(file)
         assert recipe.priors or recipe.ordinary
+        if getattr(recipe, "setting", "") == "transductive":
+            looking.add(file.stem)
+            assert "TRANSDUCTIVE" in file.read_text(encoding="utf-8").partition("\n")[0]
+    assert looking == {"awa1_cascade"}
 
 
 def test_where_falls_back_to_the_key_around():
