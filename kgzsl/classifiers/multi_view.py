@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgzsl.classifiers._candidates import candidate_rows, label_rows, prior_matrix
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cca import MultiViewCCA
 from kgzsl.classifiers.nearest_prior import NearestPrior
@@ -57,6 +57,7 @@ class MultiViewPropagation(Classifier):
     """
 
     setting = "transductive"
+    _budget = 256 << 20  # bytes of one table of similarities
 
     def __init__(
         self,
@@ -193,20 +194,27 @@ class MultiViewPropagation(Classifier):
         """
         self._check_fitted("scores_")
         rows = float_matrix(X, "X", columns=self.n_features_in_, device=self.scores_.device)
+        keys = _row_keys(rows)
+        at = torch.searchsorted(self._keys, keys).clamp_max(len(self._keys) - 1)
+        scores = self.scores_[self._place[at]]
+        new = (self._keys[at] != keys).nonzero().squeeze(1)
+        chunk = rows_per_chunk(8 * len(self._spread), self._budget)
+        for some in torch.split(new, chunk) if len(new) else ():
+            scores[some] = self._joined(rows[some])
+        if candidates is None:
+            return scores
+        columns = label_rows(list(candidates), self.classes_)
+        return scores[:, torch.as_tensor(columns, device=scores.device)]
+
+    def _joined(self, rows: Tensor) -> Tensor:
+        """Scores [N, K] of rows that are joined to the graph by one step."""
         coordinates = [self._placed(table, view) for view, table in enumerate(self._views(rows))]
         near = torch.zeros(len(rows), len(self.classes_), dtype=torch.float64, device=rows.device)
         for mine, nodes in zip(coordinates, self._coordinates, strict=True):
             similarity = functional.normalize(mine, dim=1) @ functional.normalize(nodes, dim=1).T
             best = similarity.topk(min(self.neighbours, len(nodes)), dim=1).indices
             near += self._spread[best].mean(dim=1)
-        scores = (1 - self.alpha) * self._first_scores(coordinates) + self.alpha * near / len(coordinates)
-        keys = _row_keys(rows)
-        at = torch.searchsorted(self._keys, keys).clamp_max(len(self._keys) - 1)
-        scores = torch.where((self._keys[at] == keys)[:, None], self.scores_[self._place[at]], scores)
-        if candidates is None:
-            return scores
-        columns = label_rows(list(candidates), self.classes_)
-        return scores[:, torch.as_tensor(columns, device=scores.device)]
+        return (1 - self.alpha) * self._first_scores(coordinates) + self.alpha * near / len(coordinates)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """:meth:`decision_function` as an array; rows sum to 1."""

@@ -131,6 +131,34 @@ def test_new_rows_are_answered_like_their_neighbours() -> None:
     assert (model.predict(again) == model.answers_).mean() > 0.95
 
 
+def test_an_unlabelled_row_met_again_has_its_own_answer_and_chunks_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = world(0)
+    model = fitted(w)
+    torch.testing.assert_close(model.decision_function(w["u"]), model.scores_)
+    order = np.random.default_rng(3).permutation(160)
+    torch.testing.assert_close(model.decision_function(w["u"][order]), model.scores_[order])
+    mixed = np.concatenate([w["u"][:3], world(1)["u"][:9]])
+    whole = model.decision_function(mixed)
+    torch.testing.assert_close(whole[:3], model.scores_[:3])
+    assert not torch.allclose(model._joined(torch.as_tensor(w["u"], dtype=torch.float32)), model.scores_, atol=1e-3)
+    monkeypatch.setattr(MultiViewPropagation, "_budget", 8 * 2 * 160)  # two rows at a time
+    torch.testing.assert_close(model.decision_function(mixed), whole)
+    named = model.decision_function(mixed, ["c18", "c16"])
+    torch.testing.assert_close(named, whole[:, [2, 0]])
+    with pytest.raises(InputError, match="no prior"):
+        model.decision_function(mixed, ["c0"])
+
+
+def test_priors_put_side_by_side_are_views_again() -> None:
+    w = world(0)
+    joined = fitted(w, views=w["views"][0] | w["views"][1])
+    torch.testing.assert_close(joined.scores_, fitted(w).scores_)
+    flat = ClassPriors(NAMES, (w["views"][0] | w["views"][1]).matrix, {})
+    assert not torch.allclose(fitted(w, views=flat).scores_, joined.scores_, atol=1e-3)
+
+
 def test_unlabelled_data_have_one_door_and_no_labels() -> None:
     assert MultiViewPropagation.setting == "transductive"
     parameters = inspect.signature(MultiViewPropagation.fit).parameters
