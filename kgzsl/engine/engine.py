@@ -45,8 +45,8 @@ class Engine:
         resume: Go on from the checkpoints that are there; runs that were finished are not repeated.
         progress: ``"auto"`` (a bar on a terminal, plain lines off one), True (bar), ``"lines"``, False (silence).
         on_log: Called with every row of the history as it is written (rank 0 only).
-        capture: ``"auto"`` (steps of generators are recorded as a CUDA graph where they can be, and replayed), ``"off"``,
-            ``"on"`` (the same path on any device; a CPU only calls the step again, which tests it and gains nothing).
+        capture: ``"auto"`` (on CUDA the steps of generators are recorded as a graph and replayed, where they can be),
+            ``"off"``, ``"on"`` (the same path on any device; a CPU calls the step again, which is for tests).
         strategy: Fabric strategy when ``devices > 1``: ``"auto"`` is ``"ddp"`` (gloo on CPU, nccl on CUDA).
 
     Raises:

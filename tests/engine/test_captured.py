@@ -84,7 +84,7 @@ def test_capture_is_off_on_a_cpu_unless_asked_for() -> None:
     assert captures(capture="on")
     assert captures(capture=True)
     assert isinstance(Engine(device="cpu").recording(), CalledAgain)
-    with pytest.raises(InputError, match="capture is 'yes'.*auto, on or off"):
+    with pytest.raises(InputError, match=r"capture is 'yes'.*auto, on or off"):
         captures(capture="yes")
 
 
