@@ -127,7 +127,10 @@ def adam(
     listed = list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)
     fused = listed[0].device.type in ("cpu", "cuda")
     both = (float(betas[0]), float(betas[1]))
-    return torch.optim.Adam(listed, lr=lr, betas=both, fused=fused, capturable=capturable)
+    made = torch.optim.Adam(listed, lr=lr, betas=both, fused=fused, capturable=capturable)
+    # torch warns of a capturable Adam that steps outside of a capture; the steps before a recording are just that.
+    made._warned_capturable_if_run_uncaptured = capturable  # type: ignore[attr-defined]
+    return made
 
 
 class GeneratorLoop:
