@@ -65,7 +65,7 @@ class CUDAGraphRecording:
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
         self._device, self._generators = device, tuple(generators)
         # Warm-up and capture share a stream, so that what autograd remembers of its stream is right in both.
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def warm_up(self, work: Callable[[], R]) -> R:

@@ -129,7 +129,7 @@ def adam(
     both = (float(betas[0]), float(betas[1]))
     made = torch.optim.Adam(listed, lr=lr, betas=both, fused=fused, capturable=capturable)
     # torch warns of a capturable Adam that steps outside of a capture; the steps before a recording are just that.
-    made._warned_capturable_if_run_uncaptured = capturable  # type: ignore[attr-defined]
+    made._warned_capturable_if_run_uncaptured = capturable
     return made
 
 
