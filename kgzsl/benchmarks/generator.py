@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from kgzsl._files import atomic_text
+from kgzsl.benchmarks.generator_gpu import page, trained
 from kgzsl.benchmarks.plain_wgan import PlainWGAN
 from kgzsl.benchmarks.timing import Laps, interleaved
 from kgzsl.engine import Engine
@@ -20,6 +23,7 @@ __all__ = ["check", "run"]
 
 _ROWS, _CLASSES = 2000, 40
 _WEIGHT = 10.0
+_IN_FLIGHT = 20
 
 
 def run(
@@ -32,11 +36,15 @@ def run(
     batch_size: int = 64,
     laps: int = 7,
     threads: int = 1,
+    epochs: int = 30,
+    out: str = "docs/benchmarks/gpu.md",
 ) -> dict[str, Any]:
     """Time one iteration: 5 critic steps and 1 generator step, with gradient penalty and classification loss.
 
     Ours and theirs take turns: this project's step at ``precision``, the same in float32 (if that is another),
-    and the plain float32 loop with Adam as it comes and with fused Adam.
+    and the plain float32 loop with Adam as it comes and with fused Adam. On a GPU ours is captured as a CUDA graph,
+    the same step by step stands beside it, a training as large as AwA2's is timed both ways, and the page ``out`` is
+    written; on a CPU nothing is captured and no page is written.
 
     Args:
         device: As for :class:`Engine`.
@@ -48,10 +56,16 @@ def run(
         laps: Laps of each implementation.
         threads: Threads of the CPU. One by default: threads that wait for each other on a busy machine burn time that
             would be counted.
+        epochs: Of the whole training on a GPU; 0 leaves it out.
+        out: The Markdown page of a GPU's figures.
 
     Returns:
         The report, see :func:`kgzsl.benchmarks.run`. ``ratio`` is the smallest over the prior widths for ``precision``;
-        ``cases`` gives every width: medians, spreads, and the ratio to the baseline with fused Adam as well.
+        ``cases`` gives every width: medians, spreads, steps per second, and the ratio to the baseline with fused Adam
+        as well.
+
+    Raises:
+        InputError: A device that is not here.
     """
     engine = Engine(device=device, precision=precision, progress=False)
     checked = check()
@@ -63,7 +77,7 @@ def run(
         torch.set_num_threads(before)
     worst = min(cases, key=lambda case: float(case["ratio"]))
     where = engine.torch_device
-    return {
+    report: dict[str, Any] = {
         "name": "generator",
         "ours_s": worst["ours_s"],
         "baseline_s": worst["baseline_s"],
@@ -84,6 +98,16 @@ def run(
         "baseline": "plain float32 WGAN-GP by autograd, torch.optim.Adam as it comes",
         "cases": cases,
     }
+    if where.type == "cuda":
+        report["training"] = _whole(engine, epochs) if epochs else None
+        atomic_text(Path(out), page(report))
+        report["out"] = out
+    return report
+
+
+def _whole(engine: Engine, epochs: int) -> dict[str, Any]:
+    ways = {"captured": "on", "eager": "off"}
+    return {"epochs": epochs, **{n: trained(engine.derive(capture=way), epochs=epochs) for n, way in ways.items()}}
 
 
 def _case(engine: Engine, prior_dim: int, feature_dim: int, hidden: int, batch: int, laps: int) -> dict[str, Any]:
@@ -95,13 +119,17 @@ def _case(engine: Engine, prior_dim: int, feature_dim: int, hidden: int, batch: 
     head = (0.01 * torch.randn(_CLASSES, feature_dim, generator=random)).to(device), torch.zeros(_CLASSES).to(device)
     data = (features, labels, priors, head)
 
+    captures = engine.captures
     work = {"ours": _our_iteration(engine, *data, hidden=hidden, batch_size=batch)}
+    if captures:
+        work["ours_eager"] = _our_iteration(engine.derive(capture="off"), *data, hidden=hidden, batch_size=batch)
     if engine.chosen_precision != "32-true":
         single = Engine(device=engine.device, precision="32-true", progress=False)
         work["ours_float32"] = _our_iteration(single, *data, hidden=hidden, batch_size=batch)
     for name, fused in (("baseline", False), ("baseline_fused_adam", True)):
         work[name] = PlainWGAN(*data, hidden=hidden, batch_size=batch, fused=fused).iteration
-    taken = interleaved(work, laps, device)
+    # A launch takes as long as a small step: on a GPU many are in flight before anyone waits.
+    taken = interleaved(work, laps, device, warm_up=1, repeats=_IN_FLIGHT if device.type == "cuda" else 1)
     ours = taken["ours"]
     case: dict[str, Any] = {"prior_dim": prior_dim}
     for name, lap in taken.items():
@@ -110,7 +138,10 @@ def _case(engine: Engine, prior_dim: int, feature_dim: int, hidden: int, batch: 
             case["ratio" if name == "baseline" else "ratio_to_fused_adam"] = _ratio(lap, ours)
     if "ours_float32" in taken:
         case["ratio_float32"] = _ratio(taken["baseline"], taken["ours_float32"])
-    return case | {"spread": max(ours.spread, taken["baseline"].spread)}
+    rates = {"captured" if captures else "eager": 1 / ours.median}
+    if captures:
+        rates["eager"] = 1 / taken["ours_eager"].median
+    return case | {"steps_per_s": rates, "spread": max(ours.spread, taken["baseline"].spread)}
 
 
 def _ratio(slow: Laps, fast: Laps) -> float:

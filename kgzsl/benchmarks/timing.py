@@ -39,20 +39,22 @@ class Laps:
 
 
 def interleaved(
-    work: Mapping[str, Callable[[], object]], laps: int, device: torch.device, warm_up: int = 1
+    work: Mapping[str, Callable[[], object]], laps: int, device: torch.device, warm_up: int = 1, repeats: int = 1
 ) -> dict[str, Laps]:
     """Run the pieces of ``work`` in turn, ``laps`` times each, so that a busy machine hurts all alike.
 
     On a CPU a lap is measured in processor seconds of this process (all threads): other programs disturb them least.
+    A lap is the mean over ``repeats`` calls, between which nobody waits for the device.
     """
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     for lap in range(-warm_up, laps):
         for name, call in work.items():
             _wait(device)
             wall, cpu = time.perf_counter(), time.process_time()
-            call()
+            for _ in range(repeats):
+                call()
             _wait(device)
-            pair = (time.process_time() - cpu, time.perf_counter() - wall)
+            pair = ((time.process_time() - cpu) / repeats, (time.perf_counter() - wall) / repeats)
             if lap >= 0:
                 taken[name].append(pair)
     on_cpu = device.type == "cpu"

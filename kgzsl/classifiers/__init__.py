@@ -5,6 +5,7 @@ from kgzsl.classifiers.analytic import AnalyticHead
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cascade import Cascade
 from kgzsl.classifiers.cca import MultiViewCCA
+from kgzsl.classifiers.clip import ClipZeroShot
 from kgzsl.classifiers.compositional import CompositionalClassifier
 from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
@@ -42,6 +43,7 @@ __all__ = [
     "Calibration",
     "Cascade",
     "Classifier",
+    "ClipZeroShot",
     "CompositionalClassifier",
     "ConSE",
     "CosmoGate",

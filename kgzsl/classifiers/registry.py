@@ -9,6 +9,7 @@ from kgzsl.classifiers.ale import ALE
 from kgzsl.classifiers.analytic import AnalyticHead
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cascade import Cascade
+from kgzsl.classifiers.clip import ClipZeroShot
 from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
@@ -34,6 +35,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "ale": ALE,
         "analytic": AnalyticHead,
         "cascade": Cascade,
+        "clip": ClipZeroShot,
         "conse": ConSE,
         "devise": DeViSE,
         "eszsl": ESZSL,

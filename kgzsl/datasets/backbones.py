@@ -44,18 +44,19 @@ def find_backbone(name: str, *, device: str = "cpu") -> Backbone:
 
     Args:
         name: With published weights: ``"torchvision:resnet101"``, ``"timm:vit_base_patch16_224"``, or
-            ``"clip:ViT-B-32/openai"`` (model and weights of open_clip); without a family it is torchvision's. Without
-            any weights: ``"pixels:16"`` (the colours of a thumbnail of 16 by 16) and ``"gradients:32"`` (histograms of
-            gradient directions in cells of a grey thumbnail of 32 by 32), for drawings and for trying things out. Your
-            own: ``"my_package.my_module:encode"``, a function from a list of RGB images to a tensor [B, D], a class
-            whose objects are such functions, or a :class:`Backbone`. It may say in ``trained_on`` which labels it was
-            trained on.
+            ``"clip:ViT-B-32/openai"`` (the image tower of a model of :func:`kgzsl.datasets.clip_models.load_clip`);
+            without a family it is torchvision's. Without any weights: ``"pixels:16"`` (the colours of a thumbnail of 16
+            by 16) and ``"gradients:32"`` (histograms of gradient directions in cells of a grey thumbnail of 32 by 32),
+            for drawings and for trying things out. Your own: ``"my_package.my_module:encode"``, a function from a list
+            of RGB images to a tensor [B, D], a class whose objects are such functions, or a :class:`Backbone`. It may
+            say in ``trained_on`` which labels it was trained on.
         device: Where it runs.
 
     Raises:
         InputError: An unknown family or model, or its package is not installed.
     """
-    family, _, model = name.rpartition(":")
+    # A model of the hub has a colon of its own: clip:hf-hub:organisation/model.
+    family, _, model = name.partition(":") if name.startswith("clip:") else name.rpartition(":")
     family = family or "torchvision"
     if family not in _FAMILIES:
         return _own(name, family, model)
@@ -155,14 +156,10 @@ def _timm(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:
 
 
 def _clip(model: str, device: str) -> Callable[[Sequence[Image]], Tensor]:
-    import open_clip
+    from kgzsl.datasets.clip_models import load_clip
 
-    kind, _, weights = model.partition("/")
-    if kind not in open_clip.list_models():
-        close = nearest(kind, open_clip.list_models())
-        raise InputError(f"open_clip has no model {kind!r}", remedy=f"did you mean {' or '.join(close)}?")
-    network, _, transform = open_clip.create_model_and_transforms(kind, pretrained=weights or "openai")
-    return _runner(network, transform, device, network.encode_image)
+    loaded = load_clip(model, device)
+    return _runner(loaded.network, loaded.transform, device, loaded.network.encode_image)
 
 
 def _runner(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kgzsl.engine.hardware import choose_device, choose_precision
 from kgzsl.engine.history import History, Row
 from kgzsl.engine.loop import TrainingLoop
+from kgzsl.engine.recording import CalledAgain, CUDAGraphRecording, Recording
 from kgzsl.engine.run import Run, RunOptions
 from kgzsl.errors import InputError
 
@@ -44,6 +45,8 @@ class Engine:
         resume: Go on from the checkpoints that are there; runs that were finished are not repeated.
         progress: ``"auto"`` (a bar on a terminal, plain lines off one), True (bar), ``"lines"``, False (silence).
         on_log: Called with every row of the history as it is written (rank 0 only).
+        capture: ``"auto"`` (on CUDA the steps of generators are recorded as a graph and replayed, where they can be),
+            ``"off"``, ``"on"`` (the same path on any device; a CPU calls the step again, which is for tests).
         strategy: Fabric strategy when ``devices > 1``: ``"auto"`` is ``"ddp"`` (gloo on CPU, nccl on CUDA).
 
     Raises:
@@ -60,6 +63,7 @@ class Engine:
     progress: bool | str = "auto"
     on_log: Callable[[Row], None] | None = None
     strategy: str = "auto"
+    capture: str | bool = "auto"
     _fabric: Fabric | None = field(default=None, repr=False, compare=False)
     _names: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _generator: torch.Generator | None = field(default=None, init=False, repr=False, compare=False)
@@ -74,6 +78,10 @@ class Engine:
             raise InputError(f"checkpoint_every is {self.checkpoint_every}", remedy="give 1 or more steps")
         if self.progress not in (True, False, "auto", "lines"):
             raise InputError(f"progress is {self.progress!r}", remedy="choose auto, lines, True or False")
+        if isinstance(self.capture, bool):  # what YAML makes of on and off
+            self.capture = "on" if self.capture else "off"
+        if self.capture not in ("auto", "on", "off"):
+            raise InputError(f"capture is {self.capture!r}", remedy="choose auto, on or off")
         if self.resume and self.checkpoint is None:
             raise InputError("resume was asked for, but no checkpoint folder was given", remedy="give checkpoint=")
         if self.checkpoint is not None:
@@ -122,6 +130,16 @@ class Engine:
     def rank(self) -> int:
         """Which of them this is; 0 writes files and progress."""
         return int(self.fabric.global_rank)
+
+    @property
+    def captures(self) -> bool:
+        """Whether steps of training are to be recorded and replayed: on CUDA, or anywhere if asked for."""
+        return self.capture == "on" or (self.capture == "auto" and self.torch_device.type == "cuda")
+
+    def recording(self) -> Recording:
+        """A new recording for this device, which knows this engine's random state."""
+        device = self.torch_device
+        return CUDAGraphRecording(device, [self.generator()]) if device.type == "cuda" else CalledAgain()
 
     def generator(self) -> torch.Generator:
         """The random state of this engine, on its device; the same object each time, part of every checkpoint.

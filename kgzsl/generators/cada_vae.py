@@ -54,15 +54,24 @@ class CADALoop(GeneratorLoop):
     ) -> None:
         super().__init__(modules, {"all": _NAMES}, _NAMES, data, options)
         self._weights = weights
+        self._now: dict[str, float | Tensor] = {}
 
-    def step(self, index: int) -> dict[str, Tensor]:
+    def begin(self, index: int) -> None:
+        """As of every loop, and how much the losses weigh in this step."""
+        super().begin(index)
+        done, weights = index / max(self._options.steps, 1), self._weights
+        self._now = {
+            "kl": self.varying("kl", weights.kl * ramp(done, 0.0, 0.93)),
+            "cross": self.varying("cross", weights.cross * ramp(done, 0.21, 0.75)),
+            "align": self.varying("align", weights.align * ramp(done, 0.06, 0.22)),
+        }
+
+    def iterate(self) -> dict[str, Tensor]:
         """One step of all four networks."""
-        self.begin(index)
         drawn = self._data.draw(self._options.batch_size, held_out=True)
         shown = drawn if self._data.episode is None else self._data.draw(self._options.batch_size)
-        done = index / max(self._options.steps, 1)
         with self._engine.autocast():
-            loss, losses = self._loss(shown, drawn, done)
+            loss, losses = self._loss(shown, drawn)
         self.update("all", loss)
         self.average()
         return losses
@@ -76,9 +85,7 @@ class CADALoop(GeneratorLoop):
         z_a = mean_a + torch.exp(0.5 * log_a) * self._data.normal(*mean_a.shape)
         return mean_x, log_x, mean_a, log_a, z_x, z_a
 
-    def _loss(
-        self, shown: tuple[Tensor, ...], drawn: tuple[Tensor, ...], done: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, shown: tuple[Tensor, ...], drawn: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """Each modality and their alignment on ``shown``; what one makes of the other on ``drawn``.
 
         Both are labels, features and priors, and the same outside of an episode.
@@ -94,14 +101,8 @@ class CADALoop(GeneratorLoop):
         divergence = (kl_to_normal(mean_x, log_x) + kl_to_normal(mean_a, log_a)).mean()
         apart = wasserstein(mean_x, log_x, mean_a, log_a).mean()
         extra, told = self.add_terms(from_prior, labels, asked_priors)
-        weights = self._weights
-        loss = (
-            own
-            + weights.kl * ramp(done, 0.0, 0.93) * divergence
-            + weights.cross * ramp(done, 0.21, 0.75) * cross
-            + weights.align * ramp(done, 0.06, 0.22) * apart
-            + extra
-        )
+        now = self._now
+        loss = own + now["kl"] * divergence + now["cross"] * cross + now["align"] * apart + extra
         parts = {"reconstruction": own, "cross": cross, "kl": divergence, "alignment": apart}
         return loss, {name: value.detach() for name, value in parts.items()} | told
 

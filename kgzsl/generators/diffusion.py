@@ -94,9 +94,8 @@ class DiffusionLoop(GeneratorLoop):
         super().__init__(modules, {"network": ("network",)}, ("network",), data, options)
         self._forget = forget
 
-    def step(self, index: int) -> dict[str, Tensor]:
+    def iterate(self) -> dict[str, Tensor]:
         """One step."""
-        self.begin(index)
         labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         time = self._data.uniform(len(real))
         signal, level = (part[:, None] for part in schedule(time))

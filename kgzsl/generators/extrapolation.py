@@ -91,7 +91,7 @@ class Extrapolator(nn.Module):
             # Classes without a row have no place at the end of the mask; they are not allowed in any case.
             allowed = allowed & ~F.pad(hidden, (0, len(self.present) - len(hidden)))
         if apart_from is not None:
-            own = F.one_hot(apart_from, len(self.present)).bool()
+            own = apart_from[:, None] == torch.arange(len(self.present), device=apart_from.device)
             # With one seen class there is no other to look at.
             allowed = torch.where((allowed & ~own).any(dim=1, keepdim=True), allowed & ~own, allowed)
         weights, classes = attention(priors, self.known, allowed, self.k, self.temperature)
@@ -128,9 +128,8 @@ class ExtrapolationLoop(GeneratorLoop):
         super().__init__({**modules, "teacher": teacher}, {"network": ("network",)}, ("network",), data, options)
         self._noise, self._distill, self._window = noise, distill, window
 
-    def step(self, index: int) -> dict[str, Tensor]:
+    def iterate(self) -> dict[str, Tensor]:
         """One step."""
-        self.begin(index)
         labels, real, priors = self._data.draw(self._options.batch_size, held_out=True)
         hidden = None if self._data.episode is None else self._data.episode.hidden
         network, teacher = self._modules["network"], self._modules["teacher"]

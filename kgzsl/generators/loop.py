@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kgzsl.engine import Engine
+from kgzsl.engine import CapturedStep, CaptureWarning, Engine
 from kgzsl.generators.terms import Term
 
 __all__ = ["Episode", "GeneratorLoop", "LoopOptions", "TrainingData", "adam"]
@@ -108,17 +109,36 @@ class TrainingData:
         return torch.rand(shape, generator=self.engine.generator(), device=like.device, dtype=like.dtype)
 
 
-def adam(parameters: nn.Module | Iterable[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    """Adam, in one kernel over each parameter where the device has it."""
+def adam(
+    parameters: nn.Module | Iterable[nn.Parameter],
+    lr: float | Tensor,
+    betas: tuple[float, float],
+    *,
+    capturable: bool = False,
+) -> torch.optim.Adam:
+    """Adam, in one kernel over each parameter where the device has it.
+
+    Args:
+        parameters: What it changes.
+        lr: The learning rate; a tensor may be changed between the steps of a recording.
+        betas: The momenta.
+        capturable: Whether its steps are to be recorded.
+    """
     listed = list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)
     fused = listed[0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(listed, lr=lr, betas=(float(betas[0]), float(betas[1])), fused=fused)
+    both = (float(betas[0]), float(betas[1]))
+    made = torch.optim.Adam(listed, lr=lr, betas=both, fused=fused, capturable=capturable)
+    # torch warns of a capturable Adam that steps outside of a capture; the steps before a recording are just that.
+    made._warned_capturable_if_run_uncaptured = capturable
+    return made
 
 
 class GeneratorLoop:
     """Modules, an Adam for each group of them, a running mean of those that sample.
 
-    Subclasses write ``step``: call :meth:`begin` first, :meth:`update` for each group, :meth:`average` last.
+    Subclasses write :meth:`iterate`: call :meth:`update` for each group, :meth:`average` last. Where the engine
+    captures steps, it is recorded and replayed: it must neither wait for the device nor read numbers of the host that
+    change from step to step; those go through :meth:`varying`, in :meth:`begin`.
 
     Args:
         modules: Name to module; what a checkpoint holds.
@@ -142,8 +162,16 @@ class GeneratorLoop:
         self._modules, self._data, self._options = dict(modules), data, options
         self._engine, self._terms = data.engine, data.terms
         self._sampling = tuple(sampling)
+        self._varying: dict[str, Tensor] = {}
+        self._captured = CapturedStep(self.iterate, data.engine.recording()) if self._captures() else None
+        lr = self._rate(options.lr)
         self._optimizers = {
-            name: adam([p for one in names for p in modules[one].parameters()], options.lr, options.betas)
+            name: adam(
+                [p for one in names for p in modules[one].parameters()],
+                lr,
+                options.betas,
+                capturable=self._captured is not None,
+            )
             for name, names in groups.items()
         }
         # The running mean of the sampling modules; themselves until the first step.
@@ -151,19 +179,57 @@ class GeneratorLoop:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of training; see :class:`kgzsl.engine.TrainingLoop`."""
+        self.begin(index)
+        return self.iterate() if self._captured is None else self._captured()
+
+    def iterate(self) -> dict[str, Tensor]:
+        """The step itself, after :meth:`begin`; its losses."""
         raise NotImplementedError
 
+    def _captures(self) -> bool:
+        """Whether steps are to be captured and can be; says why not where they cannot."""
+        if not self._engine.captures:
+            return False
+        moving = [term.name for term in self._terms if not getattr(term, "static", True)]
+        why = None
+        if self._engine.ranks > 1:
+            why = "several ranks train together"
+        elif self._data.episode is not None:
+            why = "hold_out chooses other rows for each step"
+        elif moving:
+            why = f"the shapes of {moving[0]} depend on what is drawn"
+        if why is not None:
+            warnings.warn(f"training goes on step by step: it cannot be captured ({why})", CaptureWarning, stacklevel=4)
+        return why is None
+
+    def varying(self, name: str, value: float, dtype: torch.dtype | None = None) -> float | Tensor:
+        """A number that changes from step to step: itself, or where steps are captured, memory that holds it now."""
+        if self._captured is None:
+            return value
+        if name not in self._varying:
+            like = self._data.features
+            self._varying[name] = torch.empty((), dtype=dtype or like.dtype, device=like.device)
+        return self._varying[name].fill_(value)
+
+    def _rate(self, value: float) -> float | Tensor:
+        if not self._options.lr_decay:
+            return value
+        # The kernel reads a float32 on a GPU; on a CPU it takes the number as it is.
+        on_cpu = self._data.features.device.type == "cpu"
+        return self.varying("lr", value, torch.float64 if on_cpu else torch.float32)
+
     def begin(self, index: int) -> None:
-        """Set the learning rate of step ``index``, and choose the classes held out of it."""
+        """Set the learning rate of step ``index``, and choose the classes held out of it; never part of a recording."""
         if self._data.episode is not None:
             self._data.episode.renew(self._engine.generator())
         if not self._options.lr_decay:
             return
         start = (1 - self._options.lr_decay) * self._options.steps
         rest = (self._options.steps - index) / max(self._options.steps - start, 1)
+        rate = self._rate(self._options.lr * min(1.0, rest))
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self._options.lr * min(1.0, rest)
+                group["lr"] = rate
 
     def update(self, group: str, loss: Tensor) -> None:
         """Gradients of ``loss`` by the modules of ``group`` (and by no other), and one Adam step."""
@@ -212,5 +278,11 @@ class GeneratorLoop:
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self._optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            for (
+                group
+            ) in optimizer.param_groups:  # a checkpoint may come from a run that captured, or from one that did not
+                group["capturable"], group["lr"] = self._captured is not None, self._rate(float(group["lr"]))
         for name, module in self._mean.items():
             module.load_state_dict(state["mean"][name])
+        if self._captured is not None:
+            self._captured.forget()

@@ -53,6 +53,7 @@ class SoulSamples:
     """
 
     name = "souls"
+    static = False  # how many classes a batch has is known after the draw
 
     def __init__(self, souls: Tensor, weight: float) -> None:
         self._souls, self.weight = souls, weight

@@ -12,7 +12,11 @@ __all__ = ["Classification", "Term"]
 
 
 class Term(Protocol):
-    """One more loss on generated features."""
+    """One more loss on generated features.
+
+    One that waits for the device, or whose shapes depend on what is drawn, says so by ``static = False``: steps with it
+    are not captured.
+    """
 
     name: str
     weight: float

@@ -56,9 +56,8 @@ class WGANLoop(GeneratorLoop):
         self._network, self._critic = network, critic
         self._work = torch.bfloat16 if data.engine.chosen_precision == "bf16-mixed" else data.features.dtype
 
-    def step(self, index: int) -> dict[str, Tensor]:
+    def iterate(self) -> dict[str, Tensor]:
         """One iteration; losses are means over its critic steps."""
-        self.begin(index)
         count, batch = self._options.critic_steps, self._options.batch_size
         labels, real, priors = self._data.draw(count * batch)
         with torch.no_grad(), self._engine.autocast():

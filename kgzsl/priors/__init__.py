@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kgzsl.priors.propagation.sgc import SGC
     from kgzsl.priors.propagation.trgcn import TrGCN
     from kgzsl.priors.registry import encoders, make
+    from kgzsl.priors.text.clip_text import ClipText
     from kgzsl.priors.text.multi_view import MultiViewText
     from kgzsl.priors.text.sentences import Text
     from kgzsl.priors.text.tfidf import TfidfText
@@ -50,6 +51,7 @@ __all__ = [
     "Box2EL",
     "BoxE",
     "ClassPriors",
+    "ClipText",
     "Combined",
     "CompGCN",
     "ComplEx",
@@ -79,6 +81,7 @@ __all__ = [
 _HOMES = {
     "PriorsAgain": "again",
     "Auto": "combination.auto",
+    "ClipText": "text.clip_text",
     "Combined": "combination.combined",
     "Disentangled": "disentangled.encoder",
     "MultiViewText": "text.multi_view",

@@ -20,6 +20,7 @@ from kgzsl.priors.propagation.gcn import GCN
 from kgzsl.priors.propagation.rgcn import RGCN
 from kgzsl.priors.propagation.sgc import SGC
 from kgzsl.priors.propagation.trgcn import TrGCN
+from kgzsl.priors.text.clip_text import ClipText
 from kgzsl.priors.text.multi_view import MultiViewText
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
@@ -44,6 +45,7 @@ encoders: Resolver[PriorEncoder] = Resolver(
         "auto": Auto,
         "box2el": Box2EL,
         "boxe": BoxE,
+        "clip_text": ClipText,
         "combined": Combined,
         "compgcn": CompGCN,
         "complex": ComplEx,

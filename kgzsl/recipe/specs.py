@@ -221,12 +221,21 @@ class CompletionProtocolSpec(_ProtocolSpec):
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
 
 
+def _switch(value: Any) -> Any:
+    """YAML reads ``on`` and ``off`` as truth values."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
 class TrainSpec(Strict):
-    """Device, precision and checkpoints of every training in the run."""
+    """Device, precision and checkpoints of every training in the run.
+
+    ``capture`` says whether steps of generators are recorded as a CUDA graph and replayed: ``auto`` does so on a GPU.
+    """
 
     device: str = "auto"
     precision: str = "auto"
     devices: int = Field(default=1, ge=1)
+    capture: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     checkpoint_every: int | None = Field(default=None, ge=1)
 
 

@@ -27,6 +27,7 @@ def engine_of(
         device=recipe.train.device,
         precision=recipe.train.precision,
         devices=recipe.train.devices,
+        capture=recipe.train.capture,
         seed=recipe.protocol.seed_list[0],
         checkpoint=checkpoint,
         checkpoint_every=recipe.train.checkpoint_every,

@@ -157,3 +157,38 @@ def test_methods_beside_recipes_are_measured_and_the_transductive_ones_set_apart
     text = page(rows, [], "a machine")
     assert "| fair | **50.0** |" in text
     assert "| looks (transductive) | 90.0 |" in text
+
+
+def test_methods_beside_recipes_are_run_where_and_as_the_cell_says(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kgzsl.benchmarks import images_beside
+
+    met = []
+
+    def method(data, priors, graph, setting):  # type: ignore[no-untyped-def]
+        met.append(setting)
+        model, made, _ = images_beside._generated(data, priors, setting)
+        assert made.device == setting.device
+        assert model.device == str(setting.device)
+        none = np.zeros((1, len(data.class_names)), dtype=np.float32)
+        unseen, seen = images_beside._asked(data, setting)
+        spread.append(float(made[: images_beside._SAMPLES].std(dim=0).mean()))
+        return TestScores(
+            none[:, : len(data.unseen_names)].repeat(len(unseen), 0),
+            none.repeat(len(unseen), 0),
+            none.repeat(len(seen), 0),
+        )
+
+    from kgzsl.tasks.image_classification.protocol import TestScores
+
+    monkeypatch.setitem(BESIDE, "tried", method)
+    spread: list[float] = []
+    cell = {"dataset": folder, "method": "tried", "seeds": 1, "device": "cpu"}
+    measure_beside({**cell, "options": {"noise": 0.0, "epochs": 9}}, None)
+    assert {(setting.device.type, *setting.options.items()) for setting in met} == {("cpu", ("noise", 0.0))}
+    assert max(spread) < 1e-5  # without noise all samples of a class are its mean
+    measure_beside(cell, None)
+    assert spread[-1] > 0.01
+    with pytest.raises(InputError, match="no device is called 'gpuu'"):
+        measure_beside({**cell, "device": "gpuu"}, None)

@@ -18,6 +18,13 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 NAMES = np.array(["a", "b", "c", "d"])
 
 
+class Tower:
+    """A text tower as wide as the features."""
+
+    def encode_text(self, texts):  # type: ignore[no-untyped-def]
+        return torch.stack([torch.arange(6).add(ord(text[-2])).cos() for text in texts])
+
+
 @pytest.mark.parametrize("name", classifiers.names)
 def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
     random = np.random.default_rng(0)
@@ -28,6 +35,8 @@ def test_what_is_saved_answers_alike(name: str, tmp_path) -> None:
     if "graph" in inspect.signature(classifiers.find(name)).parameters:
         edges = [(one, "subClassOf", group) for one, group in zip(NAMES, ("low", "low", "high", "high"), strict=True)]
         options |= {"graph": ClassGraph.from_triples(edges), "network_options": {"epochs": 3}}
+    if name == "clip":
+        options |= {"tower": Tower(), "cache": None}
     made = classifiers.make(name, **options)
     looks = {"unlabeled": x[45:]} if takes_unlabeled(name) else {}
     if "priors" in inspect.signature(made.fit).parameters:

@@ -161,9 +161,9 @@ def test_an_episode_of_cada_vae_judges_the_way_from_the_prior_on_other_classes(m
     met = []
     loss = CADALoop._loss
 
-    def spy(self: CADALoop, shown: tuple, drawn: tuple, done: float) -> tuple:
+    def spy(self: CADALoop, shown: tuple, drawn: tuple) -> tuple:
         met.append((set(shown[0].tolist()), set(drawn[0].tolist())))
-        return loss(self, shown, drawn, done)
+        return loss(self, shown, drawn)
 
     monkeypatch.setattr(CADALoop, "_loss", spy)
     fitted("cada-vae", hold_out=0.34)

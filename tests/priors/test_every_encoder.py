@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import PriorWarning, encoders, make
@@ -16,8 +17,20 @@ TEXTS = {"zebra": ["A striped horse of Africa"], "tiger": ["The largest cat"]}
 TRAINED = {"dim": 4, "epochs": 2}
 WALKS = {**TRAINED, "walks": 3}
 NETWORK = {"hidden": (4,), "epochs": 2, "base_options": {"dim": 32}}
+
+
+class Tower:
+    """A text tower: letters, counted."""
+
+    name = "letters"
+
+    def encode_text(self, texts):
+        return torch.stack([torch.bincount(torch.tensor([ord(c) % 32 for c in text]), minlength=32) for text in texts])
+
+
 OPTIONS = {
     "auto": {"candidates": [{"name": "tfidf", "dim": 32}, "attributes"], "holdout": 0.2},
+    "clip_text": {"tower": Tower(), "cache": None},
     "combined": {"parts": ["attributes", {"name": "tfidf", "dim": 32}]},
     "tfidf": {"dim": 32},
     "multi_view": {"dim": 32},
@@ -97,7 +110,7 @@ def test_a_class_without_an_edge_and_without_a_text_is_warned_of_by_name_and_no_
 GALLOPER = [("zebroid", "subClassOf", "equine"), ("zebroid", "has", "stripes"), ("zebroid", "livesIn", "fields")]
 
 
-@pytest.mark.parametrize("name", [one for one in ENCODERS if one.values[0] in ("text", "word_vectors")])
+@pytest.mark.parametrize("name", [one for one in ENCODERS if one.values[0] in ("text", "clip_text", "word_vectors")])
 def test_encoders_that_train_nothing_take_a_class_in_as_a_new_fit_would(made, name):
     graph, larger = (ClassGraph.from_triples(triples, texts=TEXTS) for triples in (ZOO, [*ZOO, *GALLOPER]))
     fitted = made(name, parts=("label", "axioms")).fit(graph)

@@ -1,6 +1,9 @@
 """Priors from texts: what the graph says in words, read by a sentence encoder or as weighted words."""
 
+from kgzsl.priors.text.clip_text import ClipText
+from kgzsl.priors.text.clip_tower import OpenClipTower, TextTower
 from kgzsl.priors.text.multi_view import MultiViewText
+from kgzsl.priors.text.prompts import Prompts
 from kgzsl.priors.text.sentence_model import SentenceModel
 from kgzsl.priors.text.sentences import Text
 from kgzsl.priors.text.tfidf import TfidfText
@@ -12,10 +15,14 @@ from kgzsl.priors.text.words import Segmenter
 
 __all__ = [
     "PARTS",
+    "ClipText",
     "MultiViewText",
+    "OpenClipTower",
+    "Prompts",
     "Segmenter",
     "SentenceModel",
     "Text",
+    "TextTower",
     "TfidfText",
     "Verbaliser",
     "Views",

@@ -83,16 +83,19 @@ class Verbaliser:
             return self.name(node)
         if part == "axioms":
             return self._axioms(node)
-        texts = self.graph.texts.get(node, ())
         if part == "synonyms":
-            rest = self.graph.labels[node].split(",")[1:]
-            rest += [text.text for text in texts if text.property in SYNONYMS]
-            told = dict.fromkeys(humanise(word.strip()) for word in rest)
-            return ", ".join(word for word in told if word and word != self.name(node))
+            return ", ".join(self.synonyms(node))
         told = dict.fromkeys(
             chosen.strip() for kind in _DEFINITIONS for chosen in [self.graph.node_text(node, [kind])] if chosen.strip()
         )
         return " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in told)
+
+    def synonyms(self, node: int) -> list[str]:
+        """The other names of a node: the rest of a comma-separated label, then the synonyms."""
+        rest = self.graph.labels[node].split(",")[1:]
+        rest += [text.text for text in self.graph.texts.get(node, ()) if text.property in SYNONYMS]
+        told = dict.fromkeys(humanise(word.strip()) for word in rest)
+        return [word for word in told if word and word != self.name(node)]
 
     def text(self, node: int) -> str:
         """All the chosen parts of a node's text, joined."""

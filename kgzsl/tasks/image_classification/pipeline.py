@@ -225,7 +225,7 @@ class ImageRun:
                     remedy="give graph: {source: ...}",
                 )
             classifier_options["graph"] = self.graph if shuffle is None else self.graph.shuffled(shuffle)
-        return ZeroShotClassifier(
+        model = ZeroShotClassifier(
             name,
             spec.name,
             samples_per_class=spec.samples_per_class[0],
@@ -241,6 +241,8 @@ class ImageRun:
             device=recipe.train.device,
             precision=recipe.train.precision,
         )
+        model.backbone_ = self.backbone
+        return model
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
         """ESZSL, not yet fitted."""

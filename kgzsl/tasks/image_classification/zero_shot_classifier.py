@@ -73,7 +73,8 @@ class ZeroShotClassifier(Answering):
         generator_: The fitted generator, or None.
         n_features_in_: D, the length of a feature vector.
         transductive: Whether unlabelled rows were looked at.
-        backbone_: What made the features of images, where a run knows it; kept with the model.
+        backbone_: What made the features of images, where a run knows it; kept with the model. Set before ``fit``, it
+            lets ``clip`` refuse features of another model.
     """
 
     backbone_: str | None = None
@@ -309,12 +310,12 @@ class ZeroShotClassifier(Answering):
         assert self.prior_head is not None
         if not takes_priors(self.prior_head):
             raise InputError(f"prior_head={self.prior_head!r} does not answer from priors", remedy="give eszsl")
-        context = {"seed": self.seed, "device": str(self._where)}
+        context = {"seed": self.seed, "device": str(self._where), "backbone": self.backbone_}
         unit = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         return PriorHead(Head(self.prior_head, dict(self.prior_options or {}), context, scale=unit))
 
     def _head(self) -> Head:
-        context: dict[str, Any] = {"seed": self.seed, "device": str(self._where)}
+        context: dict[str, Any] = {"seed": self.seed, "device": str(self._where), "backbone": self.backbone_}
         if takes_graph(self.classifier):
             context["engine"] = Engine(seed=self.seed, device=str(self._where), precision="32-true", progress=False)
         return Head(self.classifier, dict(self.classifier_options or {}), context, scale=self._scale)
