@@ -67,7 +67,7 @@ def run(
     Raises:
         InputError: A device that is not here.
     """
-    engine = Engine(device=device, precision=precision, progress=False)
+    engine = Engine(device=device, precision=precision, capture="auto", progress=False)
     checked = check()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

@@ -63,7 +63,7 @@ class Engine:
     progress: bool | str = "auto"
     on_log: Callable[[Row], None] | None = None
     strategy: str = "auto"
-    capture: str | bool = "auto"
+    capture: str | bool = "off"
     _fabric: Fabric | None = field(default=None, repr=False, compare=False)
     _names: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _generator: torch.Generator | None = field(default=None, init=False, repr=False, compare=False)

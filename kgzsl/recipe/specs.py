@@ -230,12 +230,13 @@ class TrainSpec(Strict):
     """Device, precision and checkpoints of every training in the run.
 
     ``capture`` says whether steps of generators are recorded as a CUDA graph and replayed: ``auto`` does so on a GPU.
+    It is off unless asked for, until the check in the how-to on GPUs has run on one.
     """
 
     device: str = "auto"
     precision: str = "auto"
     devices: int = Field(default=1, ge=1)
-    capture: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    capture: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "off"
     checkpoint_every: int | None = Field(default=None, ge=1)
 
 

@@ -216,6 +216,6 @@ class TestOnAGPU:
         priors = torch.randn(40, 85, generator=random)
         model = generators.make("wgan", epochs=30)
         begun = time.perf_counter()
-        model.fit(features, labels, priors, engine=Engine(device="cuda", progress=False))
+        model.fit(features, labels, priors, engine=Engine(device="cuda", capture="on", progress=False))
         assert model.history is not None
         assert model.history.seconds < 60, time.perf_counter() - begun
