@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.ordinary.run import OrdinaryRun
     from kgzsl.tasks.kg_completion.pipeline import CompletionRun
 
-    AnyRun = CompletionRun | OrdinaryRun | InductiveRun
+    AnyRun: TypeAlias = CompletionRun | OrdinaryRun | InductiveRun
 
 __all__ = ["assemble"]
 

@@ -107,8 +107,8 @@ class ProposingCompleter(Completer):
             if twice:
                 raise InputError(f"{min(twice)!r} is there already")
         self.entities_, self.relations_ = (*self.entities_, *entities), (*self.relations_, *relations)
-        for names in ("entities_", "relations_"):
-            self.__dict__.pop(f"_ids_of_{names}", None)
+        for attribute in ("entities_", "relations_"):
+            self.__dict__.pop(f"_ids_of_{attribute}", None)
         self.kinds_ = self.kinds_.grown(self.entities_, self.relations_, schema)
         notes = self._grow_priors(relations, schema, was)
         self.set_facts(self._known)

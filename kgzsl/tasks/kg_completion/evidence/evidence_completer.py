@@ -68,6 +68,8 @@ class EvidenceCompleter(ProposingCompleter):
         calibration_: From scores to probabilities, or None.
     """
 
+    priors_: ClassPriors
+
     def __init__(
         self,
         *,

@@ -107,7 +107,9 @@ class InductiveCompleter(ProposingCompleter):
         if not len(training.facts):
             raise InputError("there is no training triple")
         engine = engine or Engine(device="cpu", precision="32-true", seed=self.seed, progress=False)
-        self.history_, self.chosen_, self.notes_ = History(), {}, []
+        self.history_ = History()
+        self.chosen_: dict[str, Any] = {}
+        self.notes_: list[str] = []
         self.entities_, self.relations_ = asked.entities, asked.relations
         self.memory_budget_ = self.memory_budget
         self.kinds_ = EntityKinds.read(asked.entities, asked.relations, schema)
