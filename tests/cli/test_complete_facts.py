@@ -211,3 +211,11 @@ def test_without_calibration_scores_are_told_and_no_confidence_is_taken(kgzsl, t
     assert kgzsl(*command, "--out", tmp_path / "new.nt").code == 0
     assert "<urn:kgzsl:score>" in (tmp_path / "new.nt").read_text()
     assert "urn:kgzsl:confidence" not in (tmp_path / "new.nt").read_text()
+
+
+def test_a_run_without_priors_is_not_explained_by_them(kgzsl, tmp_path):
+    write_world(tmp_path, moved=True)
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe(tmp_path, "ultra", priors=[], controls=["chance"])))
+    assert kgzsl("run", tmp_path / "recipe.yaml", "--out", tmp_path / "run", "--quiet").code == 0
+    (tmp_path / "asked.tsv").write_text("w:person:p3x\tresidesIn\n")
+    kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv").refused("no priors of relations", "kgzsl complete")

@@ -43,7 +43,7 @@ class RmpiCompleter(InductiveCompleter):
         margin: Of the ranking loss.
         lr: Of Adam.
         facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
-        calibrate: Whether to fit probabilities: a second network, trained in half of the epochs without a tenth of the
+        calibrate: Whether to fit probabilities: a second network, trained in half of the epochs without some of the
             facts, is asked for these.
         queries: At most so many of them.
         others: Answers drawn beside each true one.

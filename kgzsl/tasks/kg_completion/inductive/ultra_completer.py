@@ -45,7 +45,7 @@ class UltraCompleter(InductiveCompleter):
         checkpoint: Path of the weights, such as ``ultra_3g.pth``.
         head_queries: ``"direct"``, as the public code, or ``"inverse"``; see :class:`Ultra`.
         facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
-        calibrate: Whether to fit probabilities: a tenth of the training graph's facts is put aside and asked for.
+        calibrate: Whether to fit probabilities: some of the training graph's facts are put aside and asked for.
         queries: At most so many of them.
         others: Answers drawn beside each true one.
         seed: Decides which.
