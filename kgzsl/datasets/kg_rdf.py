@@ -15,7 +15,7 @@ from kgzsl.datasets.kg_names import split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["rdf_types", "read_rdf"]
+__all__ = ["is_rdf", "rdf_facts", "rdf_types", "read_rdf"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -64,7 +64,7 @@ def read_rdf(
         InputError: The file is missing or does not parse (line and column are given), or a relation has no fact in it.
     """
     file = Path(path)
-    facts, notes = _facts(file)
+    facts, notes = rdf_facts(file)
     known = list(dict.fromkeys(fact[1] for fact in facts))
     unseen = [_resolve(item, known, file) for item in unseen_relations]
     valid = [_resolve(item, known, file) for item in valid_relations]
@@ -130,7 +130,14 @@ def _quads(file: Path) -> Iterator[Any]:
         raise InputError(f"damaged or cut short ({error})", file=file, remedy="download or copy it again") from error
 
 
-def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
+def is_rdf(file: Path) -> bool:
+    """Whether the ending of a file, without that of its compression, is one of RDF."""
+    suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() not in _OPENERS]
+    return bool(suffixes) and suffixes[-1] in _FORMATS
+
+
+def rdf_facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """The facts of an RDF file as IRIs, each once, and what was left out; see :func:`read_rdf`."""
     import pyoxigraph as ox
 
     facts: dict[tuple[str, str, str], None] = {}

@@ -14,6 +14,7 @@ __all__ = ["CompletionRecipe"]
 
 _COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
 _ORDINARY_CONTROLS = ("chance", "popularity", "rules", "shuffled")
+_INDUCTIVE_CONTROLS = ("chance", "popularity", "link_overlap", "shuffled")
 
 
 class CompletionRecipe(Recipe):
@@ -22,6 +23,8 @@ class CompletionRecipe(Recipe):
     With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
     trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
     ``ranker: embedding`` is ordinary completion: no priors, no generator, relations that training shows.
+    ``ranker: ultra``, ``informed`` and ``rmpi`` are inductive completion: entities and relations may be new.
+    ``informed`` needs priors, ``rmpi`` may have some, ``ultra`` has them for its controls alone.
     """
 
     task: Literal["kg_completion"] = "kg_completion"
@@ -39,6 +42,13 @@ class CompletionRecipe(Recipe):
         """Whether relations that training shows are completed, by embeddings."""
         return self.ranker is not None and self.ranker.name == "embedding"
 
+    @property
+    def inductive(self) -> bool:
+        """Whether entities, too, may be ones that training never saw."""
+        from kgzsl.tasks.kg_completion.inductive.rankers import INDUCTIVE
+
+        return self.ranker is not None and self.ranker.name in INDUCTIVE
+
     def check_components(self) -> None:
         """Check names, options and values of components, and the options of the pair features."""
         from kgzsl._resolver import Resolver
@@ -51,18 +61,24 @@ class CompletionRecipe(Recipe):
         if self.ranker is not None:
             from kgzsl.tasks.kg_completion.completer import Completer
             from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+            from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
             from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
-            rankers = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
+            rankers: dict[str, type[Completer]] = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
+            rankers |= inductive_rankers()
             self.check_component(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
         self._check_kind()
 
     def _check_kind(self) -> None:
-        """What only one of the two kinds of completion has."""
-        if not self.ordinary:
+        """What only one of the kinds of completion has."""
+        if self.inductive:
+            self._check_inductive()
+            wrong: list[str] = [name for name in self.controls if name not in _INDUCTIVE_CONTROLS]
+            remedy = f"choose among {', '.join(_INDUCTIVE_CONTROLS)}"
+        elif not self.ordinary:
             if not self.priors:
                 raise InputError("the key 'priors' is missing", **self.where("task"), remedy="add priors: ...")
-            wrong: list[str] = [name for name in self.controls if name in ("popularity", "rules")]
+            wrong = [name for name in self.controls if name in ("popularity", "rules")]
             remedy = f"choose among {', '.join(_COMPLETION_CONTROLS)}"
         else:
             if "generator" in self.model_fields_set and self.generator is not None:
@@ -79,4 +95,36 @@ class CompletionRecipe(Recipe):
         if wrong:
             raise InputError(
                 f"this kind of completion has no control {wrong[0]!r}", **self.where("controls"), remedy=remedy
+            )
+
+    def _check_inductive(self) -> None:
+        """No generator; a checkpoint and priors where the method needs them; a shuffled control where it reads some."""
+        from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
+        from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
+
+        assert self.ranker is not None
+        kind, name = inductive_rankers()[self.ranker.name], self.ranker.name
+        if "generator" in self.model_fields_set and self.generator is not None:
+            raise InputError(
+                "an inductive ranker has no generator", **self.where("generator"), remedy="write generator: null"
+            )
+        self.generator = None
+        if name != "rmpi" and self.ranker.options.get("checkpoint") is None:
+            raise InputError(
+                f"the ranker {name!r} needs a checkpoint of ULTRA", **self.where("ranker"), remedy=WHERE_CHECKPOINTS_ARE
+            )
+        if kind.READS_PRIORS == "must" and not self.priors:
+            raise InputError(
+                f"the ranker {name!r} weighs what priors of relations say, and there are none",
+                **self.where("ranker"),
+                remedy="add priors: ..., or take ranker: {name: ultra, ...}",
+            )
+        reads = kind.READS_PRIORS != "never" and bool(self.priors)
+        if "controls" not in self.model_fields_set:
+            self.controls = [one for one in _INDUCTIVE_CONTROLS if reads or one != "shuffled"]  # type: ignore[misc]
+        elif "shuffled" in self.controls and not reads:
+            raise InputError(
+                f"the ranker {name!r} reads no ontology here: there is nothing to shuffle",
+                **self.where("controls"),
+                remedy="leave the control shuffled out",
             )

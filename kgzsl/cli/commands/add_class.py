@@ -15,7 +15,6 @@ from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
-    from kgzsl.knowledge import ClassGraph
     from kgzsl.priors import PriorsAgain
     from kgzsl.report import RunFolder
 
@@ -54,6 +53,7 @@ def add_class(
     quiet: QuietOption = False,
 ) -> None:
     """Teach a finished run one more class that nobody has labelled, into a new folder that `predict` takes."""
+    from kgzsl.cli.growing import grown_schema
     from kgzsl.cli.models import load_model
 
     out = _beside(run, iri) if out is None else out
@@ -64,7 +64,9 @@ def add_class(
         raise InputError(
             "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
         )
-    source = _grown(folder, graph)
+    source = grown_schema(folder, graph)
+    if source is None:
+        raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
     begun = time.perf_counter()
     again = _encoders(model, folder)
     prepared = time.perf_counter() - begun
@@ -116,21 +118,3 @@ def _beside(run: Path, iris: list[str]) -> Path:
     names = [re.sub(r"[^\w.-]+", "_", re.split(r"[#/]", iri.rstrip("#/"))[-1]) for iri in iris]
     run = run.resolve()
     return run.with_name("+".join([run.name, *names]))
-
-
-def _grown(folder: RunFolder, file: Path | None) -> ClassGraph:
-    """The run's graph with what ``file`` says, read as the run read its own."""
-    from kgzsl.knowledge import ClassGraph
-
-    kept = folder.graph()
-    if file is None:
-        if kept is None:
-            raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
-        return kept
-    spec = folder.recipe.get("graph")
-    options = dict(spec) if isinstance(spec, dict) else {}
-    reading = {key: options[key] for key in ("projection", "language", "lenient") if key in options}
-    if options.get("reasoning", "none") != "none":
-        reading["reasoning"] = options["reasoning"]
-    more = ClassGraph.read(file, **reading)
-    return more if kept is None else kept.merge(more)

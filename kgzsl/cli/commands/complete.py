@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 def complete(
     run: RunArgument,
-    relation: Annotated[str, typer.Option("--relation", "-r", help="The relation, seen or unseen.")],
+    relation: Annotated[str, typer.Option("--relation", "-r", help="The relation, seen, unseen or new.")],
     head: Annotated[list[str] | None, typer.Option(help="Propose tails for this head. Repeatable.")] = None,
     tail: Annotated[list[str] | None, typer.Option(help="Propose heads for this tail. Repeatable.")] = None,
     out: Annotated[
@@ -44,6 +44,17 @@ def complete(
     keep_violations: Annotated[
         bool, typer.Option("--keep-violations", help="Propose also what domain, range or disjointness speak against.")
     ] = False,
+    facts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Facts that came after training, a table or RDF: their entities and relations may be new.",
+            show_default=False,
+        ),
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="What the ontology says since, where a relation is new.", show_default=False),
+    ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="A SPARQL endpoint: what it says of the run's relations is known, too.")
     ] = None,
@@ -67,9 +78,13 @@ def complete(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Propose triples that are no facts yet. Nothing is written anywhere but to --out and --write-back."""
-    from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+    """Propose triples that are no facts yet. Nothing is written anywhere but to --out and --write-back.
+
+    The run stays as it is: what --facts and --schema say counts for this answer alone.
+    """
+    from kgzsl.cli.growing import grown_schema, require_entities, take_news
     from kgzsl.tasks.kg_completion.proposals import propose
+    from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
     from kgzsl.tasks.kg_completion.writing import check_target, write_proposals
 
     auth = _account(user)
@@ -80,13 +95,16 @@ def complete(
     if out is not None:
         check_target(out, style)
     task, model, folder = load_model(run, device, memory_budget)
-    if task != "kg_completion" or not isinstance(model, EvidenceCompleter):
+    if task != "kg_completion" or not isinstance(model, ProposingCompleter):
         raise InputError(
-            "this run has no calibrated ranker to propose triples with",
+            "this run has no ranker to propose triples with",
             file=run,
-            remedy="train one with ranker: evidence in a completion recipe, or use kgzsl predict for plain scores",
+            remedy="train one with ranker: evidence (or ultra, informed, rmpi) in a completion recipe, or use kgzsl "
+            "predict for plain scores",
         )
-    more: list[str] = []
+    graph = grown_schema(folder, schema)
+    news, more = take_news(model, relation, facts, graph, folder.graph() if schema is not None else None, base)
+    require_entities(model, [*(head or ()), *(tail or ())])
     if endpoint is not None:
         more.append(_take_facts(model, endpoint, base, auth, max_triples))
     found = propose(
@@ -96,7 +114,7 @@ def complete(
         tails=tail,
         top=top,
         min_confidence=min_confidence,
-        schema=folder.graph(),
+        schema=graph,
         keep_violations=keep_violations,
         why=why,
     )
@@ -124,7 +142,7 @@ def complete(
         for line in [] if quiet else lines:
             print(f"# {line}", file=sys.stderr)
         return
-    Console(as_json=as_json, quiet=quiet).result({"relation": relation, **found.to_dict()}, lines)
+    Console(as_json=as_json, quiet=quiet).result({"relation": relation, **found.to_dict(), **news}, lines)
 
 
 def _account(user: str | None) -> tuple[str, str] | None:

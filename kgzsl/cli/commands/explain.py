@@ -136,6 +136,12 @@ def _triples(
 ) -> tuple[list[Any], list[str]]:
     from kgzsl.tasks.kg_completion.explanation import explain_completion
 
+    if not (folder.path / "priors.safetensors").is_file():
+        raise InputError(
+            "this run has no priors of relations, which are what answers are explained by",
+            file=folder.path,
+            remedy="kgzsl complete says what links and paths lie behind an answer of ultra and rmpi",
+        )
     queries = read_queries(source)
     graph, priors = folder.graph(), folder.priors()
     told, items = [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,8 +15,11 @@ from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
 
 if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.inductive.run import InductiveRun
     from kgzsl.tasks.kg_completion.ordinary.run import OrdinaryRun
     from kgzsl.tasks.kg_completion.pipeline import CompletionRun
+
+    AnyRun: TypeAlias = CompletionRun | OrdinaryRun | InductiveRun
 
 __all__ = ["assemble"]
 
@@ -35,7 +38,7 @@ _PREFIXES = {
 }
 
 
-def assemble(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> RunResult:
+def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
     """The result of a run.
 
     Args:
@@ -58,6 +61,8 @@ def assemble(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) 
     columns = ["kgc.mrr", "kgc.hits@1", "kgc.hits@5", "kgc.hits@10", "kgc.linked.mrr", "kgc.unlinked.mrr"]
     columns += [f"{prefix}mrr" for prefix in list(names.values())[1:]]
     first = found[f"{run.seeds[0]}/method"]
+    if len(first.worst):
+        columns.insert(1, "kgc.worst_ties.mrr")
     result = RunResult(
         task="kg_completion",
         dataset=run.data_name,
@@ -86,7 +91,7 @@ def assemble(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) 
     return result
 
 
-def _rows(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
+def _rows(run: AnyRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
     first = run.seeds[0]
     generator = run.recipe.generator
     rule = run.protocol.rules[0]
@@ -117,7 +122,7 @@ def _rows(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> 
     return rows
 
 
-def _warnings(run: CompletionRun | OrdinaryRun, first: Evaluation) -> list[str]:
+def _warnings(run: AnyRun, first: Evaluation) -> list[str]:
     lines = []
     missing = int((~first.scorable).sum())
     if missing:
@@ -127,12 +132,12 @@ def _warnings(run: CompletionRun | OrdinaryRun, first: Evaluation) -> list[str]:
         for rule in run.protocol.rules
         if first.outside.get(rule.name)
     ]
-    if run.protocol.rules[0].name == "type" and not run.recipe.ordinary:
+    if run.protocol.rules[0].name == "type" and not (run.recipe.ordinary or run.recipe.inductive):
         lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
     return lines
 
 
-def _predictions(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:
+def _predictions(run: AnyRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:
     keys = ("seed", "relation", "asked", "head", "tail", "rank", "candidates", "linked", "best")
     table: dict[str, list[Any]] = {key: [] for key in keys}
     rule = run.protocol.rules[0].name
@@ -153,7 +158,7 @@ def _predictions(run: CompletionRun | OrdinaryRun, found: Mapping[str, Evaluatio
     return table
 
 
-def _add_map(run: CompletionRun | OrdinaryRun, result: RunResult, found: Evaluation) -> None:
+def _add_map(run: AnyRun, result: RunResult, found: Evaluation) -> None:
     """Real and generated pair features of some unseen relations in 2-D: first principal components of both."""
     model = run.model
     if not isinstance(model, RelationCompleter) or model.generator_ is None:

@@ -14,7 +14,7 @@ from kgzsl.knowledge.sources.sparql_client import SparqlClient
 from kgzsl.knowledge.sources.sparql_text import facts_query, iri_term, literal_term
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.proposals import Proposal
-from kgzsl.tasks.kg_completion.writing import CONFIDENCE, STYLES, iri_of
+from kgzsl.tasks.kg_completion.writing import CONFIDENCE, SCORE, STYLES, iri_of, weight_of
 
 __all__ = ["PROPOSALS", "EndpointFacts", "proposal_updates", "read_endpoint"]
 
@@ -115,14 +115,16 @@ def proposal_updates(
     """
     if style not in STYLES:
         raise InputError(f"the style is {style!r}", remedy=f"choose {' or '.join(STYLES)}")
-    where, confidence = iri_term(graph), iri_term(CONFIDENCE)
+    where = iri_term(graph)
+    weights = " ".join(map(iri_term, (CONFIDENCE, SCORE)))
     iri_term(base)
     updates = []
     for start in range(0, len(proposals), size):
         part = proposals[start : start + size]
         nodes = [_node(one, base) for one in part]
-        lines = [f"DELETE {{ GRAPH {where} {{ ?node {confidence} ?old }} }}"]
-        lines.append(f"WHERE {{ VALUES ?node {{ {' '.join(nodes)} }} GRAPH {where} {{ ?node {confidence} ?old }} }} ;")
+        lines = [f"DELETE {{ GRAPH {where} {{ ?node ?weight ?old }} }}"]
+        lines.append(f"WHERE {{ VALUES ?node {{ {' '.join(nodes)} }} VALUES ?weight {{ {weights} }}")
+        lines.append(f"  GRAPH {where} {{ ?node ?weight ?old }} }} ;")
         lines.append(f"INSERT DATA {{ GRAPH {where} {{")
         for one, node in zip(part, nodes, strict=True):
             head, relation, tail = _terms(one, base)
@@ -131,8 +133,9 @@ def proposal_updates(
             else:
                 lines.append(f"  {node} <{_RDF}type> <{_RDF}Statement> ; <{_RDF}subject> {head} ;")
                 lines.append(f"    <{_RDF}predicate> {relation} ; <{_RDF}object> {tail} .")
-            value = literal_term(f"{one.confidence:.6f}")
-            lines.append(f"  {node} {confidence} {value}^^<{_DOUBLE}> .")
+            kind, weight = weight_of(one)
+            value = literal_term(f"{weight:.6f}")
+            lines.append(f"  {node} {iri_term(kind)} {value}^^<{_DOUBLE}> .")
         lines.append("} }")
         updates.append("\n".join(lines) + "\n")
     return updates

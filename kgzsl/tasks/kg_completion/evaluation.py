@@ -36,6 +36,7 @@ class Evaluation:
         scorable: bool [Q].
         outside: Rule name to how many true answers the rule does not allow; they are ranked all the same.
         best: int64 [Q, k], the best candidates under the first rule; -1 fills up.
+        worst: float64 [Q], ranks under the first rule with ties at their worst place; empty where not asked for.
     """
 
     relation: Tensor
@@ -48,19 +49,24 @@ class Evaluation:
     scorable: Tensor
     outside: dict[str, int] = field(default_factory=dict)
     best: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
+    worst: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
     def metrics(self, names: dict[str, str]) -> dict[str, float]:
         """Flat figures.
 
         Args:
             names: Rule name to the prefix of its figures: ``{"type": "kgc.", "all": "kgc.all."}``. The rule with the
-                shortest prefix also gives ``linked.mrr`` and ``unlinked.mrr``, and both sides apart if both were asked.
+                shortest prefix also gives ``linked.mrr`` and ``unlinked.mrr``, and both sides apart if both were asked;
+                and ``worst_ties.mrr`` and the like, where such ranks were asked for.
         """
         flat: dict[str, float] = {}
         for rule, prefix in names.items():
             found = ranking_metrics(self.ranks[rule], scorable=self.scorable)
             flat.update({prefix + name: value for name, value in found.items()})
         first = min(names, key=lambda rule: len(names[rule]))
+        if len(self.worst):
+            worst = ranking_metrics(self.worst)
+            flat.update({f"{names[first]}worst_ties.{name}": worst[name] for name in worst if name != "queries"})
         groups = {"linked": self.linked, "unlinked": ~self.linked}
         if bool(self.tail_asked.any()) and not bool(self.tail_asked.all()):
             groups |= {"tail": self.tail_asked, "head": ~self.tail_asked}
@@ -106,6 +112,7 @@ def evaluate_all(
     filtered: bool = True,
     facts: Tensor | None = None,
     top: int = 0,
+    worst: bool = False,
     budget: int = 256 * 2**20,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
@@ -123,6 +130,7 @@ def evaluate_all(
         filtered: Take other known answers of a query out of its candidates.
         facts: int64 [F, 3], what may link a pair; the training triples where left out.
         top: How many best candidates to keep of each query, under the first rule.
+        worst: Also rank with ties at their worst place, as the public code of some benchmarks does.
         budget: Bytes that scoring may take at a time: see :func:`kgzsl.tasks.ranking.chunk_of_queries`.
         report: Told after every chunk how many queries of how many are done.
     """
@@ -147,7 +155,7 @@ def evaluate_all(
                     others = known.heads(rows[:, 1], anchor)
                 queries.append((rows[:, 1], anchor, truth, torch.full((len(rows),), side == "tail")))
                 for name, scorer in scorers.items():
-                    notes[name].take(scorer(relation, distinct, side).cpu()[place], truth, masks, others, top)
+                    notes[name].take(scorer(relation, distinct, side).cpu()[place], truth, masks, others, top, worst)
                 done += len(rows)
                 if report is not None:
                     report(done, total)
@@ -168,6 +176,7 @@ def evaluate_all(
             scorable=_joined(one.scorable, torch.bool),
             outside=one.outside,
             best=torch.cat(one.best) if one.best else torch.zeros(len(relations), 0, dtype=torch.int64),
+            worst=_joined(one.worst, torch.float64),
         )
         for name, one in notes.items()
     }
@@ -182,6 +191,7 @@ class _Notes:
         self.outside = dict.fromkeys(rules, 0)
         self.scorable: list[Tensor] = []
         self.best: list[Tensor] = []
+        self.worst: list[Tensor] = []
 
     def take(
         self,
@@ -190,6 +200,7 @@ class _Notes:
         masks: Sequence[Tensor | None],
         others: tuple[Tensor, Tensor] | None,
         top: int,
+        worst: bool,
     ) -> None:
         found = ranks_by_rule(scores, truth, masks, known=others)
         for name, mask, (rank, count, _) in zip(self.ranks, masks, found, strict=True):
@@ -197,6 +208,8 @@ class _Notes:
             self.counts[name].append(count)
             self.outside[name] += 0 if mask is None else int((~mask[truth]).sum())
         self.scorable.append(found[0][2])
+        if worst:
+            self.worst.append(ranks_by_rule(scores, truth, masks[:1], known=others, worst=True)[0][0])
         if top:
             self.best.append(_best(scores, truth, masks[0], others, top))
 

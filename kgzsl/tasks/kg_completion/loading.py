@@ -9,6 +9,7 @@ from pathlib import Path
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
+from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.ordinary.embedding_completer import FORMAT as EMBEDDING
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
@@ -30,4 +31,7 @@ def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Comp
         return EvidenceCompleter.load(folder, device=device)
     if kind == EMBEDDING:
         return EmbeddingCompleter.load(folder, device=device)
+    for inductive in inductive_rankers().values():
+        if kind == inductive.FORMAT:
+            return inductive.load(folder, device=device)
     return RelationCompleter.load(folder, device=device)

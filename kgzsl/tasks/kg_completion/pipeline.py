@@ -74,6 +74,11 @@ def run(
 
         ordinary = OrdinaryRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log)
         return ordinary.go()
+    if recipe.inductive:
+        from kgzsl.tasks.kg_completion.inductive.run import InductiveRun
+
+        inductive = InductiveRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log)
+        return inductive.go()
     return CompletionRun(recipe, data=data, out=out, resume=resume, progress=progress, log=log, on_log=on_log).go()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import says_nothing, some_names
-from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.ranking import chunk_of_queries
@@ -28,7 +28,7 @@ class Proposal:
         head: Name.
         relation: Name.
         tail: Name.
-        confidence: Calibrated probability, 0..1.
+        confidence: Calibrated probability, 0..1; None where the ranker has no calibration.
         score: The ranker's score.
         reasons: What lies behind it, where that was asked for.
     """
@@ -36,7 +36,7 @@ class Proposal:
     head: str
     relation: str
     tail: str
-    confidence: float
+    confidence: float | None
     score: float
     reasons: Reasons | None = None
 
@@ -72,7 +72,7 @@ class Proposals:
 
 
 def propose(
-    model: EvidenceCompleter,
+    model: ProposingCompleter,
     relation: str,
     *,
     heads: Sequence[str] | None = None,
@@ -86,7 +86,7 @@ def propose(
     """The best triples of a relation that are no facts yet and that the schema does not speak against.
 
     Args:
-        model: A fitted one, with calibration.
+        model: A fitted one; without calibration its proposals have no confidence.
         relation: Its name; it has to have a prior.
         heads: Tails are proposed for these; for the heads that the schema allows where neither end is given.
         tails: Heads are proposed for these; give one of the two ends.
@@ -97,7 +97,8 @@ def propose(
         why: Explain each proposal.
 
     Raises:
-        InputError: An unknown name, both ends given, a model without calibration, or a confidence outside 0..1.
+        InputError: An unknown name, both ends given, a confidence outside 0..1, or one that is asked of a model without
+            calibration.
     """
     if heads is not None and tails is not None:
         raise InputError("both heads and tails are given", remedy="give one end: the other is what is proposed")
@@ -105,6 +106,12 @@ def propose(
         raise InputError(f"the least confidence is {min_confidence}", remedy="give a number from 0 to 1")
     if top < 1:
         raise InputError(f"top is {top}", remedy="give 1 or more")
+    calibrated = model.calibration_ is not None
+    if min_confidence and not calibrated:
+        raise InputError(
+            "this model has no calibration: its scores are no probabilities",
+            remedy="leave the least confidence out, or train it with calibrate: true",
+        )
     number = model._relation(relation)
     side = "tail" if tails is None else "head"
     rules = Violations.read(model.kinds_, model.relations_, schema)
@@ -112,6 +119,8 @@ def propose(
     refused = torch.stack(list(against.values())).any(dim=0)
     whole = heads is None and tails is None
     notes = []
+    if not calibrated:
+        notes.append("the scores are not calibrated: they order the answers of one given end, and are no probabilities")
     if whole:
         bad = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
         domain = model.kinds_.allowed(number, "head")
@@ -125,7 +134,8 @@ def propose(
                 bad = bad | ~used
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
-        notes.append("a confidence is that of the answer, given that its head has one")
+        if calibrated:
+            notes.append("a confidence is that of the answer, given that its head has one")
     else:
         given = heads if heads is not None else tails
         assert given is not None
@@ -141,7 +151,7 @@ def propose(
         scores = model.scores(number, some, side=side)
         facts = _facts(model, number, some, side)
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~refused.expand(scores.shape)
-        confidence = model.calibration_of(scores, allowed)
+        confidence = model.calibration_of(scores, allowed) if calibrated else scores
         best = scores.masked_fill(~(allowed & ~facts), float("-inf"))
         values, places = best.topk(min(top, best.shape[1]), dim=1)
         kept = torch.isfinite(values)
@@ -157,25 +167,28 @@ def propose(
         if whole:
             # By confidence, which heads are compared by, and not by scores, which they are not.
             found = sorted(found, reverse=True)[:top]
-    unsure = sum(one[0] < min_confidence for one in found)
-    found = [one for one in found if one[0] >= min_confidence]
+    unsure = sum(one[0] < min_confidence for one in found) if calibrated else 0
+    found = [one for one in found if not calibrated or one[0] >= min_confidence]
     names = model.entities_
     proposals = []
     for chance, value, anchor, entity in found:
         head, tail = (anchor, entity) if side == "tail" else (entity, anchor)
         because = reasons(model, number, head, tail, schema=schema) if why else None
-        proposals.append(Proposal(names[head], relation, names[tail], chance, value, because))
+        told = chance if calibrated else None
+        proposals.append(Proposal(names[head], relation, names[tail], told, value, because))
     return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))
 
 
-def _silences(model: EvidenceCompleter, relation: str, anchors: Tensor, schema: ClassGraph | None) -> list[str]:
+def _silences(model: ProposingCompleter, relation: str, anchors: Tensor, schema: ClassGraph | None) -> list[str]:
     """What nothing is said of: entities without a fact, and a relation that the schema does nothing but name."""
     notes = []
     lonely = anchors[~torch.isin(anchors, model._known[:, [0, 2]])]
     if len(lonely):
         names = some_names([model.entities_[entity] for entity in torch.unique(lonely).tolist()])
         notes.append(f"no fact is known about {names}: what is proposed there is what the relation has everywhere")
-    if relation not in model.seen_ and schema is not None:
+    if relation not in model.seen_ and model.priors_ is None:
+        notes.append(f"no fact of {relation} is known, and this run reads facts alone: only the given end speaks")
+    elif relation not in model.seen_ and schema is not None:
         if schema.align([relation]).indices[0] < 0:
             notes.append(f"{relation} is not in the schema: only its name was read")
         elif says_nothing(schema, relation):
@@ -183,7 +196,7 @@ def _silences(model: EvidenceCompleter, relation: str, anchors: Tensor, schema: 
     return notes
 
 
-def _facts(model: EvidenceCompleter, relation: int, anchors: Tensor, side: str) -> Tensor:
+def _facts(model: ProposingCompleter, relation: int, anchors: Tensor, side: str) -> Tensor:
     given, asked = (0, 2) if side == "tail" else (2, 0)
     mine = model._known[model._known[:, 1] == relation]
     found = torch.zeros(len(anchors), len(model.entities_), dtype=torch.bool)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["Reasons", "reasons"]
 
@@ -22,25 +22,27 @@ class Reasons:
     """What lies behind one proposal.
 
     Args:
-        nearest: The seen relations whose priors are most alike, with the cosine.
+        nearest: The seen relations whose priors are most alike, with the cosine; none where there are no priors.
         axioms: What the schema says of the relation, as "predicate object" texts.
-        links: Seen relations that link the pair, with the cosine of their priors; "(inverse)" if from tail to head.
+        links: Seen relations that link the pair, with the cosine of their priors (None without priors); "(inverse)" if
+            from tail to head.
         paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
     """
 
     nearest: tuple[tuple[str, float], ...]
     axioms: tuple[str, ...]
-    links: tuple[tuple[str, float], ...]
+    links: tuple[tuple[str, float | None], ...]
     paths: tuple[str, ...]
 
     def text(self) -> str:
         """One line."""
         parts = []
         if self.links:
-            parts.append("linked by " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in self.links))
+            parts.append("linked by " + ", ".join(_with(name, cosine) for name, cosine in self.links))
         if self.paths:
             parts.append("paths " + "; ".join(self.paths))
-        parts.append("like " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in self.nearest))
+        if self.nearest:
+            parts.append("like " + ", ".join(_with(name, cosine) for name, cosine in self.nearest))
         if self.axioms:
             parts.append("schema: " + ", ".join(self.axioms))
         return " | ".join(parts)
@@ -56,7 +58,7 @@ class Reasons:
 
 
 def reasons(
-    model: EvidenceCompleter, relation: int, head: int, tail: int, *, schema: ClassGraph | None = None, most: int = 3
+    model: ProposingCompleter, relation: int, head: int, tail: int, *, schema: ClassGraph | None = None, most: int = 3
 ) -> Reasons:
     """What the model's facts and the schema have to say for one triple.
 
@@ -68,19 +70,27 @@ def reasons(
         schema: The ontology, for axioms.
         most: At most so many relations, links and paths.
     """
-    evidence = model.evidence("tail")
-    graph, names = evidence.graph, [model.relations_[i] for i in evidence.relations.tolist()]
-    cosine = evidence.similarities(relation)["cosine"]
-    own = evidence.relations == relation
-    near = cosine.masked_fill(own, float("-inf")).topk(min(most, max(1, len(cosine) - int(own.sum()))))
-    nearest = tuple((names[i], round(float(c), 4)) for c, i in zip(near.values, near.indices.tolist(), strict=True))
+    graph, relations, cosine = model.likeness(relation)
+    names = [model.relations_[i] for i in relations.tolist()]
     _, kinds = graph.links(torch.tensor([head]), torch.tensor([tail]))
-    links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
-    links = sorted(links, key=lambda one: -one[1])[:most]
-    told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
+    nearest: tuple[tuple[str, float], ...] = ()
+    told: tuple[tuple[str, float | None], ...]
+    if cosine is None:
+        told = tuple((_named(kind, names), None) for kind in kinds.tolist()[:most])
+    else:
+        own = relations == relation
+        near = cosine.masked_fill(own, float("-inf")).topk(min(most, max(1, len(cosine) - int(own.sum()))))
+        nearest = tuple((names[i], round(float(c), 4)) for c, i in zip(near.values, near.indices.tolist(), strict=True))
+        links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
+        links = sorted(links, key=lambda one: -one[1])[:most]
+        told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
     return Reasons(
         nearest, _axioms(model.relations_[relation], schema), told, _paths(graph, model, names, head, tail, most)
     )
+
+
+def _with(name: str, cosine: float | None) -> str:
+    return name if cosine is None else f"{name} ({cosine:.2f})"
 
 
 def _named(kind: int, names: list[str]) -> str:
@@ -103,7 +113,7 @@ def _axioms(relation: str, schema: ClassGraph | None) -> tuple[str, ...]:
 
 
 def _paths(
-    graph: PairGraph, model: EvidenceCompleter, names: list[str], head: int, tail: int, most: int
+    graph: PairGraph, model: ProposingCompleter, names: list[str], head: int, tail: int, most: int
 ) -> tuple[str, ...]:
     out, into = _arcs(graph, head), _arcs(graph, tail)
     between = torch.unique(out[1][torch.isin(out[1], into[1])])

@@ -12,9 +12,11 @@ from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.proposals import Proposal
 
-__all__ = ["CONFIDENCE", "STYLES", "check_target", "iri_of", "write_proposals"]
+__all__ = ["CONFIDENCE", "SCORE", "STYLES", "check_target", "iri_of", "weight_of", "write_proposals"]
 
 CONFIDENCE = "urn:kgzsl:confidence"
+SCORE = "urn:kgzsl:score"
+"""In the place of a confidence where there is none: the score of a ranker without calibration."""
 STYLES = ("reified", "star")
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
@@ -24,6 +26,7 @@ def write_proposals(
     proposals: Sequence[Proposal], file: str | Path | TextIO, *, style: str = "reified", base: str = "urn:kgzsl:name:"
 ) -> None:
     """Write proposals; the ending says how: ``.tsv`` (head, relation, tail, confidence, why) or ``.nt``.
+    Proposals without a confidence are written with their score.
 
     In N-Triples nothing is stated as a fact: each proposed triple is described, with its confidence, by a node of its
     own, either as an ``rdf:Statement`` (``"reified"``, which any reader takes) or by ``rdf:reifies`` and a triple term
@@ -65,12 +68,18 @@ def iri_of(name: str, base: str) -> str:
     return base + quote(name, safe="")
 
 
+def weight_of(one: Proposal) -> tuple[str, float]:
+    """What a proposal is written with: its confidence, or its score where it has none; the property and the number."""
+    return (SCORE, one.score) if one.confidence is None else (CONFIDENCE, one.confidence)
+
+
 def _table(proposals: Sequence[Proposal], stream: TextIO) -> None:
     writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-    writer.writerow(["head", "relation", "tail", "confidence", "why"])
+    bare = any(one.confidence is None for one in proposals)
+    writer.writerow(["head", "relation", "tail", "score" if bare else "confidence", "why"])
     for one in proposals:
         why = "" if one.reasons is None else one.reasons.text()
-        writer.writerow([one.head, one.relation, one.tail, f"{one.confidence:.6f}", why])
+        writer.writerow([one.head, one.relation, one.tail, f"{weight_of(one)[1]:.6f}", why])
 
 
 def _lines(proposals: Sequence[Proposal], style: str, base: str) -> Iterator[str]:
@@ -84,4 +93,5 @@ def _lines(proposals: Sequence[Proposal], style: str, base: str) -> Iterator[str
             yield f"{node} <{_RDF}subject> {head} ."
             yield f"{node} <{_RDF}predicate> {relation} ."
             yield f"{node} <{_RDF}object> {tail} ."
-        yield f'{node} <{CONFIDENCE}> "{one.confidence:.6f}"^^<{_DOUBLE}> .'
+        kind, value = weight_of(one)
+        yield f'{node} <{kind}> "{value:.6f}"^^<{_DOUBLE}> .'

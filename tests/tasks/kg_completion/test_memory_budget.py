@@ -27,7 +27,7 @@ from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.inductive import FactGraph, Ultra, evaluate_inductive
+from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, Ultra, evaluate_inductive
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.proposals import propose
 
@@ -70,11 +70,13 @@ evidence = EvidenceCompleter(**small).fit(kg, priors)
 few = [f"e{i}" for i in range(20)]
 graph = FactGraph(train, entities, 5)
 ultra = Ultra(8, 2).eval()
+rmpi = Rmpi(dim=8, epochs=1).fit(train[:20], entities, kg.relations).about(kg.relations)
 models = {"generation": (generation, 60), "embedding": (embedding, 250), "evidence": (evidence, 20)}
 # Tables of entities are made once, before.
 for model, _ in models.values():
     model.scores(4, test[:1, 0])
 graph.messages, ultra.score(graph, test[:1, 0], test[:1, 1], budget=1)
+rmpi.score_triples(graph, test[:1], budget=1)
 told = []
 for budget in (int(sys.argv[1]), 1 << 40):
     found = {}
@@ -83,6 +85,7 @@ for budget in (int(sys.argv[1]), 1 << 40):
     found["propose"] = growth(lambda: propose(evidence, "e", heads=few, top=3))
     found["complete"] = growth(lambda: evidence.complete("e", candidates=few, k=3))
     found["ultra"] = growth(lambda: evaluate_inductive(ultra, graph, test, known=test, memory_budget=budget))
+    found["rmpi"] = growth(lambda: rmpi.score(graph, test[:20, 0], test[:20, 1], budget=budget))
     told.append(found)
 print(json.dumps(told))
 """
@@ -101,7 +104,7 @@ def test_no_way_of_scoring_takes_more_than_the_budget_and_each_would_without_it(
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     within, without = json.loads(done.stdout.splitlines()[-1])
-    assert set(within) == {"generation", "embedding", "evidence", "propose", "complete", "ultra"}
+    assert set(within) == {"generation", "embedding", "evidence", "propose", "complete", "ultra", "rmpi"}
     assert {name: peak for name, peak in within.items() if peak > BUDGET + SLACK} == {}
     # What the same work takes at once: else the budget would not have been put to the test.
     assert {name: peak for name, peak in without.items() if peak <= BUDGET + SLACK} == {}

@@ -225,7 +225,11 @@ def test_bad_questions(model):
         propose(model, "livesIn", heads=["w:person:p99"])
     model.calibration_, kept = None, model.calibration_
     with pytest.raises(InputError, match="no calibration"):
-        propose(model, "livesIn", heads=["w:person:p1"])
+        propose(model, "livesIn", heads=["w:person:p1"], min_confidence=0.1)
+    bare = propose(model, "livesIn", heads=["w:person:p1"], top=4)
+    assert [one.confidence for one in bare.found] == [None] * 4
+    assert [one.score for one in bare.found] == sorted((one.score for one in bare.found), reverse=True)
+    assert "not calibrated" in bare.notes[0]
     model.calibration_ = kept
 
 

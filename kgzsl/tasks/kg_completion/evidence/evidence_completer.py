@@ -21,7 +21,6 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._description import read_description
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
-from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
@@ -29,6 +28,7 @@ from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
+from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
 from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["EvidenceCompleter"]
@@ -37,7 +37,7 @@ FORMAT = "kgzsl.evidence_completer/1"
 _TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 
 
-class EvidenceCompleter(Completer):
+class EvidenceCompleter(ProposingCompleter):
     """Ranks the pairs of an unseen relation by what the facts of other relations say for them.
 
     Evidence (:class:`FactEvidence`) is links by similar relations, walks, how alike the ends are to those of similar
@@ -67,6 +67,8 @@ class EvidenceCompleter(Completer):
         history_: Losses of the training.
         calibration_: From scores to probabilities, or None.
     """
+
+    priors_: ClassPriors
 
     def __init__(
         self,
@@ -214,34 +216,29 @@ class EvidenceCompleter(Completer):
         scores = self._score_episodes(ranker, held_out)
         return fit_calibration(scores, held_out.wrong, held_out.candidates, held_out.relation)
 
-    def probabilities(
-        self, relation: str | int, anchors: Tensor, *, side: str = "tail", allowed: Tensor | None = None
-    ) -> Tensor:
-        """Calibrated probabilities that the triples of each anchor with every entity hold: float32 [Q, E].
-
-        Args:
-            relation: Name or id.
-            anchors: int64 [Q].
-            side: Which end is asked for.
-            allowed: bool [E], the candidates; others get 0.
-
-        Raises:
-            InputError: The model was made without calibration.
-        """
-        return self.calibration_of(self.scores(relation, anchors, side=side), allowed)
-
-    def calibration_of(self, scores: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """As :meth:`probabilities`, of scores [Q, E] that are there already."""
-        if self.calibration_ is None:
-            raise InputError("this model has no calibration", remedy="train it with calibrate: true")
-        return self.calibration_(scores, allowed)
-
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
         self._known = torch.unique(triples.cpu(), dim=0)
         self._evidence: dict[bool, FactEvidence] = {}
         self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
         return self
+
+    def grow(
+        self,
+        entities: Sequence[str] = (),
+        relations: Sequence[str] = (),
+        *,
+        schema: ClassGraph | None = None,
+        was: ClassGraph | None = None,
+    ) -> list[str]:
+        """As :meth:`ProposingCompleter.grow`; pieces of names are counted anew."""
+        self._names, self._ranks = None, None
+        return super().grow(entities, relations, schema=schema, was=was)
+
+    def likeness(self, relation: int) -> Likeness:
+        """What is known about relations like this one, for explanations."""
+        evidence = self.evidence("tail")
+        return Likeness(evidence.graph, evidence.relations, evidence.similarities(relation)["cosine"])
 
     @staticmethod
     def name_tables(entities: Sequence[str]) -> tuple[NameTable, NameTable]:

@@ -55,20 +55,41 @@ class EntityKinds:
         names = tuple(sorted(set(told)))
         number = {name: place for place, name in enumerate(names)}
         of = torch.tensor([number[kind] for kind in told], dtype=torch.int64)
-        if schema is None:
-            return cls(names, of)
-        parents = _objects(schema, _RDFS + "subClassOf")
-        above = [_closure(parents, node) for node in schema.align(list(names)).indices.tolist()]
-        nodes = schema.align(list(relations)).indices.tolist()
-        ends = {}
-        for end in ("domain", "range"):
-            wanted = _objects(schema, _RDFS + end)
-            ends[end] = {
-                relation: torch.tensor([wanted[node] <= kinds for kinds in above])
-                for relation, node in enumerate(nodes)
-                if node >= 0 and wanted.get(node)
-            }
-        return cls(names, of, ends["domain"], ends["range"])
+        return cls(names, of, *_ends(names, relations, schema))
+
+    def grown(
+        self,
+        entities: Sequence[str],
+        relations: Sequence[str],
+        schema: ClassGraph | None = None,
+        type_of: Callable[[str], str] = nell_type,
+    ) -> EntityKinds:
+        """The same with more entities and relations behind those that are there.
+
+        A new entity is of a kind that is there already, or of none.
+
+        Args:
+            entities: Names of all, the old ones first and in their order.
+            relations: The same.
+            schema: For domain and range of the new relations.
+            type_of: As in :meth:`read`.
+        """
+        old = len(self.of)
+        told = [type_of(entity) for entity in entities[old:]]
+        told = [kind if kind in self.names else "" for kind in told]
+        names = self.names if "" in self.names or all(told) else (*self.names, "")
+        number = {name: place for place, name in enumerate(names)}
+        of = torch.cat([self.of, torch.tensor([number[kind] for kind in told], dtype=torch.int64)])
+        more = len(names) - len(self.names)
+        # Having no kind is allowed nowhere, and held against nobody.
+        ends = tuple(
+            {relation: torch.nn.functional.pad(mask, (0, more)) for relation, mask in end.items()}
+            for end in (self.domain, self.range)
+        )
+        for mine, found in zip(ends, _ends(names, relations, schema), strict=True):
+            for relation, mask in found.items():
+                mine.setdefault(relation, mask)
+        return EntityKinds(names, of, *ends)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,6 +97,28 @@ class EntityKinds:
     def allowed(self, relation: int, side: str) -> Tensor | None:
         """Which kinds may be at the asked end of a relation: bool [K], or None where the schema does not say."""
         return (self.range if side == "tail" else self.domain).get(relation)
+
+
+def _ends(
+    names: Sequence[str], relations: Sequence[str], schema: ClassGraph | None
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """The kinds that domain, and range, of each relation allow: relation id to bool [K]."""
+    if schema is None:
+        return {}, {}
+    parents = _objects(schema, _RDFS + "subClassOf")
+    above = [_closure(parents, node) for node in schema.align(list(names)).indices.tolist()]
+    nodes = schema.align(list(relations)).indices.tolist()
+    ends = []
+    for end in ("domain", "range"):
+        wanted = _objects(schema, _RDFS + end)
+        ends.append(
+            {
+                relation: torch.tensor([wanted[node] <= kinds for kinds in above])
+                for relation, node in enumerate(nodes)
+                if node >= 0 and wanted.get(node)
+            }
+        )
+    return ends[0], ends[1]
 
 
 def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from kgzsl._files import atomic_directory
+from kgzsl.engine import load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion._description import read_description
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 from kgzsl.tasks.ranking import rows_under_budget
 
 __all__ = ["InformedUltra", "Surroundings"]
 
+FORMAT = "kgzsl.informed_ultra/1"
+_TENSORS, _ABOUT = "model.safetensors", "model.json"
 COLUMNS = ("ultra", *ENTITY, *PAIR)
 
 
@@ -34,6 +44,7 @@ class Surroundings:
         priors: Of all relations: what schema and texts say of them.
         schema: For kinds that domain and range allow; None where there is none.
         use_names: Whether names of entities are evidence.
+        kinds: Of the entities, where they are known already; else names and ``schema`` tell them.
     """
 
     entities: Sequence[str]
@@ -41,10 +52,11 @@ class Surroundings:
     priors: ClassPriors
     schema: ClassGraph | None = None
     use_names: bool = True
+    kinds: EntityKinds | None = None
 
     def evidence(self, triples: Tensor) -> tuple[FactEvidence, FactEvidence]:
         """For tail queries and for head queries of a graph with these facts."""
-        kinds = EntityKinds.read(self.entities, self.relations, self.schema)
+        kinds = self.kinds or EntityKinds.read(self.entities, self.relations, self.schema)
         names = (NameTable(self.entities), NameTable(self.entities, size=0)) if self.use_names else None
         rows = self.priors.align(list(self.relations)).to_tensor()
         size, rank = len(self.entities), rank_of_names(self.entities)
@@ -98,32 +110,25 @@ class InformedUltra:
             triples: int64 [T, 3], its facts.
             around: Its entities and relations.
         """
-        random = torch.Generator().manual_seed(self.seed)
-        order = torch.randperm(len(triples), generator=random)
-        aside = order[: max(1, min(self.queries, int(self.share * len(triples))))]
-        kept = torch.ones(len(triples), dtype=torch.bool)
-        kept[order[: max(1, int(self.share * len(triples)))]] = False
-        graph = FactGraph(triples[kept], len(around.entities), len(around.relations))
-        asked = triples[aside]
-        subject = torch.cat([asked[:, 0], asked[:, 2]])
-        relation = torch.cat([asked[:, 1], asked[:, 1] + graph.num_relations])
-        truth = torch.cat([asked[:, 2], asked[:, 0]])
+        asked = put_aside(
+            triples,
+            around.entities,
+            around.relations,
+            share=self.share,
+            queries=self.queries,
+            others=self.others,
+            seed=self.seed,
+        )
         self.about(around)
-        turned = torch.stack([triples[:, 2], triples[:, 1] + graph.num_relations, triples[:, 0]], dim=1)
-        known = torch.cat([triples, turned])
-        parts = []
-        for rows in torch.split(torch.arange(len(truth)), 32):
-            drawn = torch.randint(len(around.entities), (len(rows), self.others), generator=random)
-            answers = torch.cat([truth[rows, None], drawn], dim=1)
-            whole = self._columns(graph, subject[rows], relation[rows], around)
-            table = whole.gather(1, answers[..., None].expand(-1, -1, whole.shape[-1]))
-            true = torch.zeros(whole.shape[:2], dtype=torch.bool)
-            keys, place = _places(subject[rows], relation[rows], known, 2 * graph.num_relations)
-            true[keys, known[place, 2]] = True
-            wrong = true.gather(1, answers)
-            wrong[:, 0] = False
-            parts.append((table, wrong))
-        table, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
+        table = torch.cat(
+            [
+                self._columns(asked.graph, asked.subject[rows], asked.relation[rows], around).gather(
+                    1, asked.answers[rows, :, None].expand(-1, -1, len(COLUMNS))
+                )
+                for rows in torch.split(torch.arange(len(asked)), 32)
+            ]
+        )
+        wrong = asked.wrong
         flat = table.reshape(-1, table.shape[-1])
         self.mean, self.scale = flat.mean(dim=0), flat.std(dim=0).clamp(min=1e-3)
         table.sub_(self.mean).div_(self.scale)
@@ -188,18 +193,54 @@ class InformedUltra:
         """Name of each column to its weight, all columns on the same scale."""
         return dict(zip(COLUMNS, self.weights_.tolist(), strict=True))
 
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor, but for ULTRA itself."""
+        return {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "steps", "seed")}
+
     def state_dict(self) -> dict[str, Any]:
-        """What :meth:`fit` learned."""
-        return {"weights": self.weights_, "mean": self.mean, "scale": self.scale}
+        """What :meth:`fit` learned, and ULTRA's weights.
 
+        Raises:
+            InputError: It is not fitted, or what scores is no :class:`Ultra`.
+        """
+        if not hasattr(self, "weights_"):
+            raise InputError("the weights are not fitted yet", remedy="call fit(triples, around) on a training graph")
+        if not isinstance(self.ultra, Ultra):
+            raise InputError(f"a {type(self.ultra).__name__} cannot be saved", remedy="give an Ultra")
+        fitted = {"weights": self.weights_, "mean": self.mean, "scale": self.scale, "loss": self.loss_}
+        return {"ultra": {"options": self.ultra.get_params(), "weights": self.ultra.state_dict()}, **fitted}
 
-def _places(subject: Tensor, relation: Tensor, known: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """For each query all known triples of the same subject and directed relation: rows of queries, rows of triples."""
-    wanted, have = subject * count + relation, known[:, 0] * count + known[:, 1]
-    order = torch.argsort(have, stable=True)
-    have = have[order]
-    begin = torch.searchsorted(have, wanted)
-    size = torch.searchsorted(have, wanted, right=True) - begin
-    rows = torch.repeat_interleave(torch.arange(len(wanted)), size)
-    within = torch.arange(len(rows)) - (size.cumsum(0) - size)[rows]
-    return rows, order[begin[rows] + within]
+    def load_state_dict(self, state: dict[str, Any]) -> Self:
+        """Take over what :meth:`state_dict` gave."""
+        self.ultra = Ultra.from_params(state["ultra"]["options"])
+        self.ultra.load_state_dict(state["ultra"]["weights"])
+        self.weights_, self.mean, self.scale, self.loss_ = (
+            state[name] for name in ("weights", "mean", "scale", "loss")
+        )
+        return self
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write ULTRA's weights and those of the evidence into a folder, all or nothing, and return it.
+
+        What is known about the graph that is asked, :meth:`about`, is no part of it.
+        """
+        folder, state = Path(folder), self.state_dict()
+        about = {"format": FORMAT, "options": self.get_params()}
+        with atomic_directory(folder) as temporary:
+            save_tree(temporary / _TENSORS, state)
+            (temporary / _ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> InformedUltra:
+        """Read what :meth:`save` wrote; say what the graph is about before you ask.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        about = read_description(folder / _ABOUT, FORMAT, "informed ULTRA")
+        try:
+            return cls(Ultra(1, 1), **about["options"]).load_state_dict(load_tree(folder / _TENSORS))
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error

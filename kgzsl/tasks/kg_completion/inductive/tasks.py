@@ -44,6 +44,27 @@ class InductiveTask:
         return cls._of(kg, kg.support, kg.valid, kg.test)
 
     @classmethod
+    def asked(cls, kg: KGSplit, facts: str = "auto") -> InductiveTask:
+        """What is asked about after training: :meth:`inference`, with the training graph's facts where they are known.
+
+        Args:
+            kg: The data.
+            facts: What may be read: ``"given"``, the graph given at test time alone; ``"all"``, the training graph's
+                facts too; ``"auto"``, all where both graphs share an entity or there is one graph alone, else given.
+
+        Raises:
+            InputError: An unknown choice, or the given graph alone of data that have none.
+        """
+        if facts not in ("auto", "given", "all"):
+            raise InputError(f"facts is {facts!r}", remedy="choose auto, given or all")
+        if facts == "auto":
+            shared = torch.isin(kg.support[:, [0, 2]], kg.train[:, [0, 2]])
+            facts = "all" if bool(shared.any()) or not len(kg.support) else "given"
+        if facts == "given":
+            return cls.inference(kg)
+        return cls._of(kg, torch.cat([kg.train, kg.support]), kg.valid, kg.test)
+
+    @classmethod
     def training(cls, kg: KGSplit) -> InductiveTask:
         """The training graph; nothing is asked about it."""
         return cls._of(kg, kg.train, kg.train[:0], kg.train[:0])
@@ -57,6 +78,33 @@ class InductiveTask:
         parts = torch.split(renamed, [len(facts), len(valid), len(test)])
         return cls(
             tuple(kg.entities[i] for i in entities.tolist()), tuple(kg.relations[i] for i in relations.tolist()), *parts
+        )
+
+    def to_kg(self, like: KGSplit) -> KGSplit:
+        """The same as a data set: its training triples are the facts; name, schema and classes are ``like``'s."""
+        entities = {name: number for number, name in enumerate(self.entities)}
+        candidates = None
+        if like.candidates is not None:
+            relations = {name: number for number, name in enumerate(self.relations)}
+            candidates = {
+                relations[like.relations[relation]]: torch.tensor(
+                    [entities[like.entities[i]] for i in ids.tolist() if like.entities[i] in entities]
+                )
+                for relation, ids in like.candidates.items()
+                if like.relations[relation] in relations
+            }
+        return KGSplit(
+            self.entities,
+            self.relations,
+            train=self.facts,
+            valid=self.valid,
+            test=self.test,
+            candidates=candidates,
+            graph_source=like.graph_source,
+            name=like.name,
+            notes=like.notes,
+            source=like.source,
+            types=like.types,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -141,6 +141,21 @@ class Ultra(nn.Module):
         except RuntimeError as error:
             raise InputError("the weights do not fit ULTRA's two networks", file=file) from error
         return model.eval()
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor, as plain values."""
+        layers = len(self.entity_model.layers)
+        return {
+            "dim": self.dim,
+            "layers": layers,
+            "meetings": list(self.meetings),
+            "head_queries": self.head_queries,
+        }
+
+    @classmethod
+    def from_params(cls, options: dict[str, Any]) -> Ultra:
+        """A model with the options that :meth:`get_params` gave, and fresh weights."""
+        return cls(**{**options, "meetings": tuple(options["meetings"])}).eval()
 
     def relation_states(self, graph: FactGraph, queries: Tensor) -> Tensor:
         """States of all directed relations, conditioned on each query relation: [Q, 2R, dim].

@@ -35,6 +35,8 @@ class OrdinaryProtocol:
     """
 
     oracle = False
+    worst_ties = False
+    """Whether ranks with ties at their worst place are wanted, too."""
 
     def __init__(
         self,
@@ -123,6 +125,7 @@ class OrdinaryProtocol:
             filtered=self.filtered,
             facts=self.facts,
             top=top,
+            worst=self.worst_ties,
             budget=self.budget,
             report=report,
         )

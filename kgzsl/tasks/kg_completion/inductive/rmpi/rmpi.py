@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from kgzsl.engine import Engine, History
+from kgzsl._files import atomic_directory
+from kgzsl.engine import Engine, History, load_tree, save_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.kg_completion._description import read_description
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.rmpi.network import RmpiNetwork
 from kgzsl.tasks.kg_completion.inductive.rmpi.subgraphs import Surrounds
 
 __all__ = ["Rmpi"]
+
+FORMAT = "kgzsl.rmpi/1"
+_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
+_OPTIONS = (
+    "dim", "layers", "attention", "surroundings", "epochs", "batch_size", "negatives", "margin", "lr", "seed",
+    "entries",
+)  # fmt: skip
 
 
 class Rmpi:
@@ -37,7 +49,7 @@ class Rmpi:
         margin: Of the ranking loss.
         lr: Of Adam.
         seed: Of weights, batches, corrupted triples, and of vectors of unseen relations.
-        entries: About how many near entities are looked at in one go.
+        entries: About how many facts of subgraphs are looked at in one go.
 
     Attributes:
         network_: The trained network.
@@ -68,6 +80,10 @@ class Rmpi:
         self.epochs, self.batch_size, self.negatives, self.margin = epochs, batch_size, negatives, margin
         self.lr, self.seed, self.entries = lr, seed, entries
         self._graph: tuple[FactGraph, Surrounds] | None = None
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+        return {name: getattr(self, name) for name in _OPTIONS}
 
     def fit(
         self,
@@ -114,8 +130,13 @@ class Rmpi:
         return self.about(relations)
 
     @torch.no_grad()
-    def about(self, relations: Sequence[str]) -> Self:
+    def about(self, relations: Sequence[str], *, priors: ClassPriors | None = None, draw: bool = False) -> Self:
         """Say what the relations of the graph are called that will be asked next.
+
+        Args:
+            relations: Names, by id.
+            priors: Of these relations, made as those of :meth:`fit` were, which are taken where left out.
+            draw: Give a relation without a prior a vector that is drawn by its name, instead of refusing it.
 
         Raises:
             InputError: It is not fitted, or a relation has no prior.
@@ -123,27 +144,55 @@ class Rmpi:
         if not hasattr(self, "network_"):
             raise InputError("the model is not fitted yet", remedy="call fit(triples, ...) on a training graph")
         self._relations = tuple(relations)
+        device = self.network_.last.device
         if self._priors is not None:
-            told = self._priors.align(list(relations)).to_tensor().to(self.network_.last.device)
-            self._vectors = self.network_.relation_vectors(told)
+            told = self._priors if priors is None else priors
+            have = set(told.names)
+            missing = [name for name in relations if name not in have] if draw else []
+            known = [name for name in relations if name not in set(missing)]
+            vectors = torch.stack([self._drawn_by(name) for name in relations]).to(device)
+            place = torch.tensor([name not in set(missing) for name in relations], device=device)
+            if known:
+                vectors[place] = self.network_.relation_vectors(told.align(known).to_tensor().to(device))
+            self._vectors = vectors
             return self
-        names, known = self._known
-        place = {name: number for number, name in enumerate(names)}
-        rows = []
-        for name in relations:
-            if name in place:
-                rows.append(known[place[name]].detach())
-            else:
-                # Drawn by the name, so that neither its number nor its company matters.
-                digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
-                random = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-                rows.append(_drawn(1, self.dim, random)[0].to(known.device))
-        self._vectors = torch.stack(rows)
+        names, learned = self._known
+        number = {name: row for row, name in enumerate(names)}
+        self._vectors = torch.stack(
+            [
+                learned[number[name]].detach() if name in number else self._drawn_by(name).to(device)
+                for name in relations
+            ]
+        )
         return self
 
+    def _drawn_by(self, name: str) -> Tensor:
+        """A vector [D] that hangs on the name, so that neither its number nor its company matters."""
+        digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
+        random = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+        return _drawn(1, self.dim, random)[0]
+
     @torch.no_grad()
-    def score_triples(self, graph: FactGraph, triples: Tensor) -> Tensor:
-        """float32 [B]: scores of triples int64 [B, 3] of a graph; a triple that is a fact of it is left out of it."""
+    def score_triples(self, graph: FactGraph, triples: Tensor, *, budget: int | None = None) -> Tensor:
+        """Scores of triples of a graph; a triple that is a fact of it is left out of it.
+
+        Args:
+            graph: The facts.
+            triples: int64 [B, 3].
+            budget: Bytes that may be taken at a time, beside what is kept of the graph; ``entries`` bounds it too.
+
+        Returns:
+            float32 [B].
+        """
+        surrounds = self._prepared(graph)
+        device = self.network_.last.device
+        triples = triples.to(device)
+        found = torch.empty(len(triples), device=device)
+        for rows in surrounds.chunks(triples, self._entries(budget)):
+            found[rows] = self.network_(surrounds, triples[rows], self._vectors)
+        return found
+
+    def _prepared(self, graph: FactGraph) -> Surrounds:
         if not hasattr(self, "_vectors"):
             raise InputError("the model is not fitted yet", remedy="call fit(triples, ...) on a training graph")
         if len(self._relations) != graph.num_relations:
@@ -152,30 +201,89 @@ class Rmpi:
         if self._graph is None or self._graph[0] is not graph:
             surrounds = Surrounds(graph.triples.to(device), graph.num_entities, graph.num_relations, hops=self.layers)
             self._graph = (graph, surrounds)
-        surrounds = self._graph[1]
-        triples = triples.to(device)
-        found = torch.empty(len(triples), device=device)
-        for rows in surrounds.chunks(triples, self.entries):
-            found[rows] = self.network_(surrounds, triples[rows], self._vectors)
-        return found
+        return self._graph[1]
 
-    def score(self, graph: FactGraph, heads: Tensor, relations: Tensor, *, budget: int = 0) -> Tensor:  # noqa: ARG002
+    def _entries(self, budget: int | None) -> int:
+        """How much may be looked at in one go: near entities, and the facts among them."""
+        if budget is None:
+            return self.entries
+        # States, six kinds of sums and their means of an edge, two layers' worth of them, and its ids.
+        return max(1, min(self.entries, budget // (4 * 24 * (self.dim + 2) + 200)))
+
+    @torch.no_grad()
+    def score(self, graph: FactGraph, heads: Tensor, relations: Tensor, *, budget: int | None = None) -> Tensor:
         """As :meth:`kgzsl.tasks.kg_completion.inductive.Ultra.score`: float32 [Q, N] for directed relations.
 
-        ``budget`` is not used: ``entries`` bounds the memory.
+        ``budget`` bounds the bytes of subgraphs and states at a time, beside the scores themselves.
         """
         queries, place = torch.unique(torch.stack([heads, relations], dim=1), dim=0, return_inverse=True)
-        every = torch.arange(graph.num_entities, device=heads.device)
-        rows: list[Tensor] = []
-        for given, directed in queries.tolist():
-            turned, relation = divmod(directed, graph.num_relations)
-            ends = torch.full_like(every, given)
-            first, last = (every, ends) if turned else (ends, every)
-            rows.append(torch.stack([first, torch.full_like(every, relation), last], dim=1))
-        if not rows:
-            return torch.zeros(0, graph.num_entities)
-        scores: Tensor = self.score_triples(graph, torch.cat(rows)).view(len(rows), -1).to(heads.device)
-        return scores[place]
+        count, size = graph.num_entities, len(queries) * graph.num_entities
+        scores = torch.empty(size, device=heads.device)
+        # 100 bytes for each triple and what is looked up about it.
+        some = 1 << 20 if budget is None else max(1, budget // 100)
+        for start in range(0, size, some):
+            flat = torch.arange(start, min(start + some, size), device=heads.device)
+            query, answer = queries[torch.div(flat, count, rounding_mode="floor")], flat % count
+            given, directed = query.unbind(dim=1)
+            turned = directed >= graph.num_relations
+            first, last = torch.where(turned, answer, given), torch.where(turned, given, answer)
+            triples = torch.stack([first, directed % graph.num_relations, last], dim=1)
+            scores[flat] = self.score_triples(graph, triples, budget=budget).to(heads.device)
+        return scores.view(len(queries), count)[place]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The trained network, and the vectors or priors of the training relations."""
+        if not hasattr(self, "network_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(triples, ...) on a training graph")
+        first = self.network_.prior_first
+        return {
+            "network": self.network_.state_dict(),
+            "prior_dim": 0 if first is None else len(first),
+            "relations": list(self._known[0]),
+            "vectors": self._known[1].detach() if first is None else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], priors: ClassPriors | None = None) -> Self:
+        """Take over what :meth:`state_dict` gave, and priors as the model was fitted with; then call :meth:`about`."""
+        self.network_ = RmpiNetwork(
+            self.dim,
+            layers=self.layers,
+            attention=self.attention,
+            surroundings=self.surroundings,
+            prior_dim=state["prior_dim"],
+        )
+        self.network_.load_state_dict(state["network"])
+        self._priors = priors
+        vectors = torch.zeros(0, state["prior_dim"]) if state["vectors"] is None else state["vectors"]
+        self._known = (tuple(state["relations"]), vectors)
+        return self
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the trained network into a folder, all or nothing, and return it; relations' priors go with it."""
+        folder, state = Path(folder), self.state_dict()
+        about = {"format": FORMAT, "options": self.get_params()}
+        with atomic_directory(folder) as temporary:
+            save_tree(temporary / _TENSORS, state)
+            if self._priors is not None:
+                self._priors.save(temporary / _PRIORS)
+            (temporary / _ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Rmpi:
+        """Read what :meth:`save` wrote, onto the CPU; :meth:`about` says which relations will be asked.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        about = read_description(folder / _ABOUT, FORMAT, "RMPI")
+        try:
+            state = load_tree(folder / _TENSORS)
+            priors = ClassPriors.load(folder / _PRIORS) if state["prior_dim"] else None
+            return cls(**about["options"]).load_state_dict(state, priors).about(state["relations"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
 
 
 class _Loop:

@@ -86,6 +86,10 @@ class Surrounds:
         self._near = keys % num_entities
         self._near_starts = _starts(torch.div(keys, num_entities, rounding_mode="floor"), num_entities)
         self.near_count = self._near_starts.diff()
+        # How many facts begin at the entities that are near each: the most that a subgraph around it can hold.
+        facts_of = self._starts.diff()
+        sums = torch.cat([keys.new_zeros(1), facts_of[self._near].cumsum(0)])
+        self.near_facts = sums[self._near_starts].diff()
         # How often each entity is the head, and the tail, of each relation: the one-hop surroundings of both.
         shape = (num_entities, num_relations)
         self.out_counts = torch.zeros(shape, device=facts.device).index_put_(
@@ -151,8 +155,16 @@ class Surrounds:
         )
 
     def chunks(self, triples: Tensor, entries: int) -> Iterator[Tensor]:
-        """Row ranges of ``triples`` whose near entities are about ``entries`` in all, at least one row each."""
-        work = (self.near_count[triples[:, 0]] + self.near_count[triples[:, 2]] + 8).cumsum(0)
+        """Row ranges of ``triples`` whose near entities and facts are about ``entries`` in all, at least one row each.
+
+        An entity counts for a fourth of a fact, having no state. A fact near both ends is in the subgraph; where the
+        triple is a fact itself, all that is near either end is looked at.
+        """
+        head, tail = triples[:, 0], triples[:, 2]
+        facts = torch.minimum(self.near_facts[head], self.near_facts[tail])
+        facts = torch.where(self.is_fact(triples), self.near_facts[head] + self.near_facts[tail], facts)
+        near = torch.div(self.near_count[head] + self.near_count[tail], 4, rounding_mode="floor")
+        work = (near + facts + 8).cumsum(0)
         part = torch.div(work, max(1, entries), rounding_mode="floor")
         _, sizes = torch.unique_consecutive(part, return_counts=True)
         start = 0

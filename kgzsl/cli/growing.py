@@ -1,0 +1,96 @@
+"""What an ontology and facts say after a run was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgzsl.errors import InputError, nearest
+from kgzsl.report.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+
+__all__ = ["grown_schema", "require_entities", "take_news"]
+
+
+def grown_schema(folder: RunFolder, file: Path | None) -> ClassGraph | None:
+    """The run's graph with what ``file`` says, read as the run read its own; None where there is neither.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    from kgzsl.knowledge import ClassGraph
+
+    kept = folder.graph()
+    if file is None:
+        return kept
+    spec = folder.recipe.get("graph")
+    options = dict(spec) if isinstance(spec, dict) else {}
+    reading = {key: options[key] for key in ("projection", "language", "lenient") if key in options}
+    if options.get("reasoning", "none") != "none":
+        reading["reasoning"] = options["reasoning"]
+    more = ClassGraph.read(file, **reading)
+    return more if kept is None else kept.merge(more)
+
+
+def take_news(
+    model: ProposingCompleter,
+    relation: str,
+    facts: Path | None,
+    schema: ClassGraph | None,
+    was: ClassGraph | None,
+    base: str,
+) -> tuple[dict[str, Any], list[str]]:
+    """Let the model know facts that came after training, and the relation that is asked for.
+
+    Args:
+        model: The run's; it is changed.
+        relation: Its name.
+        facts: A file of facts, or None.
+        schema: What the ontology says.
+        was: What it said when the run was made, where it says more now.
+        base: Put before names that are no IRIs, where the facts are RDF.
+
+    Returns:
+        For machines and for people.
+
+    Raises:
+        InputError: The file is bad, or neither a fact nor the schema has the relation.
+    """
+    from kgzsl.datasets.fact_files import read_facts
+    from kgzsl.datasets.kg_rdf import is_rdf
+    from kgzsl.tasks.kg_completion.new_facts import names_of_iris, require_relation, take_facts
+
+    values: dict[str, Any] = {}
+    lines: list[str] = []
+    if facts is not None:
+        triples, left_out = read_facts(facts)
+        if is_rdf(facts):
+            triples = names_of_iris(triples, model, base)
+        news = take_facts(model, triples, schema=schema, was=was)
+        lines += [*news.lines(), *left_out]
+        values["facts"] = {**news.to_dict(), "left_out": left_out}
+    try:
+        lines += require_relation(model, relation, schema=schema, was=was)
+    except InputError as error:
+        raise InputError(error.problem, file=facts, remedy=error.remedy) from None
+    return values, lines
+
+
+def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
+    """Refuse entities that occur nowhere.
+
+    Raises:
+        InputError: One is in no fact of the run, and in none that came since.
+    """
+    known = model._entity_ids
+    strange = next((name for name in names if name not in known), None)
+    if strange is not None:
+        close = nearest(strange, known)
+        hint = f"did you mean {' or '.join(map(repr, close))}? Else give" if close else "give"
+        raise InputError(
+            f"no entity is called {strange!r}: it occurs nowhere", remedy=f"{hint} facts about it with --facts"
+        )

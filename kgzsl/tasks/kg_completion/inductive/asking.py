@@ -1,0 +1,97 @@
+"""Facts put aside and asked for: what weights and probabilities of inductive completion are fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+
+__all__ = ["Asked", "put_aside", "share_for_calibration"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries about facts that a graph lacks, each with its true answer and others that were drawn.
+
+    Args:
+        graph: The facts that are left.
+        subject: int64 [Q].
+        relation: int64 [Q], directed: r + R asks for the heads of r.
+        answers: int64 [Q, 1 + M], the true one first.
+        wrong: bool [Q, 1 + M], drawn answers that are to be left out, being true.
+    """
+
+    graph: FactGraph
+    subject: Tensor
+    relation: Tensor
+    answers: Tensor
+    wrong: Tensor
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    def triples(self) -> Tensor:
+        """int64 [Q (1 + M), 3]: the queries with their answers, as they would be facts."""
+        width, count = self.answers.shape[1], self.graph.num_relations
+        given, directed = (x.repeat_interleave(width) for x in (self.subject, self.relation))
+        answer, turned = self.answers.reshape(-1), directed >= count
+        ends = torch.where(turned, answer, given), torch.where(turned, given, answer)
+        return torch.stack([ends[0], directed % count, ends[1]], dim=1)
+
+
+def share_for_calibration(facts: int) -> float:
+    """The share of so many facts to put aside for probabilities: a tenth, or of few facts up to a quarter."""
+    return min(0.25, max(0.1, 20 / max(1, facts)))
+
+
+def put_aside(
+    triples: Tensor,
+    entities: Sequence[str],
+    relations: Sequence[str],
+    *,
+    share: float,
+    queries: int,
+    others: int,
+    seed: int,
+    skip: int = 0,
+) -> Asked:
+    """Take a share of the facts out of a graph, and ask for some of them from both ends.
+
+    All is drawn by names: another numbering of entities or relations, or another order of the facts, draws the same.
+
+    Args:
+        triples: int64 [T, 3].
+        entities: Names, by id.
+        relations: Names, by id.
+        share: Of the facts that are taken out, at least one.
+        queries: At most so many of them are asked for.
+        others: M, answers drawn beside the true one.
+        seed: Decides both.
+        skip: Leave the first so many out, which are asked for elsewhere.
+    """
+    random = torch.Generator().manual_seed(seed)
+    rank, kind = rank_of_names(entities), rank_of_names(relations)
+    head, relation, tail = rank[triples[:, 0]], kind[triples[:, 1]], rank[triples[:, 2]]
+    triples = triples[torch.argsort((relation * len(entities) + head) * len(entities) + tail)]
+    order = torch.randperm(len(triples), generator=random)
+    out = order[: max(1, int(share * len(triples)))]
+    kept = torch.ones(len(triples), dtype=torch.bool)
+    kept[out] = False
+    graph = FactGraph(triples[kept], len(entities), len(relations))
+    asked = triples[out[skip : skip + queries]]
+    subject = torch.cat([asked[:, 0], asked[:, 2]])
+    directed = torch.cat([asked[:, 1], asked[:, 1] + len(relations)])
+    truth = torch.cat([asked[:, 2], asked[:, 0]])
+    drawn = torch.randint(len(entities), (len(subject), others), generator=random)
+    answers = torch.cat([truth[:, None], torch.argsort(rank)[drawn]], dim=1)
+    found = Asked(graph, subject, directed, answers, torch.zeros_like(answers, dtype=torch.bool))
+    known = FilterIndex(triples, len(entities), len(relations))
+    wrong = known.contains(found.triples()).view(answers.shape)
+    wrong[:, 0] = False
+    return Asked(graph, subject, directed, answers, wrong)

@@ -1,0 +1,243 @@
+"""What the completers of entities and relations that training never saw have in common."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from kgzsl._files import atomic_directory
+from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.inductive.asking import Asked
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
+from kgzsl.tasks.kg_completion.new_priors import with_own_columns
+from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
+from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
+from kgzsl.tasks.ranking import model_share
+
+__all__ = ["InductiveCompleter"]
+
+_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
+_CACHE = 6 << 20
+_FEWEST = 12
+"""Held-out queries below which no probability is fitted."""
+
+
+class InductiveCompleter(ProposingCompleter):
+    """Learns on one graph and answers about another, whose entities and relations may be new.
+
+    What :meth:`fit` is told to ask about can be changed afterwards: :meth:`set_facts`, :meth:`grow`.
+
+    Attributes:
+        history_: Losses of the training, where there is one.
+        chosen_: What was found in training, by name.
+        notes_: What a reader must know.
+    """
+
+    FORMAT: ClassVar[str]
+    READS_PRIORS: ClassVar[str] = "never"
+    """Whether the method takes priors of relations: ``"never"``, ``"may"`` or ``"must"``."""
+
+    calibrate: bool
+    seed: int
+    facts: str
+
+    @abstractmethod
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+
+    @abstractmethod
+    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
+        """Learn on a graph; returns the calibration, where one is wanted and there are facts enough."""
+
+    @abstractmethod
+    def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
+        """float [Q, E] of the graph that is asked about."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """What was learned, for :meth:`save`."""
+
+    @abstractmethod
+    def _take_state(self, state: dict[str, Any]) -> None:
+        """What :meth:`_state` gave."""
+
+    def _told(self) -> None:
+        """Names, priors or kinds of the graph that is asked about are others now."""
+
+    def fit(
+        self,
+        training: InductiveTask,
+        asked: InductiveTask | None = None,
+        *,
+        priors: ClassPriors | None = None,
+        schema: ClassGraph | None = None,
+        engine: Engine | None = None,
+    ) -> Self:
+        """Learn on one graph, to be asked about another.
+
+        Args:
+            training: The graph to learn on; only its facts are looked at.
+            asked: The graph to be asked about: its facts, and the names of its entities and relations. Left out: the
+                training graph itself.
+            priors: Of the relations of both graphs.
+            schema: For kinds that rdfs:domain and rdfs:range allow.
+            engine: Device, seed, progress, checkpoints.
+
+        Raises:
+            InputError: No fact to learn from, priors are missing or not wanted, or see the method.
+        """
+        asked = training if asked is None else asked
+        if priors is None and self.READS_PRIORS == "must":
+            raise InputError("this method needs priors of relations", remedy="give what schema and texts say of them")
+        if priors is not None and self.READS_PRIORS == "never":
+            raise InputError("this method reads no priors", remedy="leave them out")
+        if not len(training.facts):
+            raise InputError("there is no training triple")
+        engine = engine or Engine(device="cpu", precision="32-true", seed=self.seed, progress=False)
+        self.history_ = History()
+        self.chosen_: dict[str, Any] = {}
+        self.notes_: list[str] = []
+        self.entities_, self.relations_ = asked.entities, asked.relations
+        self.memory_budget_ = self.memory_budget
+        self.kinds_ = EntityKinds.read(asked.entities, asked.relations, schema)
+        self.priors_ = None if priors is None else priors.align(list(asked.relations))
+        self._training_priors = None if priors is None else priors.align(list(training.relations))
+        self.device_ = engine.torch_device
+        self.calibration_ = self._learn(training, schema, engine)
+        if self.calibrate and self.calibration_ is None:
+            self.notes_.append("there are too few facts to fit probabilities on: the scores are not calibrated")
+        if self.calibration_ is not None:
+            found = self.calibration_
+            self.chosen_ |= {"calibration.queries": found.queries, "calibration.error": round(found.error, 4)}
+        return self.set_facts(asked.facts)
+
+    def set_facts(self, triples: Tensor) -> Self:
+        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
+        self._known = torch.unique(triples.cpu(), dim=0)
+        self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
+        self._graph: FactGraph | None = None
+        self._told()
+        return self
+
+    @property
+    def graph_(self) -> FactGraph:
+        """The graph that is asked about; made when it is first needed."""
+        if self._graph is None:
+            self._graph = FactGraph(self._known.to(self.device_), len(self.entities_), len(self.relations_))
+        return self._graph
+
+    @torch.no_grad()
+    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        """The method's scores.
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
+            side: Which end is asked for.
+
+        Returns:
+            float32 [Q, E].
+        """
+        directed = self._relation(relation) + (len(self.relations_) if side == "head" else 0)
+        anchors = anchors.to(self.device_)
+        # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
+        budget = max(1, model_share(self.memory_budget_) // 33)
+        if self.device_.type == "cpu":
+            budget = min(budget, _CACHE)
+        return self._score(self.graph_, anchors, torch.full_like(anchors, directed), budget).cpu()
+
+    def likeness(self, relation: int) -> Likeness:
+        """What is known about relations like this one, for explanations."""
+        graph, relations = relation_arcs(self._known, len(self.entities_), len(self.relations_))
+        if self.priors_ is None:
+            return Likeness(graph, relations, None)
+        priors = with_own_columns(self.priors_, self.relations_)
+        rows = torch.nn.functional.normalize(priors.to_tensor().float(), dim=1)
+        return Likeness(graph, relations, rows[relations] @ rows[relation])
+
+    @staticmethod
+    def _calibrated(asked: Asked, scores: Tensor) -> Calibration | None:
+        """From scores [Q, 1 + M] of held-out facts; None where there are too few."""
+        if len(asked) < _FEWEST:
+            return None
+        count = asked.graph.num_entities
+        return fit_calibration(
+            scores.cpu(),
+            asked.wrong,
+            torch.full((len(asked),), count - 1),
+            asked.relation % asked.graph.num_relations,
+        )
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write all that answering needs into a folder, all or nothing, and return it."""
+        if not hasattr(self, "device_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(training, asked) first")
+        folder, kinds = Path(folder), self.kinds_
+        about = {
+            "format": self.FORMAT,
+            "options": self.get_params(),
+            "entities": list(self.entities_),
+            "relations": list(self.relations_),
+            "kinds": list(kinds.names),
+            "chosen": self.chosen_,
+            "notes": self.notes_,
+            "calibration": None if self.calibration_ is None else asdict(self.calibration_),
+        }
+        tree = {
+            "model": self._state(),
+            "known": self._known,
+            "kind": kinds.of,
+            "domain": {str(relation): mask for relation, mask in kinds.domain.items()},
+            "range": {str(relation): mask for relation, mask in kinds.range.items()},
+        }
+        with atomic_directory(folder) as temporary:
+            save_tree(temporary / _TENSORS, tree)
+            if self.priors_ is not None:
+                self.priors_.save(temporary / _PRIORS)
+            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: There is no model, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        about = read_description(folder / _ABOUT, cls.FORMAT, "inductive")
+        tree = load_tree(folder / _TENSORS)
+        try:
+            model = cls(**about["options"])
+            model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
+            model.priors_ = None
+            if cls.READS_PRIORS == "must" or (cls.READS_PRIORS == "may" and tree["model"]["prior_dim"]):
+                model.priors_ = ClassPriors.load(folder / _PRIORS)
+            ends = ({int(key): mask for key, mask in tree[end].items()} for end in ("domain", "range"))
+            model.kinds_ = EntityKinds(tuple(about["kinds"]), tree["kind"], *ends)
+            model.memory_budget_, model.chosen_ = model.memory_budget, dict(about["chosen"])
+            model.notes_, model.history_ = list(about["notes"]), History()
+            fitted = about["calibration"]
+            model.calibration_ = None if fitted is None else Calibration(**fitted)
+            model.device_ = Engine(device=device, progress=False).torch_device
+            model._take_state(tree["model"])
+            return model.set_facts(tree["known"])
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
+
+    def __repr__(self) -> str:
+        fitted = f"{len(self.entities_)} entities, {len(self.relations_)} relations" if hasattr(self, "device_") else ""
+        return f"{type(self).__name__}({fitted})"

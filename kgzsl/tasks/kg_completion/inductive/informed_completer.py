@@ -1,0 +1,126 @@
+"""Informed ULTRA as a completer: ULTRA's public weights beside what ontology, texts and names say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.engine import Engine
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside
+from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surroundings
+from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
+from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+from kgzsl.tasks.kg_completion.inductive.ultra_completer import check_common, read_ultra
+
+__all__ = ["InformedCompleter"]
+
+
+class InformedCompleter(InductiveCompleter):
+    """Answers by a weighted sum of ULTRA's score and of evidence (:class:`InformedUltra`); on the CPU.
+
+    The weights, and the probabilities, are learned on facts of the training graph that are put aside: each on its own.
+
+    Args:
+        checkpoint: Path of ULTRA's weights, such as ``ultra_3g.pth``.
+        head_queries: ``"direct"``, as the public code, or ``"inverse"``; see :class:`Ultra`.
+        facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
+        use_names: Whether names of entities are evidence.
+        share: Of the training graph's facts to put aside.
+        queries: At most so many of them are asked for to learn the weights, and at most half as many others for the
+            probabilities.
+        others: Entities drawn beside each true answer.
+        penalty: Weight of the squared length of the standardised weights.
+        steps: Of Adam, over all queries.
+        calibrate: Whether to fit probabilities.
+        seed: Decides which facts are put aside.
+        memory_budget: Bytes that scoring may take at a time.
+    """
+
+    FORMAT = "kgzsl.informed_completer/1"
+    READS_PRIORS = "must"
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str | None = None,
+        head_queries: str = "direct",
+        facts: str = "auto",
+        use_names: bool = True,
+        share: float = 0.25,
+        queries: int = 300,
+        others: int = 500,
+        penalty: float = 1e-3,
+        steps: int = 100,
+        calibrate: bool = True,
+        seed: int = 0,
+        memory_budget: int = 512 * 2**20,
+    ) -> None:
+        self.checkpoint, self.head_queries, self.facts, self.use_names = checkpoint, head_queries, facts, use_names
+        self.share, self.queries, self.others = share, queries, others
+        self.penalty, self.steps, self.calibrate = penalty, steps, calibrate
+        self.seed, self.memory_budget = seed, memory_budget
+        check_common(self)
+        self._new(Ultra(1, 1))
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+        names = (
+            "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty", "steps",
+            "calibrate", "seed", "memory_budget",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+    def _new(self, ultra: Ultra, **changes: Any) -> InformedUltra:
+        options = {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "steps", "seed")}
+        return InformedUltra(ultra, **{**options, **changes})
+
+    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
+        self.device_ = torch.device("cpu")
+        assert self._training_priors is not None
+        around = Surroundings(training.entities, training.relations, self._training_priors, schema, self.use_names)
+        facts = training.facts.cpu()
+        # What is asked for to learn the weights is not what probabilities are fitted on.
+        there = max(1, int(self.share * len(facts)))
+        queries = min(self.queries, max(1, there * 2 // 3)) if self.calibrate else self.queries
+        self.informed_ = self._new(read_ultra(self.checkpoint, self.head_queries), queries=queries, seed=engine.seed)
+        self.informed_.fit(facts, around)
+        self.chosen_ = {"weight_of_ultra": self.informed_.weights()["ultra"], "loss": self.informed_.loss_}
+        if not self.calibrate:
+            return None
+        asked = put_aside(
+            facts,
+            training.entities,
+            training.relations,
+            share=self.share,
+            queries=-(-queries // 2),
+            others=self.others,
+            seed=engine.seed,
+            skip=queries,
+        )
+        parts = [
+            self.informed_.score(asked.graph, asked.subject[rows], asked.relation[rows]).gather(1, asked.answers[rows])
+            for rows in torch.split(torch.arange(len(asked)), 32)
+        ]
+        return self._calibrated(asked, torch.cat(parts)) if parts else None
+
+    def _told(self) -> None:
+        assert self.priors_ is not None
+        self.informed_.about(
+            Surroundings(self.entities_, self.relations_, self.priors_, None, self.use_names, kinds=self.kinds_)
+        )
+
+    def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
+        return self.informed_.score(graph, subjects, directed, budget=budget)
+
+    def _state(self) -> dict[str, Any]:
+        return self.informed_.state_dict()
+
+    def _take_state(self, state: dict[str, Any]) -> None:
+        self.device_ = torch.device("cpu")
+        self.informed_ = self._new(Ultra(1, 1)).load_state_dict(state)

@@ -1,0 +1,124 @@
+"""ULTRA as a completer: public weights, asked about any graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kgzsl.engine import Engine
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside, share_for_calibration
+from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
+from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
+from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+
+__all__ = ["WHERE_CHECKPOINTS_ARE", "UltraCompleter", "read_ultra"]
+
+WHERE_CHECKPOINTS_ARE = (
+    "get ultra_3g.pth from https://github.com/DeepGraphLearning/ULTRA (folder ckpts) and give its path as checkpoint"
+)
+
+
+def read_ultra(checkpoint: str | None, head_queries: str) -> Ultra:
+    """The public weights.
+
+    Raises:
+        InputError: There are none, with what to do.
+    """
+    if checkpoint is None:
+        raise InputError("there is no checkpoint of ULTRA", remedy=WHERE_CHECKPOINTS_ARE)
+    try:
+        return Ultra.from_checkpoint(checkpoint, head_queries=head_queries)
+    except InputError as error:
+        raise InputError(error.problem, file=error.file, place=error.place, remedy=WHERE_CHECKPOINTS_ARE) from error
+
+
+class UltraCompleter(InductiveCompleter):
+    """Answers by ULTRA's public weights (:class:`Ultra`), from facts alone; nothing is trained.
+
+    Args:
+        checkpoint: Path of the weights, such as ``ultra_3g.pth``.
+        head_queries: ``"direct"``, as the public code, or ``"inverse"``; see :class:`Ultra`.
+        facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
+        calibrate: Whether to fit probabilities: some of the training graph's facts are put aside and asked for.
+        queries: At most so many of them.
+        others: Answers drawn beside each true one.
+        seed: Decides which.
+        memory_budget: Bytes that scoring may take at a time.
+    """
+
+    FORMAT = "kgzsl.ultra_completer/1"
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str | None = None,
+        head_queries: str = "direct",
+        facts: str = "auto",
+        calibrate: bool = True,
+        queries: int = 150,
+        others: int = 500,
+        seed: int = 0,
+        memory_budget: int = 512 * 2**20,
+    ) -> None:
+        self.checkpoint, self.head_queries, self.facts = checkpoint, head_queries, facts
+        self.calibrate, self.queries, self.others = calibrate, queries, others
+        self.seed, self.memory_budget = seed, memory_budget
+        check_common(self)
+
+    def get_params(self) -> dict[str, Any]:
+        """The options of the constructor."""
+        names = ("checkpoint", "head_queries", "facts", "calibrate", "queries", "others", "seed", "memory_budget")
+        return {name: getattr(self, name) for name in names}
+
+    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
+        del schema
+        self.ultra_ = read_ultra(self.checkpoint, self.head_queries).to(self.device_)
+        if not self.calibrate:
+            return None
+        asked = put_aside(
+            training.facts.to("cpu"),
+            training.entities,
+            training.relations,
+            share=share_for_calibration(len(training.facts)),
+            queries=self.queries,
+            others=self.others,
+            seed=engine.seed,
+        )
+        graph = FactGraph(asked.graph.triples.to(self.device_), asked.graph.num_entities, asked.graph.num_relations)
+        parts = []
+        for rows in torch.split(torch.arange(len(asked)), 32):
+            subject, relation = (x[rows].to(self.device_) for x in (asked.subject, asked.relation))
+            parts.append(self.ultra_.score(graph, subject, relation).cpu().gather(1, asked.answers[rows]))
+        return self._calibrated(asked, torch.cat(parts))
+
+    def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
+        return self.ultra_.score(graph, subjects, directed, budget=budget)
+
+    def _state(self) -> dict[str, Any]:
+        return {"options": self.ultra_.get_params(), "weights": self.ultra_.state_dict()}
+
+    def _take_state(self, state: dict[str, Any]) -> None:
+        self.ultra_ = Ultra.from_params(state["options"])
+        self.ultra_.load_state_dict(state["weights"])
+        self.ultra_.to(self.device_)
+
+
+def check_common(model: Any) -> None:
+    """Refuse values of the options that these completers share.
+
+    Raises:
+        InputError: One is out of range.
+    """
+    if model.facts not in ("auto", "given", "all"):
+        raise InputError(f"facts is {model.facts!r}", remedy="choose auto, given or all")
+    if getattr(model, "head_queries", "direct") not in ("direct", "inverse"):
+        raise InputError(f"head_queries is {model.head_queries!r}", remedy="choose direct or inverse")
+    for name in ("queries", "others", "memory_budget"):
+        if getattr(model, name) < 1:
+            raise InputError(f"{name} is {getattr(model, name)}", remedy="give 1 or more")

@@ -1,0 +1,121 @@
+"""What a completer needs so that triples can be proposed with it, and so that facts can come after training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from torch import Tensor
+
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.new_priors import with_new_relations
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+    from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+    from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+
+__all__ = ["Likeness", "ProposingCompleter"]
+
+
+class Likeness(NamedTuple):
+    """Known facts as arcs, and how alike their relations are to the one that is asked for.
+
+    Args:
+        graph: The arcs; its relations are numbered anew.
+        relations: int64 [K], the ids of the graph's relations.
+        cosines: float [K], of their priors with that of the relation asked for; None where there are no priors.
+    """
+
+    graph: PairGraph
+    relations: Tensor
+    cosines: Tensor | None
+
+
+class ProposingCompleter(Completer):
+    """A completer that takes facts and names after training, and that may have calibrated probabilities.
+
+    Attributes:
+        kinds_: Of the entities, with domains and ranges of relations.
+        priors_: Of the relations; None where the method reads none.
+        seen_: Relations with a known fact.
+        calibration_: From scores to probabilities, or None.
+    """
+
+    kinds_: EntityKinds
+    priors_: ClassPriors | None
+    seen_: list[str]
+    calibration_: Calibration | None
+
+    @abstractmethod
+    def set_facts(self, triples: Tensor) -> Self:
+        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
+
+    @abstractmethod
+    def likeness(self, relation: int) -> Likeness:
+        """What is known about relations like this one, for explanations."""
+
+    def probabilities(
+        self, relation: str | int, anchors: Tensor, *, side: str = "tail", allowed: Tensor | None = None
+    ) -> Tensor:
+        """Calibrated probabilities that the triples of each anchor with every entity hold: float32 [Q, E].
+
+        Args:
+            relation: Name or id.
+            anchors: int64 [Q].
+            side: Which end is asked for.
+            allowed: bool [E], the candidates; others get 0.
+
+        Raises:
+            InputError: The model was made without calibration.
+        """
+        return self.calibration_of(self.scores(relation, anchors, side=side), allowed)
+
+    def calibration_of(self, scores: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """As :meth:`probabilities`, of scores [Q, E] that are there already."""
+        if self.calibration_ is None:
+            raise InputError("this model has no calibration", remedy="train it with calibrate: true")
+        return self.calibration_(scores, allowed)
+
+    def grow(
+        self,
+        entities: Sequence[str] = (),
+        relations: Sequence[str] = (),
+        *,
+        schema: ClassGraph | None = None,
+        was: ClassGraph | None = None,
+    ) -> list[str]:
+        """Take new names in, behind those that are there; nothing is learned anew.
+
+        Args:
+            entities: New ones.
+            relations: New ones.
+            schema: What an ontology says of them: kinds that their ends may have, and their priors.
+            was: The schema of before, where ``schema`` is that one with more in it.
+
+        Returns:
+            What a reader must know, a sentence each.
+
+        Raises:
+            InputError: A name is there already.
+        """
+        for names, more in ((self.entities_, entities), (self.relations_, relations)):
+            twice = set(names) & set(more) or {name for name in more if list(more).count(name) > 1}
+            if twice:
+                raise InputError(f"{min(twice)!r} is there already")
+        self.entities_, self.relations_ = (*self.entities_, *entities), (*self.relations_, *relations)
+        for attribute in ("entities_", "relations_"):
+            self.__dict__.pop(f"_ids_of_{attribute}", None)
+        self.kinds_ = self.kinds_.grown(self.entities_, self.relations_, schema)
+        notes = self._grow_priors(relations, schema, was)
+        self.set_facts(self._known)
+        return notes
+
+    def _grow_priors(self, relations: Sequence[str], schema: ClassGraph | None, was: ClassGraph | None) -> list[str]:
+        if self.priors_ is None or not relations:
+            return []
+        self.priors_, notes = with_new_relations(self.priors_, relations, schema, was)
+        return notes

@@ -1,0 +1,381 @@
+"""The inductive completers: loaded as saved, the same under other numberings, within memory, and whole runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.recipe import Recipe
+from kgzsl.tasks.kg_completion import load_completer, run
+from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.inductive import (
+    InductiveTask,
+    InformedCompleter,
+    InformedUltra,
+    Rmpi,
+    RmpiCompleter,
+    Surroundings,
+    Ultra,
+    UltraCompleter,
+    evaluate_inductive,
+)
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside
+from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
+from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
+
+RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
+SMALL = {
+    "ultra": {"queries": 20, "others": 20},
+    "informed": {"queries": 20, "others": 40, "steps": 20},
+    "rmpi": {"dim": 8, "epochs": 2, "queries": 20, "others": 10},
+}
+
+
+@pytest.fixture
+def inductive(kg) -> KGSplit:
+    """The little world, given at test time with its people and cities renamed."""
+    test = [(kg.entities[h] + "x", kg.relations[r], kg.entities[t] + "x") for h, r, t in kg.test.tolist()]
+    train = [(kg.entities[h], kg.relations[r], kg.entities[t]) for h, r, t in kg.train.tolist()]
+    support = [(h + "x", r, t + "x") for h, r, t in train]
+    return KGSplit.from_names(train, [], test, support=support, unseen_relations=["residesIn", "nationOf"])
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    file = tmp_path / "ultra.pth"
+    torch.save({"model": Ultra(8, 2).state_dict()}, file)
+    return str(file)
+
+
+def made(name: str, checkpoint: str, **changes):
+    kinds = {"ultra": UltraCompleter, "informed": InformedCompleter, "rmpi": RmpiCompleter}
+    given = {} if name == "rmpi" else {"checkpoint": checkpoint}
+    return kinds[name](**{**given, **SMALL[name], **changes})
+
+
+def fitted(name: str, checkpoint: str, kg: KGSplit, priors: ClassPriors, **changes):
+    told = {} if name == "ultra" else {"priors": priors}
+    model = made(name, checkpoint, **changes)
+    return model.fit(InductiveTask.training(kg), InductiveTask.asked(kg), **told)
+
+
+@pytest.mark.parametrize("name", ["ultra", "informed", "rmpi"])
+def test_a_loaded_completer_scores_as_the_one_that_was_saved(name, inductive, priors, checkpoint, tmp_path):
+    model = fitted(name, checkpoint, inductive, priors)
+    model.save(tmp_path / "model")
+    again = load_completer(tmp_path / "model", device="cpu")
+    assert type(again) is type(model)
+    assert again.get_params() == model.get_params()
+    assert again.calibration_ == model.calibration_
+    assert again.calibration_ is not None
+    asked = torch.arange(7)
+    for side in ("tail", "head"):
+        here, there = (one.scores("residesIn", asked, side=side) for one in (again, model))
+        # Evidence is worked out anew from the facts, and sums of floats depend on where in memory they are.
+        assert torch.allclose(here, there, atol=1e-4) if name == "informed" else torch.equal(here, there)
+    # Told of the same news, both say the same.
+    for one in (model, again):
+        one.grow(("newcomer",), ("worksIn",))
+        news = torch.tensor([[one._entity("newcomer"), one._relation("worksIn"), one._entity("c3x")]])
+        one.set_facts(torch.cat([one._known, news]))
+    newcomer = torch.tensor([model._entity("newcomer")])
+    assert torch.allclose(again.scores("worksIn", newcomer), model.scores("worksIn", newcomer), atol=1e-4)
+    assert model.complete("livesIn", head="newcomer", k=2)[0].head == "newcomer"
+
+
+def test_informed_ultra_is_loaded_as_it_was_saved(inductive, priors, tmp_path):
+    torch.manual_seed(0)
+    task = InductiveTask.inference(inductive)
+    around = Surroundings(task.entities, task.relations, priors)
+    model = InformedUltra(Ultra(8, 2).eval(), queries=20, others=30, steps=10)
+    with pytest.raises(InputError, match="not fitted"):
+        model.save(tmp_path / "none")
+    training = InductiveTask.training(inductive)
+    model.fit(training.facts, Surroundings(training.entities, training.relations, priors)).about(around)
+    model.save(tmp_path / "model")
+    again = InformedUltra.load(tmp_path / "model").about(around)
+    graph = task.graph()
+    asked = task.test[:, 0], task.test[:, 1]
+    assert torch.allclose(again.score(graph, *asked), model.score(graph, *asked), atol=1e-4)
+    assert again.weights() == model.weights()
+    model.ultra = _Constant()
+    with pytest.raises(InputError, match="_Constant cannot be saved"):
+        model.save(tmp_path / "other")
+    with pytest.raises(InputError, match="no model here"):
+        InformedUltra.load(tmp_path / "other")
+    (tmp_path / "model" / "model.json").write_text(json.dumps({"format": "kgzsl.rmpi/1"}))
+    with pytest.raises(InputError, match="no informed ULTRA model"):
+        InformedUltra.load(tmp_path / "model")
+
+
+class _Constant:
+    def score(self, graph, heads, relations, *, budget):
+        return torch.zeros(len(heads), graph.num_entities)
+
+
+@pytest.mark.parametrize("with_priors", [True, False])
+def test_rmpi_is_loaded_as_it_was_saved(with_priors, inductive, priors, tmp_path):
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    model = Rmpi(dim=8, epochs=1)
+    with pytest.raises(InputError, match="not fitted"):
+        model.save(tmp_path / "none")
+    given = priors if with_priors else None
+    model.fit(training.facts, len(training.entities), training.relations, priors=given)
+    model.save(tmp_path / "model")
+    again = Rmpi.load(tmp_path / "model")
+    graph = task.graph()
+    assert torch.equal(
+        again.about(task.relations).score_triples(graph, task.test),
+        model.about(task.relations).score_triples(graph, task.test),
+    )
+    with pytest.raises(InputError, match="no model here"):
+        Rmpi.load(tmp_path)
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError):
+        Rmpi.load(tmp_path / "model")
+
+
+def test_a_relation_without_a_prior_is_drawn_only_where_that_is_asked_for(inductive, priors):
+    training = InductiveTask.training(inductive)
+    model = Rmpi(dim=8, epochs=1).fit(training.facts, len(training.entities), training.relations, priors=priors)
+    with pytest.raises(InputError, match="unheardOf"):
+        model.about(["livesIn", "unheardOf"])
+    vectors = model.about(["livesIn", "unheardOf"], draw=True)._vectors
+    assert torch.equal(vectors[0], model.about(["livesIn"])._vectors[0])
+    assert vectors[1].norm() > 0
+
+
+def renumbered(kg: KGSplit, seed: int) -> KGSplit:
+    """The same data with entities and relations numbered otherwise, and facts in another order."""
+    random = torch.Generator().manual_seed(seed)
+    place = torch.randperm(kg.num_entities, generator=random)
+    kind = torch.randperm(kg.num_relations, generator=random)
+    entities, relations = [""] * kg.num_entities, [""] * kg.num_relations
+    for old, new in enumerate(place.tolist()):
+        entities[new] = kg.entities[old]
+    for old, new in enumerate(kind.tolist()):
+        relations[new] = kg.relations[old]
+
+    def moved(triples):
+        found = torch.stack([place[triples[:, 0]], kind[triples[:, 1]], place[triples[:, 2]]], dim=1)
+        return found[torch.randperm(len(found), generator=random)]
+
+    parts = {name: moved(getattr(kg, name)) for name in ("train", "valid", "test", "support")}
+    return KGSplit(tuple(entities), tuple(relations), **parts, name="renumbered")
+
+
+def test_what_is_put_aside_and_drawn_hangs_on_names_alone(inductive):
+    drawn = []
+    for kg in (inductive, renumbered(inductive, 1)):
+        task = InductiveTask.training(kg)
+        asked = put_aside(task.facts, task.entities, task.relations, share=0.3, queries=9, others=5, seed=3, skip=2)
+        triples = [(task.entities[h], task.relations[r], task.entities[t]) for h, r, t in asked.triples().tolist()]
+        drawn.append((triples, asked.wrong.tolist(), len(asked.graph.triples)))
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0][0]) == 2 * 9 * 6
+    assert any(any(row) for row in drawn[0][1])  # some of the drawn answers are true after all
+
+
+@pytest.mark.parametrize("name", ["ultra", "informed", "rmpi"])
+def test_another_numbering_changes_no_answer(name, inductive, priors, checkpoint):
+    one, other = (fitted(name, checkpoint, kg, priors) for kg in (inductive, renumbered(inductive, 5)))
+    place = torch.tensor([other._entity(entity) for entity in one.entities_])
+    asked = torch.arange(6)
+    here, there = one.scores("residesIn", asked), other.scores("residesIn", place[asked])
+    assert torch.allclose(here, there[:, place], atol=1e-3)
+    assert one.calibration_.bias == pytest.approx(other.calibration_.bias, abs=1e-2)
+
+
+def test_informed_weights_hang_on_names_alone(inductive, priors, checkpoint):
+    weights = []
+    for kg in (inductive, renumbered(inductive, 2)):
+        task = InductiveTask.training(kg)
+        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30)
+        weights.append(model.fit(task.facts, Surroundings(task.entities, task.relations, priors)).weights_)
+    assert torch.allclose(*weights, atol=1e-3)
+    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, seed=1)
+    task = InductiveTask.training(inductive)
+    other.fit(task.facts, Surroundings(task.entities, task.relations, priors))
+    assert not torch.allclose(weights[0], other.weights_, atol=1e-3)
+
+
+def test_a_budget_changes_no_score_of_rmpi_and_bounds_its_chunks(inductive, priors, monkeypatch):
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    model = Rmpi(dim=8, epochs=1).fit(training.facts, len(training.entities), training.relations, priors=priors)
+    model.about(task.relations)
+    graph, queries = task.graph(), task.test[:4]
+    sizes: list[tuple[int, int]] = []
+    network = type(model.network_)
+    forward = network.enclosed
+
+    def watched(self, edges, relations, *, prune=True):
+        sizes.append((edges.count, len(edges.head)))
+        return forward(self, edges, relations, prune=prune)
+
+    monkeypatch.setattr(network, "enclosed", watched)
+    whole = model.score(graph, queries[:, 0], queries[:, 1])
+    largest = max(edges for _, edges in sizes)
+    for budget in (1, 100_000):
+        sizes.clear()
+        assert torch.allclose(model.score(graph, queries[:, 0], queries[:, 1], budget=budget), whole, atol=1e-5)
+        several = [edges for count, edges in sizes if count > 1]
+        assert max(edges for _, edges in sizes) < largest
+        assert all(4 * edges * (model.dim + 2) * 24 <= budget for edges in several)
+
+
+def test_the_graph_that_is_asked_about(inductive, kg):
+    apart = InductiveTask.asked(inductive)
+    assert len(apart.facts) == len(inductive.support)
+    assert not set(apart.entities) & set(InductiveTask.training(inductive).entities)
+    assert len(InductiveTask.asked(inductive, "all").facts) == len(inductive.support) + len(inductive.train)
+    # One newcomer among old acquaintances: what training showed is known.
+    shared = torch.cat([inductive.support, inductive.train[:1]])
+    assert len(InductiveTask.asked(replace(inductive, support=shared)).facts) == len(inductive.train) + len(shared)
+    alone = InductiveTask.asked(kg)
+    assert len(alone.facts) == len(kg.train)
+    with pytest.raises(InputError, match="no graph that is given at test time"):
+        InductiveTask.asked(kg, "given")
+    with pytest.raises(InputError, match="choose auto, given or all"):
+        InductiveTask.asked(kg, "some")
+
+
+def test_ties_are_ranked_both_ways_as_the_other_evaluator_ranks_them(inductive, checkpoint):
+    task = InductiveTask.inference(inductive)
+    model = fitted("ultra", checkpoint, inductive, None, calibrate=False)
+    data = task.to_kg(inductive)
+    protocol = InductiveProtocol(data, [make_rule("all", data)])
+
+    def coarse(relation, anchors, side):
+        return model.scores(relation, anchors, side=side).mul(20).round()
+
+    found = protocol.final_score({"it": model.scorer, "coarse": coarse})
+    names = {"all": "kgc."}
+    for ties, key in (("realistic", "kgc.mrr"), ("pessimistic", "kgc.worst_ties.mrr")):
+        theirs = evaluate_inductive(model.ultra_, task.graph(), task.test, known=task.known, ties=ties)
+        assert found["it"].metrics(names)[key] == pytest.approx(theirs.metrics["mrr"], abs=1e-3)
+    figures = found["coarse"].metrics(names)
+    assert figures["kgc.worst_ties.mrr"] < figures["kgc.mrr"]
+    assert figures["kgc.worst_ties.hits@10"] <= figures["kgc.hits@10"]
+
+
+def recipe(ranker, **changes):
+    content = {"task": "kg_completion", "dataset": "world", "ranker": ranker, "train": {"device": "cpu"}}
+    return Recipe.build({**content, **changes})
+
+
+def test_a_run_with_priors_beats_its_shuffled_self(inductive, priors, checkpoint, tmp_path):
+    priors.save(tmp_path / "priors.safetensors")
+    ranker = {"name": "informed", "checkpoint": checkpoint, "queries": 60, "others": 200, "penalty": 0.1}
+    told = [{"name": "file", "path": str(tmp_path / "priors.safetensors")}]
+    result = run(recipe(ranker, priors=told), data=inductive, progress=False)
+    assert [row.name for row in result.rows] == [
+        "informed", "link overlap", "popularity", "shuffled ontology", "chance"
+    ]  # fmt: skip
+    for control in ("shuffled", "chance"):
+        assert result.metrics["kgc.mrr"] > result.metrics[f"control.{control}.kgc.mrr"], control
+    assert set(result.unseen) == {"residesIn", "nationOf"}
+    assert result.selection["setting"] == "inductive"
+    assert result.metrics["kgc.queries"] == 40
+    assert any("36 entities, 36 of them not in training" in note for note in result.warnings)
+    assert "kgc.worst_ties.mrr" in result.columns
+
+
+def test_one_graph_is_learned_from_and_asked_about(kg, checkpoint):
+    result = run(recipe({"name": "ultra", "checkpoint": checkpoint, "queries": 20}), data=kg, progress=False)
+    assert [row.name for row in result.rows] == ["ultra", "link overlap", "popularity", "chance"]
+    assert any("0 of them not in training" in note for note in result.warnings)
+
+
+def test_relations_that_the_schema_lacks_are_like_themselves(inductive, priors, tmp_path):
+    schema = ClassGraph.from_triples([(X + name, RDFS + "range", X + "city") for name in ("livesIn", "residesIn")])
+    schema.save(tmp_path / "schema.npz")
+    small = {"name": "rmpi", **SMALL["rmpi"]}
+    result = run(
+        recipe(small, graph={"source": str(tmp_path / "schema.npz")}, priors=["attributes"], controls=["chance"]),
+        data=inductive,
+        progress=False,
+    )
+    assert any("7 of 9 relations are not in the schema: they are like themselves" in note for note in result.warnings)
+    assert result.priors.align(["knows"]).matrix.sum() == 1
+
+
+def test_new_rows_of_priors():
+    old = ClassPriors(("a", "b"), np.eye(2, 3, dtype=np.float32))
+    grown = with_own_columns(old, ["b", "new", "a"])
+    assert grown.matrix.tolist() == [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
+    assert with_own_columns(old, ["b"]).matrix.tolist() == [[0, 1, 0]]
+    from kgzsl import priors as encoders
+
+    edges = [(X + one, RDFS + "range", X + "City") for one in ("livesIn", "bornIn", "diedIn")]
+    schema = ClassGraph.from_triples([*edges, (X + "knows", RDFS + "range", X + "Person")])
+    made = encoders.make("attributes").fit(schema).priors(["livesIn", "bornIn", "knows"]).normalised("l2")
+    found, notes = with_new_relations(made, ["diedIn", "unheardOf"], schema)
+    assert found.names == ("livesIn", "bornIn", "knows", "diedIn", "unheardOf")
+    cosines = found.matrix @ found.matrix.T
+    assert cosines[3, 0] == pytest.approx(1, abs=1e-5)
+    assert cosines[3, 2] < 0.5
+    assert cosines[4].tolist() == [0, 0, 0, 0, 1]
+    assert len(notes) == 1
+    assert "unheardOf is like" in notes[0]
+
+
+def test_kinds_grow():
+    schema = ClassGraph.from_triples([(X + "r", RDFS + "range", X + "city"), (X + "s", RDFS + "domain", X + "city")])
+    old = EntityKinds.read(["x:city:a", "x:city:b"], ["r"], schema)
+    grown = old.grown(["x:city:a", "x:city:b", "x:city:new", "x:moon:m"], ["r", "s"], schema)
+    assert [grown.names[kind] for kind in grown.of.tolist()] == ["city", "city", "city", ""]
+    assert grown.allowed(0, "tail")[grown.of].tolist() == [True, True, True, False]
+    assert grown.allowed(1, "head")[grown.of].tolist() == [True, True, True, False]
+    assert old.grown(["x:city:a", "x:city:b"], ["r"], schema).names == old.names
+
+
+def test_bad_input(inductive, priors, checkpoint, tmp_path):
+    with pytest.raises(InputError, match=r"the ranker 'ultra' needs a checkpoint.*ultra_3g\.pth"):
+        recipe("ultra")
+    with pytest.raises(InputError, match=r"'none\.pth' does not exist; get ultra_3g\.pth from"):
+        run(recipe({"name": "ultra", "checkpoint": "none.pth"}), data=inductive, progress=False)
+    (tmp_path / "bad.pth").write_bytes(b"not weights")
+    with pytest.raises(InputError, match=r"bad\.pth.*loads safely.*get ultra_3g\.pth"):
+        run(recipe({"name": "ultra", "checkpoint": str(tmp_path / "bad.pth")}), data=inductive, progress=False)
+    with pytest.raises(InputError, match="there are none"):
+        recipe({"name": "informed", "checkpoint": checkpoint})
+    with pytest.raises(InputError, match="nothing to shuffle"):
+        recipe({"name": "ultra", "checkpoint": checkpoint}, controls=["shuffled"])
+    with pytest.raises(InputError, match="no control 'rules'"):
+        recipe("rmpi", controls=["rules"])
+    with pytest.raises(InputError, match="has no generator"):
+        recipe("rmpi", generator="wgan")
+    with pytest.raises(InputError, match=r"'ultra' has no option 'epochs'"):
+        recipe({"name": "ultra", "checkpoint": checkpoint, "epochs": 3})
+    with pytest.raises(InputError, match="facts is 'some'"):
+        recipe({"name": "rmpi", "facts": "some"})
+    with pytest.raises(InputError, match="head_queries is 'both'"):
+        recipe({"name": "ultra", "checkpoint": checkpoint, "head_queries": "both"})
+    with pytest.raises(InputError, match="share is 2"):
+        recipe({"name": "informed", "checkpoint": checkpoint, "share": 2.0}, priors=["text"])
+    with pytest.raises(InputError, match="no graph that is given at test time"):
+        data = replace(inductive, support=inductive.support[:0])
+        run(recipe({"name": "rmpi", "facts": "given"}), data=data, progress=False)
+    task = InductiveTask.training(inductive)
+    with pytest.raises(InputError, match="reads no priors"):
+        made("ultra", checkpoint).fit(task, priors=priors)
+    with pytest.raises(InputError, match="needs priors"):
+        made("informed", checkpoint).fit(task)
+    with pytest.raises(InputError, match="no training triple"):
+        made("ultra", checkpoint).fit(replace(task, facts=task.facts[:0]))
+    with pytest.raises(InputError, match="not fitted"):
+        made("ultra", checkpoint).save(tmp_path / "m")
+    model = made("ultra", checkpoint).fit(task)
+    with pytest.raises(InputError, match="'livesIn' is there already"):
+        model.grow(relations=("livesIn",))
+    with pytest.raises(InputError, match="'new' is there already"):
+        model.grow(("new", "new"))
