@@ -14,7 +14,7 @@ from kgzsl.datasets.kg_names import split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError
 
-__all__ = ["find_part", "open_text", "read_triples", "read_tsv_folder"]
+__all__ = ["find_file", "find_part", "open_text", "read_triples", "read_tsv_folder"]
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -167,11 +167,12 @@ def open_text(file: Path) -> IO[str]:
 
 def find_part(folder: Path, part: str) -> Path | None:
     """The file of ``"train"``, ``"valid"``, ``"test"`` or ``"support"`` in a folder, or None."""
-    for stem in _NAMES[part]:
-        for ending in _ENDINGS:
-            if (folder / f"{stem}.{ending}").is_file():
-                return folder / f"{stem}.{ending}"
-    return None
+    return next((file for stem in _NAMES[part] if (file := find_file(folder, stem)) is not None), None)
+
+
+def find_file(folder: Path, stem: str) -> Path | None:
+    """The file of triples called ``stem`` in a folder, with any ending that is read, or None."""
+    return next((file for ending in _ENDINGS if (file := folder / f"{stem}.{ending}").is_file()), None)
 
 
 def _given_or_found(base: Path, part: str, given: str | None) -> Path | None:

@@ -87,8 +87,8 @@ def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None
     """A data set by name, or read from a path.
 
     A path may be an ``.npz`` file, an xlsa17 folder, a packed data set, a folder with train, valid and test triples,
-    one in the NELL-ZS layout, or an RDF file of facts (with ``unseen_relations=[...]``). A name wins over a path of the
-    same spelling; write ``./name`` for the path.
+    one in the NELL-ZS or the ILPC layout, or an RDF file of facts (with ``unseen_relations=[...]``). A name wins over a
+    path of the same spelling; write ``./name`` for the path.
 
     Args:
         name_or_path: One of :func:`names`, or a file or folder.
@@ -192,6 +192,7 @@ def _facts(file: Path, unseen_relations: list[str] | None = None, **options: Any
 
 
 def _reader_for(path: Path) -> Callable[..., Dataset]:
+    from kgzsl.datasets.kg_ilpc import is_ilpc, read_ilpc_folder
     from kgzsl.datasets.kg_tsv import find_part
     from kgzsl.datasets.packed import is_packed, read_packed
 
@@ -213,6 +214,8 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
         return ImageFeatures.from_xlsa17
     if any((path / f"{name}_tasks.json{end}").is_file() for name in ("train", "test") for end in ("", ".gz")):
         return KGSplit.from_tasks_json
+    if is_ilpc(path):
+        return read_ilpc_folder
     if find_part(path, "train") is not None:
         return KGSplit.from_tsv
     raise InputError(
