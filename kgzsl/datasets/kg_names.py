@@ -12,7 +12,7 @@ from kgzsl.datasets._tensors import distinct
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["split_from_names"]
+__all__ = ["Triple", "split_from_names"]
 
 Triple = tuple[str, str, str]
 
