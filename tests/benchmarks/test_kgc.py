@@ -42,6 +42,9 @@ def figures(value: float) -> dict:
     return {"ultra": {"mrr": value, "hits@10": value, "honest.mrr": value}, "chance": {"mrr": 0.01}}
 
 
+TRAINED = ("informed", "informed, shuffled", "schema edges", "schema edges, shuffled")
+
+
 def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
     asked = []
 
@@ -60,16 +63,16 @@ def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
     assert "- nell_zs, evidence, seeds 0, 1, 2, 3, 4: not measured yet" in out.read_text()
     second = kgc_table.run(**options, budget=0.0)
     assert {(one["method"], one["seed"]) for one in second["left_out"]} == {
-        *((method, seed) for method in ("informed", "informed, shuffled", "schema edges") for seed in (0, 1)),
+        *((method, seed) for method in TRAINED for seed in (0, 1)),
         ("link overlap", 0),
     }
     text = out.read_text()
     assert "| ultra | 0.500 | 0.500 | 0.500 | 1 |" in text
     assert "- ingram_nl-0, informed, seeds 0, 1: not begun: the time budget was spent" in text
     kgc_table.run(**options)
-    assert len(asked) == 8
+    assert len(asked) == 10
     rows = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert not any("keep" in row for row in rows)  # the folder is gone when the call is over
 
 
@@ -133,6 +136,53 @@ def test_a_line_that_was_cut_off_is_measured_again_and_a_damaged_record_refused(
     kept.write_text("nonsense\n" + json.dumps({"dataset": "x"}) + "\n")
     with pytest.raises(InputError, match="line 1"):
         kgc_table.run(**options)
+
+
+def test_every_set_that_reads_a_schema_has_its_shuffled_control():
+    for dataset, methods in kgc_table.CELLS.items():
+        if dataset.startswith("ingram"):
+            assert methods["schema edges, shuffled"] == methods["schema edges"]
+            assert methods["informed, shuffled"] == methods["informed"]
+
+
+def test_what_the_data_do_not_allow_is_said_on_the_page():
+    told = page([], []).split("## Left out")[1]
+    assert "- wiki_zs: no cell" in told
+    assert "wiki_zs" not in kgc_table.CELLS
+
+
+@pytest.mark.parametrize("method", ["schema edges", "schema edges, shuffled"])
+def test_schema_edges_read_the_schema_and_their_control_a_wrong_one(tmp_path, monkeypatch, method):
+    """On a folder in InGram's layout: what is taught are edges of the schema, or of its shuffle."""
+    from kgzsl.tasks.kg_completion import inductive
+
+    folder = tmp_path / "kg" / "ingram" / "NL-0"
+    folder.mkdir(parents=True)
+    names = [f"r{i}" for i in range(30)]
+    facts = [f"e{i}\t{name}\te{i + 1}" for i, name in enumerate(names)]
+    for part in ("train", "msg", "valid", "test"):
+        (folder / f"{part}.txt").write_text("\n".join(facts if part in ("train", "msg") else facts[:1]))
+    schema = [(name, "http://www.w3.org/2000/01/rdf-schema#range", f"c{i // 3}") for i, name in enumerate(names)]
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path))
+    monkeypatch.setattr(kgc_cell, "data_file", lambda path: path)
+    monkeypatch.setattr(ClassGraph, "read", classmethod(lambda cls, _path: ClassGraph.from_triples(schema)))
+
+    class Small(inductive.Ultra):
+        @classmethod
+        def from_checkpoint(cls, _path, **options):
+            return inductive.Ultra(8, 1, **options)
+
+    taught = []
+    monkeypatch.setattr(inductive, "Ultra", Small)
+    monkeypatch.setattr(inductive, "adapt_meetings", lambda *given, **_: taught.append(given[4]))
+    measured = {"dataset": "ingram_nl-0", "method": method, "seed": 0, "smaller": {"test": 1}}
+    found = kgc_cell.measure(measured)["figures"]
+    assert set(found) == {method, "chance"}
+    edges = set(map(tuple, taught[0]["range-range"].T.tolist()))
+    true = {(a, b) for a in range(30) for b in range(30) if a != b and a // 3 == b // 3}
+    assert (edges == true) == (method == "schema edges")
+    # What was measured before chains were edges stays comparable.
+    assert set(taught[0]) == set(inductive.SCHEMA_MEETINGS) - set(inductive.CHAIN_MEETINGS)
 
 
 def test_pages_have_means_and_deviations():

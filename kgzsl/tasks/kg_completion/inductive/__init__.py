@@ -5,11 +5,12 @@ from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel, Induc
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surroundings
 from kgzsl.tasks.kg_completion.inductive.rmpi import Rmpi
-from kgzsl.tasks.kg_completion.inductive.schema_meetings import SCHEMA_MEETINGS, schema_meetings
+from kgzsl.tasks.kg_completion.inductive.schema_meetings import CHAIN_MEETINGS, SCHEMA_MEETINGS, schema_meetings
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 
 __all__ = [
+    "CHAIN_MEETINGS",
     "MEETINGS",
     "SCHEMA_MEETINGS",
     "FactGraph",
