@@ -156,7 +156,7 @@ def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
 
     facts: dict[tuple[str, str, str], None] = {}
     declared: set[str] = set()
-    literals = blanks = 0
+    literals = blanks = repeated = 0
     for quad in _quads(file):
         subject, predicate, target = quad.subject, quad.predicate.value, quad.object
         if predicate.startswith(_SCHEMA):
@@ -168,13 +168,17 @@ def _facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
         elif not isinstance(subject, ox.NamedNode):
             blanks += 1
         else:
-            facts[subject.value, predicate, target.value] = None
+            fact = (subject.value, predicate, target.value)
+            repeated += fact in facts
+            facts[fact] = None
     kept = [fact for fact in facts if fact[0] not in declared and fact[2] not in declared]
     notes = []
     if literals:
         notes.append(f"{literals} triples with literals are left out")
     if blanks:
         notes.append(f"{blanks} triples with blank nodes are left out")
+    if repeated:
+        notes.append(f"{repeated} facts are repetitions; each counts once")
     if len(kept) < len(facts):
         notes.append(f"{len(facts) - len(kept)} triples about classes or properties are left out")
     return kept, notes
