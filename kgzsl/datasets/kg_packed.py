@@ -161,13 +161,12 @@ def read_packed_triples(folder: str | PathLike[str], *, name: str | None = None)
     graph = None if table["graph"] is None else base / str(table["graph"])
     if graph is not None and not graph.is_file():
         raise InputError("there is no such file", file=graph, remedy="copy the whole folder again")
-    parts = {
-        part: list(read_triples(base / f"{part}.tsv"))
-        for part in _PARTS
-        if part != "valid" or (base / "valid.tsv").is_file()
-    }
+    train, test = (list(read_triples(base / f"{part}.tsv")) for part in ("train", "test"))
+    valid = list(read_triples(base / "valid.tsv")) if (base / "valid.tsv").is_file() else []
     split = split_from_names(
-        **parts,
+        train,
+        valid,
+        test,
         unseen_relations=table["unseen_relations"],
         valid_relations=table["valid_relations"],
         name=name or table["name"],
