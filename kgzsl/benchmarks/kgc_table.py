@@ -22,7 +22,14 @@ __all__ = ["CELLS", "run"]
 CELLS: dict[str, dict[str, int]] = {
     "nell_zs": {"evidence": 5, "generator": 5},
     **{
-        f"ingram_{name}": {"link overlap": 1, "ultra": 1, "informed": 5, "informed, shuffled": 5, "schema edges": 5}
+        f"ingram_{name}": {
+            "link overlap": 1,
+            "ultra": 1,
+            "informed": 5,
+            "informed, shuffled": 5,
+            "schema edges": 5,
+            "schema edges, shuffled": 5,
+        }
         for name in ("nl-0", "nl-75", "nl-100", "wk-25", "wk-75", "wk-100")
     },
     **{

@@ -32,10 +32,12 @@ def read_recipe(
     devices: int | None = None,
     precision: str | None = None,
     memory_budget: str | None = None,
+    unseen_relations: str | None = None,
 ) -> Recipe:
     """The recipe at ``path`` with what the command line changes.
 
     ``priors`` names priors as ``kgzsl compare --priors`` does: ``auto``, ``attributes+text``, ``{name: transe}``.
+    ``unseen_relations`` goes to the reader of the data set: names with commas between, or a file of them.
 
     Raises:
         InputError: The recipe, or an override, is not in order.
@@ -56,6 +58,7 @@ def read_recipe(
         "train.devices": devices,
         "train.precision": precision,
         "protocol.memory_budget": memory_budget,
+        "dataset.unseen_relations": None if unseen_relations is None else json.dumps(unseen_relations),
     }
     # After --set, so that the option of its own wins over a general one.
     return Recipe.read(path, [*overrides, *(f"{key}={value}" for key, value in given.items() if value is not None)])

@@ -19,6 +19,7 @@ __all__ = [
     "RunArgument",
     "SetOption",
     "TrackOption",
+    "UnseenRelationsOption",
     "pairs",
 ]
 
@@ -52,6 +53,15 @@ MemoryOption = Annotated[
         "--memory-budget",
         metavar="SIZE",
         help="Completion: what scoring may take at a time, such as 512MB or 2GiB.",
+        show_default=False,
+    ),
+]
+UnseenRelationsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unseen-relations",
+        metavar="NAMES|FILE",
+        help="Completion: relations of your own facts that training must not see: names with commas, or a file.",
         show_default=False,
     ),
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from kgzsl.datasets._options import checked_call
 from kgzsl.datasets.imnet import read_imnet
+from kgzsl.datasets.kg_ilpc import ILPC_FILES, read_ilpc_folder
 from kgzsl.datasets.kg_tasks import read_tasks_folder
 from kgzsl.datasets.kg_tsv import read_tsv_folder
 from kgzsl.datasets.npz import read_npz
@@ -107,6 +108,13 @@ def _read_wn18rr(folder: Path, *, name: str) -> Dataset:
     return types_by_name(split, lambda entity: entity.rsplit(".", 2)[1:2] if entity.count(".") > 1 else ())
 
 
+def _ilpc(size: str) -> Known:
+    """Of the challenge's repository, the folder ``data/small`` or ``data/large``."""
+    places = (f"kg/ilpc/{size}", f"ilpc2022/data/{size}", f"ilpc/{size}")
+    files = tuple(f"{stem}.txt" for stem in ILPC_FILES.values())
+    return Known(f"ilpc_{size}", "kg", f"ILPC 2022, {size}, inductive", places, files, read_ilpc_folder)
+
+
 _AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
 _NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
 
@@ -164,6 +172,7 @@ _ENTRIES = (
         _tsv(f"ingram_{name.lower()}", f"InGram {name}, inductive", folder=f"ingram/{name}", train="train.txt.gz")
         for name in ("NL-0", "NL-75", "NL-100", "WK-25", "WK-75", "WK-100")
     ),
+    *(_ilpc(size) for size in ("small", "large")),
     _tsv("codex_s", "CoDEx-S, ordinary completion"),
     _tsv(
         "wn18rr",

@@ -12,7 +12,7 @@ from kgzsl.datasets._tensors import distinct
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["split_from_names"]
+__all__ = ["Triple", "split_from_names"]
 
 Triple = tuple[str, str, str]
 
@@ -195,4 +195,14 @@ def _remarks(parts: Mapping[str, Tensor]) -> list[str]:
             count = int(strange.any(dim=1).sum())
             names = len(distinct(ends[strange]))
             remarks.append(f"{count} of {len(ends)} {key} triples use {names} entities that are in no training triple")
+    if len(parts["support"]):
+        given = torch.cat([trained, parts["support"][:, (0, 2)].flatten()])
+        for key in ("valid", "test"):
+            ends = parts[key][:, (0, 2)]
+            strange = ~torch.isin(ends, given)
+            if bool(strange.any()):
+                remarks.append(
+                    f"{int(strange.any(dim=1).sum())} of {len(ends)} {key} triples use {len(distinct(ends[strange]))} "
+                    "entities that are neither in training nor in the graph given at test time"
+                )
     return remarks

@@ -6,16 +6,16 @@ import bz2
 import gzip
 import lzma
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, cast
 
-from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_relations import hold_out
 from kgzsl.datasets.kg_split import KGSplit
-from kgzsl.errors import InputError, nearest
+from kgzsl.errors import InputError
 
-__all__ = ["is_rdf", "rdf_facts", "rdf_types", "read_rdf"]
+__all__ = ["is_rdf", "rdf_facts", "rdf_types", "read_rdf", "write_without"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -61,27 +61,20 @@ def read_rdf(
         graph_source: Path of the schema; by default the file itself.
 
     Raises:
-        InputError: The file is missing or does not parse (line and column are given), or a relation has no fact in it.
+        InputError: The file is missing or does not parse (line and column are given), a relation has no fact in it, or
+            all would be held out.
     """
     file = Path(path)
     facts, notes = rdf_facts(file)
-    known = list(dict.fromkeys(fact[1] for fact in facts))
-    unseen = [_resolve(item, known, file) for item in unseen_relations]
-    valid = [_resolve(item, known, file) for item in valid_relations]
-    if relations is not None:
-        wanted = {_resolve(item, known, file) for item in relations} | set(unseen) | set(valid)
-        facts = [fact for fact in facts if fact[1] in wanted]
-    unseen_set, valid_set = set(unseen), set(valid)
-    return split_from_names(
-        [fact for fact in facts if fact[1] not in unseen_set and fact[1] not in valid_set],
-        [fact for fact in facts if fact[1] in valid_set],
-        [fact for fact in facts if fact[1] in unseen_set],
-        unseen_relations=unseen,
-        valid_relations=valid,
+    return hold_out(
+        facts,
+        unseen_relations,
+        valid_relations,
+        file,
+        relations=relations,
         name=name or file.name.split(".")[0],
         notes=notes,
         graph_source=graph_source or str(file),
-        source=str(file),
     )
 
 
@@ -106,6 +99,34 @@ def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
             told.setdefault(quad.subject.value, set()).add(quad.object.value)
     sizes = Counter(kind for kinds in told.values() for kind in kinds)
     return {entity: min(kinds, key=lambda kind: (sizes[kind], kind)) for entity, kinds in told.items()}
+
+
+def write_without(path: str | PathLike[str], relations: Collection[str], out: Path) -> int:
+    """Write an RDF file again, as N-Triples, without the facts of some relations: a schema that does not tell them.
+
+    Args:
+        path: As for :func:`read_rdf`.
+        relations: IRIs; what the file says *of* them stays.
+        out: The ``.nt`` file.
+
+    Returns:
+        How many triples were left out.
+
+    Raises:
+        InputError: The file is missing or does not parse.
+    """
+    import pyoxigraph as ox
+
+    left_out = 0
+    with out.open("wb") as stream:
+        for quad in _quads(Path(path)):
+            if quad.predicate.value in relations:
+                left_out += 1
+                continue
+            line = ox.serialize([quad.triple], format=ox.RdfFormat.N_TRIPLES)
+            assert line is not None
+            stream.write(line)
+    return left_out
 
 
 def _quads(file: Path) -> Iterator[Any]:
@@ -142,7 +163,7 @@ def rdf_facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
 
     facts: dict[tuple[str, str, str], None] = {}
     declared: set[str] = set()
-    literals = blanks = 0
+    literals = blanks = repeated = 0
     for quad in _quads(file):
         subject, predicate, target = quad.subject, quad.predicate.value, quad.object
         if predicate.startswith(_SCHEMA):
@@ -154,13 +175,17 @@ def rdf_facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
         elif not isinstance(subject, ox.NamedNode):
             blanks += 1
         else:
-            facts[subject.value, predicate, target.value] = None
+            fact = (subject.value, predicate, target.value)
+            repeated += fact in facts
+            facts[fact] = None
     kept = [fact for fact in facts if fact[0] not in declared and fact[2] not in declared]
     notes = []
     if literals:
         notes.append(f"{literals} triples with literals are left out")
     if blanks:
         notes.append(f"{blanks} triples with blank nodes are left out")
+    if repeated:
+        notes.append(f"{repeated} facts are repetitions; each counts once")
     if len(kept) < len(facts):
         notes.append(f"{len(facts) - len(kept)} triples about classes or properties are left out")
     return kept, notes
@@ -170,19 +195,3 @@ def _is_schema_word(target: Any) -> bool:
     """Whether something of this type belongs to the schema, and is no entity."""
     value = str(getattr(target, "value", ""))
     return value.startswith(_SCHEMA[:3]) and not value.endswith(("NamedIndividual", "owl#Thing"))
-
-
-def _resolve(item: str, known: Sequence[str], file: Path) -> str:
-    if item in known:
-        return item
-    by_local: dict[str, list[str]] = {}
-    for iri in known:
-        by_local.setdefault(iri.replace("#", "/").rsplit("/", 1)[-1], []).append(iri)
-    found = by_local.get(item, [])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"{item!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
-    close = nearest(item, [*by_local, *known])
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(list(by_local)[:20])}"
-    raise InputError(f"no fact of this file uses the relation {item!r}", file=file, remedy=hint)

@@ -61,6 +61,10 @@ def read_tasks_folder(
     train = _tasks(train_file)
     dev = {} if dev_file is None else _tasks(dev_file)
     test = _tasks(test_file)
+    hollow = [relation for tasks in (train, dev, test) for relation, triples in tasks.items() if not triples]
+    if hollow:
+        more = f" and {len(hollow) - 5} more" if len(hollow) > 5 else ""
+        notes.append(f"{len(hollow)} relations are listed without a triple: {', '.join(hollow[:5])}{more}")
     for what, tasks, file in (("test", test, test_file), ("validation", dev, dev_file)):
         for relation in tasks:
             if relation in train:

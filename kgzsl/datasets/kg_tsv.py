@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_relations import relation_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError
 
-__all__ = ["find_part", "open_text", "read_triples", "read_tsv_folder"]
+__all__ = ["ENDINGS", "find_file", "find_part", "open_text", "read_triples", "read_tsv_folder"]
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -22,7 +23,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
     "support": ("msg", "support"),
 }
-_ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz2", "txt.xz", "tsv.xz")
+ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz2", "txt.xz", "tsv.xz")
+"""How the files of triples end that are read."""
 _TYPES = ("entity2types.json", "entity2types.json.gz")
 _HEADER_WORDS = (
     {"head", "h", "subject", "s", "source", "from"},
@@ -39,8 +41,8 @@ def read_tsv_folder(
     test: str | Sequence[str] | None = None,
     support: str | None = None,
     order: str = "hrt",
-    unseen_relations: Sequence[str] | None = None,
-    valid_relations: Sequence[str] | None = None,
+    unseen_relations: Sequence[str] | str | None = None,
+    valid_relations: Sequence[str] | str | None = None,
     name: str | None = None,
     graph_source: str | None = None,
     types: str | None = None,
@@ -59,7 +61,8 @@ def read_tsv_folder(
         support: Graph given only at test time: ``msg`` or ``support``. May be absent.
         order: What the three fields are: ``"hrt"`` is head, relation, tail; some collections have ``"rht"`` or
             ``"htr"``.
-        unseen_relations: Names; left out, as above.
+        unseen_relations: Names, see :func:`kgzsl.datasets.kg_relations.relation_names`; left out, as above. Train must
+            have no triple of them; :func:`kgzsl.datasets.pack_triples` makes such a split anew.
         valid_relations: Names; left out, those of valid that are neither in train nor unseen.
         name: What to call the data set; by default the folder's name.
         graph_source: Path of the schema that belongs to the data.
@@ -89,14 +92,23 @@ def read_tsv_folder(
         key: [t for file in found if file is not None for t in read_triples(file, order=order)]
         for key, found in files.items()
     }
+    unseen = None if unseen_relations is None else relation_names(unseen_relations)
+    shown = {relation for _, relation, _ in parts["train"]}.intersection(unseen or ())
+    if shown:
+        raise InputError(
+            f"training shows {sorted(shown)[0]!r}, which is to be unseen",
+            file=base,
+            place="unseen_relations",
+            remedy="take its triples out of train, or let kgzsl pack FOLDER --unseen-relations NAMES split all anew",
+        )
     told = next((base / name for name in _TYPES if (base / name).is_file()), None) if types is None else base / types
     split = split_from_names(
         parts["train"],
         parts["valid"],
         parts["test"],
         support=parts["support"],
-        unseen_relations=unseen_relations,
-        valid_relations=valid_relations,
+        unseen_relations=unseen,
+        valid_relations=None if valid_relations is None else relation_names(valid_relations, "valid_relations"),
         name=name or base.resolve().name,
         graph_source=graph_source,
         source=str(base),
@@ -167,11 +179,12 @@ def open_text(file: Path) -> IO[str]:
 
 def find_part(folder: Path, part: str) -> Path | None:
     """The file of ``"train"``, ``"valid"``, ``"test"`` or ``"support"`` in a folder, or None."""
-    for stem in _NAMES[part]:
-        for ending in _ENDINGS:
-            if (folder / f"{stem}.{ending}").is_file():
-                return folder / f"{stem}.{ending}"
-    return None
+    return next((file for stem in _NAMES[part] if (file := find_file(folder, stem)) is not None), None)
+
+
+def find_file(folder: Path, stem: str) -> Path | None:
+    """The file of triples called ``stem`` in a folder, with any ending that is read, or None."""
+    return next((file for ending in ENDINGS if (file := folder / f"{stem}.{ending}").is_file()), None)
 
 
 def _given_or_found(base: Path, part: str, given: str | None) -> Path | None:

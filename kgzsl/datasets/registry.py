@@ -18,8 +18,6 @@ __all__ = ["Known", "data_dir", "known", "load", "names", "ontology_path"]
 
 Dataset = ImageFeatures | KGSplit
 
-_RDF = {".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".jsonld"}
-
 
 @dataclass(frozen=True)
 class Known:
@@ -91,7 +89,7 @@ def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None
     """A data set by name, or read from a path.
 
     A path may be an ``.npz`` file, an xlsa17 folder, one in OntoZSL's layout of ImageNet, a packed data set, a folder
-    with train, valid and test triples, one in the NELL-ZS layout, or an RDF file of facts (with
+    with train, valid and test triples, one in the NELL-ZS or the ILPC layout, or a file of facts, RDF or a table (with
     ``unseen_relations=[...]``). A name wins over a path of the same spelling; write ``./name`` for the path.
 
     Args:
@@ -187,43 +185,42 @@ def _from_path(text: str, options: Mapping[str, Any]) -> Dataset:
     return checked_call(reader, text, options, path)
 
 
-def _facts(file: Path, unseen_relations: list[str] | None = None, **options: Any) -> KGSplit:
-    if not unseen_relations:
-        raise InputError(
-            "an RDF file of facts does not say which relations are unseen",
-            file=file,
-            remedy="name them: unseen_relations=[...], in a recipe dataset: {name: FILE, unseen_relations: [...]}",
-        )
-    return KGSplit.from_rdf(file, unseen_relations, **options)
-
-
 def _reader_for(path: Path) -> Callable[..., Dataset]:
     from kgzsl.datasets.imnet import is_imnet, read_imnet
-    from kgzsl.datasets.kg_tsv import find_part
+    from kgzsl.datasets.kg_facts import is_table, read_unsplit
+    from kgzsl.datasets.kg_ilpc import is_ilpc, read_ilpc_folder
+    from kgzsl.datasets.kg_packed import is_packed_triples, read_packed_triples
+    from kgzsl.datasets.kg_rdf import is_rdf
+    from kgzsl.datasets.kg_tasks import read_tasks_folder
+    from kgzsl.datasets.kg_tsv import find_part, read_tsv_folder
     from kgzsl.datasets.packed import is_packed, read_packed
 
     if path.is_file():
         if path.suffix == ".npz":
             return ImageFeatures.from_npz
-        if any(suffix.lower() in _RDF for suffix in path.suffixes[-2:]):
-            return _facts
+        if is_table(path) or is_rdf(path):
+            return read_unsplit
         if path.name.endswith("_splits.mat") or path.name == "res101.mat":
             return lambda file, **options: ImageFeatures.from_xlsa17(Path(file).parent, **options)
         raise InputError(
             "do not know how to read this file as a data set",
             file=path,
-            remedy="give an .npz file, an RDF file of facts, or a folder",
+            remedy="give an .npz file, an RDF file or a table of facts, or a folder",
         )
     if is_packed(path):
         return read_packed
     if is_imnet(path) and not (path / "res101.mat").is_file():
         return read_imnet
+    if is_packed_triples(path):
+        return read_packed_triples
     if any((path / f"{name}.mat").is_file() for name in ("att_splits", "sent_splits", "binaryAtt_splits", "res101")):
         return ImageFeatures.from_xlsa17
     if any((path / f"{name}_tasks.json{end}").is_file() for name in ("train", "test") for end in ("", ".gz")):
-        return KGSplit.from_tasks_json
+        return read_tasks_folder
+    if is_ilpc(path):
+        return read_ilpc_folder
     if find_part(path, "train") is not None:
-        return KGSplit.from_tsv
+        return read_tsv_folder
     raise InputError(
         "do not know how to read this folder as a data set",
         file=path,

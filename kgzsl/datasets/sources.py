@@ -106,6 +106,14 @@ def _ingram(name: str, table: str) -> Source:
     return _from_github(*_INGRAM, f"data/{name}", f"kg/ingram/{name}", table, "CC BY-NC-SA 4.0")
 
 
+def _ilpc(size: str) -> Source:
+    return Source(
+        by_hand="put train.txt, inference.txt, inference_validation.txt and inference_test.txt of "
+        f"github.com/pykeen/ilpc2022, folder data/{size}, into kg/ilpc/{size}",
+        terms="MIT (the repository); the facts are Wikidata's, CC0",
+    )
+
+
 SOURCES: Mapping[str, Source] = {
     **dict.fromkeys(("AWA1", "AWA2", "CUB", "SUN", "APY"), _XLSA17),
     "FLO": Source(
@@ -243,6 +251,8 @@ SOURCES: Mapping[str, Source] = {
             "no licence stated by its authors",
         ),
     ),
+    "ilpc_small": _ilpc("small"),
+    "ilpc_large": _ilpc("large"),
     "ingram_nl-0": _ingram(
         "NL-0",
         """

@@ -198,6 +198,16 @@ def test_relations_of_an_rdf_file_are_held_out(tmp_path: Path) -> None:
     assert "1 triples about classes or properties" in told
 
 
+def test_facts_that_come_twice_and_relations_without_any_are_told(tmp_path: Path) -> None:
+    twice = "<http://x/a> <http://x/r> <http://x/b> .\n" * 3 + "<http://x/b> <http://x/s> <http://x/a> .\n"
+    kg = KGSplit.from_rdf(write_lines(tmp_path / "twice.nt", twice), ["s"])
+    assert "2 facts are repetitions; each counts once" in kg.notes
+    assert len(kg.train) == 1
+    hollow = {"r": [["a", "r", "b"]], "empty": []}
+    kg = KGSplit.from_tasks_json(tasks(tmp_path / "kg", train_tasks=hollow, relation2ids=None, dev_tasks={}))
+    assert "1 relations are listed without a triple: empty" in kg.notes
+
+
 def test_bad_rdf_is_named(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "world.ttl", TURTLE)
     with pytest.raises(InputError, match="no fact of this file uses the relation 'capitol'; did you mean 'capital'"):

@@ -63,7 +63,7 @@ def test_paths_are_read_by_what_they_hold(tmp_path: Path, toy: dict[str, Any]) -
         write_lines(tmp_path / "kg" / f"{part}.txt", line)
     kg = datasets.load(str(tmp_path / "kg"))
     assert isinstance(kg, datasets.KGSplit)
-    with pytest.raises(InputError, match=r"kg/train\.txt: do not know how to read this file"):
+    with pytest.raises(InputError, match=r"kg/train\.txt: facts do not say which relations are unseen"):
         datasets.load(tmp_path / "kg" / "train.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="do not know how to read this folder"):

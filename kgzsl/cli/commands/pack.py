@@ -1,4 +1,4 @@
-"""``kgzsl pack``: your own features, labels and ontology to a checked data set."""
+"""``kgzsl pack``: your own features, images or facts, and their ontology, to a checked data set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption
+from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, UnseenRelationsOption
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -18,22 +18,32 @@ def add(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(
         "pack",
-        short_help="Your own features, or images, to a checked data set.",
-        epilog="Example: kgzsl pack x.npy --labels y.csv --unseen zebra,okapi --graph zoo.ttl --out zoo",
+        short_help="Your own features, images or facts to a checked data set.",
+        epilog="Example: kgzsl pack x.npy --labels y.csv --unseen zebra,okapi --graph zoo.ttl --out zoo; "
+        "kgzsl pack facts.ttl --unseen-relations capital --graph schema.ttl --out world",
     )(pack)
 
 
 def pack(
-    features: Annotated[
+    source: Annotated[
         Path,
         typer.Argument(
-            metavar="FEATURES",
-            help="One row an item: .npz, .npy, .mat, .csv, .tsv, .parquet, .safetensors; or a folder with a sub-folder "
-            "of images for each class.",
+            metavar="FEATURES|FACTS",
+            help="Features, one row an item: .npz, .npy, .mat, .csv, .tsv, .parquet, .safetensors; or a folder with a "
+            "sub-folder of images for each class. With --unseen-relations facts: RDF; .tsv, .txt or .csv with head, "
+            "relation, tail on each line; or a folder of such tables.",
         ),
     ],
-    unseen: Annotated[str, typer.Option(help="Classes that training must not show: names with commas, or a file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    unseen: Annotated[
+        str | None,
+        typer.Option(help="Classes that training must not show: names with commas, or a file.", show_default=False),
+    ] = None,
+    unseen_relations: UnseenRelationsOption = None,
+    valid_relations: Annotated[
+        str | None,
+        typer.Option(help="The same: relations held out for model selection.", show_default=False),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="A class name, or a number from 0, for each row.", show_default=False)
     ] = None,
@@ -46,7 +56,9 @@ def pack(
         ),
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="All class names, one a line.", show_default=False)] = None,
-    graph: Annotated[Path | None, typer.Option(help="The ontology of the classes.", show_default=False)] = None,
+    graph: Annotated[
+        Path | None, typer.Option(help="The ontology of the classes or relations.", show_default=False)
+    ] = None,
     priors: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="Class vectors to ship with it; repeatable.")
     ] = None,
@@ -63,15 +75,28 @@ def pack(
     """Make a checked data set that `kgzsl run --set dataset=FOLDER` takes."""
     from kgzsl import datasets
 
+    console = Console(as_json=as_json, quiet=quiet)
+    if unseen_relations is not None or valid_relations is not None:
+        of_features = {
+            "unseen": unseen, "labels": labels, "backbone": backbone, "classes": classes, "priors": priors,
+            "features-key": features_key, "labels-key": labels_key,
+        }  # fmt: skip
+        _pack_facts(console, source, out, unseen_relations, valid_relations, graph, replace, of_features)
+        return
+    if unseen is None:
+        raise InputError(
+            "it is not said what training must not show",
+            file=source,
+            remedy="give --unseen for classes of features or images, --unseen-relations for facts",
+        )
     files: dict[str, str | Path] = {}
     for entry in priors or []:
         name, equals, file = entry.partition("=")
         if not equals or not name or not file:
             raise InputError(f"--priors {entry!r} is not NAME=FILE", remedy="write it as --priors att=vectors.csv")
         files[name] = file
-    console = Console(as_json=as_json, quiet=quiet)
     data = datasets.pack(
-        features,
+        source,
         out,
         labels=labels,
         unseen=unseen if Path(unseen).is_file() else [part.strip() for part in unseen.split(",") if part.strip()],
@@ -95,6 +120,39 @@ def pack(
         "backbone": data.backbone,
         "seen": data.seen_names,
         "unseen": data.unseen_names,
+        "notes": list(data.notes),
+    }
+    console.result(values, [repr(data), *(f"note: {note}" for note in data.notes), f"written to {out}"])
+
+
+def _pack_facts(
+    console: Console,
+    source: Path,
+    out: Path,
+    unseen_relations: str | None,
+    valid_relations: str | None,
+    graph: Path | None,
+    replace: bool,
+    of_features: dict[str, object],
+) -> None:
+    from kgzsl import datasets
+
+    wrong = next((name for name, value in of_features.items() if value), None)
+    if wrong is not None:
+        raise InputError(f"--{wrong} belongs to features, not to facts", file=source, remedy="leave it out")
+    if unseen_relations is None:
+        raise InputError("no relation is unseen", file=source, remedy="give --unseen-relations NAMES")
+    data = datasets.pack_triples(
+        source, out, unseen_relations, valid_relations=valid_relations or (), graph=graph, replace=replace
+    )
+    values = {
+        "dataset": str(out),
+        "entities": data.num_entities,
+        "train": len(data.train),
+        "valid": len(data.valid),
+        "test": len(data.test),
+        "seen": data.names_of(data.seen_relations),
+        "unseen": data.names_of(data.unseen_relations),
         "notes": list(data.notes),
     }
     console.result(values, [repr(data), *(f"note: {note}" for note in data.notes), f"written to {out}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from kgzsl.cli.items import one_source, read_items
 from kgzsl.cli.models import load_model, parse_candidates
 from kgzsl.cli.options import BackboneOption, DeviceOption, JsonOption, MemoryOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.report.run_folder import RunFolder
 
 __all__ = ["add"]
 
@@ -65,7 +68,8 @@ def predict(
 ) -> None:
     """Answer for new features or images, or complete triples, with a finished run."""
     check_out(out)
-    task, model, _ = load_model(run, device, memory_budget)
+    task, model, folder = load_model(run, device, memory_budget)
+    asked: dict[str, set[str]] = {}
     console = Console(as_json=as_json, quiet=quiet)
     with given_files(sources) as files:
         if task == "image_classification":
@@ -73,8 +77,10 @@ def predict(
             items = read_items(model, files, key=key, backbone=backbone, device=device, progress=progress)
             answers = classify(model, *items, parse_candidates(candidates), top)
         else:
-            answers = complete(model, one_source(files), parse_candidates(candidates), top, relation, known)
+            answers = complete(model, one_source(files), parse_candidates(candidates), top, relation, known, asked)
         count = write_answers(answers, out)
+    for line in _unknown(model, asked, folder):
+        console.note(f"# {line}")
     if out is not None:
         values = {"task": task, "queries": count, "answers": str(out)}
         console.result(values, [f"{count} queries answered, written to {out}"])
@@ -101,9 +107,15 @@ def classify(
 
 
 def complete(
-    model: Any, source: Path, candidates: Any, top: int, relation: str | None, known: bool
+    model: Any,
+    source: Path,
+    candidates: Any,
+    top: int,
+    relation: str | None,
+    known: bool,
+    asked: dict[str, set[str]] | None = None,
 ) -> Iterator[Answers]:
-    """Ranked tails of each head and relation, with their scores."""
+    """Ranked tails of each head and relation, with their scores; ``asked`` takes the heads of each relation."""
     for number, query in enumerate(read_queries(source), start=1):
         wanted = query.relation or relation
         if wanted is None:
@@ -117,7 +129,26 @@ def complete(
             ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates, known=known)
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None
+        if asked is not None:
+            asked.setdefault(wanted, set()).add(query.head)
         yield Answers(
             {"head": query.head, "relation": wanted},
             [{"tail": found.tail, "score": round(float(found.score), 6)} for found in ranked],
         )
+
+
+def _unknown(model: Any, asked: dict[str, set[str]], folder: RunFolder) -> list[str]:
+    """What nothing was known of among the heads and relations that were asked."""
+    if not asked:
+        return []
+    import torch
+
+    from kgzsl.tasks.kg_completion.silences import silences
+
+    schema = folder.graph()
+    found = [
+        line
+        for relation, heads in asked.items()
+        for line in silences(model, relation, torch.tensor([model._entity(head) for head in sorted(heads)]), schema)
+    ]
+    return list(dict.fromkeys(found))

@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import JsonOption, MemoryOption, QuietOption, SetOption, TrackOption
+from kgzsl.cli.options import (
+    JsonOption,
+    MemoryOption,
+    QuietOption,
+    SetOption,
+    TrackOption,
+    UnseenRelationsOption,
+)
 from kgzsl.cli.recipes import complete_recipe
 from kgzsl.errors import InputError
 
@@ -44,6 +51,7 @@ def run(
         str | None,
         typer.Option("--prior", help="Priors in place of the recipe's: auto, or attributes+text.", show_default=False),
     ] = None,
+    unseen_relations: UnseenRelationsOption = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.", min=1, show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
@@ -77,6 +85,7 @@ def run(
         devices=devices,
         precision=precision,
         memory_budget=memory_budget,
+        unseen_relations=unseen_relations,
     )
     if print_config:
         print(found.to_yaml(), end="")

@@ -16,7 +16,9 @@ _NAMED = 5
 
 
 def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] | None = None) -> list[str]:
-    """Unseen relations of which nothing is said, and known facts that contradict the schema; nothing is changed.
+    """Unseen relations of which nothing is said, test triples that the schema tells, known facts that contradict it.
+
+    Nothing is changed.
 
     Args:
         kg: The knowledge graph.
@@ -45,7 +47,7 @@ def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] |
         )
     if bare:
         notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {some_names(bare)}")
-    return notes + _contradictions(kg, schema, names)
+    return notes + _told_already(kg, schema, names) + _contradictions(kg, schema, names)
 
 
 def says_nothing(schema: ClassGraph, relation: str) -> bool:
@@ -56,6 +58,30 @@ def says_nothing(schema: ClassGraph, relation: str) -> bool:
 
 def _silent(schema: ClassGraph, node: int) -> bool:
     return not schema.texts.get(node) and not bool((schema.edge_index == node).any())
+
+
+def _told_already(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:
+    """Test triples that are edges of the schema, as where facts and schema are one file."""
+    wanted = {
+        schema.relation(names[relation]): relation
+        for relation in kg.unseen_relations.tolist()
+        if names[relation] in schema.relations
+    }
+    if not wanted:
+        return []
+    nodes = torch.from_numpy(schema.align(list(kg.entities)).indices)
+    test = kg.test.cpu()
+    count = 0
+    for kind, relation in wanted.items():
+        told = set(map(tuple, schema.edge_index[:, schema.edge_type == kind].T.tolist()))
+        asked = nodes[test[test[:, 1] == relation][:, (0, 2)]].tolist()
+        count += sum(tuple(pair) in told for pair in asked)
+    if not count:
+        return []
+    return [
+        f"{count} test triples are in the schema too, so class vectors made of its edges may know them; `kgzsl pack` "
+        "writes a schema without them"
+    ]
 
 
 def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:

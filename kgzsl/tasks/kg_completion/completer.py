@@ -33,10 +33,12 @@ class Completer(ABC):
         entities_: Their names, by id.
         relations_: Their names, by id.
         memory_budget_: Bytes that scoring may take at a time.
+        seen_: Names of the relations with training triples.
     """
 
     entities_: tuple[str, ...]
     relations_: tuple[str, ...]
+    seen_: list[str]
     memory_budget_: int
     memory_budget: int
     _known: Tensor

@@ -14,6 +14,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.nearness import nearness
+from kgzsl.tasks.kg_completion.pair_amounts import amounts_of_pairs
 from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
 from kgzsl.tasks.kg_completion.pair_sampling import PairSample, sample_pairs
@@ -207,13 +208,12 @@ class PairFeatures:
         graph, near = self.graph, self.nearness(prior)
         heads, tails = heads.to(graph.device), tails.to(graph.device)
         as_head, as_tail = end_amounts(graph, near)
-        chunk = self._chunk()
-        found = []
-        for some_heads, some_tails in zip(torch.split(heads, chunk), torch.split(tails, chunk), strict=True):
-            anchors, row = torch.unique(some_heads, return_inverse=True)
-            between = [table[row, some_tails] for table in amounts(graph, anchors, near)]
-            amount = torch.stack([*between, as_head[some_heads], as_tail[some_tails]], dim=-1)
-            found.append(self.encoder(graph, some_heads, some_tails, amount))
+        between = amounts_of_pairs(graph, heads, tails, near, budget=model_share(self.memory_budget))
+        amount = torch.cat([between, as_head[heads, None], as_tail[tails, None]], dim=1)
+        # Profiles of both ends, the vectors of their kinds, and the blocks.
+        chunk = rows_under_budget(4 * self.encoder.dim, bytes_each=4, budget=model_share(self.memory_budget))
+        parts = zip(*(torch.split(each, chunk) for each in (heads, tails, amount)), strict=True)
+        found = [self.encoder(graph, *part) for part in parts]
         return torch.cat(found) if found else torch.zeros(0, self.encoder.dim, device=graph.device)
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-__all__ = ["PairGraph", "Profiles", "relation_arcs"]
+__all__ = ["PairGraph", "Profiles", "ranges", "relation_arcs"]
 
 
 class PairGraph:
@@ -70,7 +70,7 @@ class PairGraph:
         Returns:
             Three int64 [K]: the row of the entity in ``entities`` (in order), the kind, the target.
         """
-        rows, arcs = _ranges(self.starts[entities], self.degree[entities])
+        rows, arcs = ranges(self.starts[entities], self.degree[entities])
         return rows, self.kind[arcs], self.target[arcs]
 
     def links(self, heads: Tensor, tails: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,7 +86,7 @@ class PairGraph:
         wanted = heads * self.num_entities + tails
         begin = torch.searchsorted(self._keys, wanted)
         end = torch.searchsorted(self._keys, wanted, right=True)
-        rows, arcs = _ranges(begin, end - begin)
+        rows, arcs = ranges(begin, end - begin)
         return rows, self.kind[arcs]
 
     def walks(self, entities: Tensor) -> list[Tensor]:
@@ -152,6 +152,24 @@ class PairGraph:
         found = (self._normalised @ (weighted @ state) + weighted @ (self._normalised @ state)).T / 2
         found[queries, entities] = 0
         return found
+
+    def steps(self, nearness: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The rows of N (see :meth:`walks`), and of the same matrix with arcs that count by their nearness.
+
+        Args:
+            nearness: float [R].
+
+        Returns:
+            Where each entity's row begins, int64 [E + 1]; the columns, int64 [K], in order within a row; and the values
+            of the two, float32 [K] each.
+        """
+        arc, starts, target, scale = self._pairs
+        weights = nearness.to(self.device, torch.float32)[self.kind % self.num_relations]
+        plain, weighted = (
+            torch.zeros(len(target), device=self.device).index_add_(0, arc, each) * scale
+            for each in (torch.ones_like(weights), weights)
+        )
+        return starts, target, plain, weighted
 
     def near_ends(self, nearness: Tensor) -> tuple[Tensor, Tensor]:
         """How often each entity is a head, and a tail, of the relations that are near: two float32 [E]."""
@@ -222,7 +240,7 @@ class Profiles:
         Returns:
             Three int64 [K]: the row of the entity in ``entities`` (in order), the kind, how often.
         """
-        rows, entries = _ranges(self.starts[entities], self.size[entities])
+        rows, entries = ranges(self.starts[entities], self.size[entities])
         return rows, self.kind[entries], self.count[entries]
 
 
@@ -249,7 +267,7 @@ def _starts(counts: Tensor) -> Tensor:
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
-def _ranges(begin: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+def ranges(begin: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """For each row the numbers ``begin .. begin + count - 1``: the row of each, and the number."""
     rows = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
     within = torch.arange(len(rows), device=count.device) - (count.cumsum(0) - count)[rows]

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.checks import says_nothing, some_names
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
+from kgzsl.tasks.kg_completion.silences import silences
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.ranking import chunk_of_queries
 
@@ -145,7 +145,7 @@ def propose(
     found: list[tuple[float, float, int, int]] = []
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
-    notes += _silences(model, relation, anchors if not whole else anchors[:0], schema)
+    notes += silences(model, relation, anchors if not whole else anchors[:0], schema)
     chunk = chunk_of_queries(len(model.entities_), model.memory_budget_)
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)
@@ -177,23 +177,6 @@ def propose(
         told = chance if calibrated else None
         proposals.append(Proposal(names[head], relation, names[tail], told, value, because))
     return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))
-
-
-def _silences(model: ProposingCompleter, relation: str, anchors: Tensor, schema: ClassGraph | None) -> list[str]:
-    """What nothing is said of: entities without a fact, and a relation that the schema does nothing but name."""
-    notes = []
-    lonely = anchors[~torch.isin(anchors, model._known[:, [0, 2]])]
-    if len(lonely):
-        names = some_names([model.entities_[entity] for entity in torch.unique(lonely).tolist()])
-        notes.append(f"no fact is known about {names}: what is proposed there is what the relation has everywhere")
-    if relation not in model.seen_ and model.priors_ is None:
-        notes.append(f"no fact of {relation} is known, and this run reads facts alone: only the given end speaks")
-    elif relation not in model.seen_ and schema is not None:
-        if schema.align([relation]).indices[0] < 0:
-            notes.append(f"{relation} is not in the schema: only its name was read")
-        elif says_nothing(schema, relation):
-            notes.append(f"the schema has no axiom and no text about {relation}: only its name was read")
-    return notes
 
 
 def _facts(model: ProposingCompleter, relation: int, anchors: Tensor, side: str) -> Tensor:

@@ -8,12 +8,13 @@ from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surround
 from kgzsl.tasks.kg_completion.inductive.informed_completer import InformedCompleter
 from kgzsl.tasks.kg_completion.inductive.rmpi import Rmpi
 from kgzsl.tasks.kg_completion.inductive.rmpi_completer import RmpiCompleter
-from kgzsl.tasks.kg_completion.inductive.schema_meetings import SCHEMA_MEETINGS, schema_meetings
+from kgzsl.tasks.kg_completion.inductive.schema_meetings import CHAIN_MEETINGS, SCHEMA_MEETINGS, schema_meetings
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 from kgzsl.tasks.kg_completion.inductive.ultra_completer import UltraCompleter
 
 __all__ = [
+    "CHAIN_MEETINGS",
     "MEETINGS",
     "SCHEMA_MEETINGS",
     "FactGraph",

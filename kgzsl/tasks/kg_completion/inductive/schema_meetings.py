@@ -9,10 +9,13 @@ from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["SCHEMA_MEETINGS", "schema_meetings"]
+__all__ = ["CHAIN_MEETINGS", "SCHEMA_MEETINGS", "schema_meetings"]
 
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _OWL = "http://www.w3.org/2002/07/owl#"
+
+CHAIN_MEETINGS = ("composition", "component")
+"""Of a relation that a property chain makes: it gathers from the links, and the links gather from it."""
 
 SCHEMA_MEETINGS = (
     "sub-property",
@@ -22,6 +25,7 @@ SCHEMA_MEETINGS = (
     "range-range",
     "domain-range",
     "range-domain",
+    *CHAIN_MEETINGS,
 )
 """Edge types that a schema adds to the relation graph (Geng et al., "Relational Message Passing for Fully Inductive
 Knowledge Graph Completion", ICDE 2023, use a schema's relations among relations likewise)."""
@@ -31,10 +35,13 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
     """Edges among the 2 R directed relations, for :class:`FactGraph`'s ``extra_meetings``.
 
     A statement about r holds of its inverse r + R with domain and range exchanged. Relations meet domain-domain when
-    they have a domain in common, and so on; a relation does not meet itself.
+    they have a domain in common, and so on; a relation does not meet itself. Of a chain ``p1 o p2 -> q``, which a class
+    graph keeps as edges of owl:propertyChainAxiom from q to each link, the links compose q, and their inverses the
+    inverse of q (``p2' o p1' -> q'``); the order of the links is not told.
 
     Args:
-        schema: With rdfs:subPropertyOf, owl:inverseOf, rdfs:domain and rdfs:range edges; any may be absent.
+        schema: With rdfs:subPropertyOf, owl:inverseOf, rdfs:domain, rdfs:range and owl:propertyChainAxiom edges; any
+            may be absent.
         relations: Names of the R relations; those that the schema does not know get no edges.
 
     Returns:
@@ -53,6 +60,11 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
         if one in place and other in place:
             a, b = place[one], place[other]
             pairs["inverse"] |= {(a, b + count), (b + count, a), (b, a + count), (a + count, b)}
+    for whole, link in _edges(schema, _OWL + "propertyChainAxiom"):
+        if whole in place and link in place and whole != link:
+            for shift in (0, count):
+                pairs["composition"].add((place[whole] + shift, place[link] + shift))
+                pairs["component"].add((place[link] + shift, place[whole] + shift))
     at: dict[str, dict[int, set[int]]] = {"domain": {}, "range": {}}
     for end, opposite in (("domain", "range"), ("range", "domain")):
         for relation, kind in _edges(schema, _RDFS + end):

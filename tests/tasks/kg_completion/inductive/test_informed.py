@@ -9,6 +9,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.inductive import (
+    CHAIN_MEETINGS,
     MEETINGS,
     SCHEMA_MEETINGS,
     FactGraph,
@@ -51,6 +52,47 @@ def test_schema_edges_by_hand():
     assert (0, 3) in pairs(found["range-domain"])
     nothing = schema_meetings(ClassGraph.from_triples([("a", "b", "c")]), RELATIONS)
     assert all(edges.shape == (2, 0) for edges in nothing.values())
+
+
+CHAINS = """@prefix : <http://x/> . @prefix owl: <http://www.w3.org/2002/07/owl#> .
+:aunt a owl:ObjectProperty ; owl:propertyChainAxiom ( :parent :sister ) , ( :parent :brother :married ) .
+:ancestor a owl:ObjectProperty ; owl:propertyChainAxiom ( :ancestor :parent ) .
+:parent a owl:ObjectProperty . :sister a owl:ObjectProperty . :brother a owl:ObjectProperty .
+"""
+
+
+def test_composition_edges_of_property_chains_by_hand(tmp_path):
+    (tmp_path / "chains.ttl").write_text(CHAINS)
+    schema = ClassGraph.read(tmp_path / "chains.ttl")
+    # aunt 0, parent 1, sister 2, brother 3, ancestor 4, other 5; inverses are 6 .. 11. Nobody knows :married here.
+    found = schema_meetings(schema, ("aunt", "parent", "sister", "brother", "ancestor", "other"))
+    composed = {(0, 1), (0, 2), (0, 3), (4, 1)}
+    composed |= {(whole + 6, link + 6) for whole, link in composed}
+    assert pairs(found["composition"]) == composed
+    assert pairs(found["component"]) == {(link, whole) for whole, link in composed}
+
+
+def test_what_a_chain_is_made_of_is_heard_where_facts_tell_nothing(tmp_path):
+    (tmp_path / "chains.ttl").write_text(CHAINS)
+    relations = ("aunt", "parent", "other")
+    found = schema_meetings(ClassGraph.read(tmp_path / "chains.ttl"), relations)
+    chains = {name: found[name] for name in CHAIN_MEETINGS}
+    silent = {name: edges[:, :0] for name, edges in chains.items()}
+    # 0 -parent-> 1 and 0 -other-> 2: alike in all but the schema, and nothing is known of aunt.
+    facts = torch.tensor([[0, 1, 1], [0, 2, 2], [1, 1, 3], [2, 2, 4]])
+    torch.manual_seed(0)
+    model = Ultra(8, 2, meetings=(*MEETINGS, *CHAIN_MEETINGS)).eval()
+    asked = torch.tensor([0]), torch.tensor([0])
+    with_chains, without = (
+        model.score(FactGraph(facts, 5, 3, extra_meetings=extra), *asked)[0] for extra in (chains, silent)
+    )
+    torch.testing.assert_close(without[1], without[2])
+    torch.testing.assert_close(without[3], without[4])
+    assert float((with_chains[1] - with_chains[2]).abs()) > 1e-3 * float(with_chains.abs().max())
+    # Each of the two edge types is heard by itself: the links by what asks, what asks by the links.
+    for name in CHAIN_MEETINGS:
+        alone = model.score(FactGraph(facts, 5, 3, extra_meetings={**silent, name: chains[name]}), *asked)[0]
+        assert not torch.allclose(alone, without), name
 
 
 @pytest.fixture

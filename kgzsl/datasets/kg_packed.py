@@ -1,0 +1,178 @@
+"""Facts with held-out relations as one folder: tables of triples, the schema, and what says which are unseen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from kgzsl._files import atomic_directory
+from kgzsl.datasets.kg_facts import read_unsplit
+from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.datasets.kg_tasks import read_json
+from kgzsl.datasets.kg_tsv import read_triples
+from kgzsl.errors import InputError
+
+__all__ = ["FORMAT", "is_packed_triples", "pack_triples", "read_packed_triples", "save_triples"]
+
+FORMAT = "kgzsl.triples/1"
+_TABLE = "dataset.json"
+_PARTS = ("train", "valid", "test")
+_KEYS = ("name", "unseen_relations", "valid_relations", "notes", "graph")
+
+
+def pack_triples(
+    source: str | PathLike[str],
+    out: str | PathLike[str],
+    unseen_relations: Sequence[str] | str,
+    *,
+    valid_relations: Sequence[str] | str = (),
+    relations: Sequence[str] | str | None = None,
+    order: str = "hrt",
+    graph: str | PathLike[str] | None = None,
+    name: str | None = None,
+    replace: bool = False,
+) -> KGSplit:
+    """Hold relations of your own facts out, check the result, and write it as a folder that recipes take.
+
+    Args:
+        source: What :func:`kgzsl.datasets.kg_facts.read_unsplit` reads.
+        out: Folder to write; appears whole or not at all.
+        unseen_relations: See there.
+        valid_relations: See there.
+        relations: See there.
+        order: See there.
+        graph: The schema of the relations; a copy goes into the folder. Of an RDF file by default itself, without the
+            facts of the relations that are held out: nothing that reads the schema shall see them.
+        name: What to call the data set; by default the name of ``out``.
+        replace: Whether a folder that is there may be replaced.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: See there; or the schema is not there, or the folder cannot be written. Nothing is written then.
+    """
+    if graph is not None and not Path(graph).is_file():
+        raise InputError("there is no such ontology", file=graph, remedy="check the path")
+    split = read_unsplit(
+        source,
+        unseen_relations,
+        valid_relations=valid_relations,
+        relations=relations,
+        order=order,
+        name=name or Path(out).name,
+        graph_source=None if graph is None else str(graph),
+    )
+    save_triples(split, out, replace=replace)
+    return split
+
+
+def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool = True) -> Path:
+    """Write a split as ``train.tsv``, ``valid.tsv``, ``test.tsv``, which other programs read too, and ``dataset.json``.
+
+    Args:
+        split: What to write; without a graph given at test time, candidates and classes of entities.
+        folder: Where to; it appears whole or not at all.
+        replace: Whether a folder that is there may be replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: The split has what such a folder does not hold, its schema is missing, or the folder is there.
+    """
+    for field, what in (("candidates", "candidates"), ("types", "classes of entities")):
+        if getattr(split, field):
+            raise InputError(f"{split.name!r} has {what}, which such a folder does not hold", file=split.source)
+    if len(split.support):
+        raise InputError(f"{split.name!r} has a graph given at test time", file=split.source)
+    graph = Path(split.graph_source) if split.graph_source else None
+    if graph is not None and not graph.is_file():
+        raise InputError("the ontology of the data set is not there", file=graph, remedy="correct graph_source")
+    with atomic_directory(folder, replace=replace) as scratch:
+        for part in _PARTS:
+            triples = getattr(split, part).tolist()
+            if triples or part != "valid":
+                lines = (f"{split.entities[h]}\t{split.relations[r]}\t{split.entities[t]}\n" for h, r, t in triples)
+                text = "head\trelation\ttail\n" + "".join(lines)
+                (scratch / f"{part}.tsv").write_text(text, encoding="utf-8")
+        schema = None if graph is None else _schema(split, graph, scratch)
+        table = {
+            "format": FORMAT,
+            "name": split.name,
+            "unseen_relations": split.names_of(split.unseen_relations),
+            "valid_relations": split.names_of(split.valid_relations),
+            "notes": list(split.notes),
+            "graph": schema,
+        }
+        (scratch / _TABLE).write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
+    return Path(folder)
+
+
+def _schema(split: KGSplit, graph: Path, folder: Path) -> str:
+    """Put the schema into the folder; returns its name."""
+    if split.source is not None and graph.samefile(split.source):
+        from kgzsl.datasets.kg_rdf import write_without
+
+        held_out = {*split.names_of(split.unseen_relations), *split.names_of(split.valid_relations)}
+        write_without(graph, held_out, folder / "schema.nt")
+        return "schema.nt"
+    name = f"schema{''.join(graph.suffixes[-2:])}"
+    shutil.copyfile(graph, folder / name)
+    return name
+
+
+def is_packed_triples(folder: Path) -> bool:
+    """Whether a folder holds what :func:`save_triples` writes."""
+    if not (folder / _TABLE).is_file():
+        return False
+    try:
+        table = json.loads((folder / _TABLE).read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(table, dict) and str(table.get("format", "")).startswith(FORMAT.split("/")[0] + "/")
+
+
+def read_packed_triples(folder: str | PathLike[str], *, name: str | None = None) -> KGSplit:
+    """Read a folder that :func:`save_triples` wrote; ids are those of the split that was written.
+
+    Args:
+        folder: The folder.
+        name: What to call the data set; by default its own name.
+
+    Raises:
+        InputError: A file is missing or damaged, or the folder is of another format.
+    """
+    base = Path(folder)
+    table: dict[str, Any] = read_json(base / _TABLE)
+    if table.get("format") != FORMAT:
+        found = table.get("format")
+        raise InputError(
+            f"the format is {found!r}, not {FORMAT!r}", file=base / _TABLE, remedy="pack it with this version"
+        )
+    for key in _KEYS:
+        if key not in table:
+            raise InputError(f"the entry {key!r} is missing", file=base / _TABLE, remedy="pack the data set anew")
+    graph = None if table["graph"] is None else base / str(table["graph"])
+    if graph is not None and not graph.is_file():
+        raise InputError("there is no such file", file=graph, remedy="copy the whole folder again")
+    train, test = (list(read_triples(base / f"{part}.tsv")) for part in ("train", "test"))
+    valid = list(read_triples(base / "valid.tsv")) if (base / "valid.tsv").is_file() else []
+    split = split_from_names(
+        train,
+        valid,
+        test,
+        unseen_relations=table["unseen_relations"],
+        valid_relations=table["valid_relations"],
+        name=name or table["name"],
+        graph_source=None if graph is None else str(graph),
+        source=str(base),
+    )
+    from dataclasses import replace
+
+    return replace(split, notes=tuple(dict.fromkeys([*table["notes"], *split.notes])))

@@ -1,0 +1,130 @@
+"""Which relations of a file of facts are held out: what a person calls them, found and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kgzsl.datasets.kg_names import Triple, split_from_names
+from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.errors import InputError, nearest
+
+__all__ = ["find_relation", "hold_out", "relation_names"]
+
+
+def relation_names(given: Sequence[str] | str, what: str = "unseen_relations") -> list[str]:
+    """The names in ``given``, each once: a list, a file with one a line, or names with commas between.
+
+    In a file, empty lines and lines that begin with ``#`` and a space are passed over.
+
+    Args:
+        given: Names, a path, or text.
+        what: The option, for messages.
+
+    Raises:
+        InputError: A text or a file without a name.
+    """
+    if not isinstance(given, str):
+        return list(dict.fromkeys(given))
+    file = Path(given)
+    names: list[str] = []
+    if _is_file(file):
+        try:
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
+        names = [line.strip() for line in lines if not line.startswith("# ") and line.strip() != "#"]
+    else:
+        names = [name.strip() for name in given.split(",")]
+    names = [name for name in names if name]
+    if not names:
+        raise InputError(
+            f"{given!r} names no relation", place=what, remedy="give names with commas between, or a file of names"
+        )
+    return list(dict.fromkeys(names))
+
+
+def find_relation(name: str, known: Sequence[str], file: Path) -> str:
+    """The relation of ``known`` that ``name`` means: itself, or the one whose IRI ends so.
+
+    Raises:
+        InputError: None or several; the nearest are given.
+    """
+    if name in known:
+        return name
+    by_local: dict[str, list[str]] = {}
+    for iri in known:
+        by_local.setdefault(iri.replace("#", "/").rsplit("/", 1)[-1], []).append(iri)
+    found = by_local.get(name, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{name!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
+    close = nearest(name, [*by_local, *known])
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(list(by_local)[:20])}"
+    raise InputError(f"no fact of this file uses the relation {name!r}", file=file, remedy=hint)
+
+
+def hold_out(
+    facts: Sequence[Triple],
+    unseen_relations: Sequence[str],
+    valid_relations: Sequence[str],
+    file: Path,
+    *,
+    relations: Sequence[str] | None = None,
+    **options: Any,
+) -> KGSplit:
+    """Deal facts out by their relation: those of unseen ones to test, of validation ones to valid, others to train.
+
+    Args:
+        facts: (head, relation, tail) names.
+        unseen_relations: What :func:`find_relation` finds; may be empty.
+        valid_relations: The same.
+        file: Where the facts come from, for messages.
+        relations: Only these count as facts. Left out: all.
+        **options: Of :func:`split_from_names`.
+
+    Raises:
+        InputError: There is no fact, a relation is not found or is asked to play both parts, or none would be seen.
+    """
+    known = list(dict.fromkeys(fact[1] for fact in facts))
+    if not known:
+        raise InputError("there is no fact in it", file=file, remedy="give triples between two entities")
+    unseen = {find_relation(name, known, file): None for name in unseen_relations}
+    valid = {find_relation(name, known, file): None for name in valid_relations}
+    both = [name for name in unseen if name in valid]
+    if both:
+        raise InputError(
+            f"{both[0]!r} is to be unseen and for validation",
+            file=file,
+            place="valid_relations",
+            remedy="put each relation on one side",
+        )
+    if relations is not None:
+        wanted = {find_relation(name, known, file) for name in relations} | {*unseen, *valid}
+        facts = [fact for fact in facts if fact[1] in wanted]
+        known = [name for name in known if name in wanted]
+    if len(unseen) + len(valid) == len(known):
+        raise InputError(
+            f"all {len(known)} relations would be held out, and none is left to learn from",
+            file=file,
+            place="unseen_relations",
+            remedy="leave some of them seen",
+        )
+    return split_from_names(
+        [fact for fact in facts if fact[1] not in unseen and fact[1] not in valid],
+        [fact for fact in facts if fact[1] in valid],
+        [fact for fact in facts if fact[1] in unseen],
+        unseen_relations=list(unseen),
+        valid_relations=list(valid),
+        source=str(file),
+        **options,
+    )
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # names with commas may be longer than any path
+        return False
