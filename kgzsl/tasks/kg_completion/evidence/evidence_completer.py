@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -26,6 +26,7 @@ from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
+from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
@@ -170,9 +171,10 @@ class EvidenceCompleter(Completer):
         self.chosen_: dict[str, Any] = {}
         self.set_facts(train)
         keep = BestState(validate, engine, "evidence")
+        scorer = HeldEvidence(self, model_share(self.memory_budget) // 2)
 
         def look(done: int) -> dict[str, float] | None:
-            return keep.look(done, self.scorer, self.ranker_.state_dict)
+            return keep.look(done, scorer, self.ranker_.state_dict)
 
         self.history_: History = engine.run(
             loop, steps=self.steps, name="evidence", callback=look, callback_every=every or max(1, self.steps // 2)
@@ -277,37 +279,53 @@ class EvidenceCompleter(Completer):
             self._evidence[turned] = self._evidence_of(self._known, turned)
         return self._evidence[turned]
 
-    def _chunk(self) -> int:
+    def chunk(self, answers: int, kept: int = 0) -> int:
+        """How many queries may be scored at a time against so many answers, ``kept`` bytes being taken already."""
         # Evidence, what names have in common, and the walks' states.
-        budget = model_share(self.memory_budget)
-        return rows_under_budget(len(self.entities_), bytes_each=4 * (len(PAIR) + 12), budget=budget)
+        budget = model_share(self.memory_budget) - kept
+        whole = answers == len(self.entities_)
+        each = 4 * (answers * (len(PAIR) + (12 if whole else 4)) + (0 if whole else 8 * len(self.entities_)))
+        return rows_under_budget(1, bytes_each=each, budget=budget)
 
     def _walking_chunk(self) -> int:
         # Of episodes, whose answers are few, only the walks' states count.
         return rows_under_budget(len(self.entities_), bytes_each=4 * 12, budget=model_share(self.memory_budget))
 
-    @torch.no_grad()
-    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+    @property
+    def scorer(self) -> Scorer:
+        """Scores of all entities for (relation id, anchors, side), or of some by its method ``among``."""
+        return HeldEvidence(self)
+
+    def scores(
+        self, relation: str | int, anchors: Tensor, *, side: str = "tail", entities: Tensor | None = None
+    ) -> Tensor:
         """What the evidence for the pairs of each anchor with every entity is worth.
 
         Args:
             relation: Name or id.
             anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
             side: Which end is asked for.
+            entities: int64 [C], distinct: only these answers.
 
         Returns:
-            float32 [Q, E].
+            float32 [Q, E], or [Q, C].
         """
-        number, evidence = self._relation(relation), self.evidence(side)
-        ranker = self.ranker_.eval()
-        of_entities = evidence.of_entities(number)
+        number, scorer = self._relation(relation), HeldEvidence(self)
+        return scorer(number, anchors, side) if entities is None else scorer.among(number, anchors, side, entities)
+
+    def evidence_for(
+        self, relation: int, anchors: Tensor, side: str, entities: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Iterable[Tensor]]:
+        """What the network is told of the query, of its answers, and of the pairs; see :class:`EvidenceRanker`."""
+        evidence = self.evidence(side)
+        of_entities = evidence.of_entities(relation, entities)
         if of_entities.shape[1] != len(ENTITY):
             raise AssertionError("evidence and its names disagree")
-        found = [
-            ranker.score(evidence.of_query(number, some), of_entities, evidence.of_pairs(number, some))
-            for some in torch.split(anchors.cpu(), self._chunk())
-        ]
-        return torch.cat(found) if found else torch.zeros(0, len(self.entities_))
+        return (
+            evidence.of_query(relation, anchors),
+            of_entities,
+            evidence.of_pairs(relation, anchors, entities=entities),
+        )
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""
