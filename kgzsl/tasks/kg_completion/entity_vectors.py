@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,12 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge._prior_files import read_file, read_safetensors
 from kgzsl.tasks.kg_completion.checks import some_names
 
-__all__ = ["AlignedVectors", "EntityVectors"]
+if TYPE_CHECKING:
+    from kgzsl.datasets import KGSplit
+    from kgzsl.engine import Engine
+    from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
+
+__all__ = ["AlignedVectors", "EntityVectors", "embedding_of"]
 
 Names = Sequence[str] | Mapping[str, int] | str | PathLike[str]
 
@@ -208,6 +213,25 @@ class EntityVectors:
         matrix = _table(content, None, source)
         return cls(tuple(_names(names, len(matrix))), matrix, source)
 
+    @classmethod
+    def told(cls, told: str | Mapping[str, Any], kg: KGSplit, engine: Engine | None = None) -> EntityVectors:
+        """What a recipe says: a path, ``{path: ..., names: ..., key: ...}``, or an embedding to train.
+
+        Args:
+            told: ``{name: transe, dim: 64}``, or just ``transe``, trains one of ours on the training triples of ``kg``:
+                any option of :class:`EmbeddingCompleter`.
+            kg: The knowledge graph.
+            engine: Seed, device and checkpoints of the training.
+
+        Raises:
+            InputError: Neither, both, or an option that there is not.
+        """
+        model = embedding_of(told)
+        if model is not None:
+            return cls.from_completer(model.fit(kg, engine=engine), source=f"{model.model}, trained here")
+        options: dict[str, Any] = {"path": told} if isinstance(told, str) else dict(told)
+        return cls.read(options.pop("path"), **options)
+
     def align(self, entities: Iterable[str]) -> AlignedVectors:
         """The vectors of these entities, in their order.
 
@@ -243,6 +267,33 @@ class EntityVectors:
         with atomic_file(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, names=np.array(self.names), matrix=self.matrix.numpy())
         return Path(path)
+
+
+def embedding_of(told: str | Mapping[str, Any]) -> EmbeddingCompleter | None:
+    """The embedding, not fitted, that :meth:`EntityVectors.told` would train; None where vectors are to be read.
+
+    Raises:
+        InputError: Neither a path nor an embedding, or an option that there is not.
+    """
+    from kgzsl import priors
+    from kgzsl._resolver import Resolver
+    from kgzsl.tasks.kg_completion.completer import Completer
+    from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
+
+    if isinstance(told, str):
+        told = {"name" if told in priors.encoders.names else "path": told}
+    if ("path" in told) == ("name" in told):
+        raise InputError(
+            f"entity_vectors is {dict(told)!r}",
+            remedy="give the path of vectors, or the name of an embedding to train here (transe, complex, ...)",
+        )
+    if "path" in told:
+        for option in set(told) - {"path", "names", "key"}:
+            raise InputError(f"entity_vectors has no option {option!r}", remedy="it takes path, names and key")
+        return None
+    options = {"model" if key == "name" else key: value for key, value in told.items()}
+    known = Resolver("embedding of entity_vectors", Completer, {"embedding": EmbeddingCompleter})
+    return known.make("embedding", **known.converted("embedding", options))
 
 
 def _loaded(file: Path) -> Any:

@@ -236,8 +236,18 @@ class Profiles:
         Returns:
             Three int64 [K]: the row of the entity in ``entities`` (in order), the kind, how often.
         """
-        rows, entries = ranges(self.starts[entities], self.size[entities])
+        rows, entries = self.entries(entities)
         return rows, self.kind[entries], self.count[entries]
+
+    def entries(self, entities: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`of`, but where the entries are: two int64 [K], the row of the entity (in order), the entry."""
+        return ranges(self.starts[entities], self.size[entities])
+
+    def entry_of_arc(self, graph: PairGraph) -> Tensor:
+        """Which entry each arc of the graph counts for: int64 [arcs]."""
+        kinds = 2 * graph.num_relations
+        source = torch.repeat_interleave(torch.arange(graph.num_entities, device=graph.device), self.size)
+        return torch.searchsorted(source * kinds + self.kind, graph.source * kinds + graph.kind)
 
 
 def relation_arcs(triples: Tensor, num_entities: int, num_relations: int) -> tuple[PairGraph, Tensor]:

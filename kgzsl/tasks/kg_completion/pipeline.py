@@ -22,6 +22,7 @@ from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
@@ -101,6 +102,7 @@ class CompletionRun:
         loaded = read_kg(recipe, data)
         budget = recipe.protocol.memory_budget
         self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
+        self.pairs |= _found_vectors(recipe)
         self.features = PairFeatures(**self.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
@@ -119,6 +121,11 @@ class CompletionRun:
         )
         self.data_name = loaded.name
         self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
+        if isinstance(self.features.entity_vectors, dict) and "path" in self.features.entity_vectors:
+            self.notes.append(
+                "entity vectors of a file do not tell which triples they were trained on: figures are fair only if no "
+                "test triple was among them"
+            )
         self.entities, self.relations = loaded.entities, loaded.relations
         self.seen_names, self.unseen_names = (
             loaded.names_of(loaded.seen_relations),
@@ -349,9 +356,22 @@ class CompletionRun:
         return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
 
     def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
+        self.warnings += model.features_.notes
         for part, history in (
             ("pairs", model.features_.history),
             ("generator", None if model.generator_ is None else model.generator_.history),
         ):
             if history is not None:
                 self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]
+
+
+def _found_vectors(recipe: CompletionRecipe) -> dict[str, Any]:
+    """The recipe's ``pairs.entity_vectors`` with its files found, from here or beside the recipe."""
+    told = recipe.pairs.get("entity_vectors")
+    if told is None or embedding_of(told) is not None:
+        return {}
+    options = {"path": told} if isinstance(told, str) else dict(told)
+    for key in ("path", "names"):
+        if isinstance(options.get(key), str):
+            options[key] = str(recipe.find_file(options[key], "pairs", "entity_vectors"))
+    return {"entity_vectors": options}

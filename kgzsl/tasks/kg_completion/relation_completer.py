@@ -18,6 +18,7 @@ from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
+from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures, unit_mean
@@ -104,6 +105,7 @@ class RelationCompleter(Completer):
         every: tuple[int, int] = (50, 5),
         engine: Engine | None = None,
         features: PairFeatures | None = None,
+        vectors: EntityVectors | None = None,
     ) -> Self:
         """Train on the training triples of ``kg``; its other triples are not looked at.
 
@@ -118,6 +120,7 @@ class RelationCompleter(Completer):
             every: Steps of the pair features, and epochs of the generator, between validations.
             engine: Device, seed, progress, checkpoints; made from the options where left out.
             features: Pair features that are fitted already, on the same graph and priors.
+            vectors: Vectors of the entities for the pair features, in place of what ``pairs`` says of them.
 
         Raises:
             InputError: A relation of ``kg`` without a prior, or no training triple.
@@ -144,6 +147,7 @@ class RelationCompleter(Completer):
                 engine=engine,
                 callback=look,
                 callback_every=every[0] if validate is not None else None,
+                vectors=vectors,
             )
             if keep.state is not None:
                 features.load_encoder_state(keep.state)
