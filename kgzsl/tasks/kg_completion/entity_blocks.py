@@ -55,7 +55,7 @@ class EntityBlocks(nn.Module):
     @property
     def dim(self) -> int:
         """Size of each block."""
-        return self.maps["together_head"].shape[1]
+        return int(self.maps["together_head"].shape[1])
 
     def forward(self, graph: PairGraph, heads: Tensor, tails: Tensor, hidden: Tensor | None = None) -> list[Tensor]:
         """The blocks of pairs.
@@ -119,7 +119,8 @@ class EntityBlocks(nn.Module):
 
     def _mapped(self, name: str, vectors: Tensor) -> Tensor:
         moved = self.gains[_MAPS.index(name)] * (vectors @ self.maps[name])
-        return moved * (1 + moved.square().sum(dim=-1, keepdim=True)).rsqrt()
+        squashed: Tensor = moved * (1 + moved.square().sum(dim=-1, keepdim=True)).rsqrt()
+        return squashed
 
     def _entry_sums(self, graph: PairGraph) -> Tensor:
         """Sum of the neighbours' vectors for every kind of arc of every entity: [K, V], in the order of the profiles.

@@ -281,7 +281,8 @@ class PairFeatures:
         )
         if encoder.entities is not None:
             ends = (torch.cat(by_vectors[0:4:2]), torch.cat(by_vectors[1:4:2]))
-            alone = tuple(map(torch.add, alone, encoder.entities.of_entities(graph, *ends)))
+            more = encoder.entities.of_entities(graph, *ends)
+            alone = (alone[0] + more[0], alone[1] + more[1])
         given, asked = alone if side == "tail" else alone[::-1]
         found: Tensor = asked[None] + given[anchors][:, None]
         for place, table in enumerate(self._amounts(anchors, near, side)):
@@ -346,7 +347,7 @@ class PairFeatures:
             relation_vectors=known,
             entity_vectors=None if vectors is None else torch.zeros_like(vectors, device="cpu"),
         )
-        if encoder.entities is not None:
+        if encoder.entities is not None and vectors is not None:
             encoder.entities.vectors = vectors  # as they were made even before they were saved
         self.encoder = encoder.to(self.graph.device)
         self.attention = RelationAttention(known).to(self.graph.device)

@@ -14,6 +14,7 @@ import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row, placed
+from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of
@@ -158,7 +159,7 @@ class CompletionRun:
                     wrong = self._timed("priors", partial(self.make_priors, seed, shuffle=seed + 1))
                 scorers |= self.ranked(seed, wrong, "shuffled.", shuffle=seed + 1)
                 if self.recipe.ranker is None:
-                    scorers |= self.scorers(seed, wrong, "shuffled.")
+                    scorers |= self.scorers(seed, wrong, "shuffled.", shuffle=seed + 1)
         self.log("scoring the test triples")
         found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10, report=self._reporter()))
         return assemble(self, found)
@@ -206,36 +207,38 @@ class CompletionRun:
 
     def new_model(self, seed: int, **pairs: Any) -> RelationCompleter:
         """The recipe's completer, not yet fitted."""
-        generator = self.recipe.generator
+        generator, network = self.recipe.generator, self.recipe.relation_network
         return RelationCompleter(
             None if generator is None else generator.name,
             samples=self.recipe.samples_per_relation,
             generator_options=None if generator is None else generator.options,
             pairs={**self.pairs, **pairs},
+            network=None if network is None else network.name,
+            network_options=None if network is None else network.options,
             seed=seed,
             device=self.recipe.train.device,
             precision=self.recipe.train.precision,
         )
 
-    def scorers(self, seed: int, priors: ClassPriors, prefix: str) -> dict[str, Scorer]:
+    def scorers(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
         """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations.
 
+        A relation network reads the schema too, shuffled with the seed ``shuffle`` where there is one.
         With a ranker in the recipe the generator, if there is one, is a baseline too.
         """
         ranker = self.recipe.ranker
         if ranker is not None and self.recipe.generator is None:
             return {}
         kind = "shuffled ontology" if prefix else "real ontology"
-        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind))
-        self.chosen.setdefault(
-            f"{prefix}generator" if model.generator_ is not None else f"{prefix}ridge", dict(model.chosen_)
-        )
+        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind, shuffle))
+        told = "ridge" if model.generator_ is None else "generator"
+        self.chosen.setdefault(f"{prefix}{told if model.network is None else model.network}", dict(model.chosen_))
         if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
         found = {f"{seed}/{prefix}{'method' if ranker is None else 'generator'}": model.scorer}
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]
-        if model.generator_ is not None:
+        if model.generator_ is not None or model.network is not None:
             penalty = self._penalty(seed, chooser, rows)
             self.chosen.setdefault(f"{prefix}ridge", {"penalty": penalty})
             means = model.features_.relation_means()
@@ -248,13 +251,22 @@ class CompletionRun:
         return found
 
     def _fit(
-        self, seed: int, priors: ClassPriors, prefix: str, kind: str
+        self, seed: int, priors: ClassPriors, prefix: str, kind: str, shuffle: int | None
     ) -> tuple[RelationCompleter, RelationCompleter]:
         """The final model, and the one that choices were made with, which is the same where nothing is given back."""
         protocol = self.protocol
         rule = protocol.rules[0].name
         validate = protocol.validate if protocol.selects else None
-        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every()}
+        schema = None
+        if self.recipe.relation_network is not None:
+            if self.graph is None:
+                raise InputError(
+                    "a relation network needs a schema",
+                    **self.recipe.where("relation_network"),
+                    remedy="add graph: ...",
+                )
+            schema = self.graph if shuffle is None else self.graph.shuffled(shuffle)
+        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every(), "schema": schema}
 
         def fit(model: RelationCompleter, kg: KGSplit, stage: str, **more: Any) -> RelationCompleter:
             engine = self._engine(seed, f"{prefix}{stage}")
@@ -360,6 +372,7 @@ class CompletionRun:
         for part, history in (
             ("pairs", model.features_.history),
             ("generator", None if model.generator_ is None else model.generator_.history),
+            ("network", model.network_history_),
         ):
             if history is not None:
                 self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]

@@ -57,8 +57,10 @@ class EvidenceCompleter(Completer):
         lr: Learning rate at the beginning.
         weight_decay: Of the network.
         use_names: Whether the entities' names are evidence.
-        calibrate: Whether to fit probabilities too: a second ranker, trained without the last fold in half of the
-            steps, scores that fold's relations, which it has never seen.
+        calibrate: Whether to fit probabilities too, on scores of a second ranker, which is trained for as many steps of
+            the same schedule as the kept one, but without the last fold, whose relations it scores. The kept ranker
+            itself has no such scores: every seen relation was among its examples. So the probabilities are those of a
+            ranker that learned from a fold less; it doubles the training, not the drawing of examples.
         dim: Length of the vectors of entities.
         seed: Of folds, queries, vectors, weights.
         memory_budget: Bytes that scoring, and drawing episodes, may take at a time.
@@ -182,7 +184,8 @@ class EvidenceCompleter(Completer):
         if keep.state is not None:
             self.ranker_.load_state_dict(keep.state)
             self.chosen_ = {"steps": keep.at, "validation.mrr": keep.value}
-        self.calibration_ = self._calibrated(episodes, engine, random) if self.calibrate else None
+        kept = self.steps if keep.state is None else keep.at
+        self.calibration_ = self._calibrated(episodes, engine, random, kept) if self.calibrate else None
         return self
 
     def _new_ranker(
@@ -205,12 +208,13 @@ class EvidenceCompleter(Completer):
     def _score_episodes(self, ranker: EvidenceRanker, episodes: Episodes) -> Tensor:
         return torch.cat([ranker.eval()(rows) for rows in torch.split(episodes.evidence, 64)])
 
-    def _calibrated(self, episodes: Episodes, engine: Engine, random: torch.Generator) -> Calibration | None:
+    def _calibrated(
+        self, episodes: Episodes, engine: Engine, random: torch.Generator, steps: int
+    ) -> Calibration | None:
         aside = episodes.fold == episodes.fold.max()
         if bool(aside.all()):
             return None
-        steps = max(1, self.steps // 2)
-        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, steps)
+        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, self.steps)
         engine.run(loop, steps=steps, name="calibration")
         held_out = episodes.where(aside)
         scores = self._score_episodes(ranker, held_out)

@@ -99,6 +99,28 @@ def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
     assert not torch.equal(chosen.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
 
 
+def test_probabilities_come_from_a_ranker_of_the_kept_length_and_a_fold_less(kg, priors, monkeypatch):
+    made, runs = [], []
+    new_ranker, train = EvidenceCompleter._new_ranker, Engine.run
+
+    def spied(model, episodes, engine, random, steps):
+        made.append((set(episodes.fold.tolist()), steps))
+        return new_ranker(model, episodes, engine, random, steps)
+
+    def counted(engine, loop, *, steps, name, **more):
+        runs.append((name, steps))
+        return train(engine, loop, steps=steps, name=name, **more)
+
+    monkeypatch.setattr(EvidenceCompleter, "_new_ranker", spied)
+    monkeypatch.setattr(Engine, "run", counted)
+    values = iter([0.9, 0.1])
+    EvidenceCompleter(**SMALL).fit(kg, priors, validate=lambda _scorer: next(values))
+    assert runs == [("evidence", 80), ("calibration", 40)]
+    # The same schedule, so that the learning rate has fallen as far.
+    assert [steps for _, steps in made] == [80, 80]
+    assert made[0][0] - made[1][0] == {max(made[0][0])}
+
+
 def test_training_does_not_hang_on_the_memory_budget(kg, priors, fitted):
     narrow = EvidenceCompleter(**SMALL, memory_budget=1).fit(kg, priors)
     anchors = torch.arange(6)
