@@ -102,7 +102,7 @@ def pairs_that_only_vectors_tell() -> tuple[KGSplit, ClassPriors, EntityVectors]
 
 def test_vectors_find_what_nothing_else_tells():
     kg, priors, vectors = pairs_that_only_vectors_tell()
-    options = {"dim": 64, "link_dim": 16, "steps": 80, "batch_size": 32, "queries": 30, "corrupted": 16, "support": 8}
+    options = {"dim": 64, "link_dim": 16, "steps": 50, "batch_size": 32, "queries": 24, "corrupted": 12, "support": 6}
 
     def right(given):
         model = RelationCompleter(None, pairs=options, device="cpu", precision="32-true")
@@ -110,13 +110,13 @@ def test_vectors_find_what_nothing_else_tells():
         ranks, _, _ = realistic_ranks(model.scores("beside", kg.test[:, 0]), kg.test[:, 2])
         return float((1 / ranks).mean())
 
-    assert right(vectors) > 0.5
-    assert right(None) < 0.35
+    assert right(vectors) > 0.38
+    assert right(None) < 0.28
     # The same vectors, each of another entity: nothing but noise.
     moved = EntityVectors(
         vectors.names, vectors.matrix[torch.randperm(160, generator=torch.Generator().manual_seed(0))]
     )
-    assert right(moved) < 0.35
+    assert right(moved) < 0.28
 
 
 def test_they_are_saved_and_loaded_and_are_off_by_default(kg, priors, vectors, tmp_path):
