@@ -22,14 +22,16 @@ class CompletionRecipe(Recipe):
 
     With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
     trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
-    ``ranker: embedding`` is ordinary completion: no priors, no generator, relations that training shows.
-    ``ranker: ultra``, ``informed`` and ``rmpi`` are inductive completion: entities and relations may be new.
-    ``informed`` needs priors, ``rmpi`` may have some, ``ultra`` has them for its controls alone.
+    With ``relation_network: gcn`` (or another graph network, with its options) and ``generator: null`` a network over
+    the schema tells the prototypes. ``ranker: embedding`` is ordinary completion: no priors, no generator, relations
+    that training shows. ``ranker: ultra``, ``informed`` and ``rmpi`` are inductive completion: entities and relations
+    may be new. ``informed`` needs priors, ``rmpi`` may have some, ``ultra`` has them for its controls alone.
     """
 
     task: Literal["kg_completion"] = "kg_completion"
     priors: Annotated[list[PriorSpec], BeforeValidator(each_named)] = Field(default_factory=list)
     ranker: Annotated[Component | None, BeforeValidator(named)] = None
+    relation_network: Annotated[Component | None, BeforeValidator(named)] = None
     pairs: dict[str, Any] = Field(default_factory=dict)
     samples_per_relation: int = Field(default=20, ge=1)
     protocol: CompletionProtocolSpec = CompletionProtocolSpec()
@@ -67,7 +69,26 @@ class CompletionRecipe(Recipe):
             rankers: dict[str, type[Completer]] = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
             rankers |= inductive_rankers()
             self.check_component(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
+        if self.relation_network is not None:
+            self._check_network(self.relation_network)
         self._check_kind()
+
+    def _check_network(self, network: Component) -> None:
+        from kgzsl import priors
+        from kgzsl.tasks.kg_completion.relation_network import network_of
+
+        where = self.where("relation_network")
+        if self.generator is not None:
+            raise InputError(
+                "a relation network stands in place of a generator", **where, remedy="write generator: null"
+            )
+        if self.ranker is not None:
+            raise InputError("a ranker has no relation network", **where, remedy="leave one of them out")
+        self.check_component(priors.encoders, network, "relation_network")
+        try:
+            network_of(network.name, network.options)
+        except InputError as error:
+            raise InputError(error.problem, **where, remedy=error.remedy) from None
 
     def _check_kind(self) -> None:
         """What only one of the kinds of completion has."""

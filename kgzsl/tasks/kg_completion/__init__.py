@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.completer import Completer, Completion
+    from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
     from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
     from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
     from kgzsl.tasks.kg_completion.loading import load_completer
@@ -19,6 +20,7 @@ __all__ = [
     "Completer",
     "Completion",
     "CompletionProtocol",
+    "EntityVectors",
     "EvidenceCompleter",
     "LinkOverlap",
     "PairFeatures",
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {
     "Completer": "completer",
     "Completion": "completer",
+    "EntityVectors": "entity_vectors",
     "EvidenceCompleter": "evidence",
     "load_completer": "loading",
     "CompletionProtocol": "protocol",

@@ -100,6 +100,8 @@ def _rows(run: AnyRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
         note += "; ORACLE: selected on test triples"
     ranker = run.recipe.ranker
     method = "ridge" if generator is None else generator.name
+    if run.recipe.relation_network is not None:
+        method = f"{run.recipe.relation_network.name} over the schema"
     if ranker is not None:
         told = str(ranker.options.get("model", "complex")) if run.recipe.ordinary else ranker.name
     rows = [ResultRow(method if ranker is None else told, "method", note=note)]

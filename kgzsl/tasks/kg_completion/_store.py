@@ -54,6 +54,7 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
         "features": model.features_.state_dict(),
         "generator": None if generator is None else generator.state_dict(),
         "means": None if generator is not None else model._means,
+        "propagated": None if model._propagated is None else list(model._propagated),
         "seen": model._seen,
         "known": model._known,
     }
@@ -82,6 +83,8 @@ def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> Relat
         model.generator_ = None
         if tree["means"] is not None:
             model._means = tree["means"]
+        propagated = tree.get("propagated")
+        model._propagated = None if propagated is None else (propagated[0].cpu(), propagated[1].cpu())
         if about["generator"] is not None:
             kind = generators.generators.find(str(model.generator))
             model.generator_ = kind.from_config(about["generator"]).load_state_dict(tree["generator"])

@@ -18,6 +18,9 @@ Scorer = Callable[[int, Tensor, str], Tensor]
 """``(relation id, anchors int64 [Q], "tail" or "head") -> scores float [Q, E]``; NaN where there is none.
 
 A scorer is told one end and the relation. It is never told the other end.
+
+One that has a method ``among(relation id, anchors, side, entities int64 [C]) -> float [Q, C]`` is asked for no more
+than the candidates, where every rule has a list of them.
 """
 
 
@@ -145,6 +148,7 @@ def evaluate_all(
         for side in ("tail", "head") if sides == "both" else ("tail",):
             masks = [rule.mask(relation, side, entities) for rule in rules]
             given, asked = (0, 2) if side == "tail" else (2, 0)
+            few = _Few.of(masks, mine[:, asked])
             for rows in torch.split(mine, chunk):
                 anchor, truth = rows[:, given], rows[:, asked]
                 distinct, place = torch.unique(anchor, return_inverse=True)
@@ -155,7 +159,16 @@ def evaluate_all(
                     others = known.heads(rows[:, 1], anchor)
                 queries.append((rows[:, 1], anchor, truth, torch.full((len(rows),), side == "tail")))
                 for name, scorer in scorers.items():
-                    notes[name].take(scorer(relation, distinct, side).cpu()[place], truth, masks, others, top, worst)
+                    among = None if few is None else getattr(scorer, "among", None)
+                    if few is None or among is None:
+                        notes[name].take(
+                            scorer(relation, distinct, side).cpu()[place], truth, masks, others, top, worst
+                        )
+                    else:
+                        table = among(relation, distinct, side, few.entities).cpu()[place]
+                        notes[name].take(
+                            table, few.column[truth], few.masks, few.known(others), top, worst, few.entities
+                        )
                 done += len(rows)
                 if report is not None:
                     report(done, total)
@@ -182,6 +195,36 @@ def evaluate_all(
     }
 
 
+@dataclass(frozen=True)
+class _Few:
+    """The candidates of any rule as columns of a narrower table."""
+
+    entities: Tensor
+    column: Tensor
+    masks: list[Tensor]
+
+    @classmethod
+    def of(cls, masks: Sequence[Tensor | None], truths: Tensor) -> _Few | None:
+        """None where a rule has all entities, or a true answer is no candidate: asking for it would give it away."""
+        given = [mask for mask in masks if mask is not None]
+        if len(given) < len(masks):
+            return None
+        every = torch.stack(given).any(dim=0)
+        if not bool(every[truths].all()):
+            return None
+        entities = torch.nonzero(every).flatten()
+        column = torch.full((len(every),), -1)
+        column[entities] = torch.arange(len(entities))
+        return cls(entities, column, [mask[entities] for mask in given])
+
+    def known(self, others: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor] | None:
+        """Known answers among the candidates, as columns."""
+        if others is None:
+            return None
+        rows, column = others[0], self.column[others[1]]
+        return rows[column >= 0], column[column >= 0]
+
+
 class _Notes:
     """What is kept of each chunk, for one scorer."""
 
@@ -201,6 +244,7 @@ class _Notes:
         others: tuple[Tensor, Tensor] | None,
         top: int,
         worst: bool,
+        entities: Tensor | None = None,
     ) -> None:
         found = ranks_by_rule(scores, truth, masks, known=others)
         for name, mask, (rank, count, _) in zip(self.ranks, masks, found, strict=True):
@@ -211,7 +255,8 @@ class _Notes:
         if worst:
             self.worst.append(ranks_by_rule(scores, truth, masks[:1], known=others, worst=True)[0][0])
         if top:
-            self.best.append(_best(scores, truth, masks[0], others, top))
+            best = _best(scores, truth, masks[0], others, top)
+            self.best.append(best if entities is None else torch.where(best < 0, best, entities[best]))
 
 
 def _joined(chunks: list[Tensor], kind: torch.dtype) -> Tensor:

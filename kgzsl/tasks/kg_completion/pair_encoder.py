@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kgzsl.tasks.kg_completion.entity_blocks import ENTITY_BLOCKS, EntityBlocks
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["AMOUNTS", "VECTORS", "PairEncoder", "amounts", "end_amounts", "squash", "walk_strength"]
@@ -89,6 +90,7 @@ class PairEncoder(nn.Module):
         relation_vectors: float [R, P], what is known of each seen relation (its prior). The link block lives in a
             projection of that space, so that a pair linked by a relation akin to the asked one looks akin. None: a
             random vector for each relation.
+        entity_vectors: float [E, V], vectors of all entities, for further blocks: see :class:`EntityBlocks`.
         generator: Random state of the initial values.
     """
 
@@ -101,6 +103,7 @@ class PairEncoder(nn.Module):
         dim: int = 64,
         link_dim: int = 128,
         relation_vectors: Tensor | None = None,
+        entity_vectors: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -117,12 +120,16 @@ class PairEncoder(nn.Module):
         self.tail_kinds = random(2 * num_relations, dim)
         self.link_map = random(known.shape[1], half)
         self.gains = nn.Parameter(torch.tensor([1.0, 1.0, 3.0, 1.5, 3.0, 3.0, 2.0, 3.0, 1.0, 1.0]))
-        self.block_logits = nn.Parameter(torch.zeros(len(VECTORS) + len(AMOUNTS)))
+        self.entities: EntityBlocks | None = None
+        if entity_vectors is not None:
+            self.entities = EntityBlocks(entity_vectors, num_relations, dim, generator=generator)
+        self.block_logits = nn.Parameter(torch.zeros(len(self.sizes)))
 
     @property
     def sizes(self) -> list[int]:
         """Length of each block."""
-        return [self.head_kinds.shape[1], self.tail_kinds.shape[1], 2 * self.link_map.shape[1], *(1 for _ in AMOUNTS)]
+        plain = [self.head_kinds.shape[1], self.tail_kinds.shape[1], 2 * self.link_map.shape[1], *(1 for _ in AMOUNTS)]
+        return plain if self.entities is None else plain + [self.entities.dim] * len(ENTITY_BLOCKS)
 
     @property
     def dim(self) -> int:
@@ -130,8 +137,18 @@ class PairEncoder(nn.Module):
         return sum(self.sizes)
 
     def weights(self) -> Tensor:
-        """Weight of each block, [10]; their squares sum to 1."""
+        """Weight of each block, [10], or [15] with vectors of entities; their squares sum to 1."""
         return torch.softmax(self.block_logits, dim=0).sqrt()
+
+    def tables(self) -> list[nn.Parameter]:
+        """The parameters that are vectors and maps, which have a learning rate of their own."""
+        own = [self.head_kinds, self.tail_kinds, self.link_map]
+        return own if self.entities is None else own + list(self.entities.maps.values())
+
+    def scalars(self) -> list[nn.Parameter]:
+        """The other parameters: gains and weights of blocks."""
+        own = [self.gains, self.block_logits]
+        return own if self.entities is None else [*own, self.entities.gains]
 
     def entity_block(
         self, side: str, profile: tuple[Tensor, Tensor, Tensor], rows: int, hidden: Tensor | None = None
@@ -205,6 +222,8 @@ class PairEncoder(nn.Module):
             self.link_block(graph.links(heads, tails), count, hidden),
             *(self.amount_block(place, amount[:, place])[:, None] for place in range(len(AMOUNTS))),
         ]
+        if self.entities is not None:
+            blocks += self.entities(graph, heads, tails, hidden)
         return self.join(blocks)
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors, embedding_of
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_amounts import amounts_of_pairs
 from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts, end_amounts
@@ -44,6 +45,12 @@ class PairFeatures:
         prototype: ``"transfer"`` or ``"support"``; see :class:`PairPretraining`.
         margin: Of the margin loss.
         memory_budget: Bytes that scoring against all entities, and drawing pairs, may take at a time.
+        entity_vectors: Vectors of the entities, for further blocks (:class:`EntityBlocks`): a path, or a mapping with
+            ``path``, ``names`` and ``key``, as :meth:`EntityVectors.read` takes them; or an embedding to train on the
+            training triples, by its name (``"transe"``) or with its options (``{"name": "complex", "dim": 64}``).
+
+    Attributes:
+        notes: What did not fit between vectors and entities, a sentence each.
     """
 
     def __init__(
@@ -63,11 +70,12 @@ class PairFeatures:
         prototype: str = "transfer",
         margin: float = 0.1,
         memory_budget: int = 512 * 2**20,
+        entity_vectors: str | dict[str, Any] | None = None,
     ) -> None:
         self.dim, self.link_dim, self.steps, self.batch_size = dim, link_dim, steps, batch_size
         self.queries, self.corrupted, self.hard, self.support = queries, corrupted, hard, support
         self.lr, self.table_lr, self.loss, self.prototype, self.margin = lr, table_lr, loss, prototype, margin
-        self.memory_budget = memory_budget
+        self.memory_budget, self.entity_vectors = memory_budget, entity_vectors
         for name, value, known in (
             ("loss", loss, ("softmax", "margin")),
             ("prototype", prototype, ("transfer", "support")),
@@ -79,7 +87,10 @@ class PairFeatures:
                 raise InputError(f"pairs.{name} is {getattr(self, name)}", remedy="give 1 or more")
         if link_dim % 2:
             raise InputError(f"pairs.link_dim is {link_dim}", remedy="give an even number: half for each direction")
+        if entity_vectors is not None:
+            embedding_of(entity_vectors)
         self.history: History | None = None
+        self.notes: list[str] = []
 
     def config(self) -> dict[str, Any]:
         """The options of the constructor, JSON-able."""
@@ -97,6 +108,7 @@ class PairFeatures:
         engine: Engine | None = None,
         callback: Callable[[PairFeatures, int], dict[str, float] | None] | None = None,
         callback_every: int | None = None,
+        vectors: EntityVectors | None = None,
     ) -> Self:
         """Learn from the training triples of ``kg``; its other triples are not looked at.
 
@@ -108,9 +120,10 @@ class PairFeatures:
             engine: Device, seed, progress, checkpoints.
             callback: Called with these features, ready for use, and the number of steps done.
             callback_every: Steps between calls.
+            vectors: Vectors of the entities, in place of what the option says.
 
         Raises:
-            InputError: No training triple, an unknown side, or priors that do not fit.
+            InputError: No training triple, an unknown side, priors that do not fit, or vectors of no entity.
         """
         if sides not in _SIDES:
             raise InputError(f"sides is {sides!r}", remedy=f"choose {' or '.join(_SIDES)}")
@@ -122,11 +135,18 @@ class PairFeatures:
         engine = engine or Engine(progress=False)
         random = torch.Generator().manual_seed(engine.seed)
         self.graph, _ = relation_arcs(kg.train, kg.num_entities, kg.num_relations)
+        aligned = None
+        if vectors is None and self.entity_vectors is not None:
+            vectors = EntityVectors.told(self.entity_vectors, kg, engine)
+        if vectors is not None:
+            aligned = vectors.align(kg.entities)
+            self.notes = aligned.notes
         self.encoder = PairEncoder(
             len(seen),
             dim=self.dim,
             link_dim=self.link_dim,
             relation_vectors=priors.cpu(),
+            entity_vectors=None if aligned is None else aligned.matrix,
             generator=random,
         )
         self.attention = RelationAttention(priors.cpu())
@@ -250,7 +270,8 @@ class PairFeatures:
         encoder, graph, near = self.encoder, self.graph, self.nearness(prior)
         weights = encoder.weights()
         parts = torch.split(prototype.to(graph.device, torch.float32), encoder.sizes)
-        head, tail, link, *amount = [weight * part for weight, part in zip(weights, parts, strict=True)]
+        head, tail, link, *others = [weight * part for weight, part in zip(weights, parts, strict=True)]
+        amount, by_vectors = others[: len(AMOUNTS)], others[len(AMOUNTS) :]
         of_head, of_tail = self._entity_tables()
         as_head, as_tail = end_amounts(graph, near)
         last = len(AMOUNTS) - 2
@@ -258,10 +279,16 @@ class PairFeatures:
             of_head @ head + encoder.amount_block(last, as_head) * amount[last],
             of_tail @ tail + encoder.amount_block(last + 1, as_tail) * amount[last + 1],
         )
+        if encoder.entities is not None:
+            ends = (torch.cat(by_vectors[0:4:2]), torch.cat(by_vectors[1:4:2]))
+            more = encoder.entities.of_entities(graph, *ends)
+            alone = (alone[0] + more[0], alone[1] + more[1])
         given, asked = alone if side == "tail" else alone[::-1]
         found: Tensor = asked[None] + given[anchors][:, None]
         for place, table in enumerate(self._amounts(anchors, near, side)):
             found += encoder.amount_block(place, table) * amount[place]
+        if encoder.entities is not None:
+            found += encoder.entities.of_pairs(anchors, by_vectors[-1], side)
         rows, kinds, targets = graph.arcs_of(anchors)
         if side == "head":
             # An arc from the anchor, which is the tail, is the same link seen from its other end.
@@ -302,6 +329,7 @@ class PairFeatures:
             **self.encoder_state(),
             "arcs": {"source": graph.source, "kind": graph.kind, "target": graph.target},
             "sizes": [graph.num_entities, graph.num_relations],
+            "vectors": None if self.encoder.entities is None else self.encoder.entities.vectors,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
@@ -311,7 +339,16 @@ class PairFeatures:
         self.graph = object.__new__(PairGraph)
         self.graph._set(entities, relations, arcs["source"], arcs["kind"], arcs["target"])
         known = torch.zeros_like(state["encoder"]["relation_vectors"], device="cpu")
-        encoder = PairEncoder(relations, dim=self.dim, link_dim=self.link_dim, relation_vectors=known)
+        vectors = state.get("vectors")
+        encoder = PairEncoder(
+            relations,
+            dim=self.dim,
+            link_dim=self.link_dim,
+            relation_vectors=known,
+            entity_vectors=None if vectors is None else torch.zeros_like(vectors, device="cpu"),
+        )
+        if encoder.entities is not None and vectors is not None:
+            encoder.entities.vectors = vectors  # as they were made even before they were saved
         self.encoder = encoder.to(self.graph.device)
         self.attention = RelationAttention(known).to(self.graph.device)
         return self.load_encoder_state(state)

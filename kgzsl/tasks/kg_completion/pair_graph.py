@@ -108,7 +108,7 @@ class PairGraph:
         found = []
         for _ in range(3):
             # N is symmetric, so its rows are its columns and the batch can stay on the right side of the product.
-            state = self._normalised @ state
+            state = self.normalised @ state
             row = state.T.clone()
             row[queries, entities] = 0
             found.append(row)
@@ -149,7 +149,7 @@ class PairGraph:
         state = torch.zeros(self.num_entities, len(entities), device=self.device)
         state[entities, queries] = 1
         weighted = self._matrix(nearness.to(self.device, torch.float32)[self.kind % self.num_relations])
-        found = (self._normalised @ (weighted @ state) + weighted @ (self._normalised @ state)).T / 2
+        found = (self.normalised @ (weighted @ state) + weighted @ (self.normalised @ state)).T / 2
         found[queries, entities] = 0
         return found
 
@@ -191,21 +191,35 @@ class PairGraph:
         return self.source * self.num_entities + self.target
 
     @cached_property
-    def _normalised(self) -> Tensor:
+    def normalised(self) -> Tensor:
+        """``D^(-1/2) A D^(-1/2)`` in compressed sparse rows: float32 [E, E]."""
         return self._matrix(torch.ones(len(self.source), device=self.device))
 
     @cached_property
-    def _pairs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def linked_pairs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Linked pairs: where their arcs are, row starts, targets, and the factor of the two degrees."""
         keys, arc = torch.unique_consecutive(self._keys, return_inverse=True)
         source, target = keys // self.num_entities, keys % self.num_entities
-        scale = self.degree.clamp(min=1).float().rsqrt()
         starts = _starts(torch.bincount(source, minlength=self.num_entities))
-        return arc, starts, target, scale[source] * scale[target]
+        return arc, starts, target, self.scale[source] * self.scale[target]
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """What an arc counts at each of its ends: float32 [E], ``D^(-1/2)``."""
+        return self.degree.clamp(min=1).float().rsqrt()
+
+    @cached_property
+    def row_sums(self) -> Tensor:
+        """Sums over the rows (and columns) of the normalised matrix: float64 [E]."""
+        arc, starts, _, scale = self.linked_pairs
+        values = torch.zeros(len(scale), device=self.device).index_add_(0, arc, torch.ones_like(arc, dtype=scale.dtype))
+        rows = torch.repeat_interleave(torch.arange(self.num_entities, device=self.device), starts.diff())
+        sums = torch.zeros(self.num_entities, dtype=torch.float64, device=self.device)
+        return sums.index_add_(0, rows, (values * scale).double())
 
     def _matrix(self, weights: Tensor) -> Tensor:
         """``D^(-1/2) A D^(-1/2)`` with arcs of the given weights, in compressed sparse rows."""
-        arc, starts, target, scale = self._pairs
+        arc, starts, target, scale = self.linked_pairs
         values = torch.zeros(len(target), device=self.device).index_add_(0, arc, weights) * scale
         size = (self.num_entities, self.num_entities)
         with warnings.catch_warnings():
@@ -240,8 +254,18 @@ class Profiles:
         Returns:
             Three int64 [K]: the row of the entity in ``entities`` (in order), the kind, how often.
         """
-        rows, entries = ranges(self.starts[entities], self.size[entities])
+        rows, entries = self.entries(entities)
         return rows, self.kind[entries], self.count[entries]
+
+    def entries(self, entities: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`of`, but where the entries are: two int64 [K], the row of the entity (in order), the entry."""
+        return ranges(self.starts[entities], self.size[entities])
+
+    def entry_of_arc(self, graph: PairGraph) -> Tensor:
+        """Which entry each arc of the graph counts for: int64 [arcs]."""
+        kinds = 2 * graph.num_relations
+        source = torch.repeat_interleave(torch.arange(graph.num_entities, device=graph.device), self.size)
+        return torch.searchsorted(source * kinds + self.kind, graph.source * kinds + graph.kind)
 
 
 def relation_arcs(triples: Tensor, num_entities: int, num_relations: int) -> tuple[PairGraph, Tensor]:

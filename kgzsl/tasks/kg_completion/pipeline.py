@@ -14,6 +14,7 @@ import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row, placed
+from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of
@@ -22,6 +23,7 @@ from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
@@ -106,6 +108,7 @@ class CompletionRun:
         loaded = read_kg(recipe, data)
         budget = recipe.protocol.memory_budget
         self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
+        self.pairs |= _found_vectors(recipe)
         self.features = PairFeatures(**self.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
@@ -124,6 +127,11 @@ class CompletionRun:
         )
         self.data_name = loaded.name
         self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
+        if isinstance(self.features.entity_vectors, dict) and "path" in self.features.entity_vectors:
+            self.notes.append(
+                "entity vectors of a file do not tell which triples they were trained on: figures are fair only if no "
+                "test triple was among them"
+            )
         self.entities, self.relations = loaded.entities, loaded.relations
         self.seen_names, self.unseen_names = (
             loaded.names_of(loaded.seen_relations),
@@ -156,7 +164,7 @@ class CompletionRun:
                     wrong = self._timed("priors", partial(self.make_priors, seed, shuffle=seed + 1))
                 scorers |= self.ranked(seed, wrong, "shuffled.", shuffle=seed + 1)
                 if self.recipe.ranker is None:
-                    scorers |= self.scorers(seed, wrong, "shuffled.")
+                    scorers |= self.scorers(seed, wrong, "shuffled.", shuffle=seed + 1)
         self.log("scoring the test triples")
         found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10, report=self._reporter()))
         return assemble(self, found)
@@ -204,36 +212,38 @@ class CompletionRun:
 
     def new_model(self, seed: int, **pairs: Any) -> RelationCompleter:
         """The recipe's completer, not yet fitted."""
-        generator = self.recipe.generator
+        generator, network = self.recipe.generator, self.recipe.relation_network
         return RelationCompleter(
             None if generator is None else generator.name,
             samples=self.recipe.samples_per_relation,
             generator_options=None if generator is None else generator.options,
             pairs={**self.pairs, **pairs},
+            network=None if network is None else network.name,
+            network_options=None if network is None else network.options,
             seed=seed,
             device=self.recipe.train.device,
             precision=self.recipe.train.precision,
         )
 
-    def scorers(self, seed: int, priors: ClassPriors, prefix: str) -> dict[str, Scorer]:
+    def scorers(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
         """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations.
 
+        A relation network reads the schema too, shuffled with the seed ``shuffle`` where there is one.
         With a ranker in the recipe the generator, if there is one, is a baseline too.
         """
         ranker = self.recipe.ranker
         if ranker is not None and self.recipe.generator is None:
             return {}
         kind = "shuffled ontology" if prefix else "real ontology"
-        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind))
-        self.chosen.setdefault(
-            f"{prefix}generator" if model.generator_ is not None else f"{prefix}ridge", dict(model.chosen_)
-        )
+        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind, shuffle))
+        told = "ridge" if model.generator_ is None else "generator"
+        self.chosen.setdefault(f"{prefix}{told if model.network is None else model.network}", dict(model.chosen_))
         if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
         found = {f"{seed}/{prefix}{'method' if ranker is None else 'generator'}": model.scorer}
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]
-        if model.generator_ is not None:
+        if model.generator_ is not None or model.network is not None:
             penalty = self._penalty(seed, chooser, rows)
             self.chosen.setdefault(f"{prefix}ridge", {"penalty": penalty})
             means = model.features_.relation_means()
@@ -246,13 +256,22 @@ class CompletionRun:
         return found
 
     def _fit(
-        self, seed: int, priors: ClassPriors, prefix: str, kind: str
+        self, seed: int, priors: ClassPriors, prefix: str, kind: str, shuffle: int | None
     ) -> tuple[RelationCompleter, RelationCompleter]:
         """The final model, and the one that choices were made with, which is the same where nothing is given back."""
         protocol = self.protocol
         rule = protocol.rules[0].name
         validate = protocol.validate if protocol.selects else None
-        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every()}
+        schema = None
+        if self.recipe.relation_network is not None:
+            if self.graph is None:
+                raise InputError(
+                    "a relation network needs a schema",
+                    **self.recipe.where("relation_network"),
+                    remedy="add graph: ...",
+                )
+            schema = self.graph if shuffle is None else self.graph.shuffled(shuffle)
+        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every(), "schema": schema}
 
         def fit(model: RelationCompleter, kg: KGSplit, stage: str, **more: Any) -> RelationCompleter:
             engine = self._engine(seed, f"{prefix}{stage}")
@@ -354,9 +373,23 @@ class CompletionRun:
         return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
 
     def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
+        self.warnings += model.features_.notes
         for part, history in (
             ("pairs", model.features_.history),
             ("generator", None if model.generator_ is None else model.generator_.history),
+            ("network", model.network_history_),
         ):
             if history is not None:
                 self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]
+
+
+def _found_vectors(recipe: CompletionRecipe) -> dict[str, Any]:
+    """The recipe's ``pairs.entity_vectors`` with its files found, from here or beside the recipe."""
+    told = recipe.pairs.get("entity_vectors")
+    if told is None or embedding_of(told) is not None:
+        return {}
+    options = {"path": told} if isinstance(told, str) else dict(told)
+    for key in ("path", "names"):
+        if isinstance(options.get(key), str):
+            options[key] = str(recipe.find_file(options[key], "pairs", "entity_vectors"))
+    return {"entity_vectors": options}

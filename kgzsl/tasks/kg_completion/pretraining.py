@@ -102,8 +102,8 @@ class PairPretraining:
         self.batch_size, self.support = batch_size, support
         self.loss, self.prototype, self.margin = loss, prototype, margin
         self.log_scale = nn.Parameter(torch.tensor(4.0, device=engine.torch_device))
-        tables = [encoder.head_kinds, encoder.tail_kinds, encoder.link_map]
-        scalars = [encoder.gains, encoder.block_logits, attention.log_temperature, self.log_scale]
+        tables = encoder.tables()
+        scalars = [*encoder.scalars(), attention.log_temperature, self.log_scale]
         self.parameters = [*tables, *scalars]
         self.optimizer = torch.optim.Adam([{"params": tables, "lr": table_lr}, {"params": scalars, "lr": lr}])
         self.config = {

@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine
+from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError, nearest
 from kgzsl.generators.base import FeatureGenerator
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
+from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures, unit_mean
+from kgzsl.tasks.kg_completion.relation_network import network_of, propagated_prototypes
 
 __all__ = ["Completion", "RelationCompleter", "prototype_scorer"]
 
@@ -42,6 +44,10 @@ class RelationCompleter(Completer):
         generator_options: Options of a generator given by name.
         pairs: Options of :class:`PairFeatures`.
         penalty: Of the ridge regression, where there is no generator.
+        network: Without a generator, prototypes by a graph network over the schema rather than by ridge regression
+            (DOZSL-GCN): a propagation encoder, ``"gcn"``, ``"rgcn"``, ``"compgcn"``, ``"gat"``, ``"dgp"``, ``"trgcn"``;
+            see :func:`propagated_prototypes`. Relations that the schema does not know go by the regression.
+        network_options: Options of that network.
         seed: Of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
         precision: As in :class:`kgzsl.engine.Engine`.
@@ -51,8 +57,12 @@ class RelationCompleter(Completer):
         generator_: The fitted generator, or None.
         priors_: The priors of all relations, seen and unseen.
         seen_: Names of the relations with training triples.
+        network_history_: Losses of the graph network, or None.
         chosen_: What was chosen on validation relations: ``steps``, ``epochs``, and the figures that they gave.
     """
+
+    _propagated: tuple[Tensor, Tensor] | None = None
+    network_history_: History | None = None
 
     def __init__(
         self,
@@ -62,6 +72,8 @@ class RelationCompleter(Completer):
         generator_options: Mapping[str, Any] | None = None,
         pairs: Mapping[str, Any] | None = None,
         penalty: float = 0.1,
+        network: str | None = None,
+        network_options: Mapping[str, Any] | None = None,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -73,14 +85,21 @@ class RelationCompleter(Completer):
         self.generator_options = generator_options
         self.pairs = pairs
         self.penalty = penalty
+        self.network, self.network_options = network, network_options
+        if network is not None:
+            if generator is not None:
+                raise InputError(
+                    f"network is {network!r} beside a generator", remedy="generator=None: one of them makes prototypes"
+                )
+            network_of(network, network_options)
         self.seed = seed
         self.device = device
         self.precision = precision
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
-        names = ("generator", "samples", "generator_options", "pairs", "penalty", "seed", "device", "precision")
-        return {name: getattr(self, name) for name in names}
+        names = ("generator", "samples", "generator_options", "pairs", "penalty", "network", "network_options")
+        return {name: getattr(self, name) for name in (*names, "seed", "device", "precision")}
 
     def set_params(self, **options: Any) -> Self:
         """Change options of the constructor; returns itself."""
@@ -104,6 +123,8 @@ class RelationCompleter(Completer):
         every: tuple[int, int] = (50, 5),
         engine: Engine | None = None,
         features: PairFeatures | None = None,
+        vectors: EntityVectors | None = None,
+        schema: ClassGraph | None = None,
     ) -> Self:
         """Train on the training triples of ``kg``; its other triples are not looked at.
 
@@ -118,12 +139,16 @@ class RelationCompleter(Completer):
             every: Steps of the pair features, and epochs of the generator, between validations.
             engine: Device, seed, progress, checkpoints; made from the options where left out.
             features: Pair features that are fitted already, on the same graph and priors.
+            vectors: Vectors of the entities for the pair features, in place of what ``pairs`` says of them.
+            schema: The schema graph, which ``network`` needs.
 
         Raises:
-            InputError: A relation of ``kg`` without a prior, or no training triple.
+            InputError: A relation of ``kg`` without a prior, no training triple, or a network without a schema.
             TrainingError: A loss became NaN or infinite.
         """
         engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=False)
+        if self.network is not None and schema is None:
+            raise InputError(f"the network {self.network!r} needs the schema graph", remedy="give schema=")
         self._set_names(kg, priors)
         prior_rows = self._prior_rows.to(engine.torch_device)
         self.chosen_: dict[str, Any] = {}
@@ -144,6 +169,7 @@ class RelationCompleter(Completer):
                 engine=engine,
                 callback=look,
                 callback_every=every[0] if validate is not None else None,
+                vectors=vectors,
             )
             if keep.state is not None:
                 features.load_encoder_state(keep.state)
@@ -154,6 +180,13 @@ class RelationCompleter(Completer):
         self._drawn: dict[int, Tensor] = {}
         if self.generator_ is None:
             self._means = features.relation_means()
+            self._propagated = self.network_history_ = None
+            if self.network is not None and schema is not None:
+                network = network_of(self.network, self.network_options)
+                self._propagated = propagated_prototypes(
+                    network, schema, kg.relations, self._seen, self._means, engine=engine
+                )
+                self.network_history_ = network.history_
             return self
         keep = BestState(validate, engine, "generator")
 
@@ -202,6 +235,8 @@ class RelationCompleter(Completer):
         """
         number = self._relation(relation)
         row = self._prior_rows[number : number + 1].to(self.features_.graph.device)
+        if self.generator_ is None and self._propagated is not None and bool(self._propagated[1][number]):
+            return self._propagated[0][number : number + 1].to(row.device)
         if self.generator_ is None:
             return ridge_prototypes(self._prior_rows[self._seen].to(row.device), self._means, row, penalty=self.penalty)
         return self._sample(self.generator_, row, n or self.samples)

@@ -7,7 +7,7 @@ import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
-from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, make_rule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.ranking import chance_metrics
@@ -170,3 +170,49 @@ def test_bad_settings_are_refused(kg):
         protocol(KGSplit.from_names([("a", "r", "b")], [], []))
     with pytest.raises(InputError, match="too few"):
         protocol(KGSplit.from_names([("a", "r", "b")], [], [("a", "s", "b")]))
+
+
+class Choosy:
+    """Scores by the ids of anchor and answer, and tells what it was asked for."""
+
+    def __init__(self, entities, levels=11):
+        self.entities, self.levels, self.asked = entities, levels, []
+
+    def __call__(self, relation, anchors, side):
+        return self.among(relation, anchors, side, torch.arange(self.entities))
+
+    def among(self, relation, anchors, side, entities):
+        self.asked.append(len(entities))
+        return ((anchors[:, None] * 7 + entities * 5 + relation) % self.levels).float()
+
+
+@pytest.mark.parametrize("levels", [11, 37])
+@pytest.mark.parametrize("filtered", [True, False])
+def test_scorers_of_some_answers_rank_as_those_of_all(kg, filtered, levels):
+    even, most = torch.arange(0, kg.num_entities, 2), torch.arange(3, kg.num_entities)
+    rules = [
+        CandidateRule("even", dict.fromkeys(range(kg.num_relations), even), {}),
+        CandidateRule("most", dict.fromkeys(range(kg.num_relations), most), {}),
+    ]
+    triples = kg.test[(kg.test[:, 2] >= 3) | (kg.test[:, 2] % 2 == 0)]
+    choosy = Choosy(kg.num_entities, levels)
+    asked = {"sides": "tail", "filtered": filtered, "top": 4}
+    found = evaluate(kg, triples, choosy, rules, **asked)
+    assert set(choosy.asked) == {kg.num_entities - 1}  # entity 1 is no candidate
+    expected = evaluate(kg, triples, choosy.__call__, rules, **asked)
+    for name in ("even", "most"):
+        assert torch.equal(found.ranks[name], expected.ranks[name])
+        assert torch.equal(found.counts[name], expected.counts[name])
+    assert found.outside == expected.outside
+    if levels > kg.num_entities:  # no ties, which are kept in any order
+        assert torch.equal(found.best, expected.best)
+
+
+def test_a_true_answer_outside_the_candidates_is_not_given_away(kg):
+    truth = torch.unique(kg.test[:, 2])
+    others = torch.tensor([i for i in range(kg.num_entities) if i not in truth.tolist()])
+    rule = CandidateRule("others", dict.fromkeys(range(kg.num_relations), others), {})
+    choosy = Choosy(kg.num_entities)
+    found = evaluate(kg, kg.test, choosy, [rule], sides="tail")
+    assert set(choosy.asked) == {kg.num_entities}
+    assert found.outside["others"] == len(kg.test)

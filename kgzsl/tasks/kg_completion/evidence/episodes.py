@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY, FactEvidence
 
 __all__ = ["Episodes", "draw_episodes"]
@@ -79,8 +78,6 @@ def draw_episodes(
     triples = triples[torch.argsort((relation * num_entities + head) * num_entities + tail)]
     entity_of = torch.argsort(rank)
     folds = min(folds, len(relations))
-    count = int(relations.max()) + 1
-    index = FilterIndex(triples, num_entities, count)
     parts: list[tuple[Tensor, ...]] = []
     for fold in range(folds):
         hidden = relations[fold::folds]
@@ -89,14 +86,14 @@ def draw_episodes(
             for turned in (False, True) if sides == "both" else (False,):
                 evidence = make(facts, turned)
                 for relation in hidden.tolist():
-                    mine = triples[triples[:, 1] == relation]
-                    mine = mine[torch.randperm(len(mine), generator=generator)[:queries]]
+                    every = triples[triples[:, 1] == relation]
+                    mine = every[torch.randperm(len(every), generator=generator)[:queries]]
                     pool = None if turned else candidates.get(relation)
                     pool = None if pool is None else pool[torch.argsort(rank[pool])]
-                    ends = torch.unique(triples[triples[:, 1] == relation, 0 if turned else 2])
+                    ends = torch.unique(every[:, 0 if turned else 2])
                     ends = ends[torch.argsort(rank[ends])]
                     # Drawn at once, so that what is drawn does not hang on how much memory there is.
-                    asked = _ask(evidence, mine, turned, pool, ends, index, corrupted, generator, chunk, entity_of)
+                    asked = _ask(evidence, mine, turned, pool, ends, every, corrupted, generator, chunk, entity_of)
                     parts.append((*asked, torch.full((len(mine),), fold)))
         if progress is not None:
             progress(fold + 1, folds)
@@ -109,7 +106,7 @@ def _ask(
     turned: bool,
     pool: Tensor | None,
     ends: Tensor,
-    index: FilterIndex,
+    known: Tensor,
     corrupted: int,
     generator: torch.Generator,
     chunk: int,
@@ -127,11 +124,10 @@ def _ask(
         drawn = pool[torch.randint(len(pool), shape, generator=generator)]
         size = len(pool)
     answers = torch.cat([truth[:, None], drawn], dim=1)
-    made = torch.stack(
-        [anchor.repeat_interleave(corrupted), torch.full((count * corrupted,), relation), drawn.reshape(-1)], dim=1
-    )
+    facts = torch.unique((known[:, 2] * entities + known[:, 0]) if turned else (known[:, 0] * entities + known[:, 2]))
+    made = anchor[:, None] * entities + drawn
     wrong = torch.zeros(answers.shape, dtype=torch.bool)
-    wrong[:, 1:] = index.contains(made.flip(1) if turned else made).view(shape)
+    wrong[:, 1:] = facts[torch.searchsorted(facts, made).clamp(max=len(facts) - 1)] == made
     table = torch.empty(*answers.shape, len(QUERY) + len(ENTITY) + len(PAIR), dtype=torch.float16)
     table[..., : len(QUERY)] = evidence.of_query(relation, anchor)[:, None]
     asked, place_of = torch.unique(answers, return_inverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -25,6 +25,7 @@ from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
+from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
@@ -56,8 +57,10 @@ class EvidenceCompleter(ProposingCompleter):
         lr: Learning rate at the beginning.
         weight_decay: Of the network.
         use_names: Whether the entities' names are evidence.
-        calibrate: Whether to fit probabilities too: a second ranker, trained without the last fold in half of the
-            steps, scores that fold's relations, which it has never seen.
+        calibrate: Whether to fit probabilities too, on scores of a second ranker, which is trained for as many steps of
+            the same schedule as the kept one, but without the last fold, whose relations it scores. The kept ranker
+            itself has no such scores: every seen relation was among its examples. So the probabilities are those of a
+            ranker that learned from a fold less; it doubles the training, not the drawing of examples.
         dim: Length of the vectors of entities.
         seed: Of folds, queries, vectors, weights.
         memory_budget: Bytes that scoring, and drawing episodes, may take at a time.
@@ -172,9 +175,10 @@ class EvidenceCompleter(ProposingCompleter):
         self.chosen_: dict[str, Any] = {}
         self.set_facts(train)
         keep = BestState(validate, engine, "evidence")
+        scorer = HeldEvidence(self, model_share(self.memory_budget) // 2)
 
         def look(done: int) -> dict[str, float] | None:
-            return keep.look(done, self.scorer, self.ranker_.state_dict)
+            return keep.look(done, scorer, self.ranker_.state_dict)
 
         self.history_: History = engine.run(
             loop, steps=self.steps, name="evidence", callback=look, callback_every=every or max(1, self.steps // 2)
@@ -182,7 +186,8 @@ class EvidenceCompleter(ProposingCompleter):
         if keep.state is not None:
             self.ranker_.load_state_dict(keep.state)
             self.chosen_ = {"steps": keep.at, "validation.mrr": keep.value}
-        self.calibration_ = self._calibrated(episodes, engine, random) if self.calibrate else None
+        kept = self.steps if keep.state is None else keep.at
+        self.calibration_ = self._calibrated(episodes, engine, random, kept) if self.calibrate else None
         return self
 
     def _new_ranker(
@@ -205,12 +210,13 @@ class EvidenceCompleter(ProposingCompleter):
     def _score_episodes(self, ranker: EvidenceRanker, episodes: Episodes) -> Tensor:
         return torch.cat([ranker.eval()(rows) for rows in torch.split(episodes.evidence, 64)])
 
-    def _calibrated(self, episodes: Episodes, engine: Engine, random: torch.Generator) -> Calibration | None:
+    def _calibrated(
+        self, episodes: Episodes, engine: Engine, random: torch.Generator, steps: int
+    ) -> Calibration | None:
         aside = episodes.fold == episodes.fold.max()
         if bool(aside.all()):
             return None
-        steps = max(1, self.steps // 2)
-        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, steps)
+        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, self.steps)
         engine.run(loop, steps=steps, name="calibration")
         held_out = episodes.where(aside)
         scores = self._score_episodes(ranker, held_out)
@@ -274,37 +280,53 @@ class EvidenceCompleter(ProposingCompleter):
             self._evidence[turned] = self._evidence_of(self._known, turned)
         return self._evidence[turned]
 
-    def _chunk(self) -> int:
+    def chunk(self, answers: int, kept: int = 0) -> int:
+        """How many queries may be scored at a time against so many answers, ``kept`` bytes being taken already."""
         # Evidence, what names have in common, and the walks' states.
-        budget = model_share(self.memory_budget)
-        return rows_under_budget(len(self.entities_), bytes_each=4 * (len(PAIR) + 12), budget=budget)
+        budget = model_share(self.memory_budget) - kept
+        whole = answers == len(self.entities_)
+        each = 4 * (answers * (len(PAIR) + (12 if whole else 4)) + (0 if whole else 8 * len(self.entities_)))
+        return rows_under_budget(1, bytes_each=each, budget=budget)
 
     def _walking_chunk(self) -> int:
         # Of episodes, whose answers are few, only the walks' states count.
         return rows_under_budget(len(self.entities_), bytes_each=4 * 12, budget=model_share(self.memory_budget))
 
-    @torch.no_grad()
-    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+    @property
+    def scorer(self) -> Scorer:
+        """Scores of all entities for (relation id, anchors, side), or of some by its method ``among``."""
+        return HeldEvidence(self)
+
+    def scores(
+        self, relation: str | int, anchors: Tensor, *, side: str = "tail", entities: Tensor | None = None
+    ) -> Tensor:
         """What the evidence for the pairs of each anchor with every entity is worth.
 
         Args:
             relation: Name or id.
             anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
             side: Which end is asked for.
+            entities: int64 [C], distinct: only these answers.
 
         Returns:
-            float32 [Q, E].
+            float32 [Q, E], or [Q, C].
         """
-        number, evidence = self._relation(relation), self.evidence(side)
-        ranker = self.ranker_.eval()
-        of_entities = evidence.of_entities(number)
+        number, scorer = self._relation(relation), HeldEvidence(self)
+        return scorer(number, anchors, side) if entities is None else scorer.among(number, anchors, side, entities)
+
+    def evidence_for(
+        self, relation: int, anchors: Tensor, side: str, entities: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Iterable[Tensor]]:
+        """What the network is told of the query, of its answers, and of the pairs; see :class:`EvidenceRanker`."""
+        evidence = self.evidence(side)
+        of_entities = evidence.of_entities(relation, entities)
         if of_entities.shape[1] != len(ENTITY):
             raise AssertionError("evidence and its names disagree")
-        found = [
-            ranker.score(evidence.of_query(number, some), of_entities, evidence.of_pairs(number, some))
-            for some in torch.split(anchors.cpu(), self._chunk())
-        ]
-        return torch.cat(found) if found else torch.zeros(0, len(self.entities_))
+        return (
+            evidence.of_query(relation, anchors),
+            of_entities,
+            evidence.of_pairs(relation, anchors, entities=entities),
+        )
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kgzsl.tasks.kg_completion.evidence.asking import Asking
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
+from kgzsl.tasks.kg_completion.pair_rows import PairRows
 
 __all__ = ["ENTITY", "PAIR", "QUERY", "FactEvidence"]
 
@@ -118,6 +120,10 @@ class FactEvidence:
         self.log_degree = torch.log1p(self.graph.degree.float())
         self._from_kind: dict[int, Tensor] = {}
         self._asked: tuple[int, dict[str, Tensor]] | None = None
+        self._all: PairRows | None = None
+        self._some: tuple[Tensor, PairRows] | None = None
+        self._last: tuple[PairRows, dict[str, Tensor], dict[str, Tensor]] | None = None
+        self._arcs_by_kind = _by_kind(self.graph, self.graph.profiles.count.float())
         self._count_relations(random, pairs_per_relation, rank)
 
     def _count_relations(self, random: torch.Generator, limit: int, rank: Tensor) -> None:
@@ -190,16 +196,20 @@ class FactEvidence:
         columns.append(torch.zeros(len(kinds)) if allowed is None else allowed.float()[kinds])
         return torch.stack(columns, dim=1)
 
-    def of_pairs(self, relation: int, anchors: Tensor, answers: Tensor | None = None) -> Iterator[Tensor]:
+    def of_pairs(
+        self, relation: int, anchors: Tensor, answers: Tensor | None = None, *, entities: Tensor | None = None
+    ) -> Iterator[Tensor]:
         """Evidence named in :data:`PAIR`, one after the other: float [Q, E] each.
 
         Args:
             relation: The relation that is asked for.
             anchors: int64 [Q].
-            answers: int64 [Q, A]: only for these answers of each anchor, float [Q, A] each. Then only the walks are
-                worked out for all entities.
+            answers: int64 [Q, A]: only for these answers of each anchor, float [Q, A] each.
+            entities: int64 [C], distinct: only for these answers, the same of all anchors, float [Q, C] each. For few
+                answers only the first two steps of walks are worked out for all entities.
         """
-        asked, asking = self._about(relation), _Asking(self.graph, anchors, answers)
+        asked = self._about(relation)
+        asking = Asking(self.graph, anchors, answers, entities, self._rows(entities) if answers is None else None)
         for direction in (0, 1):
             for kernel in _KERNELS:
                 yield asking.linked(asked[kernel], direction)[0]
@@ -208,13 +218,15 @@ class FactEvidence:
         yield asking.most(asked["cosine"].clamp(min=0))
         yield from self._walks(asked, asking)
         yield from self._kinds(asking)
-        for name, table in (("roles", self.roles), ("place", self.place)):
-            for kernel in _KERNELS[1:]:
-                share = asked[kernel] / asked[kernel].sum().clamp(min=1e-12)
-                product = torch.einsum("r,rij->ij", share, self.product[name])
-                yield asking.times(table[anchors] @ product, table) * 4
-        yield asking.times(self.roles[anchors], self.roles)
-        yield asking.times(self.place[anchors], self.place)
+        # By the mean of what similar relations' pairs have, and as they are.
+        alike = [
+            asking.times(torch.cat([table[anchors] @ asked[name] * 4, table[anchors][None]]), table)
+            for name, table in (("roles", self.roles), ("place", self.place))
+        ]
+        for found in alike:
+            yield from found[:-1]
+        for found in alike:
+            yield found[-1]
         yield (self.kinds.of[anchors][:, None] == asking.of(self.kinds.of)).float()
         itself = asking.itself()
         for place in range(2):
@@ -224,56 +236,57 @@ class FactEvidence:
                 yield asking.alike(self.names[place]) * (1 - itself)
         yield itself
 
-    def _walks(self, asked: dict[str, Tensor], asking: _Asking) -> Iterator[Tensor]:
-        graph, anchors = self.graph, asking.anchors
-        start = torch.zeros(graph.num_entities, len(anchors))
-        start[anchors, torch.arange(len(anchors))] = 1
-        step = graph._normalised
-        one = step @ start
-        two = step @ one
-        three = step @ two
-        yield _strength(asking.reached(one)[0])
-        for state in (two, three):
-            row, total = asking.reached(state)
-            yield _strength(row)
-            yield _shares(row, total)
-        by_kernel: dict[str, list[Tensor]] = {"walk_last": [], "walk_first": [], "walk3_last": []}
+    def _walks(self, asked: dict[str, Tensor], asking: Asking) -> Iterator[Tensor]:
+        graph, kinds = self.graph, self.kinds.of
+        plain, near = asking.matrices.plain, self._into(asked, asking.matrices)
+        one = asking.first_step()
+        two = graph.normalised @ one
+        yield _strength(asking.reached(one))
+        row, total = asking.reached_shared(two)
+        yield from _strength_and_share(row, total)
+        row, total = asking.arriving_shared(plain, two)
+        yield from _strength_and_share(row, total)
         for kernel in _KERNELS[1:3]:
-            last, both = self._weighted(asked, kernel)
-            by_kernel["walk_last"].append(asking.reached(last @ one)[0])
-            by_kernel["walk_first"].append(asking.reached(step @ (both @ start))[0])
-            by_kernel["walk3_last"].append(asking.reached(last @ two)[0])
-        for found in by_kernel.values():
-            yield from map(_strength, found)
-        peers = (self.kinds.of[:, None] == self.kinds.of[anchors][None]).float()
-        row, total = asking.reached(step @ (two * peers))
-        yield _strength(row)
-        yield _shares(row, total)
+            yield _strength(asking.arriving(near[kernel], one))
+        for kernel in _KERNELS[1:3]:
+            yield _strength(asking.arriving(plain, asking.first_step(asked[kernel])))
+        for kernel in _KERNELS[1:3]:
+            yield _strength(asking.arriving(near[kernel], two))
+        row, total = asking.arriving_shared(plain, two * (kinds[:, None] == kinds[asking.anchors][None]))
+        yield from _strength_and_share(row, total)
         likely = (asked["near"] / asked["near"].sum().clamp(min=1e-12)) @ self.kind_share
-        yield _strength(asking.reached(step @ (step @ (one * likely[self.kinds.of][:, None])))[0])
+        yield _strength(asking.arriving(plain, graph.normalised @ (one * likely[kinds][:, None])))
 
-    def _weighted(self, asked: dict[str, Tensor], kernel: str) -> tuple[Tensor, Tensor]:
-        """Steps along arcs that count as their relations do: into an answer, and in either direction."""
-        if f"steps.{kernel}" not in asked:
-            graph = self.graph
-            weight = asked[kernel][graph.kind % graph.num_relations]
+    def _into(self, asked: dict[str, Tensor], rows: PairRows) -> dict[str, Tensor]:
+        """Last steps along arcs into the answers that count as their relations do; kept while the same are asked."""
+        if self._last is None or self._last[0] is not rows or self._last[1] is not asked:
             # Only arcs into an answer as a tail of the near relations: those that leave it backwards.
-            asked[f"into.{kernel}"] = graph._matrix(weight * (graph.kind >= graph.num_relations))
-            asked[f"steps.{kernel}"] = graph._matrix(weight)
-        return asked[f"into.{kernel}"], asked[f"steps.{kernel}"]
+            weights = {kernel: torch.cat([torch.zeros_like(asked[kernel]), asked[kernel]]) for kernel in _KERNELS[1:3]}
+            self._last = (rows, asked, {kernel: rows.matrix(weight) for kernel, weight in weights.items()})
+        return self._last[2]
 
-    def _kinds(self, asking: _Asking) -> Iterator[Tensor]:
+    def _rows(self, entities: Tensor | None) -> PairRows:
+        """Rows of the graph's matrices; those of the last entities asked about are kept."""
+        if entities is None:
+            if self._all is None:
+                self._all = PairRows(self.graph)
+            return self._all
+        if self._some is None or not torch.equal(self._some[0], entities):
+            self._some = (entities, PairRows(self.graph, entities))
+        return self._some[1]
+
+    def _kinds(self, asking: Asking) -> Iterator[Tensor]:
         """How many arcs lead from entities of the anchor's kind to each answer, and their share of its arcs."""
-        kinds = self.kinds.of[asking.anchors]
-        for kind in torch.unique(kinds).tolist():
+        kinds, place = torch.unique(self.kinds.of[asking.anchors], return_inverse=True)
+        for kind in kinds.tolist():
             if kind not in self._from_kind:
                 mine = self.graph.source[self.kinds.of[self.graph.target] == kind]
                 self._from_kind[kind] = torch.bincount(mine, minlength=self.graph.num_entities).float()
-        if asking.answers is None:
-            table = torch.stack([self._from_kind[kind] for kind in kinds.tolist()])
+        tables = [self._from_kind[kind] for kind in kinds.tolist()]
+        if asking.answers is not None:
+            table = torch.stack(tables)[place[:, None], asking.answers]
         else:
-            rows = zip(kinds.tolist(), asking.answers, strict=True)
-            table = torch.stack([self._from_kind[kind][answers] for kind, answers in rows])
+            table = torch.stack([one if asking.entities is None else one[asking.entities] for one in tables])[place]
         yield torch.log1p(table)
         yield table / asking.of(self.graph.degree.clamp(min=1))
 
@@ -281,82 +294,17 @@ class FactEvidence:
         """Similarities and counts of ends for one relation; those of the last one are kept."""
         if self._asked is None or self._asked[0] != relation:
             about = self.similarities(relation)
-            for kernel in _KERNELS:
-                about[f"as_head.{kernel}"], about[f"as_tail.{kernel}"] = self.graph.near_ends(about[kernel])
+            weights = torch.stack([about[kernel] for kernel in _KERNELS], dim=1)
+            empty = torch.zeros_like(weights)
+            # Both ends of all kernels at once: kinds of arcs by what they count.
+            by_kind = torch.cat([torch.cat([weights, empty], dim=1), torch.cat([empty, weights], dim=1)])
+            names = [f"{end}.{kernel}" for end in ("as_head", "as_tail") for kernel in _KERNELS]
+            shares = weights[:, 1:] / weights[:, 1:].sum(dim=0).clamp(min=1e-12)
+            for name, product in self.product.items():
+                about[name] = (shares.T @ product.flatten(1)).view(-1, *product.shape[1:])
+            about |= zip(names, (self._arcs_by_kind @ by_kind).T.contiguous(), strict=True)
             self._asked = (relation, about)
         return self._asked[1]
-
-
-class _Asking:
-    """Anchors and the answers asked about: all entities, or some for each anchor."""
-
-    def __init__(self, graph: PairGraph, anchors: Tensor, answers: Tensor | None) -> None:
-        self.graph, self.anchors, self.answers = graph, anchors, answers
-        self.shape = (len(anchors), graph.num_entities) if answers is None else tuple(answers.shape)
-        self.rows = torch.arange(len(anchors))
-        row, self.kinds, target = graph.arcs_of(anchors)
-        # The linked pairs, and which of them each arc is.
-        self.pairs, self.pair = torch.unique_consecutive(row * graph.num_entities + target, return_inverse=True)
-        if answers is not None:
-            wanted = self.rows[:, None] * graph.num_entities + answers
-            place = torch.searchsorted(self.pairs, wanted).clamp(max=max(0, len(self.pairs) - 1))
-            self.place, self.there = place, self.pairs[place] == wanted if len(self.pairs) else wanted < 0
-
-    def of(self, values: Tensor) -> Tensor:
-        """Values [E] of the answers: [1, E] or [Q, A]."""
-        return values[None] if self.answers is None else values[self.answers]
-
-    def linked(self, weights: Tensor, direction: int) -> tuple[Tensor, Tensor]:
-        """Sums of weights [R] of the arcs to each answer, in one direction, and each anchor's sum over all: [Q, 1]."""
-        mine = (self.kinds < self.graph.num_relations) == (direction == 0)
-        arcs = weights[self.kinds % self.graph.num_relations] * mine
-        sums = torch.zeros(len(self.pairs)).index_add_(0, self.pair, arcs)
-        total = torch.zeros(self.shape[0]).index_add_(0, self.pairs // self.graph.num_entities, sums)
-        return self._spread(sums), total[:, None]
-
-    def most(self, weights: Tensor) -> Tensor:
-        """The largest of the (non-negative) weights [R] of the arcs to each answer."""
-        arcs = weights[self.kinds % self.graph.num_relations]
-        return self._spread(torch.zeros(len(self.pairs)).scatter_reduce_(0, self.pair, arcs, "amax"))
-
-    def _spread(self, values: Tensor) -> Tensor:
-        """Values of the linked pairs to those asked about; 0 where there is no link."""
-        if self.answers is None:
-            table = torch.zeros(self.shape)
-            table.view(-1)[self.pairs] = values
-            return table
-        return values[self.place] * self.there if len(values) else torch.zeros(self.shape)
-
-    def reached(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """How much of a state [E, Q] is at each answer, and each anchor's sum over all: [Q, 1].
-
-        Walks that return to where they began say nothing about a loop, and count as none.
-        """
-        kept = state[self.anchors, self.rows]
-        state[self.anchors, self.rows] = 0
-        table = state.T.clone() if self.answers is None else state[self.answers, self.rows[:, None]]
-        total = state.sum(dim=0)[:, None]
-        state[self.anchors, self.rows] = kept
-        return table, total
-
-    def times(self, left: Tensor, table: Tensor) -> Tensor:
-        """Products of vectors [Q, D] of the anchors with those of the answers."""
-        if self.answers is None:
-            return left @ table.T
-        return torch.einsum("qd,qad->qa", left, table[self.answers])
-
-    def itself(self) -> Tensor:
-        """1 where the answer is the anchor."""
-        if self.answers is not None:
-            return (self.answers == self.anchors[:, None]).float()
-        table = torch.zeros(self.shape)
-        table[self.rows, self.anchors] = 1
-        return table
-
-    def alike(self, names: NameTable) -> Tensor:
-        """How alike the names are."""
-        answers = None if self.answers is None else self.answers.numpy()
-        return torch.from_numpy(names.similarity(self.anchors.numpy(), answers))
 
 
 def _roles(graph: PairGraph, dim: int) -> Tensor:
@@ -367,15 +315,7 @@ def _roles(graph: PairGraph, dim: int) -> Tensor:
     weight = torch.log1p(profiles.count.float()) * torch.log(graph.num_entities / having)[profiles.kind]
     length = torch.zeros(graph.num_entities).index_add_(0, rows, weight.square()).sqrt().clamp(min=1e-6)
     weight /= length[rows]
-    with warnings.catch_warnings():
-        # Says once that compressed sparse rows are in beta; only their product with a dense matrix is used here.
-        warnings.simplefilter("ignore", UserWarning)
-        table = torch.sparse_csr_tensor(
-            torch.cat([profiles.size.new_zeros(1), profiles.size.cumsum(0)]),
-            profiles.kind,
-            weight,
-            (graph.num_entities, kinds),
-        )
+    table = _by_kind(graph, weight)
     # As a dense table of entities by kinds of arcs, which may be too large, with one row block at a time.
     product = torch.zeros(kinds, kinds)
     step = max(1, (1 << 22) // kinds)
@@ -389,19 +329,40 @@ def _roles(graph: PairGraph, dim: int) -> Tensor:
     return F.normalize(table @ vectors[:, -dim:], dim=1)
 
 
+def _by_kind(graph: PairGraph, values: Tensor) -> Tensor:
+    """A value for each entry of the profiles as a sparse matrix, entities by kinds of arcs."""
+    profiles = graph.profiles
+    with warnings.catch_warnings():
+        # Says once that compressed sparse rows are in beta; only their product with a dense matrix is used here.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.cat([profiles.size.new_zeros(1), profiles.size.cumsum(0)]),
+            profiles.kind,
+            values,
+            (graph.num_entities, 2 * graph.num_relations),
+        )
+
+
 def _places(graph: PairGraph, dim: int, random: torch.Generator, rank: Tensor) -> Tensor:
     state = torch.randn(graph.num_entities, dim, generator=random)[rank] / math.sqrt(dim)
     total = torch.zeros_like(state)
     for weight in (1.0, 1.0, 0.5):
-        state = graph._normalised @ state
+        state = graph.normalised @ state
         total += weight * F.normalize(state, dim=1)
     return F.normalize(total, dim=1)
 
 
 def _strength(walks: Tensor) -> Tensor:
-    return torch.log1p(walks * 1e4) / math.log1p(1e4)
+    """On an even scale; the table given is changed."""
+    return walks.mul_(1e4).log1p_().div_(math.log1p(1e4))
+
+
+def _strength_and_share(walks: Tensor, total: Tensor) -> Iterator[Tensor]:
+    share = _shares(walks, total)
+    yield _strength(walks)
+    yield share
 
 
 def _shares(table: Tensor, total: Tensor) -> Tensor:
     """What part of all that leaves an anchor goes to each answer, on an even scale."""
-    return torch.log1p(table / total.clamp(min=1e-12) * 1e3) / math.log1p(1e3)
+    return (table / total.clamp(min=1e-12)).mul_(1e3).log1p_().div_(math.log1p(1e3))

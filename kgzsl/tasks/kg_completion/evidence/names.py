@@ -51,13 +51,24 @@ class NameTable:
         self._turned = self._table.T.tocsr()
 
     def similarity(
-        self, rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64] | None = None
+        self,
+        rows: npt.NDArray[np.int64],
+        others: npt.NDArray[np.int64] | None = None,
+        *,
+        among: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Cosines of the given entities' names with all: float32 [Q, E]; with ``others`` [Q, A], with these of each."""
+        """Cosines of the given entities' names with all: float32 [Q, E].
+
+        Args:
+            rows: [Q].
+            others: [Q, A]: with these of each only, [Q, A].
+            among: [C]: with these of all only, [Q, C].
+        """
         if others is not None:
             pairs = self._table[np.repeat(rows, others.shape[1])].multiply(self._table[others.reshape(-1)])
             return np.asarray(pairs.sum(axis=1), dtype=np.float32).reshape(others.shape)
-        found: npt.NDArray[np.float32] = (self._table[rows] @ self._turned).toarray().astype(np.float32, copy=False)
+        turned = self._turned if among is None else self._table[among].T
+        found: npt.NDArray[np.float32] = (self._table[rows] @ turned).toarray().astype(np.float32, copy=False)
         return found
 
 

@@ -64,7 +64,7 @@ class EvidenceRanker(nn.Module):
         return (state @ self.last + table @ self.linear).squeeze(-1)
 
     @torch.no_grad()
-    def score(self, query: Tensor, entity: Tensor, pairs: Iterable[Tensor], *, columns: int = 2048) -> Tensor:
+    def score(self, query: Tensor, entity: Tensor, pairs: Iterable[Tensor], *, columns: int = 512) -> Tensor:
         """Scores of all answers: the same as :meth:`forward` without dropout, computed block by block.
 
         Args:

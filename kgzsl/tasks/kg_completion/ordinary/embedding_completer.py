@@ -221,6 +221,11 @@ class EmbeddingCompleter(Completer):
         found = model.score_tails(given, kind, every) if side == "tail" else model.score_heads(kind, given, every)
         return self.rules_.adjust(found.cpu(), number, anchors, side)
 
+    def entity_vectors(self) -> Tensor:
+        """The vectors of the entities, in their order: float32 [E, V]."""
+        vectors: Tensor = self.model_.nodes.detach().cpu()[self._row]
+        return vectors
+
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""
         if not hasattr(self, "model_"):

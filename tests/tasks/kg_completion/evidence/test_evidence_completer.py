@@ -11,9 +11,12 @@ from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion import load_completer
+from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.evaluation import evaluate
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY
+from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
 
 SMALL = {"folds": 7, "queries": 8, "corrupted": 12, "steps": 80, "batch_size": 16, "hidden": 8, "dim": 8}
 
@@ -96,12 +99,81 @@ def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
     assert not torch.equal(chosen.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
 
 
+def test_probabilities_come_from_a_ranker_of_the_kept_length_and_a_fold_less(kg, priors, monkeypatch):
+    made, runs = [], []
+    new_ranker, train = EvidenceCompleter._new_ranker, Engine.run
+
+    def spied(model, episodes, engine, random, steps):
+        made.append((set(episodes.fold.tolist()), steps))
+        return new_ranker(model, episodes, engine, random, steps)
+
+    def counted(engine, loop, *, steps, name, **more):
+        runs.append((name, steps))
+        return train(engine, loop, steps=steps, name=name, **more)
+
+    monkeypatch.setattr(EvidenceCompleter, "_new_ranker", spied)
+    monkeypatch.setattr(Engine, "run", counted)
+    values = iter([0.9, 0.1])
+    EvidenceCompleter(**SMALL).fit(kg, priors, validate=lambda _scorer: next(values))
+    assert runs == [("evidence", 80), ("calibration", 40)]
+    # The same schedule, so that the learning rate has fallen as far.
+    assert [steps for _, steps in made] == [80, 80]
+    assert made[0][0] - made[1][0] == {max(made[0][0])}
+
+
 def test_training_does_not_hang_on_the_memory_budget(kg, priors, fitted):
     narrow = EvidenceCompleter(**SMALL, memory_budget=1).fit(kg, priors)
     anchors = torch.arange(6)
     torch.testing.assert_close(
         narrow.scores("residesIn", anchors), fitted.scores("residesIn", anchors), atol=1e-2, rtol=1e-2
     )
+
+
+def test_evidence_that_is_held_is_worked_out_once(kg, fitted, monkeypatch):
+    work, calls = fitted.evidence_for, []
+
+    def counted(*asked):
+        calls.append(asked)
+        return work(*asked)
+
+    monkeypatch.setattr(fitted, "evidence_for", counted)
+    relation, anchors, few = kg.relation("residesIn"), torch.tensor([5, 0, 9]), torch.tensor([9, 30, 2, 5])
+    whole = fitted.scores(relation, anchors, side="head")
+    torch.testing.assert_close(
+        fitted.scores(relation, anchors, side="head", entities=few), whole[:, few], atol=1e-4, rtol=1e-4
+    )
+    calls.clear()
+    held = HeldEvidence(fitted, 10**7)
+    for _ in range(3):
+        torch.testing.assert_close(held(relation, anchors, "head"), whole)
+        torch.testing.assert_close(held.among(relation, anchors, "head", few), whole[:, few], atol=1e-4, rtol=1e-4)
+    assert len(calls) == 2
+    # What it is worth is not kept.
+    fitted.ranker_.linear.data += 1
+    assert not torch.allclose(held(relation, anchors, "head"), whole, atol=1e-2)
+    assert len(calls) == 2
+    narrow = HeldEvidence(fitted, 1)
+    narrow(relation, anchors, "head")
+    narrow(relation, anchors, "head")
+    assert len(calls) == 4
+
+
+def test_validation_asks_for_the_candidates_alone_and_once(kg, priors, monkeypatch):
+    rules = [CandidateRule("all but one", dict.fromkeys(range(kg.num_relations), torch.arange(1, kg.num_entities)), {})]
+    asked, work = [], EvidenceCompleter.evidence_for
+
+    def counted(model, relation, anchors, side, entities=None):
+        asked.append(None if entities is None else len(entities))
+        return work(model, relation, anchors, side, entities)
+
+    monkeypatch.setattr(EvidenceCompleter, "evidence_for", counted)
+    triples = kg.test[kg.test[:, 2] > 0]
+    EvidenceCompleter(**SMALL).fit(
+        kg,
+        priors,
+        validate=lambda scorer: float(evaluate(kg, triples, scorer, rules, sides="tail").ranks["all but one"].sum()),
+    )
+    assert asked == [kg.num_entities - 1] * len(torch.unique(triples[:, 1]))
 
 
 def test_other_facts_change_answers_without_training(kg, fitted):

@@ -127,30 +127,90 @@ def test_kinds_that_the_schema_allows():
     assert len(EntityKinds.read(("a", "b"), ("r",))) == 1
 
 
-def test_evidence_of_some_answers_is_that_of_all_at_their_places():
+def random_evidence(turned: bool) -> FactEvidence:
     random = torch.Generator().manual_seed(0)
     triples = torch.randint(0, 50, (300, 3), generator=random)  # ten of the 60 entities have no arc
     triples[:, 1] %= 5
     triples[:20, 2] = triples[:20, 0]
     names = [f"x:kind{i % 4}:word{i % 7} other{i % 11}" for i in range(60)]
     kinds = EntityKinds.read(names, list("abcdef"))
-    made = FactEvidence(
-        triples,
-        60,
-        torch.randn(6, 8, generator=random),
-        kinds,
-        (NameTable(names), NameTable(names, size=0)),
-        turned=True,
-        dim=6,
-    )
-    anchors = torch.tensor([0, 9, 9, 55])
-    answers = torch.randint(0, 60, (4, 30), generator=random)
+    tables = (NameTable(names), NameTable(names, size=0))
+    return FactEvidence(triples, 60, torch.randn(6, 8, generator=random), kinds, tables, turned=turned, dim=6)
+
+
+def same(name, found, expected):
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=0, msg=lambda told: f"{name}: {told}")
+
+
+def test_evidence_of_some_answers_is_that_of_all_at_their_places():
+    made, anchors = random_evidence(turned=True), torch.tensor([0, 9, 9, 55])
+    answers = torch.randint(0, 60, (4, 30), generator=torch.Generator().manual_seed(0))
     answers[:, 0] = anchors
+    few = torch.tensor([55, 3, 9, 41, 0, 58])  # some of the anchors, one without an arc
     for relation in (5, 2):
         whole, some = made.of_pairs(relation, anchors), made.of_pairs(relation, anchors, answers)
         for name, one, other in zip(PAIR, whole, some, strict=True):
-            torch.testing.assert_close(
-                other, one.gather(1, answers), atol=2e-6, rtol=0, msg=lambda told, name=name: f"{name}: {told}"
-            )
+            same(name, other, one.gather(1, answers))
+        whole, some = made.of_pairs(relation, anchors), made.of_pairs(relation, anchors, entities=few)
+        for name, one, other in zip(PAIR, whole, some, strict=True):
+            same(name, other, one[:, few])
         rows = made.of_entities(relation)
-        torch.testing.assert_close(made.of_entities(relation, answers[0]), rows[answers[0]], atol=2e-6, rtol=0)
+        same("entities", made.of_entities(relation, answers[0]), rows[answers[0]])
+
+
+def test_walks_are_products_of_the_whole_matrices():
+    made, anchors, relation = random_evidence(turned=False), torch.tensor([0, 9, 55, 21]), 5
+    graph, about = made.graph, made.similarities(5)
+
+    def matrix(weights):
+        found = torch.zeros(60, 60, dtype=torch.float64)
+        found.index_put_((graph.source, graph.target), weights.double(), accumulate=True)
+        scale = torch.bincount(graph.source, minlength=60).clamp(min=1).double().rsqrt()
+        return scale[:, None] * found * scale
+
+    def strength(states):
+        states = states.clone()
+        states[anchors, torch.arange(4)] = 0
+        return (torch.log1p(states * 1e4) / math.log1p(1e4)).T.float()
+
+    def share(states):
+        states = states.clone()
+        states[anchors, torch.arange(4)] = 0
+        return (torch.log1p(states / states.sum(0).clamp(min=1e-12) * 1e3) / math.log1p(1e3)).T.float()
+
+    step = matrix(torch.ones(len(graph.kind)))
+    start = torch.eye(60, dtype=torch.float64)[:, anchors]
+    one, two, three = step @ start, step @ step @ start, step @ step @ step @ start
+    expected = {"walk1": strength(one), "walk2": strength(two), "walk2_share": share(two)}
+    expected |= {"walk3": strength(three), "walk3_share": share(three)}
+    for kernel in ("similar", "near"):
+        weight = about[kernel][graph.kind % graph.num_relations]
+        last, both = matrix(weight * (graph.kind >= graph.num_relations)), matrix(weight)
+        expected[f"walk_last.{kernel}"] = strength(last @ one)
+        expected[f"walk_first.{kernel}"] = strength(step @ both @ start)
+        expected[f"walk3_last.{kernel}"] = strength(last @ two)
+    peers = step @ (two * (made.kinds.of[:, None] == made.kinds.of[anchors]))
+    expected |= {"peers": strength(peers), "peers_share": share(peers)}
+    likely = (about["near"] / about["near"].sum()) @ made.kind_share
+    expected["through_range"] = strength(step @ step @ (one * likely[made.kinds.of][:, None]))
+    few = torch.tensor([9, 2, 55, 30])
+    ways = ({}, {"entities": few}, {"answers": few.expand(4, -1)})
+    for options in ways:
+        found = dict(zip(PAIR, made.of_pairs(relation, anchors, **options), strict=True))
+        for name, table in expected.items():
+            torch.testing.assert_close(
+                found[name],
+                table[:, few] if options else table,
+                atol=2e-5,
+                rtol=1e-5,
+                msg=lambda told, n=name: n + told,
+            )
+
+
+def test_what_is_at_the_ends_is_counted_arc_by_arc():
+    made = random_evidence(turned=False)
+    about = made._about(5)
+    for kernel in ("all", "similar", "near", "nearest"):
+        heads, tails = made.graph.near_ends(about[kernel])
+        torch.testing.assert_close(about[f"as_head.{kernel}"], heads)
+        torch.testing.assert_close(about[f"as_tail.{kernel}"], tails)
