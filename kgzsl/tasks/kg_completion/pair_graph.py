@@ -163,7 +163,7 @@ class PairGraph:
             Where each entity's row begins, int64 [E + 1]; the columns, int64 [K], in order within a row; and the values
             of the two, float32 [K] each.
         """
-        arc, starts, target, scale = self._pairs
+        arc, starts, target, scale = self.linked_pairs
         weights = nearness.to(self.device, torch.float32)[self.kind % self.num_relations]
         plain, weighted = (
             torch.zeros(len(target), device=self.device).index_add_(0, arc, each) * scale
