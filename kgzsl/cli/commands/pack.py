@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -133,7 +134,7 @@ def _pack_facts(
     valid_relations: str | None,
     graph: Path | None,
     replace: bool,
-    of_features: dict[str, object],
+    of_features: Mapping[str, object],
 ) -> None:
     from kgzsl import datasets
 
