@@ -10,6 +10,7 @@ from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
+from kgzsl.classifiers.evidential_gate import EvidentialGate
 from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gated_experts import Calibration, GatedExperts, calibrate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
@@ -46,6 +47,7 @@ __all__ = [
     "ConSE",
     "CosmoGate",
     "DeViSE",
+    "EvidentialGate",
     "EvidentialHead",
     "GatedExperts",
     "GaussianPrototypes",

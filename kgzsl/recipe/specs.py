@@ -108,9 +108,9 @@ class ClassifierSpec(Component):
     ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
     is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
     the real rows per seen class. ``gate`` joins the expert for seen and the one for unseen classes by a rule that is
-    fitted on validation classes, in place of a bias. ``prior_head`` adds the scores of a classifier that answers from
-    priors (``eszsl``, with the weights that were chosen for it), ``prior_weight`` one or several weights to choose
-    from.
+    fitted on validation classes, in place of a bias; ``evidential`` also says how uncertain an answer is.
+    ``prior_head`` adds the scores of a classifier that answers from priors (``eszsl``, with the weights that were
+    chosen for it), ``prior_weight`` one or several weights to choose from.
     """
 
     name: str = "softmax"
@@ -118,7 +118,7 @@ class ClassifierSpec(Component):
     real_per_class: int | None = None
     unseen_bias: float | Literal["validation"] = 0.0
     balanced: bool = False
-    gate: Literal["none", "stacking", "cosmo", "auto"] | None = None
+    gate: Literal["none", "stacking", "cosmo", "evidential", "auto"] | None = None
     prior_head: str | None = None
     prior_weight: Annotated[list[float], BeforeValidator(_listed)] = [1.0]
 

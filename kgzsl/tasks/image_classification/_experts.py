@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kgzsl.knowledge import ClassPriors
 
-__all__ = ["PriorHead", "combine", "fit_gate", "gate_from", "gate_to_plain"]
+__all__ = ["PriorHead", "combine", "fit_gate", "gate_from", "gate_to_plain", "uncertainty"]
 
 Scores = npt.NDArray[np.float32]
 _SAMPLE = 2000
@@ -59,6 +59,14 @@ def combine(gate: GatedExperts, seen: Scores, unseen: Scores, is_unseen: npt.NDA
     """
     tables = _full(seen, unseen, is_unseen)
     return np.asarray(gate.combine(*tables, torch.from_numpy(is_unseen)).cpu(), dtype=np.float32)
+
+
+def uncertainty(
+    gate: GatedExperts, seen: Scores, unseen: Scores, is_unseen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """What an evidential gate does not know, [N]; arguments as for :func:`combine`."""
+    tables = _full(seen, unseen, is_unseen)
+    return np.asarray(gate.uncertainty(*tables, torch.from_numpy(is_unseen)).cpu(), dtype=np.float32)
 
 
 def fit_gate(

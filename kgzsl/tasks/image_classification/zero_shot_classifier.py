@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +20,7 @@ from kgzsl.classifiers.base import Classifier
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate
+from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate, uncertainty
 from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_graph, takes_priors
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
@@ -289,7 +290,8 @@ class ZeroShotClassifier:
         Args:
             X: Features [N, D] of both kinds that this model was not trained on; on test rows this is an oracle.
             y: Their classes.
-            rule: ``"stacking"``, ``"cosmo"``, ``"none"`` or ``"auto"``, see :class:`kgzsl.classifiers.GatedExperts`.
+            rule: ``"stacking"``, ``"cosmo"``, ``"evidential"``, ``"none"`` or ``"auto"``, see
+                :class:`kgzsl.classifiers.GatedExperts`.
 
         Raises:
             InputError: Rows of one kind only, or an unknown rule.
@@ -415,6 +417,35 @@ class ZeroShotClassifier:
         scores /= scores.sum(axis=1, keepdims=True)
         return scores.astype(np.float32)
 
+    @property
+    def tells_uncertainty(self) -> bool:
+        """Whether an evidential gate joins the experts, so that :meth:`uncertainty` has an answer."""
+        gate = getattr(self, "gate_", None)
+        return gate is not None and gate.gate_ == "evidential" and 0 < len(self.unseen_) < len(self.names_)
+
+    def uncertainty(self, X: Any) -> npt.NDArray[np.float32]:
+        """How much is not known of each sample among all classes, [N], in (0, 1); near 1 nothing speaks for any class.
+
+        Both experts' evidence, fused: see :class:`kgzsl.classifiers.EvidentialGate`.
+
+        Raises:
+            InputError: The model has no evidential gate.
+        """
+        self._check_fitted()
+        if not self.tells_uncertainty:
+            raise InputError(
+                "this model tells no uncertainty",
+                remedy="call fit_gate(X, y, 'evidential'), or write gate: evidential in the recipe",
+            )
+        assert self.gate_ is not None
+        features = as_features(X, dim=self.n_features_in_)
+        every = np.arange(len(self.names_))
+        parts = [
+            uncertainty(self.gate_, *self._both_experts(part.to(self._where), every), ~self._is_seen)
+            for part in torch.split(features, rows_at_once(len(every)))
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
     def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
         """The best candidate of each sample, [N]: names, or integers where the labels were integers.
 
@@ -503,11 +534,12 @@ class ZeroShotClassifier:
             neighbours: How many seen classes, and how many runners-up.
         """
         shares = self.predict_proba(X, candidates)
+        doubts = self.uncertainty(X) if self.tells_uncertainty else [None] * len(shares)
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         names = [self.names_[i] for i in chosen]
         about: dict[str, tuple[Any, Any, Any, Any]] = {}
         explanations: list[Explanation] = []
-        for row in shares:
+        for row, doubt in zip(shares, doubts, strict=True):
             order = np.argsort(-row, kind="stable")
             best = names[order[0]]
             if best not in about:
@@ -519,7 +551,8 @@ class ZeroShotClassifier:
             near, both, paths, axioms = about[best]
             rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
             likely, is_seen = float(row[order[0]]), best in self.seen_
-            explanations.append(Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms))
+            told = Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms)
+            explanations.append(told if doubt is None else replace(told, uncertainty=float(doubt)))
         return explanations
 
     def save(self, folder: str | PathLike[str]) -> Path:
