@@ -239,7 +239,7 @@ def _recipe() -> str:
         "",
     ]
     lines[2] += " default written out; a key that is not here is refused."
-    for name in ("ImageRecipe", "CompletionRecipe", "GraphSpec", "PriorSpec", "ClassifierSpec"):
+    for name in ("ImageRecipe", "CompletionRecipe", "GraphSpec", "PriorSpec", "ClassifierSpec", "RelevanceSpec"):
         lines += _model(name, getattr(recipe, name))
     for name in ("ImageProtocolSpec", "CompletionProtocolSpec", "TrainSpec"):
         lines += _model(name, getattr(recipe, name))

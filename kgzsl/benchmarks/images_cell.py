@@ -171,7 +171,8 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     alone = "generator" not in found.selection["chosen"]  # ESZSL is then the method, and not what stands beside it
     chosen = found.selection["chosen"].get("eszsl" if alone else "generator", {})
-    told = {k: v for k, v in chosen.items() if k in ("epochs", "options", "generator_options", "prior_weight")}
+    shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
+    told = {k: v for k, v in chosen.items() if k in shown}
     kept = (key for key in found.seconds if key != "total" and (alone or "selection.eszsl" not in key))
     seconds = sum(found.seconds[key] for key in kept)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}

@@ -25,7 +25,7 @@ from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.propagation import Hypergraph
 from kgzsl.classifiers.prototypes import GaussianPrototypes
 from kgzsl.classifiers.registry import classifiers, make
-from kgzsl.classifiers.relevance import class_relevance, relevance, row_relevance
+from kgzsl.classifiers.relevance import class_distances, class_relevance, relevance, row_relevance
 from kgzsl.classifiers.retrieval import k_means, normalised_mutual_information, recall_at_k
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.self_training import SelfTraining, balanced_pseudo_labels
@@ -67,6 +67,7 @@ __all__ = [
     "balanced_pseudo_labels",
     "calibrate",
     "calibrated_stacking",
+    "class_distances",
     "class_relevance",
     "classifiers",
     "fuse",

@@ -11,6 +11,7 @@ from kgzsl.recipe.specs import (
     GraphSpec,
     ImageProtocolSpec,
     PriorSpec,
+    RelevanceSpec,
     TrainSpec,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "ImageRecipe",
     "PriorSpec",
     "Recipe",
+    "RelevanceSpec",
     "TrainSpec",
     "apply_overrides",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "ImageProtocolSpec",
     "Named",
     "PriorSpec",
+    "RelevanceSpec",
     "Strict",
     "TrainSpec",
     "each_named",
@@ -158,11 +159,12 @@ class _ProtocolSpec(Strict):
 class ImageProtocolSpec(_ProtocolSpec):
     """How choices are made and what is scored, for images.
 
-    ``search`` names options and the values to try, ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the
-    best ones on validation classes are taken. All combinations are tried, or with ``trials`` as many as it says, chosen
-    by Optuna. With ``splits`` the seen classes are cut into so many parts, each of which is held out in turn, and what
-    counts is the mean over them: less is left to the chance of one split. It is for methods that are not trained by
-    epochs; the ESZSL beside them keeps to one split.
+    ``search`` names options of ``generator``, ``classifier`` or ``relevance`` and the values to try,
+    ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the best ones on validation classes are taken. All
+    combinations are tried, or with ``trials`` as many as it says, chosen by Optuna. With ``splits`` the seen classes
+    are cut into so many parts, each of which is held out in turn, and what counts is the mean over them: less is left
+    to the chance of one split. It is for methods that are not trained by epochs; the ESZSL beside them keeps to one
+    split.
     """
 
     validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
@@ -186,6 +188,25 @@ class CompletionProtocolSpec(_ProtocolSpec):
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
+
+
+class RelevanceSpec(Strict):
+    """Prioritised augmentation: seen classes count as far as they lie near the unseen ones.
+
+    It weighs the rows that train the generator, a prior head, and a classifier that answers from priors (``eszsl``,
+    ``nearest-prior``, ``ale``, ``sje``, ``devise``); where all distances are equal nothing changes. ``metric`` is that
+    of the class graph (``hops``; ``weighted``: short where edges weigh much; ``resistance``: short where there are many
+    ways), or ``priors``: one minus the cosine. ``taxonomy`` keeps to the edges that lead upwards. ``kernel``,
+    ``bandwidth``, ``gather`` and ``strength`` are those of ``kgzsl.classifiers.relevance``; ``strength`` 0 weighs all
+    alike.
+    """
+
+    metric: Literal["hops", "weighted", "resistance", "priors"] = "hops"
+    taxonomy: bool = False
+    kernel: Literal["exponential", "gaussian"] = "exponential"
+    bandwidth: float | None = Field(default=None, gt=0.0)
+    gather: Literal["mean", "nearest"] = "mean"
+    strength: float = Field(default=1.0, ge=0.0)
 
 
 class TrainSpec(Strict):

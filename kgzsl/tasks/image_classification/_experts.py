@@ -11,6 +11,7 @@ import torch
 
 from kgzsl.classifiers import GatedExperts
 from kgzsl.tasks.image_classification._heads import Head
+from kgzsl.tasks.image_classification._relevance import takes_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +37,15 @@ class PriorHead:
         self.head = head
         self.unit = 1.0
 
-    def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> PriorHead:
-        """Train on real rows; returns itself."""
-        self.head.fit(features, labels, priors)
+    def fit(
+        self,
+        features: Tensor,
+        labels: npt.NDArray[np.int64],
+        priors: ClassPriors,
+        weights: npt.NDArray[np.float64] | None = None,
+    ) -> PriorHead:
+        """Train on real rows, weighed where the classifier takes weights; returns itself."""
+        self.head.fit(features, labels, priors, weights if takes_weights(self.head.name) else None)
         step = max(1, len(features) // _SAMPLE)
         scores = self.head.scores(features[::step], np.arange(len(priors)))
         self.unit = max(float(scores.std(axis=1).mean()), 1e-12)

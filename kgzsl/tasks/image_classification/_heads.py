@@ -60,17 +60,27 @@ class Head:
         self._with_priors = takes_priors(name)
         self.names: tuple[str, ...] = ()
 
-    def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> Head:
-        """Train on features [N, D] and labels [N], rows of ``priors``; returns itself."""
+    def fit(
+        self,
+        features: Tensor,
+        labels: npt.NDArray[np.int64],
+        priors: ClassPriors,
+        weights: npt.NDArray[np.float64] | None = None,
+    ) -> Head:
+        """Train on features [N, D] and labels [N], rows of ``priors``; returns itself.
+
+        ``weights`` [N] say how much each row counts, where the classifier takes such; equal ones are none.
+        """
         self.names = priors.names
         features = features * self.scale
         epochs, batch = (getattr(self.classifier, key, None) for key in ("epochs", "batch_size"))
         if self._own_epochs and isinstance(epochs, int) and isinstance(batch, int):
             self.classifier.epochs = max(epochs, math.ceil(_LEAST_STEPS / math.ceil(len(features) / batch)))
+        weighed = {} if weights is None or np.ptp(weights) == 0 else {"sample_weight": weights}
         if self._with_priors:
-            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors)
+            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors, **weighed)
         else:
-            self.classifier.fit(features, labels)
+            self.classifier.fit(features, labels, **weighed)
         return self
 
     def add_prior(self, priors: ClassPriors) -> bool:

@@ -23,6 +23,7 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import PriorHead, combine, fit_gate, uncertainty
 from kgzsl.tasks.image_classification._heads import Head, rows_at_once, takes_graph, takes_priors
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, warn_of_twins
+from kgzsl.tasks.image_classification._relevance import class_weights, takes_weights
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
 from kgzsl.tasks.statements import statements_about
 
@@ -61,6 +62,10 @@ class ZeroShotClassifier:
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
             ``graph-network`` needs the class graph as ``graph`` among them, which is not saved with the model.
+        relevance: How much each seen class counts in what is trained on seen rows (the generator, the prior head, and a
+            classifier that answers from priors): options of :func:`kgzsl.classifiers.relevance`, and ``metric``
+            (``"hops"``, ``"weighted"``, ``"resistance"`` or ``"priors"``), ``taxonomy`` and ``graph``, which is not
+            saved with the model. None for all alike.
         priors: Priors for a ``fit`` that is given none, as scikit-learn's pipelines and searches call it.
         seed: Seed of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
@@ -79,6 +84,7 @@ class ZeroShotClassifier:
     """
 
     backbone_: str | None = None
+    _weights: npt.NDArray[np.float64] | None = None
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class ZeroShotClassifier:
         prior_options: Mapping[str, Any] | None = None,
         generator_options: Mapping[str, Any] | None = None,
         classifier_options: Mapping[str, Any] | None = None,
+        relevance: Mapping[str, Any] | None = None,
         priors: ClassPriors | npt.ArrayLike | None = None,
         seed: int = 0,
         device: str = "auto",
@@ -111,6 +118,7 @@ class ZeroShotClassifier:
         self.prior_options = prior_options
         self.generator_options = generator_options
         self.classifier_options = classifier_options
+        self.relevance = relevance
         self.priors = priors
         self.seed = seed
         self.device = device
@@ -193,6 +201,7 @@ class ZeroShotClassifier:
         self._where = engine.torch_device
         self._features = features.to(self._where)
         self._labels = labels
+        self._weights = self._row_weights()
         self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
@@ -217,6 +226,13 @@ class ZeroShotClassifier:
             return None if callback is None else callback(self, epochs)
 
         assert self.generator_ is not None
+        weighed: dict[str, Any] = {}
+        if self._weights is not None:
+            if not takes_weights(self.generator_):
+                raise InputError(
+                    f"the generator {self.generator!r} takes no weights of rows", remedy="leave relevance out"
+                )
+            weighed["sample_weight"] = torch.from_numpy(self._weights).to(self._where)
         self.generator_.fit(
             self._features,
             torch.from_numpy(place[self._labels]).to(self._where),
@@ -224,8 +240,20 @@ class ZeroShotClassifier:
             engine=engine,
             callback=None if callback is None else at_epoch,
             callback_every_epochs=every,
+            **weighed,
         )
         self._forget()
+
+    def _row_weights(self) -> npt.NDArray[np.float64] | None:
+        if self.relevance is None:
+            return None
+        if self.generator is None and not takes_weights(self.classifier):
+            raise InputError(
+                f"the classifier {self.classifier!r} takes no weights of rows",
+                remedy="choose eszsl, nearest-prior, ale, sje or devise, or leave relevance out",
+            )
+        weights: npt.NDArray[np.float64] = class_weights(self.relevance, self.priors_, self._is_seen)[self._labels]
+        return weights
 
     def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
         self._is_seen = is_seen
@@ -250,10 +278,12 @@ class ZeroShotClassifier:
             self._synthetic.clear()
         self._zsl_head = self._gzsl_head = None
         if self.prior_head is not None and (self._prior_head is None or self._prior_head.head.names != self.names_):
-            self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_)
+            self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_, self._weights)
         if self.generator_ is None:
             # A classifier that answers from priors is one and the same for every list of candidates.
-            self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
+            self._zsl_head = self._gzsl_head = self._head().fit(
+                self._features, self._labels, self.priors_, self._weights
+            )
             return self
         if self.generator_.embeds:
             self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
