@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -89,7 +89,7 @@ class Cascade(Classifier):
             raise InputError("a cascade looks at unlabelled data", remedy="give fit(X, y, unlabeled=...)")
         features = float_matrix(X, "X")
         rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
-        labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        labels = class_labels(y, len(features))
         self.first_ = self.head_ = self._new_head()
         self.first_.fit(features, labels)
         shares = torch.as_tensor(np.asarray(self.first_.predict_proba(rest)))

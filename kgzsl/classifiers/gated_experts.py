@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import float_matrix, plain
 from kgzsl.classifiers.evidential_gate import EvidentialGate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking
 from kgzsl.errors import InputError
@@ -50,7 +50,7 @@ def calibrate(scores: Any, labels: Any, unseen_mask: Any) -> Calibration:
     Raises:
         InputError: Rows of one kind only, or shapes that do not fit.
     """
-    mask = np.asarray(torch.as_tensor(unseen_mask).cpu(), dtype=bool)
+    mask = plain(unseen_mask).astype(bool)
     table = float_matrix(scores, "scores", columns=len(mask), dtype=torch.float64).cpu().numpy()
     truth = _columns(labels, len(table), len(mask))
     new = mask[truth]
@@ -185,7 +185,7 @@ class GatedExperts:
         if self.gate_ in ("cosmo", "evidential"):
             gate = self.cosmo_ if self.gate_ == "cosmo" else self.evidential_
             return gate.predict_unseen(*_tables(seen_scores, zero_shot_scores, unseen_mask))
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool, device=table.device)
+        mask = torch.from_numpy(plain(unseen_mask).astype(bool)).to(table.device)
         return table.softmax(dim=1)[:, mask].sum(dim=1)
 
     def uncertainty(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
@@ -252,12 +252,12 @@ def _as_it_is(table: Tensor, truth: np.ndarray, mask: Tensor) -> Calibration:
 
 
 def _tables(seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor, Tensor]:
-    mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+    mask = torch.from_numpy(plain(unseen_mask).astype(bool))
     if bool(mask.all()) or not bool(mask.any()):
         raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one group of classes")
     tables = []
     for scores, other, name in ((seen, mask, "seen_scores"), (zero_shot, ~mask, "zero_shot_scores")):
-        scores = torch.as_tensor(scores)
+        scores = scores if isinstance(scores, Tensor) else torch.as_tensor(plain(scores))
         # An expert may say -inf, or anything, about classes that are not its own.
         tables.append(float_matrix(scores.masked_fill(other.to(scores.device), 0.0), name, columns=len(mask)))
     if len(tables[0]) != len(tables[1]):
@@ -277,7 +277,7 @@ def _log(shares: Tensor) -> Tensor:
 
 
 def _columns(labels: Any, rows: int, classes: int) -> np.ndarray:
-    truth = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
+    truth = plain(labels)
     if truth.shape != (rows,) or truth.dtype.kind not in "iu":
         raise InputError(
             f"labels of the shape {truth.shape} for {rows} rows", remedy="give the column of each row's class"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix
 from kgzsl.errors import InputError
 
 __all__ = ["SelfTraining", "balanced_pseudo_labels"]
@@ -118,7 +118,7 @@ class SelfTraining:
         if len(probabilities) != len(features):
             raise InputError(f"initial has {len(probabilities)} rows for {len(features)} of unlabeled")
         labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
-        known = None if labelled is None else np.asarray(y)
+        known = None if labelled is None else class_labels(y, len(labelled))
         if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
             raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")
         self.history_: list[dict[str, int]] = []
