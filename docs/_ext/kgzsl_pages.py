@@ -241,7 +241,8 @@ def _recipe() -> str:
         "",
     ]
     lines[2] += " default written out; a key that is not here is refused."
-    for name in ("ImageRecipe", "CompletionRecipe", "GraphSpec", "PriorSpec", "ClassifierSpec", "UnlabeledSpec"):
+    sections = ("GraphSpec", "PriorSpec", "ClassifierSpec", "RelevanceSpec", "UnlabeledSpec")
+    for name in ("ImageRecipe", "CompletionRecipe", *sections):
         lines += _model(name, getattr(recipe, name))
     for name in ("ImageProtocolSpec", "CompletionProtocolSpec", "TrainSpec"):
         lines += _model(name, getattr(recipe, name))

@@ -31,9 +31,9 @@ def _trained(name: str, classifier: Mapping[str, Any] = _SOFTMAX, every: int = 3
     return {"generator": generator, "classifier": dict(classifier), "evaluate_every": every}
 
 
-def _network(name: str) -> dict[str, Any]:
+def _network(name: str, **options: Any) -> dict[str, Any]:
     """A graph network that tells classifiers from the data set's ontology alone."""
-    classifier = {"name": "graph-network", "network": name, "unseen_bias": "validation"}
+    classifier = {"name": "graph-network", "network": name, "unseen_bias": "validation", **options}
     return {"generator": None, "classifier": classifier, "graph": True}
 
 
@@ -79,6 +79,27 @@ METHODS: dict[str, dict[str, Any]] = {
     "CE-GZSL": _trained("ce-gzsl", every=5, hidden=1024, epochs=40, batch_size=256, lr=3e-4, ema=0.99),
     "extrapolation": _trained("extrapolation", every=5, epochs=20),
     "diffusion": _trained("diffusion", every=15, epochs=60),
+    "linear, evidential gate": _trained("linear", {"name": "softmax", "samples_per_class": 300, "gate": "evidential"}),
+    "linear, relevance": {
+        **_trained("linear"),
+        "relevance": {"metric": "resistance"},
+        "search": {"relevance.strength": [0.0, 0.5, 1.0, 2.0]},
+        "graph": True,
+    },
+    "nearest prior, relevance": {
+        **_alone("nearest-prior", lam=[0.01, 0.1, 1.0, 10.0, 100.0]),
+        "relevance": {"metric": "priors"},
+    },
+    "ALE, episodic": _alone("ale", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
+    "DeViSE, episodic": _alone("devise", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
+    "SJE, episodic": _alone("sje", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
+    "GCN, episodic": _network("gcn", hold_out=0.5),
+    "f-CLSWGAN, episodic": _trained("wgan", **_GAN, hold_out=0.3),
+    "linear, metric head": {
+        **_trained("linear", {**_SOFTMAX, "name": "metric"}),
+        "search": {"classifier.confusion": [0.0, 1.0]},
+    },
+    "views of prior and ontology": {**_alone("views", lam=[0.01, 0.1, 1.0]), "both": True},
 }
 
 #: Data set to what its recipes share: graph and priors, or those of a shipped recipe (``as``). ``small`` asks for the
@@ -131,6 +152,10 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
     ontology = DATASETS.get(cell["dataset"], {}).get("ontology")
     if method.get("graph") and ontology is not None:
         recipe["graph"] = {"source": ontology}
+    if method.get("both") and ontology is not None:
+        recipe["priors"] = [*recipe["priors"], {"name": "attributes", "graph": ontology}]
+    if "relevance" in method:
+        recipe["relevance"] = method["relevance"]
     for key in ("priors", "graph"):
         if cell.get(key):
             recipe[key] = cell[key]
@@ -171,7 +196,8 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     alone = "generator" not in found.selection["chosen"]  # ESZSL is then the method, and not what stands beside it
     chosen = found.selection["chosen"].get("eszsl" if alone else "generator", {})
-    told = {k: v for k, v in chosen.items() if k in ("epochs", "options", "generator_options", "prior_weight")}
+    shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
+    told = {k: v for k, v in chosen.items() if k in shown}
     kept = (key for key in found.seconds if key != "total" and (alone or "selection.eszsl" not in key))
     seconds = sum(found.seconds[key] for key in kept)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}

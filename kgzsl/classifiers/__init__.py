@@ -11,6 +11,7 @@ from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
+from kgzsl.classifiers.evidential_gate import EvidentialGate
 from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gated_experts import Calibration, GatedExperts, calibrate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking, smooth_and_mix
@@ -25,7 +26,7 @@ from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.propagation import Hypergraph
 from kgzsl.classifiers.prototypes import GaussianPrototypes
 from kgzsl.classifiers.registry import classifiers, make
-from kgzsl.classifiers.relevance import class_relevance, relevance, row_relevance
+from kgzsl.classifiers.relevance import class_distances, class_relevance, relevance, row_relevance
 from kgzsl.classifiers.retrieval import k_means, normalised_mutual_information, recall_at_k
 from kgzsl.classifiers.sae import SAE
 from kgzsl.classifiers.self_training import SelfTraining, balanced_pseudo_labels
@@ -48,6 +49,7 @@ __all__ = [
     "ConSE",
     "CosmoGate",
     "DeViSE",
+    "EvidentialGate",
     "EvidentialHead",
     "GatedExperts",
     "GaussianPrototypes",
@@ -67,6 +69,7 @@ __all__ = [
     "balanced_pseudo_labels",
     "calibrate",
     "calibrated_stacking",
+    "class_distances",
     "class_relevance",
     "classifiers",
     "fuse",

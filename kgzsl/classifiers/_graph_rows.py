@@ -8,10 +8,39 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl.knowledge.distances import distance_rows
+
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["hop_rows"]
+__all__ = ["hop_rows", "metric_rows"]
+
+
+def metric_rows(
+    graph: ClassGraph,
+    sources: npt.NDArray[np.int64],
+    targets: npt.NDArray[np.int64],
+    metric: str = "hops",
+    *,
+    budget: int = 64 << 20,
+) -> Iterator[npt.NDArray[np.float32]]:
+    """The rows of ``graph.distances(kind=metric)`` for ``sources`` [k], columns ``targets`` [C], as blocks [b, C].
+
+    Args:
+        graph: Paths run through all of its nodes, along similarity edges taken both ways.
+        sources: Node numbers.
+        targets: Node numbers.
+        metric: ``"hops"``, ``"weighted"`` or ``"resistance"``.
+        budget: Bytes that a block may take while it is worked out.
+
+    Raises:
+        InputError: An unknown metric.
+    """
+    if metric == "hops":
+        yield from hop_rows(graph, sources, targets, budget=budget)
+        return
+    for block in distance_rows(graph, sources, targets, metric, max_bytes=budget):
+        yield block.astype(np.float32)
 
 
 def hop_rows(

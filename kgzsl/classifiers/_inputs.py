@@ -10,7 +10,16 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["check_finite", "class_indices", "float_matrix", "row_weights", "rows_per_chunk", "with_label"]
+__all__ = [
+    "check_finite",
+    "class_indices",
+    "class_labels",
+    "float_matrix",
+    "plain",
+    "row_weights",
+    "rows_per_chunk",
+    "with_label",
+]
 
 
 def float_matrix(
@@ -53,15 +62,31 @@ def float_matrix(
     return matrix
 
 
-def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct labels of ``y``, sorted, and each label's place among them (int64 [N])."""
-    if isinstance(y, Tensor):
-        y = y.detach().cpu().numpy()
-    elif hasattr(y, "to_numpy"):
-        y = y.to_numpy()
-    labels = np.asarray(y)
+def plain(values: Any) -> np.ndarray:
+    """A tensor, series, data frame or list as an array; one of objects takes the type that its values share."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    elif hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    array = np.asarray(values)
+    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+
+
+def class_labels(y: Any, rows: int) -> np.ndarray:
+    """``y`` as an array [N].
+
+    Raises:
+        InputError: Not one label a row.
+    """
+    labels = plain(y)
     if labels.ndim != 1 or len(labels) != rows:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
+    return labels
+
+
+def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct labels of ``y``, sorted, and each label's place among them (int64 [N])."""
+    labels = class_labels(y, rows)
     classes, encoded = np.unique(labels, return_inverse=True)
     return classes, encoded.astype(np.int64)
 

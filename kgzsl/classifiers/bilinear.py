@@ -37,6 +37,9 @@ class Bilinear(PriorClassifier):
         batch_size: Rows of a step.
         weight_decay: Weight of ``||W||^2 / 2`` beside the mean loss.
         normalise: ``"l2"`` scales each row of X and each prior to unit length first; ``"none"`` takes them as they are.
+        hold_out: Share of the seen classes that each step holds out (episodic training, after Vinyals et al., "Matching
+            Networks for One Shot Learning", NeurIPS 2016): the step's rows are of these classes, and must be told among
+            them alone, as unseen classes will be. At least two are held out; 0 is without.
         seed: Seed of the batches; W starts at zero.
         device: Where it computes; None follows X.
 
@@ -54,6 +57,7 @@ class Bilinear(PriorClassifier):
         batch_size: int = 256,
         weight_decay: float = 0.0,
         normalise: str = "l2",
+        hold_out: float = 0.0,
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
@@ -63,6 +67,7 @@ class Bilinear(PriorClassifier):
         self.batch_size = batch_size
         self.weight_decay = weight_decay
         self.normalise = normalise
+        self.hold_out = hold_out
         self.seed = seed
         self.device = device
 
@@ -71,14 +76,20 @@ class Bilinear(PriorClassifier):
     def losses(scores: Tensor, labels: Tensor, margin: float) -> Tensor:
         """The loss of each row, float [B], for scores [B, C] and labels int64 [B]."""
 
-    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
-        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
         if self.margin <= 0 or self.lr <= 0 or self.epochs < 1 or self.batch_size < 1 or self.weight_decay < 0:
             raise InputError(
                 f"margin is {self.margin}, lr {self.lr}, epochs {self.epochs}, batch_size {self.batch_size}, "
                 f"weight_decay {self.weight_decay}",
                 remedy="give positive values (weight_decay may be 0)",
             )
+        if not 0 <= self.hold_out < 1:
+            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
+
+    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
+        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+        self.check_options()
         features, labels = self._start(X, y, priors, torch.float32)
         weights = row_weights(sample_weight, features)
         seen = self._seen_rows()
@@ -91,7 +102,11 @@ class Bilinear(PriorClassifier):
         for _ in range(self.epochs):
             order = torch.randperm(len(features), generator=generator, device=features.device)
             for rows in torch.split(order, self.batch_size):
-                losses = self.losses(features[rows] @ coef @ vectors, labels[rows], self.margin)
+                if self.hold_out and len(seen) > 1:
+                    rows, among, truth = _episode(labels, len(seen), self.hold_out, len(rows), generator)
+                    losses = self.losses(features[rows] @ coef @ vectors[:, among], truth, self.margin)
+                else:
+                    losses = self.losses(features[rows] @ coef @ vectors, labels[rows], self.margin)
                 loss = (weights[rows] * losses).mean()
                 if self.weight_decay:
                     loss = loss + 0.5 * self.weight_decay * coef.square().sum()
@@ -104,3 +119,16 @@ class Bilinear(PriorClassifier):
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return features @ (self.coef_ @ priors.float().T)
+
+
+def _episode(
+    labels: Tensor, classes: int, share: float, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows [count] of classes that are held out together, these classes [K], and each row's place among them."""
+    held = min(max(2, round(share * classes)), classes)
+    among = torch.randperm(classes, generator=generator, device=labels.device)[:held]
+    place = torch.full((classes,), -1, dtype=torch.int64, device=labels.device)
+    place[among] = torch.arange(held, device=labels.device)
+    pool = (place[labels] >= 0).nonzero()[:, 0]
+    rows = pool[torch.randint(len(pool), (count,), generator=generator, device=labels.device)]
+    return rows, among, place[labels[rows]]

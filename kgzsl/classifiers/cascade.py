@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -100,7 +100,7 @@ class Cascade(Classifier):
         _check(self.ratio, self.confidence)
         features = float_matrix(X, "X")
         rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
-        labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        labels = class_labels(y, len(features))
         self.first_ = self.head_ = self._new_head()
         self.first_.fit(features, labels)
         shares = torch.as_tensor(np.asarray(self.first_.predict_proba(rest)))

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import float_matrix, plain
+from kgzsl.classifiers.evidential_gate import EvidentialGate
 from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking
 from kgzsl.errors import InputError
 
 __all__ = ["Calibration", "GatedExperts", "calibrate"]
 
-_GATES = ("none", "stacking", "cosmo", "auto")
+_GATES = ("none", "stacking", "cosmo", "evidential", "auto")
 
 
 class Calibration(NamedTuple):
@@ -49,7 +50,7 @@ def calibrate(scores: Any, labels: Any, unseen_mask: Any) -> Calibration:
     Raises:
         InputError: Rows of one kind only, or shapes that do not fit.
     """
-    mask = np.asarray(torch.as_tensor(unseen_mask).cpu(), dtype=bool)
+    mask = plain(unseen_mask).astype(bool)
     table = float_matrix(scores, "scores", columns=len(mask), dtype=torch.float64).cpu().numpy()
     truth = _columns(labels, len(table), len(mask))
     new = mask[truth]
@@ -82,16 +83,17 @@ class GatedExperts:
     Args:
         gate: ``"none"`` puts the experts' scores side by side; ``"stacking"`` adds a bias to unseen classes
             (:func:`calibrate`); ``"cosmo"`` mixes by P(unseen | x) with adaptive confidence smoothing
-            (:class:`CosmoGate`) and then adds a bias; ``"auto"`` takes whichever of these, and of the experts' raw or
-            log-softmax scores, has the largest harmonic mean on the fold.
+            (:class:`CosmoGate`) and then adds a bias; ``"evidential"`` fuses the experts' opinions
+            (:class:`EvidentialGate`), without a bias; ``"auto"`` takes whichever of stacking and COSMO, and of the
+            experts' raw or log-softmax scores, has the largest harmonic mean on the fold.
         smoothing: Of COSMO: ``"adaptive"``, ``"constant"`` or ``"none"``.
         share: Whether the experts' scores are made log-probabilities over their own classes first, so that experts of
-            different scales can stand side by side; ``"auto"`` tries both. COSMO always does so.
+            different scales can stand side by side; ``"auto"`` tries both. COSMO and the evidential rule always do so.
         top: Of :class:`CosmoGate`.
         temperatures: Of :class:`CosmoGate`.
 
     Attributes:
-        gate_: The rule that is used: ``"none"``, ``"stacking"`` or ``"cosmo"``.
+        gate_: The rule that is used: ``"none"``, ``"stacking"``, ``"cosmo"`` or ``"evidential"``.
         share_: Whether log-probabilities are used.
         bias_: Added to the (log-)scores of unseen classes.
         figures_: What each rule that was tried reaches on the fold: rule -> :class:`Calibration` (at its bias).
@@ -150,6 +152,10 @@ class GatedExperts:
             judged = self._out_of_fold(seen, novel, mask, truth, is_unseen)
             rules["cosmo"] = ("cosmo", True)
             self.figures_["cosmo"] = calibrate(judged, truth, mask)
+        if self.gate == "evidential":
+            self.evidential_ = EvidentialGate().fit(seen, novel, mask, truth)
+            rules["evidential"] = ("evidential", True)
+            self.figures_["evidential"] = _as_it_is(self.evidential_.mix(seen, novel, mask), truth, mask)
         best = max(self.figures_, key=lambda name: self.figures_[name].harmonic)
         self.gate_, self.share_ = rules[best]
         self.bias_ = self.figures_[best].bias
@@ -167,17 +173,30 @@ class GatedExperts:
         seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
         if self.gate_ == "cosmo":
             table = _log(self.cosmo_.mix(seen, novel, mask, smoothing=self.smoothing))
+        elif self.gate_ == "evidential":
+            table = _log(self.evidential_.mix(seen, novel, mask))
         else:
             table = _side_by_side(seen, novel, mask, self.share_)
         return calibrated_stacking(table, mask, self.bias_)
 
     def predict_unseen(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
-        """P(unseen | x), [N]: the COSMO gate's, else the share of unseen classes in a softmax over the combination."""
+        """P(unseen | x), [N]: the gate's own, else the share of unseen classes in a softmax over the combination."""
         table = self.combine(seen_scores, zero_shot_scores, unseen_mask)
-        if self.gate_ == "cosmo":
-            return self.cosmo_.predict_unseen(seen_scores, zero_shot_scores, unseen_mask)
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool, device=table.device)
+        if self.gate_ in ("cosmo", "evidential"):
+            gate = self.cosmo_ if self.gate_ == "cosmo" else self.evidential_
+            return gate.predict_unseen(*_tables(seen_scores, zero_shot_scores, unseen_mask))
+        mask = torch.from_numpy(plain(unseen_mask).astype(bool)).to(table.device)
         return table.softmax(dim=1)[:, mask].sum(dim=1)
+
+    def uncertainty(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
+        """How much the experts together do not know of each row, float32 [N], in (0, 1): see :class:`EvidentialGate`.
+
+        Raises:
+            InputError: Another rule than ``"evidential"``: the others tell shares, and no doubt beside them.
+        """
+        if not hasattr(self, "evidential_") or self.gate_ != "evidential":
+            raise InputError("this gate tells no uncertainty", remedy='fit GatedExperts("evidential")')
+        return self.evidential_.uncertainty(*_tables(seen_scores, zero_shot_scores, unseen_mask))
 
     def state_dict(self) -> dict[str, Any]:
         """What was fitted, as tensors and plain values."""
@@ -186,6 +205,8 @@ class GatedExperts:
         state: dict[str, Any] = {"gate": self.gate_, "share": self.share_, "bias": self.bias_}
         if self.gate_ == "cosmo":
             state |= {"mean": self.cosmo_.mean_, "scale": self.cosmo_.scale_, "weights": self.cosmo_.weights_}
+        if self.gate_ == "evidential":
+            state |= {"weights": self.evidential_.weights_, "units": self.evidential_.units_}
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> GatedExperts:
@@ -195,6 +216,10 @@ class GatedExperts:
             self.cosmo_ = self._new_gate()
             self.cosmo_.mean_, self.cosmo_.scale_ = state["mean"], state["scale"]
             self.cosmo_.weights_ = state["weights"]
+        if self.gate_ == "evidential":
+            self.evidential_ = EvidentialGate()
+            # Through JSON these come back in single precision.
+            self.evidential_.weights_, self.evidential_.units_ = state["weights"].double(), state["units"].double()
         return self
 
     def _new_gate(self) -> CosmoGate:
@@ -215,13 +240,24 @@ class GatedExperts:
         return result
 
 
+def _as_it_is(table: Tensor, truth: np.ndarray, mask: Tensor) -> Calibration:
+    """What scores reach without a bias."""
+    right = (table.argmax(dim=1).cpu().numpy() == truth).astype(float)
+    counts = np.bincount(truth, minlength=len(mask))
+    by_class = np.bincount(truth, weights=right, minlength=len(mask)) / np.maximum(counts, 1)
+    new = mask.cpu().numpy()
+    seen, unseen = (float(by_class[kind & (counts > 0)].mean()) for kind in (~new, new))
+    harmonic = 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
+    return Calibration(0.0, seen, unseen, harmonic, calibrate(table, truth, mask).area)
+
+
 def _tables(seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor, Tensor]:
-    mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+    mask = torch.from_numpy(plain(unseen_mask).astype(bool))
     if bool(mask.all()) or not bool(mask.any()):
         raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one group of classes")
     tables = []
     for scores, other, name in ((seen, mask, "seen_scores"), (zero_shot, ~mask, "zero_shot_scores")):
-        scores = torch.as_tensor(scores)
+        scores = scores if isinstance(scores, Tensor) else torch.as_tensor(plain(scores))
         # An expert may say -inf, or anything, about classes that are not its own.
         tables.append(float_matrix(scores.masked_fill(other.to(scores.device), 0.0), name, columns=len(mask)))
     if len(tables[0]) != len(tables[1]):
@@ -241,7 +277,7 @@ def _log(shares: Tensor) -> Tensor:
 
 
 def _columns(labels: Any, rows: int, classes: int) -> np.ndarray:
-    truth = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
+    truth = plain(labels)
     if truth.shape != (rows,) or truth.dtype.kind not in "iu":
         raise InputError(
             f"labels of the shape {truth.shape} for {rows} rows", remedy="give the column of each row's class"

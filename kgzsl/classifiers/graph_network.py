@@ -45,6 +45,9 @@ class GraphNetworkClassifier(Classifier):
         normalise: Whether rows of X are brought to length 1.
         use_trained: Whether seen classes keep the classifier that was trained on them, instead of what the network
             says of them; the network's is of one kind for seen and unseen classes.
+        hold_out: Share of the seen classes that each step of the network holds out (episodic training): their own
+            vectors are hidden and they alone are compared, so that they must be told from the graph around them, as
+            unseen classes must. 0 is without.
         head_options: Options of :class:`SoftmaxClassifier` behind ``"weights"``.
         engine: Where and how the network is trained.
 
@@ -71,6 +74,7 @@ class GraphNetworkClassifier(Classifier):
         targets: str = "weights",
         normalise: bool = True,
         use_trained: bool = False,
+        hold_out: float = 0.0,
         head_options: Mapping[str, Any] | None = None,
         engine: Engine | None = None,
     ) -> None:
@@ -82,6 +86,7 @@ class GraphNetworkClassifier(Classifier):
         self.targets = targets
         self.normalise = normalise
         self.use_trained = use_trained
+        self.hold_out = hold_out
         self.head_options = head_options
         self.engine = engine
 
@@ -89,6 +94,8 @@ class GraphNetworkClassifier(Classifier):
         """See :meth:`Classifier.check_options`."""
         if self.targets not in ("weights", "means"):
             raise InputError(f"targets is {self.targets!r}", remedy="choose weights or means")
+        if not 0 <= self.hold_out < 1:
+            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
         if self.network_options and not isinstance(self.network, str):
             raise InputError("network_options go with the name of a network", remedy="set them on the network itself")
 
@@ -113,7 +120,7 @@ class GraphNetworkClassifier(Classifier):
         wanted = self._taught(features, rows, names)
         network = self._network()
         called = [(self.mapping or {}).get(name, name) for name in names]
-        self.network_ = network.regress(self.graph, called, wanted, engine=self.engine)
+        self.network_ = network.regress(self.graph, called, wanted, engine=self.engine, hold_out=self.hold_out)
         self.n_features_in_ = features.shape[1]
         self._trained = dict(zip(names, wanted, strict=True))
         answers = self._answers(names, self.classes if priors is None else priors.names)

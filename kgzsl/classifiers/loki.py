@@ -181,17 +181,28 @@ class Loki:
         On a tree this is exact: every reachable class lies on the path between two observed ones. In other metrics a
         class that needs weight on three or more observed classes is not counted.
 
+        At most ``budget`` bytes of distances are held; what does not fit is worked out again.
+
         Args:
             observed: Rows of the observed classes; default: those of this object.
         """
         rows = self.observed_rows if observed is None else np.asarray(observed, dtype=np.int64)
-        squared = [self._square_row(self.classes[row]) for row in rows]
+        names = [self.classes[row] for row in rows]
         reachable = np.zeros(len(self.classes), dtype=bool)
         reachable[rows] = True
-        for place, first in enumerate(squared):
-            for second in squared[place + 1 :]:
-                reachable |= _pair_locus(first, second)
+        room = self._room()
+        for start in range(0, len(names), room):
+            held = [self._square_row(name) for name in names[start : start + room]]
+            for place in range(start + 1, len(names)):
+                inside = place - start < len(held)
+                second = held[place - start] if inside else self._square_row(names[place])
+                for first in held[: place - start]:
+                    reachable |= _pair_locus(first, second)
         return reachable
+
+    def _room(self) -> int:
+        """How many rows of distances to all classes fit in the budget, beside those that are being compared."""
+        return max(1, rows_per_chunk(8 * len(self.classes), self.budget) - 4)
 
     def next_class(self, candidates: Sequence[str] | None = None) -> list[tuple[str, int]]:
         """Which class to label next: candidates with how many more classes become answerable, best first.
@@ -211,14 +222,17 @@ class Loki:
                     f"no class is called {name!r}", remedy=f"did you mean {close[0]!r}?" if close else None
                 )
         before = self.locus()
-        observed = [self._square_row(name) for name in self.observed]
+        # Rows that do not fit in the budget are worked out anew for every candidate.
+        held = [self._square_row(name) for name in self.observed[: self._room()]]
         gains = []
         for name in names:
             after = before.copy()
             after[self._places[name]] = True
             own = self._square_row(name)
-            for other in observed:
+            for other in held:
                 after |= _pair_locus(own, other)
+            for one in self.observed[len(held) :]:
+                after |= _pair_locus(own, self._square_row(one))
             gains.append((name, int(after.sum() - before.sum())))
         return sorted(gains, key=lambda pair: -pair[1])
 
@@ -244,13 +258,14 @@ def _pair_locus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     usable = np.isfinite(first) & np.isfinite(second)
     if not usable.any():
         return reachable
-    points = np.stack([first, second], axis=1)
+    # In units of the largest, so that what counts as equal does not hang on the unit of the metric.
+    points = np.stack([first, second], axis=1) / (max(first[usable].max(), second[usable].max()) or 1.0)
     order = [int(i) for i in np.lexsort((second, first)) if usable[i]]
     hull: list[int] = []
     for index in order:
         if hull and points[index, 1] > points[hull[-1], 1]:
             continue  # dominated: farther from the second class and no nearer to the first
-        while len(hull) >= 2 and _turn(points[hull[-2]], points[hull[-1]], points[index]) < -1e-12:
+        while len(hull) >= 2 and _turn(points[hull[-2]], points[hull[-1]], points[index]) < -1e-14:
             hull.pop()
         hull.append(index)
     # Points equal to a corner, or on an edge of the hull, are minimisers as well.
@@ -259,7 +274,7 @@ def _pair_locus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
             a, b = points[left], points[right]
             within = min(a[0], b[0]) <= points[index, 0] <= max(a[0], b[0])
             inside = within and min(a[1], b[1]) <= points[index, 1] <= max(a[1], b[1])
-            if inside and abs(_turn(a, b, points[index])) <= 1e-9:
+            if inside and abs(_turn(a, b, points[index])) <= 1e-12:
                 reachable[index] = True
                 break
     return reachable

@@ -15,10 +15,11 @@ from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.loki import Loki
 from kgzsl.errors import InputError
+from kgzsl.knowledge.distances import DISTANCES, distance_rows
 from kgzsl.knowledge.vocabulary import KINDS
 
 if TYPE_CHECKING:
-    from kgzsl.knowledge import ClassGraph
+    from kgzsl.knowledge import ClassGraph, ClassPriors
 
 __all__ = ["LokiClassifier"]
 
@@ -28,7 +29,7 @@ class LokiClassifier(Classifier):
 
     The classifier may be one of ours, any scikit-learn model with ``predict_proba``, or a torch module that gives
     logits; a fitted one is used as it is. It knows k observed classes; answers come from all classes of the graph,
-    by hop distance. Only [k, C] distances are kept and scores come in chunks, so C may be large.
+    by their distances in it. Only [k, C] distances are kept and scores come in chunks, so C may be large.
 
     Args:
         classifier: The model, or the name of a registered classifier.
@@ -37,6 +38,9 @@ class LokiClassifier(Classifier):
         classes: The classes that may be answered; None: the observed ones and every class of the graph (by its IRI).
         observed: The classes that the model's columns stand for; None: its ``classes_``. A torch module needs it.
         mapping: Class name -> IRI, where the names do not find their node.
+        metric: ``"hops"``, ``"weighted"`` (a path's sum of 1/weight) or ``"resistance"`` (small where there are many
+            ways; on a tree that of the path) of the graph; or ``ClassPriors``: the distance of the classes' vectors,
+            brought to length 1, which needs no graph.
         budget: Bytes that one chunk of scores may take.
         device: Where scores are computed.
 
@@ -57,6 +61,7 @@ class LokiClassifier(Classifier):
         classes: Sequence[str] | None = None,
         observed: Sequence[str] | None = None,
         mapping: Mapping[str, str] | None = None,
+        metric: str | ClassPriors = "hops",
         budget: int = 256 << 20,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -65,6 +70,7 @@ class LokiClassifier(Classifier):
         self.classes = classes
         self.observed = observed
         self.mapping = mapping
+        self.metric = metric
         self.budget = budget
         self.device = device
 
@@ -85,28 +91,28 @@ class LokiClassifier(Classifier):
         Raises:
             InputError: No graph, a class that is not in it (the nearest are named), or unknown observed classes.
         """
-        if self.graph is None:
+        if self.graph is None and isinstance(self.metric, str):
             raise InputError("LokiClassifier needs a class graph", remedy="give graph=ClassGraph.read(...)")
+        if isinstance(self.metric, str) and self.metric not in DISTANCES:
+            raise InputError(f"metric is {self.metric!r}", remedy=f"choose {', '.join(DISTANCES)}, or give ClassPriors")
         own = self.observed if self.observed is not None else getattr(self.classifier, "classes_", None)
         if own is None:
             raise InputError(
                 "the classifier does not say which classes it knows", remedy="fit it, or give observed=names"
             )
         observed = [str(name) for name in own]
-        if self.classes is None:
-            taken = set(self.graph.align(observed, mapping=self.mapping).require().tolist())
-            kinds = np.flatnonzero(self.graph.kinds == KINDS.index("class")).tolist()
-            names = [*observed, *(self.graph.iris[node] for node in kinds if node not in taken)]
-        else:
-            names = list(dict.fromkeys(map(str, self.classes)))
-            names += [name for name in observed if name not in set(names)]
-        nodes = self.graph.align(names, mapping=self.mapping).require()
+        names = self._names(observed)
         place = {name: row for row, name in enumerate(names)}
-        graph, seen_nodes = self.graph, nodes[[place[name] for name in observed]]
+        self._place, self._nodes, self._vectors = place, np.zeros(0, dtype=np.int64), np.zeros((0, 0))
+        if isinstance(self.metric, str):
+            assert self.graph is not None
+            self._nodes = self.graph.align(names, mapping=self.mapping).require()
+        else:
+            self._vectors = self.metric.align(names).normalised("l2").matrix.astype(np.float64)
         span = [np.inf, 0.0]  # of all distances between two classes, block by block
 
         def rows() -> Iterator[np.ndarray]:
-            for block in hop_rows(graph, seen_nodes, nodes):
+            for block in self._rows([place[name] for name in observed]):
                 span[0] = min(span[0], block.min(where=block > 0, initial=np.inf))
                 span[1] = max(span[1], block.max())
                 yield block
@@ -114,14 +120,13 @@ class LokiClassifier(Classifier):
         self.loki_ = Loki.from_rows(
             rows(), names, observed, row_of=self._row_of, budget=self.budget, device=self.device
         )
-        if span[0] == span[1] and len(names) > len(observed) > 1:
+        if span[0] == span[1] and self.metric == "hops" and len(names) > len(observed) > 1:
             warnings.warn(
                 f"any two classes are {span[0]:.0f} hops apart in this graph, which cannot tell the "
                 f"{len(names) - len(observed)} classes apart that the classifier does not know; graph.taxonomy() has "
                 "only the edges that lead upwards",
                 stacklevel=2,
             )
-        self._nodes, self._place = nodes, place
         self.classes_ = np.array(names)
         self.seen_ = np.isin(np.arange(len(names)), self.loki_.observed_rows)
         return self
@@ -176,8 +181,36 @@ class LokiClassifier(Classifier):
             self.prepare()
         return candidate_rows(candidates, self.classes_, self.seen_)
 
-    def _row_of(self, name: str) -> np.ndarray:
+    def _names(self, observed: Sequence[str]) -> list[str]:
+        """The classes that may be answered, the observed ones among them."""
+        if self.classes is not None:
+            names = list(dict.fromkeys(map(str, self.classes)))
+            return [*names, *(name for name in observed if name not in set(names))]
+        if not isinstance(self.metric, str):
+            return [*observed, *(name for name in self.metric.names if name not in set(observed))]
         assert self.graph is not None
-        node = self._nodes[[self._place[name]]]
-        row: np.ndarray = next(hop_rows(self.graph, node, self._nodes))[0]
+        taken = set(self.graph.align(observed, mapping=self.mapping).require().tolist())
+        kinds = np.flatnonzero(self.graph.kinds == KINDS.index("class")).tolist()
+        return [*observed, *(self.graph.iris[node] for node in kinds if node not in taken)]
+
+    def _rows(self, places: Sequence[int]) -> Iterator[np.ndarray]:
+        """Distances of some classes to all of them, [b, C] block by block."""
+        if not isinstance(self.metric, str):
+            step = max(1, self.budget // (32 * len(self._vectors)))
+            for start in range(0, len(places), step):
+                near = self._vectors[list(places[start : start + step])]
+                # |a - b|^2 of unit vectors; rounding must not leave a class at a distance from itself.
+                squared = np.clip(2.0 - 2.0 * near @ self._vectors.T, 0.0, None)
+                squared[np.arange(len(near)), list(places[start : start + step])] = 0.0
+                yield np.sqrt(squared)
+            return
+        assert self.graph is not None
+        sources = self._nodes[list(places)]
+        if self.metric == "hops":
+            yield from hop_rows(self.graph, sources, self._nodes)
+        else:
+            yield from distance_rows(self.graph, sources, self._nodes, self.metric, max_bytes=self.budget)
+
+    def _row_of(self, name: str) -> np.ndarray:
+        row: np.ndarray = next(iter(self._rows([self._place[name]])))[0]
         return row

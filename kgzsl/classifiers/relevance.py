@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kgzsl.classifiers._graph_rows import hop_rows
+from kgzsl.classifiers._graph_rows import metric_rows
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["class_relevance", "relevance", "row_relevance"]
+__all__ = ["class_distances", "class_relevance", "relevance", "row_relevance"]
 
 
 def relevance(
-    distances: Any, *, kernel: str = "exponential", bandwidth: float | None = None, gather: str = "mean"
+    distances: Any,
+    *,
+    kernel: str = "exponential",
+    bandwidth: float | None = None,
+    gather: str = "mean",
+    strength: float = 1.0,
 ) -> npt.NDArray[np.float64]:
     """Weights of seen classes by their distance to the unseen ones, with a mean of 1.
 
@@ -31,12 +36,14 @@ def relevance(
         kernel: ``"exponential"``, ``exp(-d / bandwidth)``, or ``"gaussian"``, ``exp(-(d / bandwidth)^2)``.
         bandwidth: What counts as near; None takes the median of the finite, positive distances.
         gather: ``"mean"`` of the kernel over the unseen classes, or ``"nearest"``: of the nearest one alone.
+        strength: Power of the weights: 0 makes them equal, 1 leaves them, more tells them further apart.
 
     Returns:
         float64 [S]; all 1 where no seen class reaches an unseen one.
 
     Raises:
-        InputError: Negative or NaN distances, an unknown option, or a bandwidth that is not positive.
+        InputError: Negative or NaN distances, an unknown option, a bandwidth that is not positive, or a negative
+            strength.
     """
     table = np.asarray(distances, dtype=np.float64)
     if table.ndim != 2 or 0 in table.shape or np.isnan(table).any() or (table < 0).any():
@@ -47,6 +54,8 @@ def relevance(
         raise InputError(f"kernel is {kernel!r}", remedy="choose exponential or gaussian")
     if gather not in ("mean", "nearest"):
         raise InputError(f"gather is {gather!r}", remedy="choose mean or nearest")
+    if not 0 <= strength < np.inf:
+        raise InputError(f"strength is {strength}", remedy="give 0 (all classes alike) or more")
     if bandwidth is None:
         usable = table[np.isfinite(table) & (table > 0)]
         bandwidth = float(np.median(usable)) if len(usable) else 1.0
@@ -57,7 +66,7 @@ def relevance(
     weights = near.mean(axis=1) if gather == "mean" else near.max(axis=1)
     if not weights.max() > 0:
         return np.ones(len(table))
-    weights = weights / weights.max()
+    weights = (weights / weights.max()) ** strength
     result: npt.NDArray[np.float64] = weights / weights.mean()
     return result
 
@@ -68,23 +77,48 @@ def class_relevance(
     unseen: Sequence[str],
     *,
     mapping: Mapping[str, str] | None = None,
+    metric: str = "hops",
     **options: Any,
 ) -> dict[str, float]:
-    """:func:`relevance` of each seen class by its hops to the unseen ones.
+    """:func:`relevance` of each seen class by its distances to the unseen ones.
 
     Args:
         graph: Where the classes lie.
         seen: Names of the classes with training data.
         unseen: Names of the classes to come; their labels or samples are not needed.
         mapping: Class name -> IRI, where the names do not find their node.
+        metric: See :func:`class_distances`.
         options: Of :func:`relevance`.
 
     Raises:
         InputError: A class that is not in the graph (the nearest are named).
     """
-    nodes = graph.align([*seen, *unseen], mapping=mapping).require()
-    rows = np.concatenate(list(hop_rows(graph, nodes[: len(seen)], nodes[len(seen) :])))
+    rows = class_distances(graph, seen, unseen, mapping=mapping, metric=metric)
     return dict(zip(map(str, seen), relevance(rows, **options).tolist(), strict=True))
+
+
+def class_distances(
+    graph: ClassGraph,
+    seen: Sequence[str],
+    unseen: Sequence[str],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    metric: str = "hops",
+) -> npt.NDArray[np.float64]:
+    """How far each seen class lies from each unseen one, float64 [S, U].
+
+    Args:
+        graph: Where the classes lie.
+        seen, unseen: Names.
+        mapping: Class name -> IRI, where the names do not find their node.
+        metric: ``"hops"``, ``"weighted"`` or ``"resistance"``, see :func:`kgzsl.knowledge.distances.distances`.
+
+    Raises:
+        InputError: A class that is not in the graph (the nearest are named), or an unknown metric.
+    """
+    nodes = graph.align([*seen, *unseen], mapping=mapping).require()
+    rows = metric_rows(graph, nodes[: len(seen)], nodes[len(seen) :], metric)
+    return np.concatenate(list(rows)).astype(np.float64)
 
 
 def row_relevance(y: Any, weights: Mapping[Any, float]) -> npt.NDArray[np.float64]:

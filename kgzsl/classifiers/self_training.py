@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -130,7 +130,7 @@ class SelfTraining(Classifier):
             raise InputError("there is nothing to begin with", remedy="give X and y, or classes= and initial=")
         features = float_matrix(unlabeled, "unlabeled")
         labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
-        known = None if labelled is None else np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        known = None if labelled is None else class_labels(y, len(labelled))
         names = np.unique(known) if classes is None and known is not None else np.asarray(list(classes or ()))
         if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
             raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")

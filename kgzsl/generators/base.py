@@ -13,7 +13,7 @@ from torch import Tensor
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 
-__all__ = ["Callback", "FeatureGenerator", "check_training_data"]
+__all__ = ["Callback", "FeatureGenerator", "check_training_data", "unequal_weights"]
 
 #: Called with the generator, ready to sample, and the number of epochs done; may return figures for the history.
 Callback = Callable[["FeatureGenerator", int], Mapping[str, float] | None]
@@ -43,6 +43,7 @@ class FeatureGenerator(ABC):
         engine: Engine | None = None,
         callback: Callback | None = None,
         callback_every_epochs: int | None = None,
+        sample_weight: Tensor | None = None,
     ) -> Self:
         """Train on seen classes.
 
@@ -55,6 +56,8 @@ class FeatureGenerator(ABC):
             engine: Device, precision, seed, progress, checkpoints; None is ``Engine(progress=False)``.
             callback: See :data:`Callback`. It may sample; it does not change the numbers of the training.
             callback_every_epochs: Epochs between calls; None is only after the last.
+            sample_weight: [N], not negative: how much each row counts beside the others (prioritised augmentation). A
+                row of weight 0 is not there, and equal weights are none. None for none.
 
         Returns:
             Itself.
@@ -143,3 +146,19 @@ def check_training_data(features: Tensor, labels: Tensor, priors: Tensor) -> Non
                 place=f"row {int(bad.nonzero()[0, 0])} ({int(bad.sum())} rows in all)",
                 remedy="remove or repair these rows",
             )
+
+
+def unequal_weights(sample_weight: Tensor | None, features: Tensor) -> Tensor | None:
+    """Weights of the rows of ``features``, float64 [N] with a mean of 1 on their device; None for equal ones.
+
+    Raises:
+        InputError: Another number of weights, negative or infinite ones, or nothing but zeros.
+    """
+    if sample_weight is None:
+        return None
+    weights = torch.as_tensor(sample_weight, dtype=torch.float64, device=features.device)
+    if weights.shape != features.shape[:1] or not bool(torch.isfinite(weights).all() and (weights >= 0).all()):
+        raise InputError("sample_weight must hold one weight a row, none negative or infinite")
+    if not bool(weights.any()):
+        raise InputError("sample_weight is 0 for every row", remedy="give some class a weight")
+    return None if bool((weights == weights[0]).all()) else weights / weights.mean()

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl._ridge import choose_ridge
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
-from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data
+from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data, unequal_weights
 from kgzsl.generators.prior_scaling import PriorScaler
 
 __all__ = ["LinearGenerator"]
@@ -85,28 +85,45 @@ class LinearGenerator(FeatureGenerator):
         engine: Engine | None = None,
         callback: Callback | None = None,
         callback_every_epochs: int | None = None,  # noqa: ARG002
+        sample_weight: Tensor | None = None,
     ) -> Self:
-        """See :meth:`FeatureGenerator.fit`; solved at once, and the callback is called once, with 0 epochs."""
+        """See :meth:`FeatureGenerator.fit`; solved at once, and the callback is called once, with 0 epochs.
+
+        The regression weighs each class by the mean ``sample_weight`` of its rows, w_c: with W the diagonal of its
+        roots, k(A, A) and M - m become W k(A, A) W and W (M - m), m the weighted mean.
+        """
         engine = engine or Engine(progress=False)
         check_training_data(features, labels, priors)
         device, dtype = engine.torch_device, engine.dtype
         # A mean of many rows and the inverse of a nearly singular kernel: both in float64, both small.
         features, labels = features.to(device, torch.float64), labels.to(device)
+        rows = unequal_weights(sample_weight, features)
+        if rows is not None:
+            features, labels, rows = features[rows > 0], labels[rows > 0], rows[rows > 0]
         counts = torch.bincount(labels, minlength=len(priors)).to(features.dtype)
         present = counts > 0  # a class without rows teaches nothing
         scaled = self._prior_scaler.fit(priors.to(device, torch.float64)).transform(priors.to(device, torch.float64))
         known = scaled[present]
         sums = torch.zeros(len(priors), features.shape[1], dtype=features.dtype, device=device)
-        means = sums.index_add_(0, labels, features) / counts.clamp_min(1)[:, None]
-        centre = means[present].mean(dim=0)
+        if rows is None:
+            means = sums.index_add_(0, labels, features) / counts.clamp_min(1)[:, None]
+            centre, root = means[present].mean(dim=0), torch.ones(len(known), 1, dtype=features.dtype, device=device)
+        else:
+            totals = torch.zeros_like(counts).index_add_(0, labels, rows)
+            means = sums.index_add_(0, labels, rows[:, None] * features) / totals.clamp_min(1e-300)[:, None]
+            share = (totals / counts.clamp_min(1))[present][:, None]
+            share = share / share.mean()
+            centre, root = (share * means[present]).mean(dim=0), share.sqrt()
         distance = torch.cdist(known, known).square()
         spread = float(distance.sum()) / max(len(known) * (len(known) - 1), 1) or 1.0
-        gram = self._kernel_of(known, known, spread)
-        targets = means[present] - centre
+        gram = root * self._kernel_of(known, known, spread) * root.T
+        targets = root * (means[present] - centre)
         self.ridge_, self.left_out_, missed = choose_ridge(gram, targets, self.ridge)
         penalty = self.ridge_ * float(gram.diagonal().mean())
-        weights = torch.linalg.solve(gram + penalty * torch.eye(len(known), dtype=gram.dtype, device=device), targets)
-        roots = [self.noise * self._root(features - means[labels])]
+        identity = torch.eye(len(known), dtype=gram.dtype, device=device)
+        weights = root * torch.linalg.solve(gram + penalty * identity, targets)
+        apart = features - means[labels]
+        roots = [self.noise * self._root(apart if rows is None else apart * (rows / rows.mean()).sqrt()[:, None])]
         if self.mean_error:
             roots.append(self.mean_error**0.5 * missed / max(len(missed), 1) ** 0.5)
         self._state = {

@@ -71,6 +71,7 @@ class TrainingData:
         engine: Random state, precision, ranks.
         config: What a checkpoint must agree with.
         episode: Which classes are held out of the step; None holds none out.
+        weights: Float64 [N], above 0: how often each row is drawn beside the others; None: all alike.
     """
 
     features: Tensor
@@ -80,6 +81,7 @@ class TrainingData:
     engine: Engine
     config: dict[str, Any] | None = field(default=None)
     episode: Episode | None = field(default=None)
+    weights: Tensor | None = field(default=None)
 
     def draw(self, count: int, *, features: bool = True, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Labels [count], features [count, D] (none if not asked for) and priors [count, P] of random rows.
@@ -89,14 +91,23 @@ class TrainingData:
             features: Whether features are asked for.
             held_out: In an episode: rows of the classes that are held out of it, instead of the others.
         """
-        device, random = self.features.device, self.engine.generator()
-        if self.episode is None:
-            rows = torch.randint(len(self.features), (count,), generator=random, device=device)
-        else:
+        pool = None
+        if self.episode is not None:
             pool = self.episode.held_out if held_out else self.episode.shown
-            rows = pool[torch.randint(len(pool), (count,), generator=random, device=device)]
+        places = self._places(count, pool)
+        rows = places if pool is None else pool[places]
         labels = self.labels[rows]
         return labels, self.features[rows] if features else self.features[:0], self.priors[labels]
+
+    def _places(self, count: int, pool: Tensor | None) -> Tensor:
+        """Random places [count] in ``pool``, or among all rows."""
+        device, random = self.features.device, self.engine.generator()
+        if self.weights is None:
+            size = len(self.features if pool is None else pool)
+            return torch.randint(size, (count,), generator=random, device=device)
+        ends = (self.weights if pool is None else self.weights[pool]).cumsum(0)
+        at = torch.rand(count, generator=random, device=device, dtype=ends.dtype) * ends[-1]
+        return torch.searchsorted(ends, at, right=True).clamp_max(len(ends) - 1)
 
     def normal(self, *shape: int) -> Tensor:
         """Normal noise of this shape."""

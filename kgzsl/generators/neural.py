@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
-from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data
+from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data, unequal_weights
 from kgzsl.generators.health import Health, check_health
 from kgzsl.generators.loop import Episode, GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.prior_scaling import PriorScaler
@@ -139,10 +140,18 @@ class NeuralGenerator(FeatureGenerator):
         engine: Engine | None = None,
         callback: Callback | None = None,
         callback_every_epochs: int | None = None,
+        sample_weight: Tensor | None = None,
     ) -> Self:
-        """See :meth:`FeatureGenerator.fit`. Samples that hardly vary are told by a :class:`CollapseWarning`."""
+        """See :meth:`FeatureGenerator.fit`. Samples that hardly vary are told by a :class:`CollapseWarning`.
+
+        Rows are drawn as often as ``sample_weight`` says.
+        """
         engine = engine or Engine(progress=False)
         check_training_data(features, labels, priors)
+        weights = unequal_weights(sample_weight, features)
+        if weights is not None:
+            there = weights > 0
+            features, labels, weights = features[there], labels[there.to(labels.device)], weights[there]
         device, dtype = engine.torch_device, engine.dtype
         features, priors, labels = features.to(device, dtype), priors.to(device, dtype), labels.to(device)
         self._seed = engine.seed
@@ -154,7 +163,9 @@ class NeuralGenerator(FeatureGenerator):
             terms = self._terms(scaled, labels, scaled_priors, classifier)
         several = self.hold_out > 0 and bool((labels != labels[0]).any())
         episode = Episode(labels, self.hold_out) if several else None
-        data = TrainingData(scaled, labels, scaled_priors, tuple(terms), engine, self._told(len(scaled)), episode)
+        weights = None if weights is None else weights.to(device)
+        told = self._told(len(scaled), weights)
+        data = TrainingData(scaled, labels, scaled_priors, tuple(terms), engine, told, episode, weights)
         per_epoch = max(1, len(scaled) // (self.batch_size * engine.ranks))
         modules = self._networks(self._sizes, engine.generator(), dtype)
         loop = self._loop(
@@ -193,10 +204,12 @@ class NeuralGenerator(FeatureGenerator):
             ema=self.ema,
         )
 
-    def _told(self, rows: int) -> dict[str, Any]:
+    def _told(self, rows: int, weights: Tensor | None) -> dict[str, Any]:
         """What a checkpoint must agree with."""
         assert self._sizes is not None
         config = {key: list(v) if isinstance(v, tuple) else v for key, v in self.config().items()}
+        if weights is not None:
+            config["weights"] = hashlib.sha256(weights.float().cpu().numpy().tobytes()).hexdigest()[:16]
         return {**config, "rows": rows, **{f"{key}_size": value for key, value in asdict(self._sizes).items()}}
 
     def _terms(

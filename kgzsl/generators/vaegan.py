@@ -191,8 +191,8 @@ class VAEGAN(WGAN):
         shape = [self._sizes.feature + self._sizes.prior, *hidden, 2 * self._sizes.noise]
         return data.engine.prepare(MLP(shape, generator=data.engine.generator(), dtype=data.engine.dtype))
 
-    def _told(self, rows: int) -> dict[str, Any]:
-        told = super()._told(rows)
+    def _told(self, rows: int, weights: Tensor | None) -> dict[str, Any]:
+        told = super()._told(rows, weights)
         return told if self._given is None else {**told, "unlabelled_rows": len(self._given[0])}
 
     def state_dict(self) -> dict[str, Any]:

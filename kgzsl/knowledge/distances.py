@@ -13,7 +13,7 @@ from kgzsl.errors import InputError, nearest
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
 
-__all__ = ["DISTANCES", "distance_blocks", "distances"]
+__all__ = ["DISTANCES", "distance_blocks", "distance_rows", "distances"]
 
 #: The kinds of distance.
 DISTANCES = ("hops", "weighted", "resistance")
@@ -71,22 +71,48 @@ def distance_blocks(
         InputError: As :func:`distances`.
     """
     chosen = _chosen(graph, nodes, kind)
+    start = 0
+    for block in distance_rows(graph, chosen, chosen, kind, max_bytes=max_bytes):
+        yield start, block
+        start += len(block)
+
+
+def distance_rows(
+    graph: ClassGraph,
+    sources: Sequence[int] | npt.NDArray[np.int64],
+    targets: Sequence[int] | npt.NDArray[np.int64],
+    kind: str = "hops",
+    *,
+    max_bytes: int = _CHUNK_BYTES,
+) -> Iterator[npt.NDArray[np.float64]]:
+    """The distances of a few nodes to many, in blocks of rows float64 [rows, targets]; see :func:`distances`.
+
+    Args:
+        graph: The graph.
+        sources: One row each, in this order.
+        targets: One column each.
+        kind: One of ``DISTANCES``.
+        max_bytes: For one block while it is worked out.
+
+    Raises:
+        InputError: As :func:`distances`.
+    """
+    rows, columns = _chosen(graph, sources, kind), _chosen(graph, targets, kind)
     links = _links(graph)
     step = max(1, max_bytes // (8 * max(graph.num_nodes, 1)))
     if kind == "resistance":
-        yield from _resistance(links, chosen, step)
+        yield from _resistance(links, rows, columns, step)
         return
     from scipy.sparse.csgraph import dijkstra
 
     if kind == "weighted":
         links.data = 1 / links.data
-    for start in range(0, len(chosen), step):
-        rows = chosen[start : start + step]
-        found = dijkstra(links, directed=False, indices=rows, unweighted=kind == "hops")
-        yield start, found[:, chosen]
+    for start in range(0, len(rows), step):
+        found = dijkstra(links, directed=False, indices=rows[start : start + step], unweighted=kind == "hops")
+        yield found[:, columns]
 
 
-def _chosen(graph: ClassGraph, nodes: Sequence[int] | None, kind: str) -> npt.NDArray[np.int64]:
+def _chosen(graph: ClassGraph, nodes: Sequence[int] | npt.NDArray[np.int64] | None, kind: str) -> npt.NDArray[np.int64]:
     if kind not in DISTANCES:
         close = nearest(kind, DISTANCES)
         hint = f"did you mean {close[0]!r}?" if close else f"give kind= {', '.join(DISTANCES)}"
@@ -118,32 +144,36 @@ def _links(graph: ClassGraph) -> Any:
     return csr_array((np.concatenate([weights, weights]), ends), shape=shape)
 
 
-def _resistance(links: Any, chosen: npt.NDArray[np.int64], step: int) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+def _resistance(
+    links: Any, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], step: int
+) -> Iterator[npt.NDArray[np.float64]]:
     """Block after block; the diagonal of G is worked out before the first."""
     from scipy.sparse.csgraph import connected_components
 
     component = connected_components(links, directed=False)[1]
-    wanted = np.unique(component[chosen])
-    networks = {int(number): _Network(links, np.flatnonzero(component == number)) for number in wanted.tolist()}
-    own = np.zeros(len(chosen))
+    networks = {
+        int(number): _Network(links, np.flatnonzero(component == number))
+        for number in np.intersect1d(component[rows], component[columns]).tolist()
+    }
+    nodes = np.union1d(rows, columns)
+    own = np.zeros(len(component))
     for number, network in networks.items():
-        places = np.flatnonzero(component[chosen] == number)
-        for start in range(0, len(places), step):
-            here = places[start : start + step]
-            own[here] = np.diagonal(network.potentials(chosen[here], chosen[here]))
-    for start in range(0, len(chosen), step):
-        rows = np.arange(start, min(start + step, len(chosen)))
-        block = np.full((len(rows), len(chosen)), np.inf)
+        members = nodes[component[nodes] == number]
+        for start in range(0, len(members), step):
+            here = members[start : start + step]
+            own[here] = np.diagonal(network.potentials(here, here))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        block = np.full((len(part), len(columns)), np.inf)
         for number, network in networks.items():
-            mine = rows[component[chosen[rows]] == number]
+            mine, others = np.flatnonzero(component[part] == number), np.flatnonzero(component[columns] == number)
             if not len(mine):
                 continue
-            others = np.flatnonzero(component[chosen] == number)
-            potentials = network.potentials(chosen[mine], chosen[others])
-            found = own[mine][:, None] + own[others][None] - 2 * potentials
-            block[np.ix_(mine - start, others)] = np.maximum(found, 0)
-        block[chosen[rows][:, None] == chosen[None]] = 0
-        yield start, block
+            here, there = part[mine], columns[others]
+            found = own[here][:, None] + own[there][None] - 2 * network.potentials(here, there)
+            block[np.ix_(mine, others)] = np.maximum(found, 0)
+        block[part[:, None] == columns[None]] = 0
+        yield block
 
 
 class _Network:

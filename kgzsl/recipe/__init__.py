@@ -11,6 +11,7 @@ from kgzsl.recipe.specs import (
     GraphSpec,
     ImageProtocolSpec,
     PriorSpec,
+    RelevanceSpec,
     TrainSpec,
     UnlabeledSpec,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ImageRecipe",
     "PriorSpec",
     "Recipe",
+    "RelevanceSpec",
     "TrainSpec",
     "UnlabeledSpec",
     "apply_overrides",

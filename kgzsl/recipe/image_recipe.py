@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from kgzsl.errors import InputError
 from kgzsl.recipe.base import Recipe
-from kgzsl.recipe.specs import ClassifierSpec, Component, ImageProtocolSpec, UnlabeledSpec, named, sourced
+from kgzsl.recipe.specs import (
+    ClassifierSpec,
+    Component,
+    ImageProtocolSpec,
+    RelevanceSpec,
+    UnlabeledSpec,
+    named,
+    sourced,
+)
 
 __all__ = ["ImageRecipe"]
 
@@ -21,6 +29,7 @@ class ImageRecipe(Recipe):
 
     task: Literal["image_classification"] = "image_classification"
     classifier: Annotated[ClassifierSpec, BeforeValidator(named)] = ClassifierSpec()
+    relevance: RelevanceSpec | None = None
     protocol: ImageProtocolSpec = ImageProtocolSpec()
     controls: list[Literal["chance", "eszsl", "shuffled"]] = Field(
         default_factory=lambda: list(_IMAGE_CONTROLS)  # type: ignore[arg-type]
@@ -56,6 +65,8 @@ class ImageRecipe(Recipe):
                 remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
             )
         self._check_unlabeled()
+        if self.relevance is not None:
+            self._check_relevance()
         self._check_search()
         if self.protocol.splits > 1:
             self._check_splits()
@@ -102,6 +113,30 @@ class ImageRecipe(Recipe):
                 "validation in place of the gate",
             )
 
+    def _check_relevance(self) -> None:
+        from kgzsl import classifiers, generators
+        from kgzsl.tasks.image_classification._relevance import takes_weights
+
+        resolver: Any = classifiers.classifiers if self.generator is None else generators.generators
+        name = self.classifier.name if self.generator is None else self.generator.name
+        if not takes_weights(resolver.find(name)):
+            raise InputError(
+                f"{name!r} takes no weights of rows, so relevance has nothing to weigh",
+                **self.where("relevance"),
+                remedy="leave relevance out, or write generator: linear or classifier: eszsl",
+            )
+
+    def _check_searched_relevance(self, option: str, values: list[Any]) -> None:
+        assert self.relevance is not None
+        for value in values:
+            try:
+                RelevanceSpec.model_validate({**self.relevance.model_dump(), option: value})
+            except ValidationError as error:
+                why = str(error.errors()[0]["msg"])
+                raise InputError(
+                    f"cannot search relevance.{option}={value!r}: {why}", **self.where("protocol", "search")
+                ) from None
+
     def _check_splits(self) -> None:
         from kgzsl.tasks.image_classification.selection import takes_epochs
 
@@ -125,12 +160,16 @@ class ImageRecipe(Recipe):
 
         for key, values in self.protocol.search.items():
             part, _, option = key.partition(".")
+            if part == "relevance" and values and option in RelevanceSpec.model_fields and self.relevance is not None:
+                self._check_searched_relevance(option, values)
+                continue
             owner = {"generator": self.generator, "classifier": self.classifier}.get(part)
             if owner is None or not option or not values:
                 raise InputError(
                     f"cannot search {key!r}",
                     **self.where("protocol", "search"),
-                    remedy="name generator.OPTION or classifier.OPTION with a list of values",
+                    remedy="name generator.OPTION or classifier.OPTION with a list of values, or relevance.OPTION "
+                    "beside relevance: {...}",
                 )
             if part == "classifier" and option in ClassifierSpec.model_fields:
                 raise InputError(

@@ -17,6 +17,7 @@ __all__ = [
     "ImageProtocolSpec",
     "Named",
     "PriorSpec",
+    "RelevanceSpec",
     "Strict",
     "TrainSpec",
     "UnlabeledSpec",
@@ -141,9 +142,9 @@ class ClassifierSpec(Component):
     ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
     is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
     the real rows per seen class. ``gate`` joins the expert for seen and the one for unseen classes by a rule that is
-    fitted on validation classes, in place of a bias. ``prior_head`` adds the scores of a classifier that answers from
-    priors (``eszsl``, with the weights that were chosen for it), ``prior_weight`` one or several weights to choose
-    from.
+    fitted on validation classes, in place of a bias; ``evidential`` also says how uncertain an answer is.
+    ``prior_head`` adds the scores of a classifier that answers from priors (``eszsl``, with the weights that were
+    chosen for it), ``prior_weight`` one or several weights to choose from.
     """
 
     name: str = "softmax"
@@ -151,7 +152,7 @@ class ClassifierSpec(Component):
     real_per_class: int | None = None
     unseen_bias: float | Literal["validation"] = 0.0
     balanced: bool = False
-    gate: Literal["none", "stacking", "cosmo", "auto"] | None = None
+    gate: Literal["none", "stacking", "cosmo", "evidential", "auto"] | None = None
     prior_head: str | None = None
     prior_weight: Annotated[list[float], BeforeValidator(_listed)] = [1.0]
 
@@ -191,11 +192,12 @@ class _ProtocolSpec(Strict):
 class ImageProtocolSpec(_ProtocolSpec):
     """How choices are made and what is scored, for images.
 
-    ``search`` names options and the values to try, ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the
-    best ones on validation classes are taken. All combinations are tried, or with ``trials`` as many as it says, chosen
-    by Optuna. With ``splits`` the seen classes are cut into so many parts, each of which is held out in turn, and what
-    counts is the mean over them: less is left to the chance of one split. It is for methods that are not trained by
-    epochs; the ESZSL beside them keeps to one split.
+    ``search`` names options of ``generator``, ``classifier`` or ``relevance`` and the values to try,
+    ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the best ones on validation classes are taken. All
+    combinations are tried, or with ``trials`` as many as it says, chosen by Optuna. With ``splits`` the seen classes
+    are cut into so many parts, each of which is held out in turn, and what counts is the mean over them: less is left
+    to the chance of one split. It is for methods that are not trained by epochs; the ESZSL beside them keeps to one
+    split.
     """
 
     validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
@@ -219,6 +221,25 @@ class CompletionProtocolSpec(_ProtocolSpec):
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
+
+
+class RelevanceSpec(Strict):
+    """Prioritised augmentation: seen classes count as far as they lie near the unseen ones.
+
+    It weighs the rows that train the generator, a prior head, and a classifier that answers from priors (``eszsl``,
+    ``nearest-prior``, ``ale``, ``sje``, ``devise``); where all distances are equal nothing changes. ``metric`` is that
+    of the class graph (``hops``; ``weighted``: short where edges weigh much; ``resistance``: short where there are many
+    ways), or ``priors``: one minus the cosine. ``taxonomy`` keeps to the edges that lead upwards. ``kernel``,
+    ``bandwidth``, ``gather`` and ``strength`` are those of ``kgzsl.classifiers.relevance``; ``strength`` 0 weighs all
+    alike.
+    """
+
+    metric: Literal["hops", "weighted", "resistance", "priors"] = "hops"
+    taxonomy: bool = False
+    kernel: Literal["exponential", "gaussian"] = "exponential"
+    bandwidth: float | None = Field(default=None, gt=0.0)
+    gather: Literal["mean", "nearest"] = "mean"
+    strength: float = Field(default=1.0, ge=0.0)
 
 
 def _switch(value: Any) -> Any:

@@ -39,7 +39,8 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
     sure = (
         f"{told['probability']:.0%}" if "probability" in told else f"score {told['score']:.3f}, rank {told['rank']:g}"
     )
-    parts.append(f"<p>{escape(sure)}; {kind}.</p>")
+    doubt = f"; uncertainty {told['uncertainty']:.2f}" if "uncertainty" in told else ""
+    parts.append(f"<p>{escape(sure)}{doubt}; {kind}.</p>")
     if told["nearest_seen"]:
         parts.append(
             '<div class="scroll" tabindex="0" role="region" aria-label="The ways to like classes">'

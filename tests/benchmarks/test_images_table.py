@@ -11,7 +11,7 @@ import pytest
 from kgzsl import benchmarks, generators
 from kgzsl.benchmarks import images_table
 from kgzsl.benchmarks.images_beside import BESIDE, measure_beside
-from kgzsl.benchmarks.images_cell import DATASETS, METHODS, recipe_of
+from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure, recipe_of
 from kgzsl.benchmarks.images_page import page
 from kgzsl.datasets import ImageFeatures
 from kgzsl.errors import InputError
@@ -192,3 +192,24 @@ def test_methods_beside_recipes_are_run_where_and_as_the_cell_says(
     assert spread[-1] > 0.01
     with pytest.raises(InputError, match="no device is called 'gpuu'"):
         measure_beside({**cell, "device": "gpuu"}, None)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "nearest prior, relevance",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("linear, evidential gate", "linear, metric head", "ALE, episodic", "linear, relevance")
+        ),
+    ],
+)
+def test_the_newer_rows_are_measured(folder: str, tmp_path: Path, method: str) -> None:
+    classes = [f"class{i}" for i in range(12)]
+    tree = [f"{name},subClassOf,g{group}" for name, group in zip(classes, GROUPS, strict=True)]
+    (tmp_path / "tree.csv").write_text("s,r,o\n" + "\n".join([*tree, "g0,subClassOf,top", "g1,subClassOf,top"]))
+    cell = {"dataset": folder, "method": method, "seeds": 1, "device": "cpu"}
+    found = measure({**cell, "graph": {"source": str(tmp_path / "tree.csv")}})
+    assert found["metrics"]["zsl.top1"] > 50.0  # chance is 33
+    if method == "linear, relevance":
+        assert found["chosen"]["relevance"]["strength"] in (0.0, 0.5, 1.0, 2.0)

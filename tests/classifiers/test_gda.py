@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.covariance import OAS, LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -40,6 +41,24 @@ def test_agrees_with_linear_discriminant_analysis(data) -> None:
     ours = GDA(covariance="empirical", class_prior="empirical").fit(features, labels)
     theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(features, labels)
     np.testing.assert_allclose(ours.predict_proba(features), theirs.predict_proba(features), atol=2e-4)
+
+
+@pytest.mark.parametrize("covariance", ["ks", "oas", "ledoit_wolf"])
+def test_agrees_with_linear_discriminant_analysis_of_the_same_covariance(data, covariance: str) -> None:
+    features, labels = data
+    centred = features - np.array([features[labels == c].mean(axis=0) for c in range(4)])[labels]
+    shared = np.linalg.inv(shrunk_precision(torch.as_tensor(centred), covariance).numpy())
+
+    class Given(BaseEstimator):
+        def fit(self, X):
+            self.covariance_ = shared
+            return self
+
+    ours = GDA(covariance, class_prior="empirical").fit(features, labels)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=Given()).fit(features, labels)
+    np.testing.assert_allclose(ours.predict_proba(features), theirs.predict_proba(features), atol=2e-4)
+    plain = LinearDiscriminantAnalysis(solver="lsqr").fit(features, labels)
+    assert not np.allclose(ours.predict_proba(features), plain.predict_proba(features), atol=2e-4)
 
 
 def test_alpha_zero_leaves_the_zero_shot_head(data) -> None:

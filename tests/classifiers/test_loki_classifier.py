@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from kgzsl.classifiers import LokiClassifier, SoftmaxClassifier
 from kgzsl.classifiers._graph_rows import hop_rows
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge import ClassGraph, ClassPriors
 
 TREE = [
     ("cat", "subClassOf", "feline"),
@@ -145,6 +145,8 @@ def test_many_classes_stay_within_the_budget() -> None:
     ("call", "message"),
     [
         (lambda g, x, y: LokiClassifier("softmax").fit(x, y), "needs a class graph"),
+        (lambda g, x, y: LokiClassifier("softmax", g, metric="hop").fit(x, y), "metric is 'hop'; choose hops"),
+        (lambda g, x, y: LokiClassifier("softmax", metric=ClassPriors(("cat",), [[1.0]])).fit(x, y), "dog"),
         (lambda g, x, y: LokiClassifier("softmax", g).fit(x, np.where(y == "cat", "catt", y)), "nearest: cat"),
         (lambda g, x, y: LokiClassifier(torch.nn.Linear(4, 4), g).predict(x), "which classes it knows"),
         (lambda g, x, y: LokiClassifier(torch.nn.Linear(4, 4), g).fit(x, y), "cannot be fitted here"),
@@ -166,3 +168,109 @@ def test_a_graph_whose_classes_are_all_equally_far_is_told(graph) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LokiClassifier(model.classifier, shared.taxonomy(), classes=[*SEEN, "rock"]).prepare()
+
+
+def test_on_a_tree_resistance_is_the_path_and_weights_move_the_answer(graph) -> None:
+    features, labels = samples(0)
+    inner = SoftmaxClassifier(lr=0.1, epochs=60).fit(features, labels)
+    hops, resistance, weighted = (LokiClassifier(inner, graph, metric=m) for m in ("hops", "resistance", "weighted"))
+    for other in (resistance, weighted):  # a tree whose edges all weigh 1
+        torch.testing.assert_close(other.decision_function(features), hops.decision_function(features))
+        assert other.predict(features).tolist() == hops.predict(features).tolist()
+        assert other.next_class() == hops.next_class()
+    chain = [("a", "subClassOf", "b"), ("b", "subClassOf", "c"), ("c", "subClassOf", "d")]
+    torn = np.array([[0.5, 0.5]])
+
+    class Half:
+        classes_ = np.array(["a", "d"])
+
+        def predict_proba(self, X):
+            return np.repeat(torn, len(X), axis=0)
+
+    even = ClassGraph.from_triples(chain)
+    assert LokiClassifier(Half(), even).predict([[0.0]])[0] in "bc"
+    uneven = ClassGraph.from_triples(chain, weights=[1.0, 0.25, 5.0])  # lengths 1, 4 and 0.2: the middle is at 2.6
+    assert LokiClassifier(Half(), uneven, metric="weighted").predict([[0.0]]).tolist() == ["b"]
+    assert LokiClassifier(Half(), uneven, metric="resistance").predict([[0.0]]).tolist() == ["b"]
+
+
+def test_many_ways_make_classes_near_by_resistance_and_not_by_hops() -> None:
+    """Two hops by way of three common neighbours resist less than two hops by way of one."""
+    triples = [("x", "r", m) for m in ("m1", "m2", "m3", "n1")]
+    triples += [("y", "r", m) for m in ("m1", "m2", "m3")] + [("z", "r", "n1"), ("z", "r", "end")]
+    graph = ClassGraph.from_triples(triples)
+
+    class Sure:
+        classes_ = np.array(["x"])
+
+        def predict_proba(self, X):
+            return np.ones((len(X), 1))
+
+    scores = {
+        m: LokiClassifier(Sure(), graph, classes=["y", "z"], metric=m).decision_function([[0.0]], ["y", "z"])[0]
+        for m in ("hops", "resistance")
+    }
+    assert scores["hops"].tolist() == [-4.0, -4.0]
+    torch.testing.assert_close(scores["resistance"], -torch.tensor([(2 / 3) ** 2, 4.0]))
+
+
+def test_class_vectors_are_a_metric_too() -> None:
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-1.0, 0.0]])
+    priors = ClassPriors(("a", "b", "between", "far"), vectors)
+
+    class Half:
+        classes_ = np.array(["a", "b"])
+
+        def predict_proba(self, X):
+            return np.array([[0.5, 0.5], [0.98, 0.02]])
+
+    model = LokiClassifier(Half(), metric=priors)
+    assert model.predict([[0.0], [0.0]]).tolist() == ["between", "a"]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = [
+        [-sum(p * ((unit[k] - one) ** 2).sum() for k, p in enumerate(row)) for one in unit]
+        for row in Half().predict_proba(None)
+    ]
+    np.testing.assert_allclose(model.decision_function([[0.0], [0.0]], list(priors.names)), expected, atol=1e-5)
+    assert "between" in [name for name, gain in model.next_class() if gain >= 0]
+
+
+def test_loci_and_next_classes_need_not_hold_all_rows() -> None:
+    random = np.random.default_rng(0)
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{random.integers(0, i)}") for i in range(1, 40))
+
+    class Model:
+        classes_ = np.array([f"c{i}" for i in range(25, 40)])
+
+    whole, small = (LokiClassifier(Model(), graph, budget=budget).prepare().loki_ for budget in (1 << 20, 2000))
+    held: list[int] = []
+    row_of = small._row_of
+    small._row_of = lambda name: held.append(1) or row_of(name)
+    assert small._room() < 15 < whole._room()
+    assert small.locus().tolist() == whole.locus().tolist()
+    assert len(held) > 15  # some were worked out twice
+    assert small.next_class() == whole.next_class()
+
+
+@pytest.mark.slow
+def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte() -> None:
+    code = """
+    import resource
+    import numpy as np
+    from kgzsl.classifiers import LokiClassifier
+    from kgzsl.knowledge import ClassGraph
+    C, N, K = 100_000, 10_000, 100
+    class Model:
+        classes_ = [f"c{i}" for i in range(C - K, C)]
+        def predict_proba(self, X):
+            return np.random.default_rng(0).dirichlet(np.full(K, 0.02), size=len(X))
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{(i - 1) // 3}") for i in range(1, C))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = LokiClassifier(Model(), graph, classes=[f"c{i}" for i in range(C)])
+    answers = model.predict(np.zeros((N, 1)))
+    print(len(set(answers)), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    different, megabytes = map(int, done.stdout.split())
+    assert different > 10
+    assert megabytes < 1024

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kgzsl.classifiers import ESZSL, NearestPrior, SoftmaxClassifier, class_relevance, relevance, row_relevance
+from kgzsl.classifiers import (
+    ESZSL,
+    NearestPrior,
+    SoftmaxClassifier,
+    class_distances,
+    class_relevance,
+    relevance,
+    row_relevance,
+)
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 
@@ -102,3 +110,28 @@ def test_weighting_helps_where_unseen_classes_are_like_a_part_of_the_seen_ones()
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_strength_is_a_power_and_none_of_it_weighs_all_alike() -> None:
+    distances = np.random.default_rng(0).uniform(1, 5, size=(6, 3))
+    whole = relevance(distances)
+    half = relevance(distances, strength=0.5)
+    np.testing.assert_allclose(half, whole**0.5 / (whole**0.5).mean())
+    assert relevance(distances, strength=0.0).tolist() == [1.0] * 6
+    assert np.ptp(relevance(distances, strength=2.0)) > np.ptp(whole) > np.ptp(half)
+    assert relevance(np.full((5, 2), 3.0), strength=3.0).tolist() == [1.0] * 5
+    with pytest.raises(InputError, match="strength is -1"):
+        relevance(distances, strength=-1)
+
+
+def test_distances_by_any_metric_of_the_graph() -> None:
+    graph = ClassGraph.from_triples([("a", "r", "b"), ("b", "r", "c"), ("a", "s", "c")], weights=[1.0, 1.0, 4.0])
+    assert class_distances(graph, ["a"], ["b", "c"]).tolist() == [[1.0, 1.0]]
+    assert class_distances(graph, ["a"], ["b", "c"], metric="weighted").tolist() == [[1.0, 0.25]]
+    # From a to b: one way of 1, beside one of 1 + 1/4; from a to c: 1/4 beside 2.
+    np.testing.assert_allclose(
+        class_distances(graph, ["a"], ["b", "c"], metric="resistance"), [[1 / (1 + 1 / 1.25), 1 / (4 + 1 / 2)]]
+    )
+    assert class_relevance(graph, ["a", "b"], ["c"], metric="weighted")["a"] > 1
+    with pytest.raises(InputError, match="no distance is called"):
+        class_distances(graph, ["a"], ["b"], metric="resist")

@@ -214,3 +214,88 @@ def test_extrapolation_looks_at_no_class_that_is_held_out() -> None:
     network.means[hidden] = 1e6
     assert torch.equal(network(network.known, hidden=hidden), before)
     assert not torch.equal(network(network.known), before)
+
+
+def weighed(name: str, weights: Tensor | None, on: Engine | None = None, **options: Any) -> FeatureGenerator:
+    made = generators.make(name, **{**OPTIONS[name], **options})
+    return made.fit(*world(), engine=on or engine(), sample_weight=weights)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_equal_weights_are_none_and_others_change_what_is_learnt(name: str) -> None:
+    priors = world()[2]
+    base = fitted(name).sample(priors, 3)[0]
+    assert torch.equal(weighed(name, torch.full((96,), 0.3)).sample(priors, 3)[0], base)
+    some = torch.linspace(0.1, 3.0, 6).repeat_interleave(16)
+    assert not torch.equal(weighed(name, some).sample(priors, 3)[0], base)
+    torch.testing.assert_close(weighed(name, 7 * some).sample(priors, 3)[0], weighed(name, some).sample(priors, 3)[0])
+    for bad in (some[:5], -some, 0 * some, some / 0):
+        with pytest.raises(InputError, match="sample_weight"):
+            weighed(name, bad)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_class_without_weight_is_not_there(name: str) -> None:
+    features, labels, priors = world()
+    weights = torch.ones(96)
+    weights[32:48] = 0.0  # a class of weight 0, the others alike
+    torn = features.clone()
+    torn[32:48] = 1e3
+    alone = generators.make(name, **OPTIONS[name])
+    whole = generators.make(name, **OPTIONS[name])
+    alone.fit(features, labels, priors, engine=engine(), sample_weight=weights)
+    whole.fit(torn, labels, priors, engine=engine(), sample_weight=weights)
+    torch.testing.assert_close(alone.sample(priors, 3)[0], whole.sample(priors, 3)[0])
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_weights_resume_and_a_run_with_others_is_refused(name: str, tmp_path: Path) -> None:
+    weights = torch.linspace(0.1, 3.0, 6).repeat_interleave(16)
+    whole = weighed(name, weights, hold_out=0.3)
+
+    def stop(model: FeatureGenerator, epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    fresh = generators.make(name, **OPTIONS[name], hold_out=0.3)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(
+            *world(), engine=engine(checkpoint=tmp_path), callback=stop, callback_every_epochs=1, sample_weight=weights
+        )
+    resumed = weighed(name, weights, engine(checkpoint=tmp_path, resume=True), hold_out=0.3)
+    assert torch.equal(whole.sample(world()[2], 3)[0], resumed.sample(world()[2], 3)[0])
+    with pytest.raises(InputError, match="weights"):
+        weighed(name, weights.flip(0), engine(checkpoint=tmp_path, resume=True), hold_out=0.3)
+
+
+def test_rows_are_drawn_as_often_as_they_weigh() -> None:
+    from kgzsl.generators.loop import Episode, TrainingData
+
+    features, labels, priors = world()
+    weights = torch.linspace(1.0, 6.0, 6, dtype=torch.float64).repeat_interleave(16)
+    data = TrainingData(features, labels, priors, (), engine(), weights=weights)
+    drawn = torch.bincount(data.draw(40_000)[0], minlength=6) / 40_000
+    torch.testing.assert_close(drawn, torch.arange(1.0, 7.0) / 21, atol=0.02, rtol=0.0)
+    episode = Episode(labels, 0.5)
+    episode.renew(torch.Generator().manual_seed(0))
+    data = TrainingData(features, labels, priors, (), engine(), episode=episode, weights=weights)
+    for held_out, mask in ((True, episode.hidden), (False, ~episode.hidden)):
+        drawn = torch.bincount(data.draw(40_000, held_out=held_out)[0], minlength=6) / 40_000
+        expected = torch.arange(1.0, 7.0) * mask
+        torch.testing.assert_close(drawn, expected / expected.sum(), atol=0.02, rtol=0.0)
+
+
+def test_the_linear_generator_s_weights_are_those_of_repeated_classes() -> None:
+    """A class of weight 2 counts in the regression as two classes with its prior and its mean do."""
+    features, labels, priors = world()
+    weights = torch.where(labels == 1, 2.0, 1.0)
+    options: dict[str, Any] = {"ridge": 0.1, "covariance": "none", "priors": "none", "clip": False}
+    found = weighed("linear", weights, **options).means(priors)
+    again = torch.cat([features, features[labels == 1]])
+    # The penalty goes by the mean diagonal of the kernel, which the twin changes: compare at equal penalties.
+    kernel = (priors @ priors.T + 1).diagonal()
+    share = torch.where(torch.arange(6) == 1, 2.0, 1.0)
+    options["ridge"] = 0.1 * float((share * kernel).mean() / torch.cat([kernel, kernel[1:2]]).mean())
+    twin = generators.make("linear", **options)
+    twin.fit(again, torch.cat([labels, torch.full((16,), 6)]), torch.cat([priors, priors[1:2]]), engine=engine())
+    torch.testing.assert_close(found, twin.means(priors), rtol=1e-3, atol=1e-3)

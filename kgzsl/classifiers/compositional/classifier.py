@@ -318,7 +318,9 @@ class _Experts:
 
 def _pairs(values: Any) -> np.ndarray:
     """Pairs as str [N, 2]; a word alone is none, though it could be taken apart into two letters."""
-    rows = list(values)
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise InputError(f"{values!r} is no list of pairs", remedy="give (attribute, object) for each row")
+    rows = list(values.to_numpy() if hasattr(values, "to_numpy") else values)
     for place, pair in enumerate(rows):
         if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
             raise InputError(f"{pair!r} is no pair", place=f"row {place}", remedy="give (attribute, object)")

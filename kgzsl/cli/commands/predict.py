@@ -89,11 +89,16 @@ def predict(
 def classify(
     model: Any, features: npt.NDArray[np.float32], names: Sequence[str] | None, candidates: Any, top: int
 ) -> Iterator[Answers]:
-    """Ranked classes of each row of features, with their probabilities among the candidates."""
+    """Ranked classes of each row of features, with their probabilities among the candidates.
+
+    A model with an evidential gate also says how uncertain each row is.
+    """
     classes = [str(name) for name in model.candidates(candidates)]
     seen = set(map(str, model.seen_))
     for start in range(0, len(features), 1024):
-        shares = model.predict_proba(features[start : start + 1024], candidates)
+        part = features[start : start + 1024]
+        shares = model.predict_proba(part, candidates)
+        doubts = model.uncertainty(part).tolist() if model.tells_uncertainty else []
         for row, order in enumerate(np.argsort(-shares, axis=1, kind="stable")[:, :top], start=start):
             ranked = [
                 {
@@ -103,7 +108,10 @@ def classify(
                 }
                 for i in order
             ]
-            yield Answers({"item": row if names is None else names[row]}, ranked)
+            query: dict[str, Any] = {"item": row if names is None else names[row]}
+            if doubts:
+                query["uncertainty"] = round(doubts[row - start], 6)
+            yield Answers(query, ranked)
 
 
 def complete(

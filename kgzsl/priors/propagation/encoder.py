@@ -133,6 +133,7 @@ class PropagationEncoder(PriorEncoder):
         targets: npt.ArrayLike | torch.Tensor,
         *,
         engine: Engine | None = None,
+        hold_out: float = 0.0,
     ) -> Self:
         """Learn what belongs to the seen classes, so that :meth:`priors` can say what belongs to the unseen ones.
 
@@ -141,6 +142,9 @@ class PropagationEncoder(PriorEncoder):
             names: The M seen classes.
             targets: Real numbers [M, T]: their classifier weights or mean features.
             engine: As for :meth:`fit`.
+            hold_out: Share of the seen classes that each step holds out (episodic training): their own vectors are
+                hidden, and they alone are compared, so that the network learns to tell a class from the graph around
+                it, as it must tell unseen ones. 0 is without.
 
         Raises:
             InputError: Names that are not in the graph, or targets of another shape or not finite.
@@ -155,7 +159,7 @@ class PropagationEncoder(PriorEncoder):
             )
         if not torch.isfinite(wanted).all():
             raise InputError("the targets have values that are NaN or infinite")
-        return self._train(graph, rows, wanted, engine)
+        return self._train(graph, rows, wanted, engine, hold_out)
 
     def _train(
         self,
@@ -163,6 +167,7 @@ class PropagationEncoder(PriorEncoder):
         rows: npt.NDArray[np.int64] | None,
         targets: torch.Tensor | None,
         engine: Engine | None,
+        hold_out: float = 0.0,
     ) -> Self:
         from kgzsl.engine import Engine
 
@@ -180,7 +185,7 @@ class PropagationEncoder(PriorEncoder):
             targets = x[torch.from_numpy(rows).to(device)]
             mask = self.mask
         else:
-            rows, mask = position[rows], 0.0
+            rows, mask = position[rows], hold_out
         generator = self._generator(engine)
         widths = [x.shape[1], *self.hidden, targets.shape[1]]
         network = self.make_network(widths, layers, generator=generator, device=device, dtype=engine.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kgzsl.tasks.image_classification._experts import combine
+from kgzsl.errors import InputError
+from kgzsl.tasks.image_classification._experts import combine, uncertainty
 from kgzsl.tasks.image_classification._heads import rows_at_once
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
 from kgzsl.tasks.image_classification._synthesis import Synthesis
@@ -69,6 +71,35 @@ class Answering(Synthesis):
         scores /= scores.sum(axis=1, keepdims=True)
         return scores.astype(np.float32)
 
+    @property
+    def tells_uncertainty(self) -> bool:
+        """Whether an evidential gate joins the experts, so that :meth:`uncertainty` has an answer."""
+        gate = getattr(self, "gate_", None)
+        return gate is not None and gate.gate_ == "evidential" and 0 < len(self.unseen_) < len(self.names_)
+
+    def uncertainty(self, X: Any) -> npt.NDArray[np.float32]:
+        """How much is not known of each sample among all classes, [N], in (0, 1); near 1 nothing speaks for any class.
+
+        Both experts' evidence, fused: see :class:`kgzsl.classifiers.EvidentialGate`.
+
+        Raises:
+            InputError: The model has no evidential gate.
+        """
+        self._check_fitted()
+        if not self.tells_uncertainty:
+            raise InputError(
+                "this model tells no uncertainty",
+                remedy="call fit_gate(X, y, 'evidential'), or write gate: evidential in the recipe",
+            )
+        assert self.gate_ is not None
+        features = as_features(X, dim=self.n_features_in_)
+        every = np.arange(len(self.names_))
+        parts = [
+            uncertainty(self.gate_, *self._both_experts(part.to(self._where), every), ~self._is_seen)
+            for part in torch.split(features, rows_at_once(len(every)))
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
     def predict(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
         """The best candidate of each sample, [N]: names, or integers where the labels were integers.
 
@@ -116,11 +147,12 @@ class Answering(Synthesis):
             neighbours: How many seen classes, and how many runners-up.
         """
         shares = self.predict_proba(X, candidates)
+        doubts = self.uncertainty(X) if self.tells_uncertainty else [None] * len(shares)
         chosen = as_candidates(candidates, self.names_, self._is_seen)
         names = [self.names_[i] for i in chosen]
         about: dict[str, tuple[Any, Any, Any, Any]] = {}
         explanations: list[Explanation] = []
-        for row in shares:
+        for row, doubt in zip(shares, doubts, strict=True):
             order = np.argsort(-row, kind="stable")
             best = names[order[0]]
             if best not in about:
@@ -132,5 +164,6 @@ class Answering(Synthesis):
             near, both, paths, axioms = about[best]
             rest = tuple((names[i], float(row[i])) for i in order[1 : neighbours + 1])
             likely, is_seen = float(row[order[0]]), best in self.seen_
-            explanations.append(Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms))
+            told = Explanation(best, likely, is_seen, rest, near, both, paths, axioms=axioms)
+            explanations.append(told if doubt is None else replace(told, uncertainty=float(doubt)))
         return explanations

@@ -11,13 +11,14 @@ import torch
 
 from kgzsl.classifiers import GatedExperts
 from kgzsl.tasks.image_classification._heads import Head
+from kgzsl.tasks.image_classification._relevance import takes_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kgzsl.knowledge import ClassPriors
 
-__all__ = ["PriorHead", "combine", "fit_gate", "gate_from", "gate_to_plain"]
+__all__ = ["PriorHead", "combine", "fit_gate", "gate_from", "gate_to_plain", "uncertainty"]
 
 Scores = npt.NDArray[np.float32]
 _SAMPLE = 2000
@@ -36,9 +37,15 @@ class PriorHead:
         self.head = head
         self.unit = 1.0
 
-    def fit(self, features: Tensor, labels: npt.NDArray[np.int64], priors: ClassPriors) -> PriorHead:
-        """Train on real rows; returns itself."""
-        self.head.fit(features, labels, priors)
+    def fit(
+        self,
+        features: Tensor,
+        labels: npt.NDArray[np.int64],
+        priors: ClassPriors,
+        weights: npt.NDArray[np.float64] | None = None,
+    ) -> PriorHead:
+        """Train on real rows, weighed where the classifier takes weights; returns itself."""
+        self.head.fit(features, labels, priors, weights if takes_weights(self.head.name) else None)
         step = max(1, len(features) // _SAMPLE)
         scores = self.head.scores(features[::step], np.arange(len(priors)))
         self.unit = max(float(scores.std(axis=1).mean()), 1e-12)
@@ -59,6 +66,14 @@ def combine(gate: GatedExperts, seen: Scores, unseen: Scores, is_unseen: npt.NDA
     """
     tables = _full(seen, unseen, is_unseen)
     return np.asarray(gate.combine(*tables, torch.from_numpy(is_unseen)).cpu(), dtype=np.float32)
+
+
+def uncertainty(
+    gate: GatedExperts, seen: Scores, unseen: Scores, is_unseen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """What an evidential gate does not know, [N]; arguments as for :func:`combine`."""
+    tables = _full(seen, unseen, is_unseen)
+    return np.asarray(gate.uncertainty(*tables, torch.from_numpy(is_unseen)).cpu(), dtype=np.float32)
 
 
 def fit_gate(

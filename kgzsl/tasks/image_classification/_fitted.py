@@ -50,6 +50,7 @@ class Fitted:
     _gzsl_head: Head | None
     _prior_head: PriorHead | None
     _unlabelled: Unlabelled | None = None
+    _weights: npt.NDArray[np.float64] | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options, by name."""

@@ -62,6 +62,7 @@ class Head:
         features: Tensor,
         labels: npt.NDArray[np.int64],
         priors: ClassPriors,
+        weights: npt.NDArray[np.float64] | None = None,
         *,
         unlabeled: Tensor | None = None,
         among: Sequence[str] | None = None,
@@ -72,19 +73,22 @@ class Head:
             features: The rows.
             labels: Their classes.
             priors: Of all classes.
+            weights: How much each row counts [N], where the classifier takes such; equal ones are none.
             unlabeled: Rows [M, D] for a classifier that looks at such; others do not see them.
             among: Names of the classes that these may be of, for one that answers them by priors.
         """
         self.names = priors.names
         features = features * self.scale
         self._enough_steps(len(features))
-        looked: dict[str, Any] = {} if not self._looks or unlabeled is None else {"unlabeled": unlabeled * self.scale}
+        more: dict[str, Any] = {} if not self._looks or unlabeled is None else {"unlabeled": unlabeled * self.scale}
+        if weights is not None and np.ptp(weights) > 0:
+            more["sample_weight"] = weights
         if self._with_priors:
             if self._looks and among is not None:
-                looked["candidates"] = list(among)
-            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors, **looked)
+                more["candidates"] = list(among)
+            self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors, **more)
         else:
-            self.classifier.fit(features, labels, **looked)
+            self.classifier.fit(features, labels, **more)
         return self
 
     def _enough_steps(self, rows: int) -> None:

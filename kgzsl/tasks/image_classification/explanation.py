@@ -34,6 +34,7 @@ class Explanation:
             graph.
         without: What would be answered without single statements about the class, where it was asked for.
         axioms: What the class graph says about the class itself; empty without a graph.
+        uncertainty: How much is not known of the sample among all classes, where an evidential gate tells it.
     """
 
     predicted: str
@@ -45,11 +46,13 @@ class Explanation:
     paths: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
     without: tuple[Counterfactual, ...] = ()
     axioms: tuple[Statement, ...] = ()
+    uncertainty: float | None = None
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` statements, and attributes a class."""
         kind = "seen" if self.is_seen else "never seen in training"
-        lines = [f"{self.predicted} ({self.probability:.0%}, {kind})"]
+        doubt = "" if self.uncertainty is None else f", uncertainty {self.uncertainty:.2f}"
+        lines = [f"{self.predicted} ({self.probability:.0%}, {kind}{doubt})"]
         if self.runners_up:
             lines.append("  next: " + ", ".join(f"{name} ({share:.0%})" for name, share in self.runners_up))
         lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
@@ -69,6 +72,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-able."""
+        doubt = {} if self.uncertainty is None else {"uncertainty": self.uncertainty}
         return {
             "predicted": self.predicted,
             "probability": self.probability,
@@ -79,6 +83,7 @@ class Explanation:
             "paths": {name: [list(step) for step in path] for name, path in self.paths.items()},
             "without": [one.to_dict() for one in self.without],
             "axioms": [one.to_dict() for one in self.axioms],
+            **doubt,
         }
 
 

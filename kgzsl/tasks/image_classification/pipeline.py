@@ -24,6 +24,7 @@ from kgzsl.tasks._engine import engine_of
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
+from kgzsl.tasks.image_classification._relevance import needs_graph
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
 from kgzsl.tasks.image_classification.selection import (
@@ -237,12 +238,28 @@ class ImageRun:
             prior_options=eszsl.options if eszsl is not None and spec.prior_head == "eszsl" else None,
             generator_options=options,
             classifier_options=classifier_options,
+            relevance=self._relevance(choice, shuffle),
             seed=seed,
             device=recipe.train.device,
             precision=recipe.train.precision,
         )
         model.backbone_ = self.backbone
         return model
+
+    def _relevance(self, choice: Choice, shuffle: int | None) -> dict[str, Any] | None:
+        spec = self.recipe.relevance
+        if spec is None:
+            return None
+        options = {**spec.model_dump(exclude_none=True), **(choice.relevance or {})}
+        if not needs_graph(options):
+            return options
+        if self.graph is None:
+            raise InputError(
+                f"relevance by {options['metric']} needs a class graph",
+                **self.recipe.where("relevance"),
+                remedy="give graph: {source: ...}, or metric: priors",
+            )
+        return {**options, "graph": self.graph if shuffle is None else self.graph.shuffled(shuffle)}
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
         """ESZSL, not yet fitted."""

@@ -16,11 +16,15 @@ Try = Callable[[dict[str, Any], int], tuple[Choice, list[dict[str, Any]]]]
 
 def split_options(options: Mapping[str, Any]) -> Choice:
     """``{"generator.hidden": 512, "classifier.alpha": 1}`` as the start of a choice."""
-    parts: dict[str, dict[str, Any]] = {"generator": {}, "classifier": {}}
+    parts: dict[str, dict[str, Any]] = {"generator": {}, "classifier": {}, "relevance": {}}
     for key, value in options.items():
         part, _, option = key.partition(".")
         parts[part][option] = value
-    return Choice(options=parts["classifier"] or None, generator_options=parts["generator"] or None)
+    return Choice(
+        options=parts["classifier"] or None,
+        generator_options=parts["generator"] or None,
+        relevance=parts["relevance"] or None,
+    )
 
 
 def search(

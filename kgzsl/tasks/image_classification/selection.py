@@ -38,6 +38,7 @@ class Choice:
         unseen_bias: Added to the scores of unseen classes.
         options: Options of the classifier.
         generator_options: Options of the generator.
+        relevance: Options of the weighting of seen classes.
         prior_weight: Weight of the prior head.
         gate: The fitted gate, as plain values.
         figures: Validation figures of the choice.
@@ -48,6 +49,7 @@ class Choice:
     unseen_bias: float = 0.0
     options: dict[str, Any] | None = None
     generator_options: dict[str, Any] | None = None
+    relevance: dict[str, Any] | None = None
     prior_weight: float | None = None
     gate: dict[str, Any] | None = None
     figures: dict[str, float] | None = None

@@ -21,6 +21,7 @@ from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
 from kgzsl.tasks.image_classification._heads import Head
 from kgzsl.tasks.image_classification._inputs import as_features, as_labels, warn_of_twins
+from kgzsl.tasks.image_classification._relevance import class_weights, takes_weights
 from kgzsl.tasks.image_classification._unlabelled import as_unlabelled, check_use
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class ZeroShotClassifier(Answering):
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
             ``graph-network`` needs the class graph as ``graph`` among them, which is not saved with the model.
+        relevance: How much each seen class counts in what is trained on seen rows (the generator, the prior head, and a
+            classifier that answers from priors): options of :func:`kgzsl.classifiers.relevance`, and ``metric``
+            (``"hops"``, ``"weighted"``, ``"resistance"`` or ``"priors"``), ``taxonomy`` and ``graph``, which is not
+            saved with the model. None for all alike.
         priors: Priors for a ``fit`` that is given none, as scikit-learn's pipelines and searches call it.
         seed: Seed of everything.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
@@ -93,6 +98,7 @@ class ZeroShotClassifier(Answering):
         prior_options: Mapping[str, Any] | None = None,
         generator_options: Mapping[str, Any] | None = None,
         classifier_options: Mapping[str, Any] | None = None,
+        relevance: Mapping[str, Any] | None = None,
         priors: ClassPriors | npt.ArrayLike | None = None,
         seed: int = 0,
         device: str = "auto",
@@ -110,6 +116,7 @@ class ZeroShotClassifier(Answering):
         self.prior_options = prior_options
         self.generator_options = generator_options
         self.classifier_options = classifier_options
+        self.relevance = relevance
         self.priors = priors
         self.seed = seed
         self.device = device
@@ -179,6 +186,7 @@ class ZeroShotClassifier(Answering):
         self._unlabelled = None if rest is None else rest.to(self._where)
         if rest is not None and rest.unseen is not None and self._is_seen.all():
             raise InputError("unlabelled rows are said to be of unseen classes, and there is no such class")
+        self._weights = self._row_weights()
         self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
@@ -208,6 +216,13 @@ class ZeroShotClassifier(Answering):
             asked = self.names_ if self._unlabelled.unseen is None else self.unseen_
             looked["unlabeled"] = self._unlabelled.of_unseen
             looked["unlabeled_priors"] = self.priors_.align(asked).to_tensor(self._where)
+        weighed: dict[str, Any] = {}
+        if self._weights is not None:
+            if not takes_weights(self.generator_):
+                raise InputError(
+                    f"the generator {self.generator!r} takes no weights of rows", remedy="leave relevance out"
+                )
+            weighed["sample_weight"] = torch.from_numpy(self._weights).to(self._where)
         self.generator_.fit(
             self._features,
             torch.from_numpy(place[self._labels]).to(self._where),
@@ -216,8 +231,20 @@ class ZeroShotClassifier(Answering):
             callback=None if callback is None else at_epoch,
             callback_every_epochs=every,
             **looked,
+            **weighed,
         )
         self._forget()
+
+    def _row_weights(self) -> npt.NDArray[np.float64] | None:
+        if self.relevance is None:
+            return None
+        if self.generator is None and not takes_weights(self.classifier):
+            raise InputError(
+                f"the classifier {self.classifier!r} takes no weights of rows",
+                remedy="choose eszsl, nearest-prior, ale, sje or devise, or leave relevance out",
+            )
+        weights: npt.NDArray[np.float64] = class_weights(self.relevance, self.priors_, self._is_seen)[self._labels]
+        return weights
 
     def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
         self._is_seen = is_seen
@@ -242,10 +269,12 @@ class ZeroShotClassifier(Answering):
             self._synthetic.clear()
         self._zsl_head = self._gzsl_head = None
         if self.prior_head is not None and (self._prior_head is None or self._prior_head.head.names != self.names_):
-            self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_)
+            self._prior_head = self._new_prior_head().fit(self._features, self._labels, self.priors_, self._weights)
         if self.generator_ is None and not takes_unlabeled(self.classifier):
             # A classifier that answers from priors is one and the same for every list of candidates.
-            self._zsl_head = self._gzsl_head = self._head().fit(self._features, self._labels, self.priors_)
+            self._zsl_head = self._gzsl_head = self._head().fit(
+                self._features, self._labels, self.priors_, self._weights
+            )
             return self
         if self.generator_ is not None and self.generator_.embeds:
             self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
@@ -295,7 +324,8 @@ class ZeroShotClassifier(Answering):
         Args:
             X: Features [N, D] of both kinds that this model was not trained on; on test rows this is an oracle.
             y: Their classes.
-            rule: ``"stacking"``, ``"cosmo"``, ``"none"`` or ``"auto"``, see :class:`kgzsl.classifiers.GatedExperts`.
+            rule: ``"stacking"``, ``"cosmo"``, ``"evidential"``, ``"none"`` or ``"auto"``, see
+                :class:`kgzsl.classifiers.GatedExperts`.
 
         Raises:
             InputError: Rows of one kind only, or an unknown rule.

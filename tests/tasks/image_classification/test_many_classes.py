@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -10,9 +11,22 @@ import pytest
 
 from kgzsl.tasks.image_classification import ZeroShotClassifier, _heads
 
+# Generator, classifier, and options with which a hundred thousand classes are answered right enough to be compared.
+METHODS = {
+    "eszsl": (None, "eszsl", {"gamma": 1e-6, "lam": 1e-6}),
+    "nearest prior": (None, "nearest-prior", {"lam": 1e-3}),
+    "prototypes": (None, "prototypes", {"ridge": 1e-3}),
+    "linear head": ("linear", "gda", {}),
+    "softmax": ("linear", "softmax", {"epochs": 1, "batch_size": 4096}),
+}
 
-def test_chunks_give_the_same_answers(world, monkeypatch):
-    model = ZeroShotClassifier(None, "eszsl", device="cpu").fit(*world.data.train, priors=world.priors)
+
+@pytest.mark.parametrize("method", METHODS)
+def test_chunks_give_the_same_answers(world, monkeypatch, method: str):
+    generator, classifier, options = METHODS[method]
+    model = ZeroShotClassifier(
+        generator, classifier, samples_per_class=5, classifier_options=options, device="cpu", precision="32-true"
+    ).fit(*world.data.train, priors=world.priors)
     whole = model.predict(world.data.features)
     scores = model.scores(world.data.features)
     sizes: list[int] = []
@@ -26,13 +40,14 @@ def test_chunks_give_the_same_answers(world, monkeypatch):
     monkeypatch.setattr(_heads, "_BYTES", 4 * 16 * 7)
     assert (model.predict(world.data.features) == whole).all()
     assert max(sizes) == 7
-    np.testing.assert_allclose(model.scores(world.data.features), scores, rtol=1e-5)
+    np.testing.assert_allclose(model.scores(world.data.features), scores, rtol=1e-4, atol=1e-4)
     assert max(sizes) == 7
     assert model.predict(world.data.features[:0]).shape == (0,)
 
 
 SCRIPT = """
-import resource, numpy as np, torch
+import json, resource, sys, numpy as np, torch
+generator, classifier, options = json.loads(sys.argv[1])
 torch.set_num_threads(1)
 from kgzsl.tasks.image_classification import ZeroShotClassifier
 random = np.random.default_rng(0)
@@ -41,7 +56,9 @@ mixing = random.normal(size=(16, 32))
 labels = np.arange(50).repeat(10)
 def features(rows):
     return (priors[rows] @ mixing + 0.01 * random.normal(size=(len(rows), 32))).astype(np.float32)
-model = ZeroShotClassifier(None, "eszsl", device="cpu", classifier_options={"gamma": 1e-6, "lam": 1e-6})
+model = ZeroShotClassifier(
+    generator, classifier, samples_per_class=1, device="cpu", precision="32-true", classifier_options=options
+)
 model.fit(features(labels), labels, priors)
 asked = np.arange(10_000) * 10
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -53,9 +70,11 @@ print(grown, (answers[::100] == model.scores(rows[::100]).argmax(1)).mean())
 
 
 @pytest.mark.slow
-def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte():
-    """The table alone would be 4 GB."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("method", METHODS)
+def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte(method: str):
+    """The table alone would be 4 GB; training is not counted, for which a softmax of so many classes takes its time."""
+    command = [sys.executable, "-c", SCRIPT, json.dumps(METHODS[method])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     grown, same = (float(part) for part in done.stdout.split())
     assert grown < 1024
     assert same == 1.0  # as with all scores of a hundred samples in one table

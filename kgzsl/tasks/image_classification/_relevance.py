@@ -1,0 +1,75 @@
+"""Prioritised augmentation: seen classes count as far as they lie near the unseen ones."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kgzsl import classifiers
+from kgzsl.classifiers import class_distances, relevance
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+
+__all__ = ["class_weights", "needs_graph", "takes_weights"]
+
+_NEAREST = 1e-6  # two distances closer than this are one
+
+
+def takes_weights(kind: Any) -> bool:
+    """Whether ``fit`` of a classifier (a name or a class) or a generator takes a weight for each row."""
+    kind = classifiers.classifiers.find(kind) if isinstance(kind, str) else kind
+    parameters = inspect.signature(kind.fit).parameters
+    # A generator may hand on what its base takes (f-VAEGAN does).
+    passed_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    return passed_on or "sample_weight" in parameters
+
+
+def needs_graph(options: Mapping[str, Any]) -> bool:
+    """Whether the distances are those of the class graph."""
+    return bool(options.get("metric", "hops") != "priors")
+
+
+def class_weights(
+    options: Mapping[str, Any], priors: ClassPriors, is_seen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Weights of the seen classes with a mean of 1, 0 for the unseen ones: float64 [C].
+
+    Args:
+        options: Of :func:`kgzsl.classifiers.relevance`, and ``metric`` (``"hops"``, ``"weighted"``, ``"resistance"`` of
+            ``graph``, or ``"priors"``: one minus the cosine of the priors), ``taxonomy``, ``graph``.
+        priors: All classes.
+        is_seen: bool [C].
+
+    Raises:
+        InputError: No graph for a metric that needs one, a class that is not in it, an unknown option.
+    """
+    given = dict(options)
+    metric, graph, upwards = given.pop("metric", "hops"), given.pop("graph", None), given.pop("taxonomy", False)
+    weights = is_seen.astype(np.float64)
+    if is_seen.all() or not is_seen.any():
+        return weights
+    seen, unseen = ([priors.names[i] for i in np.flatnonzero(kind)] for kind in (is_seen, ~is_seen))
+    if metric == "priors":
+        unit = priors.normalised("l2")
+        cosine = unit.align(seen).matrix.astype(np.float64) @ unit.align(unseen).matrix.astype(np.float64).T
+        distances = np.clip(1.0 - cosine, 0.0, None)
+    elif graph is None:
+        raise InputError(
+            f"relevance by {metric} needs a class graph", remedy="give graph: {source: ...}, or metric: priors"
+        )
+    else:
+        distances = class_distances(graph.taxonomy() if upwards else graph, seen, unseen, metric=metric)
+    found = relevance(distances, **given)
+    if len(found) > 1 and given.get("strength", 1.0) and np.ptp(found) < _NEAREST:
+        warnings.warn(
+            "relevance weighs all seen classes alike: by this metric they are equally far from the unseen ones; "
+            "taxonomy: true keeps to the edges that lead upwards, metric: resistance counts all ways",
+            stacklevel=2,
+        )
+    weights[is_seen] = found
+    return weights
