@@ -131,7 +131,11 @@ class SelfTraining(Classifier):
         features = float_matrix(unlabeled, "unlabeled")
         labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
         known = None if labelled is None else class_labels(y, len(labelled))
-        names = np.unique(known) if classes is None and known is not None else np.asarray(list(classes or ()))
+        if classes is not None:
+            names = np.asarray(list(classes))
+        else:
+            assert known is not None
+            names = np.unique(known)
         if known is not None and (known.dtype.kind in "US") != (names.dtype.kind in "US"):
             raise InputError("labels y and classes are of different types", remedy="give names for both, or numbers")
         if initial is None:
