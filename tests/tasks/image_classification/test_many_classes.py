@@ -11,7 +11,7 @@ import pytest
 
 from kgzsl.tasks.image_classification import ZeroShotClassifier, _heads
 
-# Generator, classifier, and options with which a hundred thousand classes are answered right enough to be compared.
+# Generator, classifier and its options.
 METHODS = {
     "eszsl": (None, "eszsl", {"gamma": 1e-6, "lam": 1e-6}),
     "nearest prior": (None, "nearest-prior", {"lam": 1e-3}),
@@ -70,9 +70,9 @@ print(grown, (answers[::100] == model.scores(rows[::100]).argmax(1)).mean())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name, (generator, *_) in METHODS.items() if generator is None])
 def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte(method: str):
-    """The table alone would be 4 GB; training is not counted, for which a softmax of so many classes takes its time."""
+    """The table alone would be 4 GB. Heads over generated features are scored by the same chunks, see above."""
     command = [sys.executable, "-c", SCRIPT, json.dumps(METHODS[method])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     grown, same = (float(part) for part in done.stdout.split())
