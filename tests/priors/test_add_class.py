@@ -47,7 +47,7 @@ ENCODERS = {
 
 
 def test_every_encoder_is_tried():
-    others = {"distmult", "rotate", "triplere", "text", "word_vectors"}  # see test_every_encoder.py
+    others = {"clip_text", "distmult", "rotate", "triplere", "text", "word_vectors"}  # see test_every_encoder.py
     assert set(ENCODERS) | others == set(encoders.names)
 
 
