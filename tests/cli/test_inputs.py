@@ -54,7 +54,7 @@ def test_one_vector_is_one_row(tmp_path: Path) -> None:
 def test_a_key_picks_the_array(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=ROWS, b=ROWS * 2)
     np.testing.assert_array_equal(read_features(tmp_path / "x.npz", dim=3, key="b")[0], ROWS * 2)
-    with pytest.raises(InputError, match="--key .*matrices: a, b"):
+    with pytest.raises(InputError, match=r"--key .*matrices: a, b"):
         read_features(tmp_path / "x.npz", dim=3)
     with pytest.raises(InputError, match="'c' is missing; the file has: a, b"):
         read_features(tmp_path / "x.npz", dim=3, key="c")
