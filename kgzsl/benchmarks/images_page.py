@@ -20,7 +20,9 @@ Per-class accuracies in percent (AUSUC in 0..1), mean and sample deviation over 
 unseen classes. U, S, H: generalized setting, all classes are candidates. Epochs, options, weights and the bias on
 unseen classes are chosen on held-out *seen* classes; test labels are used once, for these figures. Methods are
 inductive, without a test feature in training, but for those that are called transductive: they were given the test
-features (never a label). The best figure of a column is that of an inductive method. Regenerate with
+features (never a label). The best figure of a column is that of an inductive method. *s* is wall time of all seeds,
+selection included, and *MB* the peak of the process; cells may have shared their machine with other work. Regenerate
+with
 
     kgzsl bench images --set budget=7200
 
