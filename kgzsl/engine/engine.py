@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -97,12 +98,13 @@ class Engine:
             several = self.devices > 1
             if several and isinstance(where, list):
                 raise InputError(f"device {self.device!r} is one device, but devices is {self.devices}")
-            self._fabric = Fabric(
-                accelerator=kind,
-                devices=self.devices if several else where,
-                strategy=("ddp" if self.strategy == "auto" else self.strategy) if several else "auto",
-                precision=choose_precision(self.precision, kind),  # type: ignore[arg-type]
-            )
+            with _fabric_says_only_warnings():
+                self._fabric = Fabric(
+                    accelerator=kind,
+                    devices=self.devices if several else where,
+                    strategy=("ddp" if self.strategy == "auto" else self.strategy) if several else "auto",
+                    precision=choose_precision(self.precision, kind),  # type: ignore[arg-type]
+                )
             self._fabric.launch()
         return self._fabric
 
@@ -273,3 +275,15 @@ class Engine:
         except BaseException:
             self._names[key] -= 1  # so that the same engine can be asked to resume
             raise
+
+
+@contextmanager
+def _fabric_says_only_warnings() -> Iterator[None]:
+    """The precision is in ``environment.json``; a line of Fabric's own would reach ``--quiet`` runs as well."""
+    log = logging.getLogger("lightning_fabric")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

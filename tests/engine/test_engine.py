@@ -251,3 +251,12 @@ def test_two_ranks_average_their_gradients(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "verdict").read_text() == "equal weights, different batches, equal after resume"
+
+
+def test_the_chosen_precision_is_not_told_on_standard_error(tmp_path: Path) -> None:
+    script = (
+        "from kgzsl.engine import Engine\n"
+        "print(Engine(device='cpu', precision='bf16-mixed', progress=False).fabric.device.type)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("cpu", "")
