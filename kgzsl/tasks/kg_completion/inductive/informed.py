@@ -80,7 +80,9 @@ class InformedUltra:
         share: Of the training graph's facts to put aside and ask for.
         queries: At most so many of them.
         others: Entities drawn beside each true answer.
-        penalty: Weight of the squared length of the standardised weights.
+        penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
+            another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0, NL-75
+            and NL-100.
         steps: Of Adam, over all queries.
         seed: Decides which facts are put aside.
     """
@@ -92,7 +94,7 @@ class InformedUltra:
         share: float = 0.25,
         queries: int = 300,
         others: int = 500,
-        penalty: float = 1e-3,
+        penalty: float = 0.4,
         steps: int = 100,
         seed: int = 0,
     ) -> None:

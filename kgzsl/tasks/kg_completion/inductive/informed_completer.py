@@ -35,7 +35,9 @@ class InformedCompleter(InductiveCompleter):
         queries: At most so many of them are asked for to learn the weights, and at most half as many others for the
             probabilities.
         others: Entities drawn beside each true answer.
-        penalty: Weight of the squared length of the standardised weights.
+        penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
+            another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0, NL-75
+            and NL-100.
         steps: Of Adam, over all queries.
         calibrate: Whether to fit probabilities.
         seed: Decides which facts are put aside.
@@ -55,7 +57,7 @@ class InformedCompleter(InductiveCompleter):
         share: float = 0.25,
         queries: int = 300,
         others: int = 500,
-        penalty: float = 1e-3,
+        penalty: float = 0.4,
         steps: int = 100,
         calibrate: bool = True,
         seed: int = 0,
