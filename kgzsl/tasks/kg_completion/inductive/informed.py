@@ -81,8 +81,8 @@ class InformedUltra:
         queries: At most so many of them.
         others: Entities drawn beside each true answer.
         penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
-            another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0, NL-75
-            and NL-100.
+            another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0,
+            NL-75 and NL-100.
         steps: Of Adam, over all queries.
         seed: Decides which facts are put aside.
     """
