@@ -199,10 +199,11 @@ def test_informed_weights_hang_on_names_alone(inductive, priors, checkpoint):
     weights = []
     for kg in (inductive, renumbered(inductive, 2)):
         task = InductiveTask.training(kg)
-        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30)
+        # A small penalty: near a weight of 0 Adam follows the sign of what rounding leaves of a gradient.
+        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3)
         weights.append(model.fit(task.facts, Surroundings(task.entities, task.relations, priors)).weights_)
     assert torch.allclose(*weights, atol=1e-3)
-    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, seed=1)
+    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3, seed=1)
     task = InductiveTask.training(inductive)
     other.fit(task.facts, Surroundings(task.entities, task.relations, priors))
     assert not torch.allclose(weights[0], other.weights_, atol=1e-3)
