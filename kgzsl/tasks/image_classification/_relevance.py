@@ -26,7 +26,7 @@ def takes_weights(kind: Any) -> bool:
     parameters = inspect.signature(kind.fit).parameters
     # A generator may hand on what its base takes (f-VAEGAN does).
     passed_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
-    return passed_on or "sample_weight" in parameters
+    return bool(passed_on or "sample_weight" in parameters)
 
 
 def needs_graph(options: Mapping[str, Any]) -> bool:
