@@ -69,7 +69,9 @@ def plain(values: Any) -> np.ndarray:
     elif hasattr(values, "to_numpy"):
         values = values.to_numpy()
     array = np.asarray(values)
-    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+    if array.dtype.kind == "O":
+        return np.array(array.tolist())
+    return array if array.flags.writeable else array.copy()  # tensors cannot share read-only memory
 
 
 def class_labels(y: Any, rows: int) -> np.ndarray:
