@@ -62,8 +62,8 @@ def page(report: Mapping[str, Any]) -> str:
         "",
         "One step is five critic steps and one generator step of f-CLSWGAN, with gradient penalty and classification "
         f"loss: features of {sizes['feature_dim']}, hidden layers of {sizes['hidden']}, batches of "
-        f"{sizes['batch_size']}. *Captured* is the default on a GPU: the step is recorded as a CUDA graph and "
-        "replayed. *Eager* is `train: {capture: off}`. *Plain* is a plain PyTorch loop in float32.",
+        f"{sizes['batch_size']}. *Captured* is `train: {{capture: auto}}`: the step is recorded as a CUDA graph and "
+        "replayed. *Eager* is without. *Plain* is a plain PyTorch loop in float32.",
         "",
         "| width of the prior | captured, steps/s | eager, steps/s | plain, steps/s |",
         "| --- | --- | --- | --- |",

@@ -228,6 +228,15 @@ class Engine:
                 raise InputError(f"{name!r} of an engine cannot be changed", remedy="make a new Engine")
         return replace(self, _fabric=self.fabric, _names=self._names, **changes)
 
+    def apart(self, **changes: Any) -> Engine:
+        """As :meth:`derive`, with the names of runs counted anew.
+
+        For a stage that a resumed run may skip: those after it must find the same names.
+        """
+        made = self.derive(**changes)
+        made._names = {}
+        return made
+
     def run(
         self,
         loop: TrainingLoop,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kgzsl.engine import Engine, Row
+from kgzsl.engine import Engine, Row, placed
 
 if TYPE_CHECKING:
     from kgzsl.recipe import CompletionRecipe, ImageRecipe
 
-__all__ = ["engine_of"]
+__all__ = ["engine_of", "stage_engine"]
 
 
 def engine_of(
@@ -35,3 +35,9 @@ def engine_of(
         progress=progress,
         on_log=on_log,
     )
+
+
+def stage_engine(engine: Engine, folder: Path | None, seed: int, stage: str) -> Engine:
+    """The engine of one stage of a run: its seed, its checkpoints in ``folder``, what it logs under its name."""
+    checkpoint = None if folder is None else folder / f"{stage}.seed{seed}"
+    return engine.apart(seed=seed, checkpoint=checkpoint, on_log=placed(engine.on_log, seed, stage))

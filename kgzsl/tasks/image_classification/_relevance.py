@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,12 @@ import numpy.typing as npt
 from kgzsl import classifiers
 from kgzsl.classifiers import class_distances, relevance
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 
-__all__ = ["class_weights", "needs_graph", "takes_weights"]
+if TYPE_CHECKING:
+    from kgzsl.recipe import ImageRecipe
+
+__all__ = ["asked_relevance", "class_weights", "needs_graph", "require_weights", "takes_weights"]
 
 _NEAREST = 1e-6  # two distances closer than this are one
 
@@ -27,6 +30,50 @@ def takes_weights(kind: Any) -> bool:
     # A generator may hand on what its base takes (f-VAEGAN does).
     passed_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
     return bool(passed_on or "sample_weight" in parameters)
+
+
+def require_weights(part: str, name: Any, kind: Any = None) -> None:
+    """Refuse a classifier or generator whose ``fit`` takes no weights of rows.
+
+    Args:
+        part: Which of the two, for the message.
+        name: Its name.
+        kind: It, or its class, where the name alone does not find it.
+
+    Raises:
+        InputError: It takes none.
+    """
+    if not takes_weights(name if kind is None else kind):
+        others = "choose eszsl, nearest-prior, ale, sje or devise, or " if part == "classifier" else ""
+        raise InputError(f"the {part} {name!r} takes no weights of rows", remedy=f"{others}leave relevance out")
+
+
+def asked_relevance(
+    recipe: ImageRecipe, chosen: Mapping[str, Any] | None, graph: ClassGraph | None, shuffle: int | None
+) -> dict[str, Any] | None:
+    """What a recipe asks for, with the options that were ``chosen`` by a search, and the graph it goes by.
+
+    Args:
+        recipe: Its ``relevance`` may be None; then the answer is.
+        chosen: Options in place of the recipe's.
+        graph: The class graph.
+        shuffle: Seed of a shuffled graph in its place.
+
+    Raises:
+        InputError: The metric needs a graph, and there is none.
+    """
+    if recipe.relevance is None:
+        return None
+    options = {**recipe.relevance.model_dump(exclude_none=True), **(chosen or {})}
+    if not needs_graph(options):
+        return options
+    if graph is None:
+        raise InputError(
+            f"relevance by {options['metric']} needs a class graph",
+            **recipe.where("relevance"),
+            remedy="give graph: {source: ...}, or metric: priors",
+        )
+    return {**options, "graph": graph if shuffle is None else graph.shuffled(shuffle)}
 
 
 def needs_graph(options: Mapping[str, Any]) -> bool:

@@ -6,7 +6,6 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,16 @@ import numpy as np
 from kgzsl._feature_files import read_features
 from kgzsl.classifiers.needs import takes_graph
 from kgzsl.datasets import ImageFeatures
-from kgzsl.engine import Engine, Row, placed
+from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_images
-from kgzsl.tasks._engine import engine_of
+from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
-from kgzsl.tasks.image_classification._relevance import needs_graph
+from kgzsl.tasks.image_classification._relevance import asked_relevance
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import search, split_options
 from kgzsl.tasks.image_classification.selection import (
@@ -238,28 +237,13 @@ class ImageRun:
             prior_options=eszsl.options if eszsl is not None and spec.prior_head == "eszsl" else None,
             generator_options=options,
             classifier_options=classifier_options,
-            relevance=self._relevance(choice, shuffle),
+            relevance=asked_relevance(recipe, choice.relevance, self.graph, shuffle),
             seed=seed,
             device=recipe.train.device,
             precision=recipe.train.precision,
         )
         model.backbone_ = self.backbone
         return model
-
-    def _relevance(self, choice: Choice, shuffle: int | None) -> dict[str, Any] | None:
-        spec = self.recipe.relevance
-        if spec is None:
-            return None
-        options = {**spec.model_dump(exclude_none=True), **(choice.relevance or {})}
-        if not needs_graph(options):
-            return options
-        if self.graph is None:
-            raise InputError(
-                f"relevance by {options['metric']} needs a class graph",
-                **self.recipe.where("relevance"),
-                remedy="give graph: {source: ...}, or metric: priors",
-            )
-        return {**options, "graph": self.graph if shuffle is None else self.graph.shuffled(shuffle)}
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
         """ESZSL, not yet fitted."""
@@ -404,10 +388,7 @@ class ImageRun:
         return answers
 
     def _engine(self, seed: int, stage: str) -> Engine:
-        folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
-        # Run names are counted anew in each stage: a resumed run, which skips finished stages, must find the same ones.
-        on_log = placed(self.engine.on_log, seed, stage)
-        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
+        return stage_engine(self.engine, self.folder, seed, stage)
 
     def _remember(self, rows: list[dict[str, Any]], seed: int, stage: str) -> None:
         self.history.extend({"seed": seed, **row, "stage": stage} for row in rows)

@@ -21,7 +21,7 @@ from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
 from kgzsl.tasks.image_classification._heads import Head
 from kgzsl.tasks.image_classification._inputs import as_features, as_labels, warn_of_twins
-from kgzsl.tasks.image_classification._relevance import class_weights, takes_weights
+from kgzsl.tasks.image_classification._relevance import class_weights, require_weights
 from kgzsl.tasks.image_classification._unlabelled import as_unlabelled, check_use
 
 if TYPE_CHECKING:
@@ -186,7 +186,11 @@ class ZeroShotClassifier(Answering):
         self._unlabelled = None if rest is None else rest.to(self._where)
         if rest is not None and rest.unseen is not None and self._is_seen.all():
             raise InputError("unlabelled rows are said to be of unseen classes, and there is no such class")
-        self._weights = self._row_weights()
+        self._weights = None
+        if self.relevance is not None:
+            if self.generator is None:
+                require_weights("classifier", self.classifier)
+            self._weights = class_weights(self.relevance, self.priors_, self._is_seen)[labels]
         self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
         self._zsl_head: Head | None = None
@@ -218,10 +222,7 @@ class ZeroShotClassifier(Answering):
             looked["unlabeled_priors"] = self.priors_.align(asked).to_tensor(self._where)
         weighed: dict[str, Any] = {}
         if self._weights is not None:
-            if not takes_weights(self.generator_):
-                raise InputError(
-                    f"the generator {self.generator!r} takes no weights of rows", remedy="leave relevance out"
-                )
+            require_weights("generator", self.generator, self.generator_)
             weighed["sample_weight"] = torch.from_numpy(self._weights).to(self._where)
         self.generator_.fit(
             self._features,
@@ -234,17 +235,6 @@ class ZeroShotClassifier(Answering):
             **weighed,
         )
         self._forget()
-
-    def _row_weights(self) -> npt.NDArray[np.float64] | None:
-        if self.relevance is None:
-            return None
-        if self.generator is None and not takes_weights(self.classifier):
-            raise InputError(
-                f"the classifier {self.classifier!r} takes no weights of rows",
-                remedy="choose eszsl, nearest-prior, ale, sje or devise, or leave relevance out",
-            )
-        weights: npt.NDArray[np.float64] = class_weights(self.relevance, self.priors_, self._is_seen)[self._labels]
-        return weights
 
     def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
         self._is_seen = is_seen

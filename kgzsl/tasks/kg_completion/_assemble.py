@@ -15,11 +15,10 @@ from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
 
 if TYPE_CHECKING:
-    from kgzsl.tasks.kg_completion.inductive.run import InductiveRun
-    from kgzsl.tasks.kg_completion.ordinary.run import OrdinaryRun
     from kgzsl.tasks.kg_completion.pipeline import CompletionRun
+    from kgzsl.tasks.kg_completion.ranker_run import RankerRun
 
-    AnyRun: TypeAlias = CompletionRun | OrdinaryRun | InductiveRun
+    AnyRun: TypeAlias = CompletionRun | RankerRun
 
 __all__ = ["assemble"]
 

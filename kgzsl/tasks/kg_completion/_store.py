@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from kgzsl import generators
-from kgzsl._files import atomic_directory
-from kgzsl.engine import Engine, load_tree, save_tree
+from kgzsl.engine import Engine, load_tree
 from kgzsl.errors import InputError
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["load_model", "save_model"]
 
 FORMAT = "kgzsl.relation_completer/1"
-_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 
 
 def save_model(model: RelationCompleter, folder: Path) -> Path:
@@ -58,23 +56,19 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
         "seen": model._seen,
         "known": model._known,
     }
-    with atomic_directory(folder) as temporary:
-        save_tree(temporary / _TENSORS, tree)
-        model.priors_.save(temporary / _PRIORS)
-        (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
-    return folder
+    return write_model(folder, about, tree, model.priors_)
 
 
 def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> RelationCompleter:
     """Read what :func:`save_model` wrote, onto ``device``."""
-    about = read_description(folder / _ABOUT, FORMAT, "completion")
+    about = read_description(folder / ABOUT, FORMAT, "completion")
     where = Engine(device=device, progress=False).torch_device
-    tree = load_tree(folder / _TENSORS, device=where)
+    tree = load_tree(folder / TENSORS, device=where)
     try:
         model = cls(**{**about["options"], "device": device})
         model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
         model.seen_, model.chosen_ = list(about["seen"]), dict(about["chosen"])
-        model.priors_ = ClassPriors.load(folder / _PRIORS)
+        model.priors_ = ClassPriors.load(folder / PRIORS)
         model._prior_rows = model.priors_.to_tensor()
         model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
         model._drawn = {}

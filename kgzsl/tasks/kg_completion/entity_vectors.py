@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +16,15 @@ from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
 from kgzsl.knowledge._prior_files import read_file, read_safetensors
 from kgzsl.tasks.kg_completion.checks import some_names
+from kgzsl.tasks.kg_completion.vector_tables import (
+    Names,
+    flat,
+    library_of,
+    names_beside,
+    names_of,
+    table_of,
+    tensors_of,
+)
 
 if TYPE_CHECKING:
     from kgzsl.datasets import KGSplit
@@ -25,13 +32,6 @@ if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
 __all__ = ["AlignedVectors", "EntityVectors", "embedding_of"]
-
-Names = Sequence[str] | Mapping[str, int] | str | PathLike[str]
-
-_PYKEEN = re.compile(r"(?:.*\.)?entity_representations\.(\d+)\.(.+)")
-_PYKEEN_TABLE = "_embeddings.weight"
-_PYG = ("node_emb.weight", "node_emb_im.weight")
-_BESIDE = ("entity_to_id.tsv.gz", "entity_to_id.tsv")
 
 
 class AlignedVectors(NamedTuple):
@@ -132,23 +132,23 @@ class EntityVectors:
                 remedy="load it where you trust it and write torch.save(model.state_dict(), 'state.pt')",
             )
         if suffix in (".pt", ".pth", ".bin"):
-            content: Any = _loaded(file)
+            content: Any = tensors_of(file)
         elif suffix == ".safetensors":
             content, told = read_safetensors(file)
-            if "names" in told or not _model_of(content):
+            if "names" in told or not library_of(content):
                 content = None
         else:
             content = None
         if content is None:
-            table = read_file(file, key=key, names=None if names is None else _names(names, None))
+            table = read_file(file, key=key, names=None if names is None else names_of(names, None))
             return cls(tuple(table.names), torch.from_numpy(table.matrix.astype("float32")), str(file))
-        matrix = _table(content, key, str(file))
-        given = names if names is not None else _beside(file)
+        matrix = table_of(content, key, str(file))
+        given = names if names is not None else names_beside(file)
         if given is None:
             raise InputError(
                 "the vectors have no names", file=file, remedy="give names=, a list or an entity_to_id.tsv.gz"
             )
-        return cls(tuple(_names(given, len(matrix))), matrix, str(file))
+        return cls(tuple(names_of(given, len(matrix))), matrix, str(file))
 
     @classmethod
     def _of_folder(cls, folder: Path) -> EntityVectors:
@@ -194,11 +194,11 @@ class EntityVectors:
         names = getattr(entities, "entity_to_id", entities)
         parts = getattr(model, "entity_representations", None)
         if parts is None:
-            matrix = _table(model, None, source)
+            matrix = table_of(model, None, source)
         else:
             with torch.no_grad():
-                matrix = torch.cat([_flat(part(indices=None)) for part in parts], dim=1)
-        return cls(tuple(_names(names, len(matrix))), matrix, source)
+                matrix = torch.cat([flat(part(indices=None)) for part in parts], dim=1)
+        return cls(tuple(names_of(names, len(matrix))), matrix, source)
 
     @classmethod
     def from_pyg(cls, model: Any, names: Names, *, source: str = "a PyG model") -> EntityVectors:
@@ -210,8 +210,8 @@ class EntityVectors:
             source: For messages.
         """
         content = model.state_dict() if hasattr(model, "state_dict") else model
-        matrix = _table(content, None, source)
-        return cls(tuple(_names(names, len(matrix))), matrix, source)
+        matrix = table_of(content, None, source)
+        return cls(tuple(names_of(names, len(matrix))), matrix, source)
 
     @classmethod
     def told(cls, told: str | Mapping[str, Any], kg: KGSplit, engine: Engine | None = None) -> EntityVectors:
@@ -294,121 +294,3 @@ def embedding_of(told: str | Mapping[str, Any]) -> EmbeddingCompleter | None:
     options = {"model" if key == "name" else key: value for key, value in told.items()}
     known = Resolver("embedding of entity_vectors", Completer, {"embedding": EmbeddingCompleter})
     return known.make("embedding", **known.converted("embedding", options))
-
-
-def _loaded(file: Path) -> Any:
-    if not file.is_file():
-        raise InputError("there is no such file", file=file, remedy="check the path")
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"this is no file of tensors that loads without unpickling ({reason})",
-            file=file,
-            remedy="load it where you trust it and write torch.save(model.state_dict(), 'state.pt')",
-        ) from None
-
-
-def _model_of(content: Any) -> str | None:
-    """Which library's ``state_dict`` this is."""
-    if isinstance(content, Mapping):
-        if any(_PYKEEN.fullmatch(str(key)) for key in content):
-            return "pykeen"
-        if _PYG[0] in content:
-            return "pyg"
-    return None
-
-
-def _table(content: Any, key: str | None, source: str) -> Tensor:
-    """The table of vectors in a state_dict, in what holds one, or the table itself: [N, V]."""
-    if isinstance(content, Mapping):
-        for inner in ("state_dict", "model_state_dict", "model"):
-            if _model_of(content) is None and isinstance(content.get(inner), Mapping):
-                content = content[inner]
-    kind = _model_of(content)
-    if key is not None and isinstance(content, Mapping) and key in content:
-        return _flat(torch.as_tensor(content[key]))
-    if kind == "pykeen":
-        return _pykeen_table(content, source)
-    if kind == "pyg":
-        return torch.cat([_flat(torch.as_tensor(content[name])) for name in _PYG if name in content], dim=1)
-    if isinstance(content, Tensor):
-        return _flat(content)
-    known = ", ".join(list(map(str, content))[:5]) if isinstance(content, Mapping) else type(content).__name__
-    raise InputError(
-        f"no entity vectors of PyKEEN or PyTorch Geometric inside ({known})",
-        file=source,
-        remedy="give the state_dict of such a model, or key= with the name of the table",
-    )
-
-
-def _pykeen_table(content: Mapping[str, Any], source: str) -> Tensor:
-    parts: dict[int, Tensor | None] = {}
-    for key, value in content.items():
-        match = _PYKEEN.fullmatch(str(key))
-        if match:
-            place, rest = int(match[1]), match[2]
-            parts[place] = torch.as_tensor(value) if rest == _PYKEEN_TABLE else parts.get(place)
-    computed = [place for place, value in parts.items() if value is None]
-    if computed:
-        raise InputError(
-            f"entity representation {computed[0]} of this PyKEEN model is computed, not a table",
-            file=source,
-            remedy="give the model itself: EntityVectors.from_pykeen(model, factory).save('vectors.npz')",
-        )
-    return torch.cat([_flat(value) for _, value in sorted(parts.items()) if value is not None], dim=1)
-
-
-def _flat(table: Tensor) -> Tensor:
-    table = table.detach().cpu()
-    return (torch.view_as_real(table) if table.is_complex() else table).flatten(1)
-
-
-def _beside(file: Path) -> Path | None:
-    places = [folder / name for folder in (file.parent, file.parent / "training_triples") for name in _BESIDE]
-    return next((place for place in places if place.is_file()), None)
-
-
-def _names(given: Names, count: int | None) -> list[str]:
-    """Names in the order of their rows."""
-    if isinstance(given, str | PathLike):
-        return _names(_names_of_file(Path(fspath(given))), count)
-    if not isinstance(given, Mapping):
-        return [str(name) for name in given]
-    order = sorted(given, key=given.__getitem__)
-    rows = [int(given[name]) for name in order]
-    if rows != list(range(len(rows))):
-        wrong = next(row for place, row in enumerate(rows) if row != place)
-        raise InputError(
-            f"the rows of the entities are not 0 .. {len(rows) - 1}: {wrong} is there twice or comes too soon",
-            remedy="give the names that belong to this model",
-        )
-    if count is not None and len(order) != count:
-        raise InputError(
-            f"{len(order)} names for {count} entity vectors", remedy="give the names that belong to this model"
-        )
-    return list(map(str, order))
-
-
-def _names_of_file(file: Path) -> list[str] | dict[str, int]:
-    """One name a line, or two columns: a number and a name, in either order, with or without a line of headings."""
-    try:
-        raw = file.read_bytes()
-        text = (gzip.decompress(raw) if file.suffix.lower() == ".gz" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"the names cannot be read ({error})", file=file) from None
-    rows = [line.split("\t") for line in text.splitlines() if line.strip()]
-    if rows and all(len(row) == 1 for row in rows):
-        return [row[0].strip() for row in rows]
-    if rows and len(rows[0]) == 2 and not any(cell.strip().isdigit() for cell in rows[0]):
-        rows = rows[1:]
-    found: dict[str, int] = {}
-    column = 0 if all(row[0].strip().isdigit() for row in rows) else 1
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 2 or not row[column].strip().isdigit():
-            raise InputError(
-                "not a number and a name", file=file, place=f"row {number}", remedy="give id and label, or names alone"
-            )
-        found[row[1 - column].strip()] = int(row[column])
-    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine, Row, placed
+from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
-from kgzsl.tasks._engine import engine_of
+from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
@@ -368,9 +367,7 @@ class CompletionRun:
         return lambda relation, anchors, side: rule.scores(rows[relation], anchors, side=side)
 
     def _engine(self, seed: int, stage: str) -> Engine:
-        folder = None if self.folder is None else self.folder / f"{stage}.seed{seed}"
-        on_log = placed(self.engine.on_log, seed, stage)
-        return replace(self.engine, _fabric=self.engine.fabric, _names={}, seed=seed, checkpoint=folder, on_log=on_log)
+        return stage_engine(self.engine, self.folder, seed, stage)
 
     def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
         self.warnings += model.features_.notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
@@ -12,13 +11,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from kgzsl._files import atomic_directory
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.candidates import nell_type
-from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -35,7 +33,6 @@ from kgzsl.tasks.ranking import model_share, rows_under_budget
 __all__ = ["EvidenceCompleter"]
 
 FORMAT = "kgzsl.evidence_completer/1"
-_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 
 
 class EvidenceCompleter(ProposingCompleter):
@@ -342,19 +339,8 @@ class EvidenceCompleter(ProposingCompleter):
             "chosen": self.chosen_,
             "calibration": None if self.calibration_ is None else asdict(self.calibration_),
         }
-        kinds = self.kinds_
-        tree = {
-            "ranker": self.ranker_.state_dict(),
-            "known": self._known,
-            "kind": kinds.of,
-            "domain": {str(relation): mask for relation, mask in kinds.domain.items()},
-            "range": {str(relation): mask for relation, mask in kinds.range.items()},
-        }
-        with atomic_directory(folder) as temporary:
-            save_tree(temporary / _TENSORS, tree)
-            self.priors_.save(temporary / _PRIORS)
-            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
-        return folder
+        tree = {"ranker": self.ranker_.state_dict(), "known": self._known, **self.kinds_.state()}
+        return write_model(folder, about, tree, self.priors_)
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> EvidenceCompleter:  # noqa: ARG003 (CPU only)
@@ -364,14 +350,13 @@ class EvidenceCompleter(ProposingCompleter):
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        about = read_description(folder / _ABOUT, FORMAT, "evidence")
-        tree = load_tree(folder / _TENSORS)
+        about = read_description(folder / ABOUT, FORMAT, "evidence")
+        tree = load_tree(folder / TENSORS)
         try:
             model = cls(**about["options"])
             model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
-            model.priors_ = ClassPriors.load(folder / _PRIORS)
-            ends = ({int(key): mask for key, mask in tree[end].items()} for end in ("domain", "range"))
-            model.kinds_ = EntityKinds(tuple(about["kinds"]), tree["kind"], *ends)
+            model.priors_ = ClassPriors.load(folder / PRIORS)
+            model.kinds_ = EntityKinds.from_state(about["kinds"], tree)
             model.memory_budget_, model._names, model.chosen_ = model.memory_budget, None, dict(about["chosen"])
             fitted = about["calibration"]
             model.calibration_ = None if fitted is None else Calibration(**fitted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,6 +57,18 @@ class EntityKinds:
         number = {name: place for place, name in enumerate(names)}
         of = torch.tensor([number[kind] for kind in told], dtype=torch.int64)
         return cls(names, of, *_ends(names, relations, schema))
+
+    @classmethod
+    def from_state(cls, names: Sequence[str], state: Mapping[str, Any]) -> EntityKinds:
+        """What :meth:`state` gave; other keys of ``state`` are left alone."""
+        ends = ({int(key): mask for key, mask in state[end].items()} for end in ("domain", "range"))
+        return cls(tuple(names), state["kind"], *ends)
+
+    def state(self) -> dict[str, Any]:
+        """All but the names, as tensors."""
+        ends = {"domain": self.domain, "range": self.range}
+        told = {end: {str(relation): mask for relation, mask in masks.items()} for end, masks in ends.items()}
+        return {"kind": self.of, **told}
 
     def grown(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from dataclasses import asdict
 from os import PathLike
@@ -12,11 +11,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from kgzsl._files import atomic_directory
-from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.inductive.asking import Asked
@@ -29,7 +27,6 @@ from kgzsl.tasks.ranking import model_share
 
 __all__ = ["InductiveCompleter"]
 
-_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 _CACHE = 6 << 20
 _FEWEST = 12
 """Held-out queries below which no probability is fitted."""
@@ -141,16 +138,7 @@ class InductiveCompleter(ProposingCompleter):
 
     @torch.no_grad()
     def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
-        """The method's scores.
-
-        Args:
-            relation: Name or id.
-            anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
-            side: Which end is asked for.
-
-        Returns:
-            float32 [Q, E].
-        """
+        """See :meth:`Completer.scores`."""
         directed = self._relation(relation) + (len(self.relations_) if side == "head" else 0)
         anchors = anchors.to(self.device_)
         # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
@@ -185,30 +173,19 @@ class InductiveCompleter(ProposingCompleter):
         """Write all that answering needs into a folder, all or nothing, and return it."""
         if not hasattr(self, "device_"):
             raise InputError("the model is not fitted yet", remedy="call fit(training, asked) first")
-        folder, kinds = Path(folder), self.kinds_
+        folder = Path(folder)
         about = {
             "format": self.FORMAT,
             "options": self.get_params(),
             "entities": list(self.entities_),
             "relations": list(self.relations_),
-            "kinds": list(kinds.names),
+            "kinds": list(self.kinds_.names),
             "chosen": self.chosen_,
             "notes": self.notes_,
             "calibration": None if self.calibration_ is None else asdict(self.calibration_),
         }
-        tree = {
-            "model": self._state(),
-            "known": self._known,
-            "kind": kinds.of,
-            "domain": {str(relation): mask for relation, mask in kinds.domain.items()},
-            "range": {str(relation): mask for relation, mask in kinds.range.items()},
-        }
-        with atomic_directory(folder) as temporary:
-            save_tree(temporary / _TENSORS, tree)
-            if self.priors_ is not None:
-                self.priors_.save(temporary / _PRIORS)
-            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
-        return folder
+        tree = {"model": self._state(), "known": self._known, **self.kinds_.state()}
+        return write_model(folder, about, tree, self.priors_)
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -218,16 +195,15 @@ class InductiveCompleter(ProposingCompleter):
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        about = read_description(folder / _ABOUT, cls.FORMAT, "inductive")
-        tree = load_tree(folder / _TENSORS)
+        about = read_description(folder / ABOUT, cls.FORMAT, "inductive")
+        tree = load_tree(folder / TENSORS)
         try:
             model = cls(**about["options"])
             model.entities_, model.relations_ = tuple(about["entities"]), tuple(about["relations"])
             model.priors_ = None
             if cls.READS_PRIORS == "must" or (cls.READS_PRIORS == "may" and tree["model"]["prior_dim"]):
-                model.priors_ = ClassPriors.load(folder / _PRIORS)
-            ends = ({int(key): mask for key, mask in tree[end].items()} for end in ("domain", "range"))
-            model.kinds_ = EntityKinds(tuple(about["kinds"]), tree["kind"], *ends)
+                model.priors_ = ClassPriors.load(folder / PRIORS)
+            model.kinds_ = EntityKinds.from_state(about["kinds"], tree)
             model.memory_budget_, model.chosen_ = model.memory_budget, dict(about["chosen"])
             model.notes_, model.history_ = list(about["notes"]), History()
             fitted = about["calibration"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -12,11 +11,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from kgzsl._files import atomic_directory
-from kgzsl.engine import load_tree, save_tree
+from kgzsl.engine import load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
@@ -30,7 +28,6 @@ from kgzsl.tasks.ranking import rows_under_budget
 __all__ = ["InformedUltra", "Surroundings"]
 
 FORMAT = "kgzsl.informed_ultra/1"
-_TENSORS, _ABOUT = "model.safetensors", "model.json"
 COLUMNS = ("ultra", *ENTITY, *PAIR)
 
 
@@ -228,10 +225,7 @@ class InformedUltra:
         """
         folder, state = Path(folder), self.state_dict()
         about = {"format": FORMAT, "options": self.get_params()}
-        with atomic_directory(folder) as temporary:
-            save_tree(temporary / _TENSORS, state)
-            (temporary / _ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
-        return folder
+        return write_model(folder, about, state)
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> InformedUltra:
@@ -241,8 +235,8 @@ class InformedUltra:
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        about = read_description(folder / _ABOUT, FORMAT, "informed ULTRA")
+        about = read_description(folder / ABOUT, FORMAT, "informed ULTRA")
         try:
-            return cls(Ultra(1, 1), **about["options"]).load_state_dict(load_tree(folder / _TENSORS))
+            return cls(Ultra(1, 1), **about["options"]).load_state_dict(load_tree(folder / TENSORS))
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -112,7 +111,7 @@ class RmpiCompleter(InductiveCompleter):
             asked.graph.triples,
             len(entities),
             relations,
-            engine=replace(engine, _fabric=engine.fabric, _names={}, checkpoint=folder, on_log=None),
+            engine=engine.apart(checkpoint=folder, on_log=None),
             **options,
         )
         scores = second.score_triples(asked.graph, asked.triples(), budget=model_share(self.memory_budget_))

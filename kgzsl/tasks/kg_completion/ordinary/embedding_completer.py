@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
-from kgzsl._files import atomic_directory
 from kgzsl.datasets import KGSplit
-from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer
@@ -27,7 +25,6 @@ from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 __all__ = ["FORMAT", "EmbeddingCompleter"]
 
 FORMAT = "kgzsl.embedding_completer/1"
-_TENSORS, _ABOUT = "model.safetensors", "model.json"
 _PASSED = (
     "dim", "epochs", "batch_size", "negatives", "loss", "margin", "temperature", "lr", "n3", "inverse", "constrained",
 )  # fmt: skip
@@ -241,10 +238,7 @@ class EmbeddingCompleter(Completer):
             "rules": {kind: sorted(found) for kind, found in self.rules_.kinds.items()},
         }
         tree = {"model": self.model_.state_dict(), "known": self._known, "implied": self.rules_.implied}
-        with atomic_directory(folder) as temporary:
-            save_tree(temporary / _TENSORS, tree)
-            (temporary / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
-        return folder
+        return write_model(folder, about, tree)
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> EmbeddingCompleter:
@@ -254,8 +248,8 @@ class EmbeddingCompleter(Completer):
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        about = read_description(folder / _ABOUT, FORMAT, "embedding")
-        tree = load_tree(folder / _TENSORS)
+        about = read_description(folder / ABOUT, FORMAT, "embedding")
+        tree = load_tree(folder / TENSORS)
         try:
             made = cls(**about["options"])
             made.entities_, made.relations_ = tuple(about["entities"]), tuple(about["relations"])

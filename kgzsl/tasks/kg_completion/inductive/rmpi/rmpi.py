@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from kgzsl._files import atomic_directory
-from kgzsl.engine import Engine, History, load_tree, save_tree
+from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.kg_completion._description import read_description
+from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.rmpi.network import RmpiNetwork
 from kgzsl.tasks.kg_completion.inductive.rmpi.subgraphs import Surrounds
@@ -24,7 +22,6 @@ from kgzsl.tasks.kg_completion.inductive.rmpi.subgraphs import Surrounds
 __all__ = ["Rmpi"]
 
 FORMAT = "kgzsl.rmpi/1"
-_TENSORS, _ABOUT, _PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 _OPTIONS = (
     "dim", "layers", "attention", "surroundings", "epochs", "batch_size", "negatives", "margin", "lr", "seed",
     "entries",
@@ -262,12 +259,7 @@ class Rmpi:
         """Write the trained network into a folder, all or nothing, and return it; relations' priors go with it."""
         folder, state = Path(folder), self.state_dict()
         about = {"format": FORMAT, "options": self.get_params()}
-        with atomic_directory(folder) as temporary:
-            save_tree(temporary / _TENSORS, state)
-            if self._priors is not None:
-                self._priors.save(temporary / _PRIORS)
-            (temporary / _ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
-        return folder
+        return write_model(folder, about, state, self._priors)
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> Rmpi:
@@ -277,10 +269,10 @@ class Rmpi:
             InputError: There is no model, or it is damaged or of another version.
         """
         folder = Path(folder)
-        about = read_description(folder / _ABOUT, FORMAT, "RMPI")
+        about = read_description(folder / ABOUT, FORMAT, "RMPI")
         try:
-            state = load_tree(folder / _TENSORS)
-            priors = ClassPriors.load(folder / _PRIORS) if state["prior_dim"] else None
+            state = load_tree(folder / TENSORS)
+            priors = ClassPriors.load(folder / PRIORS) if state["prior_dim"] else None
             return cls(**about["options"]).load_state_dict(state, priors).about(state["relations"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
