@@ -167,3 +167,16 @@ def test_splits_without_such_a_graph_are_refused(kg):
         InductiveTask.inference(kg)
     with pytest.raises(InputError, match="share is 2"):
         InformedUltra(Ultra(8, 1), share=2)
+
+
+def test_the_penalty_holds_the_weights_of_evidence_and_not_ultras(inductive, priors):
+    task = InductiveTask.training(inductive)
+    around = Surroundings(task.entities, task.relations, priors)
+    torch.manual_seed(0)
+    ultra = Ultra(8, 2)
+    loose, firm = (
+        InformedUltra(ultra, queries=20, others=40, penalty=penalty).fit(task.facts, around).weights_
+        for penalty in (1e-3, 10.0)
+    )
+    assert firm[1:].square().sum() < 0.05 * loose[1:].square().sum()
+    assert firm[0].abs() > firm[1:].abs().max()
