@@ -16,17 +16,20 @@ _LARGE_BLOCK = 1 << 26
 """Elsewhere: enough to keep an accelerator busy."""
 
 
-def comparisons(scores: Tensor, own: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+def comparisons(
+    scores: Tensor, own: Tensor, masks: Sequence[Tensor | None], *, rows: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """How many candidates of each rule score above ``own``, and how many as much: two float64 [rules, Q].
 
     Ones as floats are added several times faster than booleans, and a block of them stays in the cache.
 
     Args:
-        scores: Float [Q, E].
+        scores: Float [S, E].
         own: Float [Q, 1], what they are compared with.
         masks: Each bool [E] or [Q, E], the candidates of a rule, on the device of ``scores``; None: all.
+        rows: int64 [Q], which row of the scores each query is about, so that queries may share one; None: S is Q.
     """
-    count, entities = scores.shape
+    count, entities = len(own), scores.shape[1]
     flat = [mask for mask in masks if mask is not None and mask.ndim == 1]
     # The first column counts all entities; those of rules with the same candidates for every query follow.
     columns = torch.stack([torch.ones(entities, device=scores.device), *(mask.float() for mask in flat)], dim=1)
@@ -41,7 +44,11 @@ def comparisons(scores: Tensor, own: Tensor, masks: Sequence[Tensor | None]) -> 
     buffer = torch.empty(min(height, count) * width, device=scores.device)
     for top in range(0, count, height):
         for left in range(0, entities, width):
-            part = scores[top : top + height, left : left + width]
+            part = scores[:, left : left + width]
+            if rows is None:
+                part = part[top : top + height]
+            else:
+                part = part.index_select(0, rows[top : top + height])
             out = buffer[: part.numel()].view(part.shape)
             for table, compare in zip(tables, (torch.gt, torch.eq), strict=True):
                 compare(part, own[top : top + height], out=out)

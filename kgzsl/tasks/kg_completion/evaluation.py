@@ -10,7 +10,9 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metrics, ranks_by_rule
+from kgzsl.tasks.kg_completion.queries import Queries
+from kgzsl.tasks.kg_completion.rank_notes import FewAnswers, RankNotes
+from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metrics
 
 __all__ = ["Evaluation", "Scorer", "evaluate", "evaluate_all"]
 
@@ -138,146 +140,57 @@ def evaluate_all(
         report: Told after every chunk how many queries of how many are done.
     """
     entities = kg.num_entities
-    chunk = chunk_of_queries(entities, budget)
-    queries: list[tuple[Tensor, ...]] = []
-    notes = {name: _Notes([rule.name for rule in rules]) for name in scorers}
-    known = kg.filter.to("cpu")
-    done, total = 0, len(triples) * (2 if sides == "both" else 1)
-    for relation in torch.unique(triples[:, 1]).tolist():
-        mine = triples[triples[:, 1] == relation].cpu()
-        for side in ("tail", "head") if sides == "both" else ("tail",):
+    queries = Queries(triples, sides, entities, chunk_of_queries(entities, budget))
+    notes = {name: RankNotes([rule.name for rule in rules], top) for name in scorers}
+    done, last = 0, None
+    masks: list[Tensor | None] = []
+    few: FewAnswers | None = None
+    for piece in queries.pieces(kg.filter.to("cpu") if filtered else None):
+        relation, side = piece.relation, piece.side
+        if last != (relation, side):
             masks = [rule.mask(relation, side, entities) for rule in rules]
-            given, asked = (0, 2) if side == "tail" else (2, 0)
-            few = _Few.of(masks, mine[:, asked])
-            for rows in torch.split(mine, chunk):
-                anchor, truth = rows[:, given], rows[:, asked]
-                distinct, place = torch.unique(anchor, return_inverse=True)
-                others = None
-                if filtered and side == "tail":
-                    others = known.tails(anchor, rows[:, 1])
-                elif filtered:
-                    others = known.heads(rows[:, 1], anchor)
-                queries.append((rows[:, 1], anchor, truth, torch.full((len(rows),), side == "tail")))
-                for name, scorer in scorers.items():
-                    among = None if few is None else getattr(scorer, "among", None)
-                    if few is None or among is None:
-                        notes[name].take(
-                            scorer(relation, distinct, side).cpu()[place], truth, masks, others, top, worst
-                        )
-                    else:
-                        table = among(relation, distinct, side, few.entities).cpu()[place]
-                        notes[name].take(
-                            table, few.column[truth], few.masks, few.known(others), top, worst, few.entities
-                        )
-                done += len(rows)
-                if report is not None:
-                    report(done, total)
-    if not queries:
-        queries = [tuple(torch.zeros(0, dtype=kind) for kind in (torch.int64,) * 3 + (torch.bool,))]
-    relations, anchors, truths, tail_asked = (torch.cat(part) for part in zip(*queries, strict=True))
-    heads, tails = torch.where(tail_asked, anchors, truths), torch.where(tail_asked, truths, anchors)
-    linked = _linked(kg.train if facts is None else facts, kg.num_entities, heads, tails)
-    return {
-        name: Evaluation(
-            relation=relations,
-            anchor=anchors,
-            truth=truths,
+            few, last = FewAnswers.of(masks, piece.truths), (relation, side)
+        narrow = None if few is None else few.columns_of(piece)
+        for name, scorer in scorers.items():
+            among = None if few is None else getattr(scorer, "among", None)
+            if few is None or among is None or narrow is None:
+                notes[name].take(scorer(relation, piece.anchors, side).cpu(), piece, masks)
+            else:
+                scores = among(relation, piece.anchors, side, few.entities).cpu()
+                notes[name].take(scores, narrow, few.masks, few.entities)
+        done += len(piece.truth)
+        if report is not None:
+            report(done, len(queries))
+    tail_asked = queries.tail_asked
+    heads = torch.where(tail_asked, queries.anchor, queries.truth)
+    tails = torch.where(tail_asked, queries.truth, queries.anchor)
+    linked = _linked(kg.train if facts is None else facts, entities, heads, tails)
+    found = {}
+    for name, one in notes.items():
+        ranks, counts, scorable, lowest = one.ranks()
+        found[name] = Evaluation(
+            relation=queries.relation,
+            anchor=queries.anchor,
+            truth=queries.truth,
             tail_asked=tail_asked,
             linked=linked,
-            ranks={rule: _joined(chunks, torch.float64) for rule, chunks in one.ranks.items()},
-            counts={rule: _joined(chunks, torch.int64) for rule, chunks in one.counts.items()},
-            scorable=_joined(one.scorable, torch.bool),
+            ranks=ranks,
+            counts=counts,
+            scorable=scorable,
             outside=one.outside,
-            best=torch.cat(one.best) if one.best else torch.zeros(len(relations), 0, dtype=torch.int64),
-            worst=_joined(one.worst, torch.float64),
+            best=one.best(),
+            worst=lowest if worst else lowest[:0],
         )
-        for name, one in notes.items()
-    }
-
-
-@dataclass(frozen=True)
-class _Few:
-    """The candidates of any rule as columns of a narrower table."""
-
-    entities: Tensor
-    column: Tensor
-    masks: list[Tensor]
-
-    @classmethod
-    def of(cls, masks: Sequence[Tensor | None], truths: Tensor) -> _Few | None:
-        """None where a rule has all entities, or a true answer is no candidate: asking for it would give it away."""
-        given = [mask for mask in masks if mask is not None]
-        if len(given) < len(masks):
-            return None
-        every = torch.stack(given).any(dim=0)
-        if not bool(every[truths].all()):
-            return None
-        entities = torch.nonzero(every).flatten()
-        column = torch.full((len(every),), -1)
-        column[entities] = torch.arange(len(entities))
-        return cls(entities, column, [mask[entities] for mask in given])
-
-    def known(self, others: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor] | None:
-        """Known answers among the candidates, as columns."""
-        if others is None:
-            return None
-        rows, column = others[0], self.column[others[1]]
-        return rows[column >= 0], column[column >= 0]
-
-
-class _Notes:
-    """What is kept of each chunk, for one scorer."""
-
-    def __init__(self, rules: Sequence[str]) -> None:
-        self.ranks: dict[str, list[Tensor]] = {name: [] for name in rules}
-        self.counts: dict[str, list[Tensor]] = {name: [] for name in rules}
-        self.outside = dict.fromkeys(rules, 0)
-        self.scorable: list[Tensor] = []
-        self.best: list[Tensor] = []
-        self.worst: list[Tensor] = []
-
-    def take(
-        self,
-        scores: Tensor,
-        truth: Tensor,
-        masks: Sequence[Tensor | None],
-        others: tuple[Tensor, Tensor] | None,
-        top: int,
-        worst: bool,
-        entities: Tensor | None = None,
-    ) -> None:
-        found = ranks_by_rule(scores, truth, masks, known=others)
-        for name, mask, (rank, count, _) in zip(self.ranks, masks, found, strict=True):
-            self.ranks[name].append(rank)
-            self.counts[name].append(count)
-            self.outside[name] += 0 if mask is None else int((~mask[truth]).sum())
-        self.scorable.append(found[0][2])
-        if worst:
-            self.worst.append(ranks_by_rule(scores, truth, masks[:1], known=others, worst=True)[0][0])
-        if top:
-            best = _best(scores, truth, masks[0], others, top)
-            self.best.append(best if entities is None else torch.where(best < 0, best, entities[best]))
-
-
-def _joined(chunks: list[Tensor], kind: torch.dtype) -> Tensor:
-    return torch.cat(chunks) if chunks else torch.zeros(0, dtype=kind)
-
-
-def _best(scores: Tensor, truth: Tensor, mask: Tensor | None, others: tuple[Tensor, Tensor] | None, top: int) -> Tensor:
-    """The best candidates; ``scores`` are the caller's own and are changed."""
-    kept = scores.nan_to_num_(nan=float("-inf"))
-    own = kept[torch.arange(len(truth)), truth]
-    if mask is not None:
-        kept[:, ~mask] = float("-inf")
-    if others is not None:
-        kept[others[0], others[1]] = float("-inf")
-    kept[torch.arange(len(truth)), truth] = own
-    values, entities = kept.topk(min(top, kept.shape[1]), dim=1)
-    entities = torch.where(torch.isneginf(values), -1, entities)
-    return torch.nn.functional.pad(entities, (0, top - entities.shape[1]), value=-1)
+    return found
 
 
 def _linked(facts: Tensor, entities: int, heads: Tensor, tails: Tensor) -> Tensor:
-    facts = facts.cpu()
-    keys = torch.cat([facts[:, 0] * entities + facts[:, 2], facts[:, 2] * entities + facts[:, 0]])
-    return torch.isin(heads * entities + tails, torch.unique(keys))
+    """bool [Q]: whether a fact holds both ends, in either direction."""
+    known, asked = (
+        torch.minimum(one, other) * entities + torch.maximum(one, other)
+        for one, other in ((facts[:, 0].cpu(), facts[:, 2].cpu()), (heads, tails))
+    )
+    if not len(known):
+        return torch.zeros(len(heads), dtype=torch.bool)
+    known = known.sort().values
+    return known[torch.searchsorted(known, asked).clamp_(max=len(known) - 1)] == asked
