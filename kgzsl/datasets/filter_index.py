@@ -40,8 +40,8 @@ class FilterIndex:
         self.num_entities = num_entities
         self.num_relations = num_relations
         head, relation, tail = triples.unbind(dim=1)
-        self._tails = _Table(head * num_relations + relation, tail)
-        self._heads = _Table(tail * num_relations + relation, head)
+        self._tails = _Table(head * num_relations + relation, tail, num_entities * num_relations, num_entities)
+        self._heads = _Table(tail * num_relations + relation, head, num_entities * num_relations, num_entities)
 
     def tails(self, heads: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
         """Known tails of each query.
@@ -80,16 +80,29 @@ class FilterIndex:
 
 
 class _Table:
-    """Sorted distinct keys, where the values of each begin, and the values (sorted within a key)."""
+    """Sorted distinct keys, where the values of each begin, and the values (sorted within a key).
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        order = values.argsort(stable=True)
-        order = order[keys[order].argsort(stable=True)]
-        keys, values = keys[order], values[order]
-        if len(keys):
-            fresh = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
-            fresh[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
-            keys, values = keys[fresh], values[fresh]
+    Args:
+        keys: int64 [T], below ``num_keys``.
+        values: int64 [T], below ``num_values``.
+        num_keys: Bound of the keys.
+        num_values: Bound of the values.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, num_keys: int, num_values: int) -> None:
+        if num_keys * num_values < 1 << 63:
+            # Both as one number, which is sorted at once.
+            pairs = torch.unique_consecutive((keys * num_values + values).sort().values)
+            keys = torch.div(pairs, max(num_values, 1), rounding_mode="floor")
+            values = pairs - keys * num_values
+        else:
+            order = values.argsort(stable=True)
+            order = order[keys[order].argsort(stable=True)]
+            keys, values = keys[order], values[order]
+            if len(keys):
+                fresh = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
+                fresh[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
+                keys, values = keys[fresh], values[fresh]
         self.values = values
         self.keys, counts = torch.unique_consecutive(keys, return_counts=True)
         self.starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])

@@ -82,7 +82,7 @@ class DisentangledModel(TripleModel):
     def vectors(self, nodes: Tensor | None = None) -> Tensor:
         """The components [M, K F] of ``nodes`` (int64 [M]; None: all N)."""
         if self._products is None:
-            chosen = self.nodes if nodes is None else self.nodes[nodes]
+            chosen = self.nodes if nodes is None else self.rows(nodes)
             return torch.tanh(torch.addmm(self.bias, chosen, self.projection))
         x = torch.tanh(torch.addmm(self.bias, self.nodes, self.projection)).view(-1, self.components, self.size)
         read = []
@@ -91,6 +91,11 @@ class DisentangledModel(TripleModel):
             read.append(torch.tanh((x[:, one] + product(x[:, one]) - count * step) / (1 + count)))
         whole = torch.cat(read, dim=1)
         return whole if nodes is None else whole[nodes]
+
+    @property
+    def reads_few(self) -> bool:
+        """Not where neighbours are read."""
+        return self._products is None
 
     def extra_loss(self, vectors: Tensor) -> Tensor | None:
         """The mean square of the correlation between numbers of different components (HSIC with linear kernels)."""

@@ -77,7 +77,7 @@ class TextAwareModel(TripleModel):
 
     def vectors(self, nodes: Tensor | None = None) -> Tensor:
         """``[s, t]`` [M, 2d] of ``nodes`` (int64 [M]; None: all N)."""
-        structure, text = (self.nodes, self.text) if nodes is None else (self.nodes[nodes], self.text[nodes])
+        structure, text = (self.nodes, self.text) if nodes is None else (self.rows(nodes), self.text[nodes])
         return torch.cat([structure, text @ self.projection], dim=1)
 
     def put_gradients(

@@ -63,7 +63,7 @@ def fit_rows(
     model.nodes.requires_grad_(True)
     # A row whose gradient is always 0 is never moved by Adam.
     handle = model.nodes.register_hook(lambda gradient: gradient * keep)  # type: ignore[no-untyped-call]
-    loop = TripleLoop(model, triples, options, steps=steps, generator=generator, known=known)
+    loop = TripleLoop(model, triples, options, steps=steps, generator=generator, known=known, by_rows=False)
     try:
         for index in range(steps):
             loop.step(index)

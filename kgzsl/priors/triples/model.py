@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kgzsl.priors.triples.scorer import TripleScorer
 
@@ -27,7 +28,12 @@ class TripleModel(nn.Module):
         generator: Draws the first values.
         device: Where the tables live.
         dtype: Their type.
+
+    Attributes:
+        by_rows: Whether the gradient of ``nodes`` is a sparse one, of the rows that :meth:`vectors` was asked for.
     """
+
+    by_rows = False
 
     def __init__(
         self,
@@ -56,7 +62,18 @@ class TripleModel(nn.Module):
 
     def vectors(self, nodes: Tensor | None = None) -> Tensor:
         """The vectors [M, D] of ``nodes`` (int64 [M]; None: all N)."""
-        return self.nodes if nodes is None else self.nodes[nodes]
+        return self.nodes if nodes is None else self.rows(nodes)
+
+    def rows(self, nodes: Tensor) -> Tensor:
+        """The rows [M, D] of the table for ``nodes`` (int64 [M])."""
+        if self.by_rows and torch.is_grad_enabled():
+            return functional.embedding(nodes, self.nodes, sparse=True)
+        return self.nodes[nodes]
+
+    @property
+    def reads_few(self) -> bool:
+        """Whether the vectors of some nodes take their own rows of the table alone."""
+        return True
 
     def score(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Scores [B] of the triples (heads[i], relations[i], tails[i]); all int64 [B]."""

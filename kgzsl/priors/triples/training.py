@@ -14,9 +14,13 @@ from kgzsl.priors._queue import Queue
 from kgzsl.priors.triples.constraints import TypeConstraints
 from kgzsl.priors.triples.losses import self_adversarial_loss, softmax_loss
 from kgzsl.priors.triples.model import TripleModel
+from kgzsl.priors.triples.row_adam import RowAdam
 from kgzsl.priors.triples.stopping import EarlyStopping
 
 __all__ = ["TripleLoop", "TripleOptions"]
+
+_MANY = {"cpu": 10, "cuda": 64}
+"""From how many times the rows that a step touches a table is trained by rows."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class TripleLoop:
     Each step draws one pool of nodes. Negatives of both sides come from it, so scoring is two matrix products; nodes
     enter the pool in turn, all equally often. Corrupted triples that are known to be true get no weight.
 
+    Adam moves all rows of a table in each step. Where there are many more than a step touches, the same is done row by
+    row (:class:`RowAdam`), so that a step costs the same however many nodes there are. Rows that were not read lately
+    are then behind: the table is whole after every ``read_every`` steps, after the last one, and after :meth:`settle`.
+
     Args:
         model: What is trained, on the device of ``triples``.
         triples: int64 [T, 3].
@@ -68,6 +76,8 @@ class TripleLoop:
         known: All true triples, which are no negatives; None takes those trained on.
         constraints: What fits each relation, for ``constrained``; None takes what the triples show.
         stopping: Ends the training early; further steps do nothing.
+        read_every: After every so many steps somebody reads the model's tables; None is after the last one.
+        by_rows: Whether nodes are trained by rows; None: where that is faster.
     """
 
     hint = "lower lr"
@@ -83,6 +93,8 @@ class TripleLoop:
         known: FilterIndex | None = None,
         constraints: TypeConstraints | None = None,
         stopping: EarlyStopping | None = None,
+        read_every: int | None = None,
+        by_rows: bool | None = None,
     ) -> None:
         self.model = model
         self.options = options
@@ -96,7 +108,16 @@ class TripleLoop:
         self._constraints = constraints if options.constrained else None
         self._stopping = stopping
         self._last: dict[str, Tensor] = {}
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
+        self._read_every = max(steps, 1) if read_every is None else read_every
+        if by_rows is None:
+            touched = 2 * min(options.batch_size, len(triples)) + options.negatives
+            by_rows = model.num_nodes >= _MANY.get(triples.device.type, 64) * touched
+        able = model.reads_few and options.negatives > 0 and model.nodes.dtype in (torch.float32, torch.float64)
+        self._rows = RowAdam(model.nodes, options.lr, steps=steps) if by_rows and able else None
+        if self._rows is not None:
+            self.config["by_rows"] = True
+        others = [one for one in model.parameters() if self._rows is None or one is not model.nodes]
+        self._optimizer = torch.optim.Adam(others, lr=options.lr, fused=True)
         device = triples.device
         self._slot = torch.full((model.num_nodes,), -1, dtype=torch.int64, device=device)
         self._queues = {
@@ -113,24 +134,45 @@ class TripleLoop:
         """One batch; see the class."""
         if self._stopping is not None and self._stopping.stopped and self._last:
             return self._last
+        lr = self.options.lr * (1 - 0.9 * index / max(self._steps, 1))
         for group in self._optimizer.param_groups:
-            group["lr"] = self.options.lr * (1 - 0.9 * index / max(self._steps, 1))
+            group["lr"] = lr
         batch = self._triples[self._queues["batch"].next()]
         pool = self._pool(batch[:, 1])
         known = self._excluded(batch, pool)
+        read = batch[:0, 0]
+        if self._rows is not None and pool is not None:
+            read = torch.unique(torch.cat([batch[:, 0], batch[:, 2], pool]))
+            self._rows.lr = lr
+            self._rows.fetch(read)
         losses = self.model.put_gradients(batch, pool, known, self.options)
         if losses is None:
-            self._optimizer.zero_grad(set_to_none=True)
-            losses = self._losses(batch, pool, known)
+            self.model.zero_grad(set_to_none=True)
+            self.model.by_rows = self._rows is not None
+            try:
+                losses = self._losses(batch, pool, known)
+            finally:
+                self.model.by_rows = False
             torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+        if self._rows is not None:
+            self._rows.step(_gradient_of(self.model.nodes, read))
         self._last = {name: value.detach() for name, value in losses.items()}
-        if self._stopping is not None:
-            self._stopping.after(index + 1)
+        done, stopping = index + 1, self._stopping
+        if done >= self._steps or not done % self._read_every or (stopping and not done % stopping.every):
+            self.settle()
+        if stopping is not None:
+            stopping.after(done)
         return self._last
+
+    def settle(self) -> None:
+        """Make the tables whole, see the class."""
+        if self._rows is not None:
+            self._rows.settle()
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """The losses of ``batch`` (int64 [B, 3]) with a fresh pool; their sum is what is minimised."""
+        self.settle()
         pool = self._pool(batch[:, 1])
         return self._losses(batch, pool, self._excluded(batch, pool))
 
@@ -210,6 +252,7 @@ class TripleLoop:
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            **({} if self._rows is None else {"rows": self._rows.state_dict()}),
             "queues": {name: queue.state_dict() for name, queue in self._queues.items()},
             "generator": self._generator.get_state(),
             "last": self._last,
@@ -220,9 +263,25 @@ class TripleLoop:
         """Put back what :meth:`state_dict` gave."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._rows is not None:
+            self._rows.load_state_dict(state["rows"])
         for name, queue in self._queues.items():
             queue.load_state_dict(state["queues"][name])
         self._generator.set_state(state["generator"].cpu())
         self._last = dict(state["last"])
         if self._stopping is not None:
             self._stopping.load_state_dict(state["stopping"])
+
+
+def _gradient_of(table: Tensor, rows: Tensor) -> Tensor:
+    """The gradient [n, D] of the ``rows`` (int64 [n], sorted) of a table that a loss has read, which is 0 elsewhere."""
+    gradient = table.grad
+    if gradient is None:
+        return torch.zeros_like(table.detach()[rows])
+    if not gradient.is_sparse:
+        return gradient.index_select(0, rows)
+    gradient = gradient.coalesce()
+    found, values = gradient.indices()[0], gradient.values()
+    if len(found) == len(rows):
+        return values
+    return torch.zeros_like(table.detach()[rows]).index_copy_(0, torch.searchsorted(rows, found), values)

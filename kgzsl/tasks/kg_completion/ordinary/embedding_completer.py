@@ -154,7 +154,10 @@ class EmbeddingCompleter(Completer):
             dtype=torch.float32,
         )
         steps_each = -(-len(triples) // options.batch_size)
-        loop = TripleLoop(model, triples, options, steps=self.epochs * steps_each, generator=random)
+        every = max(1, self.epochs * steps_each // self.looks)
+        loop = TripleLoop(
+            model, triples, options, steps=self.epochs * steps_each, generator=random, read_every=every
+        )
         self.model_ = model
         self.rules_ = SchemaRules.read(schema if self.use_rules else None, called or kg.relations)
         self.set_facts(kg.train)
@@ -164,7 +167,6 @@ class EmbeddingCompleter(Completer):
         def look(done: int) -> dict[str, float] | None:
             return keep.look(done, self.scorer, model.state_dict)
 
-        every = max(1, self.epochs * steps_each // self.looks)
         self.history_: History = engine.run(
             loop, steps=self.epochs * steps_each, name="embedding", callback=look, callback_every=every
         )
