@@ -48,3 +48,18 @@ def test_bad_triples_are_refused() -> None:
         FilterIndex(torch.tensor([[0, 3, 1]]), E, R)
     with pytest.raises(InputError, match="a tail id"):
         FilterIndex(torch.tensor([[0, 0, -1]]), E, R)
+
+
+@given(triples, triples)
+def test_ids_too_large_for_one_number_are_sorted_as_well(
+    known: list[tuple[int, int, int]], asked: list[tuple[int, int, int]]
+) -> None:
+    given_, queries = (torch.tensor(part, dtype=torch.int64).reshape(-1, 3) for part in (known, asked))
+    small, large = FilterIndex(given_, E, R), FilterIndex(given_, 1 << 40, 1 << 20)
+    for ask in ("tails", "heads"):
+        columns = (0, 1) if ask == "tails" else (1, 2)
+        for one, other in zip(
+            *(getattr(index, ask)(*(queries[:, column] for column in columns)) for index in (small, large)), strict=True
+        ):
+            assert torch.equal(one, other)
+    assert len(small) == len(large)

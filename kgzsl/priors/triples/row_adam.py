@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 __all__ = ["RowAdam"]
 
@@ -50,8 +51,7 @@ class RowAdam:
         self.table, self.lr = table, lr
         self._betas, self._eps = betas, eps
         device = table.device
-        # Mean and mean square of a row beside each other, since both are read where one is.
-        self._moments = torch.zeros(len(table), 2, table.shape[1], dtype=table.dtype, device=device)
+        self._mean, self._square = torch.zeros_like(table.detach()), torch.zeros_like(table.detach())
         self._last = torch.zeros(len(table), dtype=torch.int64, device=device)
         self._done = 0
         # How far a row has to go that was last touched in step t, in units of mean / root of mean square; and the same
@@ -59,17 +59,17 @@ class RowAdam:
         self._ahead = torch.zeros(2, steps + 1, dtype=torch.float64, device=device)
         fall = torch.arange(_REACH, 0, -1, dtype=torch.float64, device=device)
         self._fall = torch.stack([(betas[0] / betas[1] ** 0.5) ** fall, (betas[0] / betas[1]) ** fall])
-        self._held: tuple[Tensor, Tensor, Tensor] | None = None
+        self._held: tuple[Tensor, list[Tensor]] | None = None
 
     @torch.no_grad()
     def fetch(self, rows: Tensor) -> None:
         """Bring ``rows`` (int64 [n], distinct) up to date; to be called before they are read, and before a step."""
         self._release()
-        values, moments = self.table.index_select(0, rows), self._moments.index_select(0, rows)
-        self._catch_up(self._last.index_select(0, rows), values, moments)
-        self.table.index_copy_(0, rows, values)
+        parts = [part.index_select(0, rows) for part in (self.table, self._mean, self._square)]
+        self._catch_up(self._last.index_select(0, rows), *parts)
+        self.table.index_copy_(0, rows, parts[0])
         self._last.index_fill_(0, rows, self._done)
-        self._held = rows, values, moments
+        self._held = rows, parts
 
     @torch.no_grad()
     def step(self, gradient: Tensor) -> None:
@@ -83,7 +83,7 @@ class RowAdam:
         """
         if self._held is None:
             raise RuntimeError("fetch the rows first")
-        rows, values, moments = self._held
+        rows, (values, mean, square) = self._held
         self._done += 1
         done, (first, second) = self._done, self._betas
         rest = (1 - second**done) ** 0.5
@@ -93,10 +93,22 @@ class RowAdam:
             self._ahead = torch.cat([self._ahead, torch.zeros_like(self._ahead)], dim=1)
         for ahead, fall, weight in zip(self._ahead, self._fall, (rate, rate * rest), strict=True):
             ahead[low:done].add_(fall[_REACH - done + low :], alpha=weight)
-        mean, square = moments.unbind(dim=1)
-        mean.lerp_(gradient, 1 - first)
-        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        values.addcdiv_(mean, square.sqrt().add_(self._eps * rest), value=-rate)
+        adam(
+            [values],
+            [gradient],
+            [mean],
+            [square],
+            [],
+            [torch.full((), done - 1.0, device=values.device)],
+            fused=True,
+            amsgrad=False,
+            beta1=first,
+            beta2=second,
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=self._eps,
+            maximize=False,
+        )
         self.table.index_copy_(0, rows, values)
         self._last.index_fill_(0, rows, done)
         self._release()
@@ -108,10 +120,10 @@ class RowAdam:
         size = max(1, _CHUNK // max(1, self.table.shape[1]))
         for start in range(0, len(self.table), size):
             some = slice(start, start + size)
-            self._catch_up(self._last[some], self.table[some], self._moments[some])
+            self._catch_up(self._last[some], self.table[some], self._mean[some], self._square[some])
         self._last.fill_(self._done)
 
-    def _catch_up(self, last: Tensor, values: Tensor, moments: Tensor) -> None:
+    def _catch_up(self, last: Tensor, values: Tensor, mean: Tensor, square: Tensor) -> None:
         """The steps from ``last`` (int64 [n]) on, without a gradient; in place."""
         first, second = self._betas
         missed = (self._done - last).double()
@@ -119,24 +131,28 @@ class RowAdam:
         eps = torch.where(way > 0, self._eps * weighted / way, self._eps).to(values.dtype)[:, None]
         # The powers of what decays are kept from becoming so small that they are slow to compute with.
         kept = torch.where(missed > _REACH, 0.0, first**missed)
-        mean, square = moments.unbind(dim=1)
         values.addcdiv_(mean * way.to(values.dtype)[:, None], square.sqrt().add_(eps), value=-1.0)
-        moments.mul_(torch.stack([kept, second**missed], dim=1).to(values.dtype)[:, :, None])
+        mean.mul_(kept.to(values.dtype)[:, None])
+        square.mul_((second**missed).to(values.dtype)[:, None])
 
     def _release(self) -> None:
         """Write the moments of the rows that were fetched last."""
         if self._held is not None:
-            self._moments.index_copy_(0, self._held[0], self._held[2])
+            rows, (_, mean, square) = self._held
+            self._mean.index_copy_(0, rows, mean)
+            self._square.index_copy_(0, rows, square)
             self._held = None
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the table."""
         self._release()
-        return {"moments": self._moments, "last": self._last, "ahead": self._ahead, "done": self._done}
+        return {
+            "mean": self._mean, "square": self._square, "last": self._last, "ahead": self._ahead, "done": self._done,
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Put back what :meth:`state_dict` gave."""
         self._held = None
-        for name in ("moments", "last", "ahead"):
+        for name in ("mean", "square", "last", "ahead"):
             setattr(self, f"_{name}", torch.as_tensor(state[name]).to(getattr(self, f"_{name}")).clone())
         self._done = int(state["done"])

@@ -155,9 +155,7 @@ class EmbeddingCompleter(Completer):
         )
         steps_each = -(-len(triples) // options.batch_size)
         every = max(1, self.epochs * steps_each // self.looks)
-        loop = TripleLoop(
-            model, triples, options, steps=self.epochs * steps_each, generator=random, read_every=every
-        )
+        loop = TripleLoop(model, triples, options, steps=self.epochs * steps_each, generator=random, read_every=every)
         self.model_ = model
         self.rules_ = SchemaRules.read(schema if self.use_rules else None, called or kg.relations)
         self.set_facts(kg.train)
