@@ -8,6 +8,7 @@ from torch import nn
 
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
+from kgzsl.errors import InputError
 from kgzsl.priors.disentangled.model import DisentangledModel
 from kgzsl.priors.disentangled.scorer import DisentangledScorer
 from kgzsl.priors.text_aware.model import TextAwareModel
@@ -217,29 +218,27 @@ def test_tables_are_whole_when_somebody_reads_them():
 
 
 def test_a_run_that_goes_on_ends_as_one_that_was_never_stopped(tmp_path):
-    found = []
-    for parts in ((40,), (17, 40)):
-        folder = tmp_path / str(len(parts))
-        for stop in parts:
-            model = distmult()
-            loop = loop_of(model, True, steps=40)
-            engine = Engine(device="cpu", progress=False, checkpoint=folder, resume=True, checkpoint_every=17)
-            step, done = loop.step, []
+    whole, again = distmult(), distmult()
+    Engine(device="cpu", progress=False).run(loop_of(whole, True, steps=40), steps=40, name="it")
+    killed, asked = loop_of(distmult(), True, steps=40), []
+    step = killed.step
 
-            def some(index, step=step, stop=stop, done=done):
-                if len(done) + (0 if stop == 17 else 17) >= 40 or (stop == 17 and len(done) >= 17):
-                    raise KeyboardInterrupt
-                done.append(index)
-                return step(index)
+    def dies(index):
+        if index == 20:
+            raise RuntimeError("killed")
+        return step(index)
 
-            if len(parts) > 1:
-                loop.step = some
-            try:
-                engine.run(loop, steps=40, name="it")
-            except KeyboardInterrupt:
-                assert stop == 17
-        found.append(model.nodes.detach().clone())
-    assert torch.equal(*found)
+    killed.step = dies
+    options = {"device": "cpu", "progress": False, "checkpoint": tmp_path, "checkpoint_every": 17}
+    with pytest.raises(RuntimeError, match="killed"):
+        Engine(**options).run(killed, steps=40, name="it")
+    loop = loop_of(again, True, steps=40)
+    step_again = loop.step
+    loop.step = lambda index: asked.append(index) or step_again(index)
+    Engine(**options, resume=True).run(loop, steps=40, name="it")
+    assert asked == list(range(17, 40))
+    assert torch.equal(whole.nodes, again.nodes)
+    assert torch.equal(whole.relations, again.relations)
 
 
 def test_rows_are_chosen_where_a_step_touches_few_of_them():
@@ -278,3 +277,14 @@ def test_validations_and_the_end_see_whole_tables(monkeypatch):
     for one, other in zip(*seen, strict=True):
         assert torch.allclose(one, other, rtol=1e-2, atol=1e-2)
     assert torch.allclose(*found, rtol=0, atol=1e-2)
+
+
+def test_a_checkpoint_of_the_other_way_is_refused(tmp_path):
+    for by_rows in (False, True):
+        engine = Engine(device="cpu", progress=False, checkpoint=tmp_path, resume=by_rows, checkpoint_every=5)
+        loop = loop_of(distmult(), by_rows, steps=5)
+        if by_rows:
+            with pytest.raises(InputError, match="by_rows"):
+                engine.run(loop, steps=5, name="it")
+        else:
+            engine.run(loop, steps=5, name="it")

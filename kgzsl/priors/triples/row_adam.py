@@ -20,16 +20,19 @@ _CHUNK = 1 << 22
 class RowAdam:
     """Adam (Kingma and Ba, ICLR 2015, algorithm 1) that leaves rows alone until they are read.
 
-    Dense Adam moves every row in every step: without a gradient, by what is left of the mean of earlier ones. Here a row
-    makes up for the steps that it missed when it is fetched. With ``a_s = lr_s sqrt(1 - b2^s) / (1 - b1^s)`` and a
+    Dense Adam moves every row in every step: without a gradient, by what is left of the mean of earlier ones. Here a
+    row makes up for the steps that it missed when it is fetched. With ``a_s = lr_s sqrt(1 - b2^s) / (1 - b1^s)`` and a
     row's mean m and mean square v of step t, step ``t + j`` would have moved it by
 
         ``a_(t+j) b1^j m / (sqrt(b2^j v) + eps sqrt(1 - b2^(t+j)))``,
 
-    which but for eps is ``m / sqrt(v)`` times a number that depends on t and j alone; the sum of these numbers over all
-    steps since t is kept for every t, and so is the mean of what eps is multiplied by. So the table is that of dense Adam
-    up to rounding, and to ``(eps / sqrt(v)) ** 2`` where gradients are as small as eps. ``torch.optim.SparseAdam`` skips
+    which but for eps is ``m / sqrt(v)`` times a number that depends on t and j alone. The sum of these numbers over all
+    steps since t is kept for every t, and so is the mean of what multiplies eps. So the table is that of dense Adam up
+    to rounding, and to ``(eps / sqrt(v)) ** 2`` where gradients are as small as eps. ``torch.optim.SparseAdam`` skips
     the missed steps instead, so that rows that are seldom touched learn several times more slowly than by Adam.
+
+    Rows, their mean and their mean square are read and written; beside them there are two numbers for each step of the
+    run, and the step of each row.
 
     Args:
         table: Float [N, D], what is trained.
