@@ -145,13 +145,14 @@ def _without(scores: Tensor, piece: Piece) -> Tensor:
 
 
 def _best(scores: Tensor, piece: Piece, mask: Tensor | None, top: int) -> Tensor:
-    kept = scores.nan_to_num(nan=float("-inf"))
+    kept = scores.contiguous().nan_to_num(nan=float("-inf"))
     own = kept[piece.rows, piece.truth]
     if mask is not None:
         kept[:, ~mask] = float("-inf")
     if piece.known is not None:
-        kept[piece.known] = float("-inf")
-    kept = kept[piece.rows]
+        row, column = piece.known
+        kept.view(-1).index_fill_(0, row * kept.shape[1] + column, float("-inf"))
+    kept = kept.index_select(0, piece.rows)
     kept[torch.arange(len(own)), piece.truth] = own
     values, entities = kept.topk(min(top, kept.shape[1]), dim=1)
     entities = torch.where(torch.isneginf(values), -1, entities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -183,6 +184,7 @@ class EmbeddingCompleter(Completer):
     def _order(self) -> None:
         names = (self.entities_, self.relations_)
         self._row, self._relation_row = (rank_of_names(kind) for kind in names)
+        self._ordered: tuple[tuple[int, int, int], TripleModel] | None = None
 
     def _inside(self, triples: Tensor) -> Tensor:
         """Triples in the model's own numbers."""
@@ -209,14 +211,29 @@ class EmbeddingCompleter(Completer):
             float32 [Q, E].
         """
         number = self._relation(relation)
-        device = self.model_.nodes.device
-        given = self._row[anchors.cpu()].to(device)
+        model = self._in_order()
+        given = anchors.to(model.nodes.device)
         kind = torch.full_like(given, int(self._relation_row[number]))
-        # In the order of the names, rather than put into it afterwards: there are more scores than vectors.
-        every = self._row.to(device)
-        model = self.model_
-        found = model.score_tails(given, kind, every) if side == "tail" else model.score_heads(kind, given, every)
+        found = model.score_tails(given, kind) if side == "tail" else model.score_heads(kind, given)
         return self.rules_.adjust(found.cpu(), number, anchors, side)
+
+    def _in_order(self) -> TripleModel:
+        """The model with a row for each entity in the order of the data, made once for vectors that stay.
+
+        The vectors are put into this order rather than the scores: there are more of these.
+        """
+        nodes = self.model_.nodes
+        version = id(nodes), nodes._version, nodes.data_ptr()
+        kept = self._ordered
+        if kept is None or kept[0] != version or nodes.requires_grad:
+            model = copy.copy(self.model_)
+            # A module's parameters are no attributes: a copy shares the table of them.
+            model._parameters = dict(model._parameters)
+            model.nodes = torch.nn.Parameter(nodes.detach()[self._row.to(nodes.device)], requires_grad=False)
+            kept = version, model
+            # While vectors are trained nothing is kept of them.
+            self._ordered = None if nodes.requires_grad else kept
+        return kept[1]
 
     def entity_vectors(self) -> Tensor:
         """The vectors of the entities, in their order: float32 [E, V]."""
