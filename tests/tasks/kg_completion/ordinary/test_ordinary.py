@@ -221,6 +221,26 @@ def test_every_model_trains_and_scores_both_ends(kg, model):
     assert back[0, 0] == pytest.approx(float(fitted.scores("livesIn", torch.tensor([0]))[0, head]), abs=1e-4)
 
 
+@pytest.mark.parametrize("inverse", [False, True])
+def test_vectors_are_put_into_the_order_of_the_data_once_and_again_when_they_change(kg, inverse):
+    fitted = EmbeddingCompleter(model="complex", dim=8, epochs=2, negatives=8, inverse=inverse).fit(world(kg))
+    model, asked, kind = fitted.model_, torch.arange(5), fitted._relation("livesIn")
+    assert not torch.equal(fitted._row, torch.arange(kg.num_entities))
+
+    def plain(side):
+        given, same = fitted._row[asked], torch.full_like(asked, int(fitted._relation_row[kind]))
+        return (model.score_tails(given, same) if side == "tail" else model.score_heads(same, given))[:, fitted._row]
+
+    for factor in (1.0, 2.0):
+        with torch.no_grad():
+            model.nodes.mul_(factor)
+        for side in ("tail", "head"):
+            assert torch.allclose(fitted.scores("livesIn", asked, side=side), plain(side), atol=1e-6)
+        assert fitted._in_order() is fitted._in_order()
+    model.requires_grad_(True)  # in training nothing is kept
+    assert fitted._in_order() is not fitted._in_order()
+
+
 def test_another_order_of_names_changes_nothing(kg):
     data = world(kg)
     place = torch.randperm(data.num_entities, generator=torch.Generator().manual_seed(1))
