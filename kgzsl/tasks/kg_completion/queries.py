@@ -137,7 +137,7 @@ class Queries:
         kinds = torch.tensor([self._groups[piece[0]][0] for piece in batch])
         tails = torch.tensor([self._groups[piece[0]][1] == "tail" for piece in batch])
         relation, is_tail = torch.repeat_interleave(kinds, span), torch.repeat_interleave(tails, span)
-        found = []
+        found: list[tuple[Tensor, Tensor]] = []
         for mask in (is_tail, ~is_tail):
             mine = torch.nonzero(mask).flatten()
             ends, relations = anchors[mine], relation[mine]
