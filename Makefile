@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= runs/demo
 SEEDS ?= 1
 
-.PHONY: demo test docs lint dist notebooks clean
+.PHONY: demo test slow docs lint dist notebooks clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("kgzsl needs Python 3.11 or newer; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -24,6 +24,10 @@ demo: $(VENV)/.ready
 # Two workers with a thread each: more threads than cores only wait for one another.
 test: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not gpu and not online'
+
+# What `make test` leaves out for its length.
+slow: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'slow and not gpu and not online'
 
 # Every page, warnings as errors; the code blocks are run by tests/docs.
 docs: $(VENV)/.ready

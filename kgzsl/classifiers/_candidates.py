@@ -12,12 +12,30 @@ from torch import Tensor
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["candidate_rows", "label_rows", "prior_matrix"]
+__all__ = ["candidate_rows", "frame_names", "label_rows", "prior_matrix"]
+
+
+def frame_names(priors: Any) -> list[str] | None:
+    """The class names that index a data frame of priors; None where there are none.
+
+    Raises:
+        InputError: A name that stands there twice.
+    """
+    if not hasattr(priors, "to_numpy") or not hasattr(priors, "index"):
+        return None
+    names: list[Any] = priors.index.tolist()
+    if not names or not all(isinstance(name, str) for name in names):
+        return None
+    if len(set(names)) != len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise InputError(f"priors have two rows of {twice!r}", remedy="give each class one row")
+    return names
 
 
 def prior_matrix(priors: Any, device: torch.device) -> tuple[np.ndarray, Tensor]:
-    """Names [C] and rows float64 [C, P] of ``priors``: a ``ClassPriors``, or a bare matrix whose names are 0..C-1."""
-    names = getattr(priors, "names", None)
+    """Names [C] and rows float64 [C, P] of ``priors``: a ``ClassPriors``, a data frame that class names index, or a
+    bare matrix whose names are 0..C-1."""
+    names = frame_names(priors) or getattr(priors, "names", None)
     matrix = float_matrix(getattr(priors, "matrix", priors), "priors", device=device, dtype=torch.float64)
     return (np.arange(len(matrix)) if names is None else np.array(names)), matrix
 

@@ -70,7 +70,8 @@ def plain(values: Any) -> np.ndarray:
         values = values.to_numpy()
     array = np.asarray(values)
     if array.dtype.kind == "O":
-        return np.array(array.tolist())
+        kept = array.tolist()
+        return array if _mixed(kept) else np.array(kept)
     return array if array.flags.writeable else array.copy()  # tensors cannot share read-only memory
 
 
@@ -78,12 +79,36 @@ def class_labels(y: Any, rows: int) -> np.ndarray:
     """``y`` as an array [N].
 
     Raises:
-        InputError: Not one label a row.
+        InputError: Not one label a row, a label that is missing, or names beside numbers.
     """
     labels = plain(y)
     if labels.ndim != 1 or len(labels) != rows:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
+    missing = _missing(labels)
+    if missing is not None:
+        raise InputError("y has a row without a label", place=f"row {missing}", remedy="drop such rows")
+    if labels.dtype.kind == "O" or (labels.dtype.kind in "US" and _mixed(y)):
+        raise InputError("y has labels of several types", remedy="give all of them as names, or all as integers")
     return labels
+
+
+def _mixed(values: Any) -> bool:
+    """Whether a list holds both texts and other things, which numpy would make texts of."""
+    if not isinstance(values, list | tuple):
+        return False
+    texts = {isinstance(value, str) for value in values}
+    return len(texts) > 1 or any(value is None for value in values)
+
+
+def _missing(labels: np.ndarray) -> int | None:
+    """The first row that has no label: None, or NaN."""
+    if labels.dtype.kind == "f":
+        absent = np.isnan(labels)
+    elif labels.dtype.kind == "O":
+        absent = np.array([value is None or value != value for value in labels.tolist()])
+    else:
+        return None
+    return int(absent.argmax()) if absent.any() else None
 
 
 def class_indices(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:

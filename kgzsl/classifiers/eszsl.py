@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import torch
@@ -150,6 +151,7 @@ class ESZSL(PriorClassifier):
         return features @ (self.coef_ @ priors.T).float()
 
 
-def _check_weights(gamma: float, lam: float) -> None:
-    if gamma <= 0 or lam <= 0:
+def _check_weights(*given: Any) -> None:
+    if not all(isinstance(value, Real) and 0 < float(value) < float("inf") for value in given):
+        gamma, lam = given
         raise InputError(f"gamma is {gamma} and lam is {lam}", remedy="give positive ridge weights")

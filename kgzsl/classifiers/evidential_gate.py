@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix, plain
 from kgzsl.classifiers.evidential import Opinion, opinion_from_evidence
 from kgzsl.errors import InputError
 
@@ -60,7 +61,7 @@ class EvidentialGate:
         """
         mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
         parts = self._own(seen_scores, zero_shot_scores, mask, torch.float64)
-        mask, truth = mask.to(parts[0].device), torch.as_tensor(labels).to(parts[0].device)
+        mask, truth = mask.to(parts[0].device), _columns_of(labels, len(parts[0]), len(mask)).to(parts[0].device)
         is_unseen = mask[truth]
         if bool(is_unseen.all()) or not bool(is_unseen.any()):
             raise InputError("every sample of the gate's fold is of one kind", remedy="hold some seen classes out")
@@ -135,7 +136,9 @@ class EvidentialGate:
             raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one kind of class")
         parts = []
         for scores, own, name in ((seen, ~mask, "seen_scores"), (novel, mask, "zero_shot_scores")):
-            table = torch.as_tensor(scores)
+            table = scores if isinstance(scores, Tensor) else torch.as_tensor(plain(scores))
+            if table.ndim != 2 or table.shape[1] != len(mask):
+                raise InputError(f"{name} has shape {tuple(table.shape)} for {len(mask)} classes", remedy="give [N, C]")
             parts.append(float_matrix(table[:, own.to(table.device)], name, dtype=dtype))
         return parts
 
@@ -148,6 +151,19 @@ class EvidentialGate:
             strength = _STRONGEST - functional.softplus(_STRONGEST - strength)
             found.append(count * ((part / own[0].exp()).log_softmax(dim=1) + strength[:, None]).exp())
         return found
+
+
+def _columns_of(labels: Any, rows: int, count: int) -> Tensor:
+    """``labels`` as columns of the scores, int64 [N]."""
+    given = class_labels(labels, rows)
+    if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= count:
+        raise InputError(
+            f"the label {given[0].item()!r} is no column of the scores"
+            if given.dtype.kind not in "iu"
+            else f"labels go from {given.min()} to {given.max()} for {count} columns of scores",
+            remedy="give each row's column, an integer from 0",
+        )
+    return torch.as_tensor(given.astype(np.int64))
 
 
 def _summary(scores: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -43,6 +44,9 @@ def smooth_and_mix(seen: Any, zero_shot: Any, gate: Any, unseen_mask: Any, *, sm
     first = float_matrix(seen, "seen", columns=len(mask))
     second = float_matrix(zero_shot, "zero_shot", columns=len(mask), device=first.device)
     mask = mask.to(first.device)
+    for name, own, table in (("seen", ~mask, first), ("zero_shot", mask, second)):
+        if bool((table[:, own] < 0).any()):
+            raise InputError(f"{name} holds negative values", remedy="give probabilities, such as logits.softmax(1)")
     weight = torch.as_tensor(gate, dtype=first.dtype, device=first.device).reshape(-1, 1)
     if len(weight) != len(first) or len(second) != len(first):
         raise InputError(f"{len(first)} and {len(second)} rows of two experts for {len(weight)} gate values")
@@ -68,6 +72,8 @@ def calibrated_stacking(scores: Any, unseen_mask: Any, bias: float) -> Tensor:
     """
     matrix = float_matrix(scores, "scores", columns=len(torch.as_tensor(unseen_mask)))
     mask = torch.as_tensor(unseen_mask, dtype=torch.bool, device=matrix.device)
+    if math.isnan(bias):
+        raise InputError("the bias is NaN", remedy="give a number, or an infinite one")
     if bias == float("inf"):
         return matrix.masked_fill(~mask, -torch.inf)
     return torch.where(mask, matrix + bias, matrix)

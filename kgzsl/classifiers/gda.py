@@ -82,6 +82,7 @@ class GDA(Classifier):
         Raises:
             InputError: The class is known already, or ``class_prior`` is not uniform: then every class's share changes.
         """
+        self._check_fitted("coef_")
         if label in self.classes_.tolist():
             raise InputError(f"the class {label!r} is known already", remedy="give another label")
         if self.class_prior != "uniform":
@@ -104,6 +105,7 @@ class GDA(Classifier):
         Raises:
             InputError: X or ``zero_shot`` of the wrong width.
         """
+        self._check_fitted("coef_")
         features = float_matrix(X, "X", columns=self.coef_.shape[1], device=self.coef_.device)
         scores = self.alpha * torch.addmm(self.intercept_, features, self.coef_.T)
         if zero_shot is not None:
@@ -112,7 +114,8 @@ class GDA(Classifier):
 
     def predict(self, X: Any, zero_shot: Any | None = None) -> np.ndarray:
         """The class of each row of X."""
-        chosen: np.ndarray = self.classes_[self.decision_function(X, zero_shot).argmax(dim=1).cpu().numpy()]
+        best = self.decision_function(X, zero_shot).argmax(dim=1).cpu().numpy()
+        chosen: np.ndarray = self.classes_[best]
         return chosen
 
     def predict_proba(self, X: Any, zero_shot: Any | None = None) -> np.ndarray:

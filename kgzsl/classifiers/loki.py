@@ -138,7 +138,15 @@ class Loki:
             probabilities: [N, k].
             among: int64 [K], rows of ``classes`` to score, in this order; None: all.
         """
-        return -(self._checked(probabilities) @ self._columns(among)[0])
+        weights = self._checked(probabilities)
+        squared, pick, places = self._columns(among)
+        if pick is None:
+            return -(weights @ squared)
+        found = torch.empty(len(weights), int((places >= 0).sum()), device=self.device)
+        chunk = rows_per_chunk(8 * squared.shape[1], self.budget)
+        for rows in torch.split(torch.arange(len(weights)), chunk):
+            torch.index_select(weights[rows] @ squared, 1, pick, out=found[rows[0] : rows[-1] + 1])
+        return found.neg_()
 
     def predict(self, probabilities: Any, among: Any | None = None) -> np.ndarray:
         """The Frechet mean's name for each row of ``probabilities`` [N, k]; ties go to the more probable class.
@@ -148,14 +156,16 @@ class Loki:
             among: int64 [K], rows of ``classes`` that may be answered; None: all.
         """
         weights = self._checked(probabilities)
-        squared, places = self._columns(among)
+        squared, pick, places = self._columns(among)
         own = torch.as_tensor(places[self.observed_rows], device=self.device)
         answerable = own >= 0
         # Risk, preference and the mask of ties with its negation: ten bytes a class, and some room.
-        chunk = rows_per_chunk(16 * squared.shape[1], self.budget)
+        chunk = rows_per_chunk((16 if pick is None else 20) * squared.shape[1], self.budget)
         answers = []
         for part in torch.split(weights, chunk):
             risk = part @ squared
+            if pick is not None:
+                risk = risk[:, pick]
             best = risk.min(dim=1, keepdim=True).values
             behind = risk > best + 1e-6 * best.abs().clamp_min(1e-12)
             # Among equals, an observed class with more probability wins; otherwise the first one.
@@ -166,14 +176,18 @@ class Loki:
         names: np.ndarray = np.array(self.classes)[chosen if among is None else np.asarray(among)[chosen]]
         return names
 
-    def _columns(self, among: Any | None) -> tuple[Tensor, np.ndarray]:
-        """Squared distances [k, K] to the classes asked for, and each class's place among them (-1: none)."""
+    def _columns(self, among: Any | None) -> tuple[Tensor, Tensor | None, np.ndarray]:
+        """Squared distances, the columns of it that are still to be taken, and each class's place among those asked
+        for (-1: none). A copy [k, K] that the budget does not hold is not made: all classes are scored then."""
         if among is None:
-            return self._squared, np.arange(len(self.classes))
+            return self._squared, None, np.arange(len(self.classes))
         rows = np.asarray(among, dtype=np.int64)
         places = np.full(len(self.classes), -1, dtype=np.int64)
         places[rows] = np.arange(len(rows))
-        return self._squared[:, torch.as_tensor(rows, device=self.device)], places
+        pick = torch.as_tensor(rows, device=self.device)
+        if 4 * len(self.observed) * len(rows) > self.budget:
+            return self._squared, pick, places
+        return self._squared[:, pick], None, places
 
     def locus(self, observed: Sequence[int] | None = None) -> np.ndarray:
         """Which classes can be answered at all: bool [C], the union over pairs of observed classes.

@@ -147,13 +147,7 @@ class LokiClassifier(Classifier):
         if hasattr(model, "predict_proba"):
             return torch.as_tensor(np.asarray(model.predict_proba(X)), dtype=torch.float32)
         if isinstance(model, torch.nn.Module):
-            weight = next(model.parameters(), None)
-            features = float_matrix(X, "X", device=None if weight is None else weight.device)
-            training = model.training
-            with torch.no_grad():
-                logits = model.eval()(features)
-            model.train(training)
-            return torch.as_tensor(logits, dtype=torch.float32).softmax(dim=1)
+            return _logits(model, X).softmax(dim=1)
         raise InputError(
             f"{type(model).__name__} gives no probabilities",
             remedy="use a model with predict_proba, or a torch module of logits",
@@ -214,3 +208,29 @@ class LokiClassifier(Classifier):
     def _row_of(self, name: str) -> np.ndarray:
         row: np.ndarray = next(iter(self._rows([self._place[name]])))[0]
         return row
+
+
+def _logits(model: torch.nn.Module, X: Any) -> torch.Tensor:
+    """What a module of the user's says of X [N, D], in its own precision and place: float32 [N, k].
+
+    Raises:
+        InputError: It cannot take such rows, or gives something else than one row of logits for each.
+    """
+    name = type(model).__name__
+    weight = next((one for one in model.parameters() if one.is_floating_point()), None)
+    features = float_matrix(X, "X", device=None if weight is None else weight.device)
+    training = model.training
+    try:
+        with torch.no_grad():
+            logits = model.eval()(features if weight is None else features.to(weight.dtype))
+    except (RuntimeError, TypeError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{name} cannot take X of shape {tuple(features.shape)} ({told})", remedy="give what it was trained on"
+        ) from error
+    finally:
+        model.train(training)
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(features):
+        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(f"{name} gives {shape}, not logits [N, k]", remedy="wrap it in a module that returns logits")
+    return logits.float()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from kgzsl.errors import InputError
 
-__all__ = ["read_names"]
+__all__ = ["is_file", "read_names"]
+
+
+def is_file(given: str) -> bool:
+    """Whether a text that may be names is the path of a file; a long list of names is none."""
+    try:
+        return Path(given).is_file()
+    except OSError:
+        return False
 
 
 def read_names(path: Path) -> list[str]:

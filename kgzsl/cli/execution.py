@@ -32,7 +32,7 @@ def read_recipe(
     devices: int | None = None,
     precision: str | None = None,
     memory_budget: str | None = None,
-    unseen_relations: str | None = None,
+    unseen_relations: str | Sequence[str] | None = None,
 ) -> Recipe:
     """The recipe at ``path`` with what the command line changes.
 

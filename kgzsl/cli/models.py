@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl._sizes import bytes_of
+from kgzsl.cli.options import listed
 from kgzsl.errors import InputError
 from kgzsl.report.run_folder import RunFolder
 
@@ -41,13 +42,22 @@ def feature_dim(model: Any) -> int:
     return int(getattr(model, "n_features_in_", None) or model._dim)
 
 
-def parse_candidates(given: str) -> str | Sequence[str]:
-    """``all``, ``unseen``, ``seen``, a file with one name a line, or names with commas between.
+_KINDS = ("all", "unseen", "seen")
+
+
+def parse_candidates(options: Sequence[str] | None) -> str | Sequence[str]:
+    """``all``, ``unseen``, ``seen``, a file with one name a line, or names with commas between; of several, all names.
 
     Raises:
-        InputError: The file is empty or cannot be read.
+        InputError: A file is empty or cannot be read, or a kind of candidates stands beside names.
     """
-    if given in ("all", "unseen", "seen"):
+    given = listed(options)
+    if given is None or given in _KINDS:
+        return given or "all"
+    if not isinstance(given, str):
+        kind = next((name for name in given if name in _KINDS), None)
+        if kind is not None:
+            raise InputError(f"--candidates {kind} stands beside others", remedy="give one of them")
         return given
     path = Path(given)
     if path.is_file():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from kgzsl.cli.class_lists import is_file, read_names
 from kgzsl.errors import InputError
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "SetOption",
     "TrackOption",
     "UnseenRelationsOption",
+    "listed",
     "pairs",
 ]
 
@@ -57,15 +60,37 @@ MemoryOption = Annotated[
     ),
 ]
 UnseenRelationsOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--unseen-relations",
         metavar="NAMES|FILE",
-        help="Completion: relations of your own facts that training must not see: names with commas, or a file.",
+        help="Completion: relations of your own facts that training must not see: names with commas, or a file. "
+        "Repeatable.",
         show_default=False,
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of a run.", show_default=False)]
+
+
+def listed(given: Sequence[str] | None) -> str | list[str] | None:
+    """What an option that may be repeated says: as it was given where it came once, else all of its names.
+
+    ``["a,b", "c"]`` is ``["a", "b", "c"]``; an entry that is a file stands for its lines.
+
+    Raises:
+        InputError: A file without a name, or an entry that names nothing.
+    """
+    if not given:
+        return None
+    if len(given) == 1:
+        return given[0]
+    names: list[str] = []
+    for entry in given:
+        found = read_names(Path(entry)) if is_file(entry) else [name.strip() for name in entry.split(",")]
+        if not any(found):
+            raise InputError(f"{entry!r} names nothing", remedy="give names with commas between, or a file of names")
+        names += [name for name in found if name]
+    return list(dict.fromkeys(names))
 
 
 def pairs(given: list[str] | None) -> dict[str, Any]:

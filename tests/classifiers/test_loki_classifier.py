@@ -130,7 +130,7 @@ def test_many_classes_stay_within_the_budget() -> None:
     import scipy.sparse
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = LokiClassifier(Model(), graph, classes=[f"c{i}" for i in range(C)], budget=4 << 20)
-    answers = model.predict(np.zeros((N, 1)))
+    answers = [*model.predict(np.zeros((N, 1))), *model.predict(np.zeros((N, 1)), "unseen")]
     print(len(set(answers)), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     """
     done = subprocess.run(
@@ -252,14 +252,55 @@ def test_loci_and_next_classes_need_not_hold_all_rows() -> None:
     assert small.next_class() == whole.next_class()
 
 
+def test_candidates_that_a_copy_of_the_distances_would_not_hold_are_answered_alike() -> None:
+    random = np.random.default_rng(0)
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{random.integers(0, i)}") for i in range(1, 60))
+
+    class Model:
+        classes_ = np.array([f"c{i}" for i in range(30, 60)])
+
+        def predict_proba(self, X):
+            return np.random.default_rng(1).dirichlet(np.full(30, 0.3), size=len(X))
+
+    roomy, tight = (LokiClassifier(Model(), graph, budget=budget).prepare() for budget in (1 << 20, 1500))
+    assert roomy.loki_._columns(np.arange(30, 60))[1] is None
+    assert tight.loki_._columns(np.arange(30, 60))[1] is not None
+    x = np.zeros((25, 1))
+    for candidates in ("unseen", "seen", ["c3", "c1", "c45"]):
+        assert tight.predict(x, candidates).tolist() == roomy.predict(x, candidates).tolist()
+        torch.testing.assert_close(tight.decision_function(x, candidates), roomy.decision_function(x, candidates))
+
+
+def test_a_module_of_another_precision_is_asked_in_its_own() -> None:
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", "c0") for i in (1, 2, 3))
+    model = torch.nn.Linear(4, 2).double()
+    loki = LokiClassifier(model, graph, observed=["c1", "c2"])
+    assert loki.observed_proba(np.ones((3, 4), dtype=np.float32)).dtype == torch.float32
+    with pytest.raises(InputError, match=r"Linear cannot take X of shape \(3, 5\)"):
+        loki.predict(np.ones((3, 5)))
+    assert model.training  # left as it was
+
+
+def test_a_module_that_gives_no_logits_is_refused() -> None:
+    class Pair(torch.nn.Module):
+        def forward(self, x):
+            return x, x
+
+    graph = ClassGraph.from_triples((f"c{i}", "subClassOf", "c0") for i in (1, 2, 3))
+    with pytest.raises(InputError, match=r"Pair gives tuple, not logits"):
+        LokiClassifier(Pair(), graph, observed=["c1", "c2"]).predict(np.ones((3, 2)))
+
+
 @pytest.mark.slow
-def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte() -> None:
+@pytest.mark.parametrize("observed", [100, 1000])
+def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte(observed: int) -> None:
     code = """
     import resource
+    import sys
     import numpy as np
     from kgzsl.classifiers import LokiClassifier
     from kgzsl.knowledge import ClassGraph
-    C, N, K = 100_000, 10_000, 100
+    C, N, K = 100_000, 10_000, int(sys.argv[1])
     class Model:
         classes_ = [f"c{i}" for i in range(C - K, C)]
         def predict_proba(self, X):
@@ -270,7 +311,8 @@ def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte() 
     answers = model.predict(np.zeros((N, 1)))
     print(len(set(answers)), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    asked = [sys.executable, "-c", textwrap.dedent(code), str(observed)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
     different, megabytes = map(int, done.stdout.split())
     assert different > 10
     assert megabytes < 1024

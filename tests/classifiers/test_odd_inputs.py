@@ -9,13 +9,19 @@ import pytest
 import torch
 
 from kgzsl.classifiers import (
+    GDA,
+    AnalyticHead,
     Cascade,
     CompositionalClassifier,
+    EvidentialGate,
+    EvidentialHead,
     GatedExperts,
     LokiClassifier,
     NearestPrior,
     SelfTraining,
     SoftmaxClassifier,
+    calibrated_stacking,
+    smooth_and_mix,
 )
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -225,3 +231,68 @@ def test_priors_with_nan_and_wrong_pairs_are_refused_in_one_line() -> None:
         with pytest.raises(InputError, match=words) as caught:
             composed(x, labels)
         assert "\n" not in str(caught.value)
+
+
+def test_an_evidential_gate_by_itself_takes_data_frames_and_refuses_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    seen, novel, truth, mask = tables()
+    gate = EvidentialGate().fit(seen, novel, mask, truth)
+    frames = pandas.DataFrame(seen), pandas.DataFrame(novel)
+    again = EvidentialGate().fit(*frames, mask, pandas.Series(truth))
+    torch.testing.assert_close(again.mix(*frames, mask), gate.mix(seen, novel, mask))
+    with pytest.raises(InputError, match=r"the label 'c0' is no column of the scores"):
+        EvidentialGate().fit(seen, novel, mask, [f"c{label}" for label in truth])
+    with pytest.raises(InputError, match=r"labels go from 1 to 6 for 6 columns"):
+        EvidentialGate().fit(seen, novel, mask, truth + 1)
+    with pytest.raises(InputError, match=r"zero_shot_scores has shape \(60, 5\) for 6 classes"):
+        gate.mix(seen, novel[:, :5], mask)
+
+
+HEADS = [GDA, AnalyticHead, SoftmaxClassifier, EvidentialHead]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (None, "row 3: y has a row without a label"),
+        (float("nan"), "without a label|several types"),
+        (7, "several types"),
+    ],
+)
+def test_labels_that_are_missing_or_mixed_are_refused(head: Any, label: Any, words: str) -> None:
+    x, y = rows()
+    torn = y.tolist()
+    torn[3] = label
+    for labels in (torn, np.array(torn, dtype=object)):
+        with pytest.raises(InputError, match=words):
+            head().fit(x, labels)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_that_is_not_fitted_says_so(head: Any) -> None:
+    with pytest.raises(InputError, match=r"not fitted|not learnt"):
+        head().predict(np.zeros((2, 4)))
+
+
+def test_smoothing_takes_probabilities_only() -> None:
+    mask = [False, False, True]
+    with pytest.raises(InputError, match="seen holds negative values"):
+        smooth_and_mix([[3.0, -5, 0]], [[0, 0, 2.0]], [0.5], mask)
+    # The columns that are not the expert's are not looked at.
+    mixed = smooth_and_mix([[0.5, 0.5, -9.0]], [[-9.0, 0, 1.0]], [0.5], mask)
+    torch.testing.assert_close(mixed.sum(dim=1), torch.ones(1))
+    with pytest.raises(InputError, match="the bias is NaN"):
+        calibrated_stacking([[0.0, 1.0, 2.0]], mask, float("nan"))
+
+
+def test_a_data_frame_of_priors_names_the_classes() -> None:
+    pandas = pytest.importorskip("pandas")
+    x, y = rows()
+    frame = pandas.DataFrame(np.eye(4), index=list(NAMES))
+    named = NearestPrior().fit(x, y, ClassPriors(NAMES, np.eye(4)))
+    assert NearestPrior().fit(x, y, frame).predict(x).tolist() == named.predict(x).tolist()
+    numbered = NearestPrior().fit(x, [NAMES.index(name) for name in y], pandas.DataFrame(np.eye(4)))
+    assert [NAMES[row] for row in numbered.predict(x)] == named.predict(x).tolist()
+    with pytest.raises(InputError, match="two rows of 'ash'"):
+        NearestPrior().fit(x, y, pandas.DataFrame(np.eye(4), index=["ash", "ash", "elm", "oak"]))

@@ -85,6 +85,9 @@ def test_n_triples_and_json(kgzsl, run, tmp_path):
 def test_refusals(kgzsl, run, tmp_path):
     kgzsl("complete", run, "-r", "residsIn").refused("no relation is called 'residsIn'", "residesIn")
     kgzsl("complete", run, "-r", "residesIn", "--head", "w:person:p3", "-o", tmp_path / "a.ttl").refused(".tsv or .nt")
+    asked = ("complete", run, "-r", "residesIn", "--head", "w:person:p3", "--base", "not an iri <")
+    kgzsl(*asked, "-o", tmp_path / "a.nt").refused("'not an iri <' is no IRI")
+    assert not (tmp_path / "a.nt").exists()
     kgzsl("complete", run, "-r", "residesIn", "--min-confidence", 3).refused("from 0 to 1")
     kgzsl("complete", tmp_path, "-r", "residesIn").refused(str(tmp_path))
 

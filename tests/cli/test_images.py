@@ -60,6 +60,20 @@ def test_a_folder_of_new_images_is_answered(place: Path, capsys: pytest.CaptureF
     assert found == {name: name for name in UNSEEN}
 
 
+def test_classes_may_be_named_one_option_at_a_time(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more.txt").write_text(f"# one more\n{UNSEEN[1]}\n")
+    pack = ["pack", str(place / "photos"), "--backbone", "pixels:4", "--json", "--out", str(tmp_path / "walls")]
+    assert run([*pack, "--unseen", UNSEEN[0], "--unseen", str(tmp_path / "more.txt")]) == 0
+    assert json.loads(capsys.readouterr().out)["unseen"] == UNSEEN
+    one_by_one = [part for name in UNSEEN for part in ("--candidates", name)]
+    found = answers([str(place / "run"), str(place / "new"), *one_by_one, "--quiet"], capsys)
+    assert found == {name: name for name in UNSEEN}
+    assert run(["predict", str(place / "run"), str(place / "new"), "--candidates", "unseen", *one_by_one]) == 2
+    assert "--candidates unseen stands beside others" in capsys.readouterr().err
+
+
 def test_images_are_answered_one_by_one_and_explained(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(place / "new" / "deeper" / f"{name}.jpg") for name in reversed(UNSEEN)]
     assert list(answers([str(place / "run"), *files, "--candidates", "unseen"], capsys)) == list(reversed(UNSEEN))

@@ -55,6 +55,13 @@ def metrics(folder: Path) -> dict[str, float]:
     return {key: value for key, value in found.items() if key.startswith("kgc.")}
 
 
+def test_relations_may_be_named_one_option_at_a_time(kgzsl, world):
+    out = world / "packed"
+    named = [part for name in UNSEEN for part in ("--unseen-relations", name)]
+    done = kgzsl("pack", world / "facts.tsv", *named, "--out", out, "--json")
+    assert set(json.loads(done.out)["unseen"]) == set(UNSEEN)
+
+
 def test_a_run_on_facts_of_ones_own_and_on_what_was_packed_of_them(kgzsl, world):
     unseen = ",".join(UNSEEN)
     ran = kgzsl("run", world / "recipe.yaml", "--unseen-relations", unseen, "--out", world / "run", "--quiet")

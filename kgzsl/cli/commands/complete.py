@@ -93,7 +93,7 @@ def complete(
 
         proposal_updates((), graph=named_graph, style=style, base=base)  # a bad one is told before any work is done
     if out is not None:
-        check_target(out, style)
+        check_target(out, style, base)
     task, model, folder = load_model(run, device, memory_budget)
     if task != "kg_completion" or not isinstance(model, ProposingCompleter):
         raise InputError(

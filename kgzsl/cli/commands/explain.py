@@ -41,8 +41,9 @@ def explain(
         list[int] | None, typer.Option("--row", help="Which rows; repeatable. The first five otherwise.")
     ] = None,
     candidates: Annotated[
-        str, typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names.")
-    ] = "all",
+        list[str] | None,
+        typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names. Repeatable."),
+    ] = None,
     neighbours: Annotated[int, typer.Option(help="How many seen classes and runners-up to name.", min=1)] = 3,
     without: Annotated[
         int,

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from kgzsl.cli.class_lists import is_file
 from kgzsl.cli.console import Console
-from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, UnseenRelationsOption
+from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, UnseenRelationsOption, listed
 from kgzsl.errors import InputError
 
 __all__ = ["add"]
@@ -37,13 +38,19 @@ def pack(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     unseen: Annotated[
-        str | None,
-        typer.Option(help="Classes that training must not show: names with commas, or a file.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES|FILE",
+            help="Classes that training must not show: names with commas, or a file. Repeatable.",
+            show_default=False,
+        ),
     ] = None,
     unseen_relations: UnseenRelationsOption = None,
     valid_relations: Annotated[
-        str | None,
-        typer.Option(help="The same: relations held out for model selection.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES|FILE", help="The same: relations held out for model selection.", show_default=False
+        ),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="A class name, or a number from 0, for each row.", show_default=False)
@@ -82,9 +89,11 @@ def pack(
             "unseen": unseen, "labels": labels, "backbone": backbone, "classes": classes, "priors": priors,
             "features-key": features_key, "labels-key": labels_key,
         }  # fmt: skip
-        _pack_facts(console, source, out, unseen_relations, valid_relations, graph, replace, of_features)
+        given = (listed(unseen_relations), listed(valid_relations))
+        _pack_facts(console, source, out, *given, graph, replace, of_features)
         return
-    if unseen is None:
+    held_out = listed(unseen)
+    if held_out is None:
         raise InputError(
             "it is not said what training must not show",
             file=source,
@@ -100,7 +109,9 @@ def pack(
         source,
         out,
         labels=labels,
-        unseen=unseen if Path(unseen).is_file() else [part.strip() for part in unseen.split(",") if part.strip()],
+        unseen=[part.strip() for part in held_out.split(",") if part.strip()]
+        if isinstance(held_out, str) and not is_file(held_out)
+        else held_out,
         classes=classes,
         features_key=features_key,
         labels_key=labels_key,
@@ -130,8 +141,8 @@ def _pack_facts(
     console: Console,
     source: Path,
     out: Path,
-    unseen_relations: str | None,
-    valid_relations: str | None,
+    unseen_relations: str | list[str] | None,
+    valid_relations: str | list[str] | None,
     graph: Path | None,
     replace: bool,
     of_features: Mapping[str, object],

@@ -48,8 +48,11 @@ def predict(
         typer.Option("--out", "-o", help="A .csv, .tsv or .jsonl file; left out, JSON lines go to standard output."),
     ] = None,
     candidates: Annotated[
-        str, typer.Option(help="all; or unseen or seen (classes); or names with commas between; or a file of names.")
-    ] = "all",
+        list[str] | None,
+        typer.Option(
+            help="all; or unseen or seen (classes); or names with commas between; or a file of names. Repeatable."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option("--top", "-k", help="How many answers for each query.", min=1)] = 5,
     key: Annotated[
         str | None, typer.Option(help="Which array of INPUT holds the features.", show_default=False)

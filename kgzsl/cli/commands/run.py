@@ -17,6 +17,7 @@ from kgzsl.cli.options import (
     SetOption,
     TrackOption,
     UnseenRelationsOption,
+    listed,
 )
 from kgzsl.cli.recipes import complete_recipe
 from kgzsl.errors import InputError
@@ -85,7 +86,7 @@ def run(
         devices=devices,
         precision=precision,
         memory_budget=memory_budget,
-        unseen_relations=unseen_relations,
+        unseen_relations=listed(unseen_relations),
     )
     if print_config:
         print(found.to_yaml(), end="")

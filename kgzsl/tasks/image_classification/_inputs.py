@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +13,48 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kgzsl.classifiers._candidates import frame_names
 from kgzsl.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassPriors
 
-__all__ = ["as_candidates", "as_features", "as_labels", "warn_of_twins"]
+__all__ = ["as_candidates", "as_features", "as_labels", "as_priors", "check_options", "warn_of_twins"]
+
+
+def as_priors(priors: Any) -> ClassPriors:
+    """Priors of all classes: as given; of a data frame that class names index; or of a matrix, its classes numbered.
+
+    Raises:
+        InputError: Not a table of numbers.
+    """
+    from kgzsl.knowledge import ClassPriors
+
+    if isinstance(priors, ClassPriors):
+        return priors
+    names = frame_names(priors)
+    matrix = np.asarray(priors.detach().cpu() if isinstance(priors, Tensor) else priors)
+    if matrix.ndim != 2:
+        raise InputError(
+            f"priors have the shape {list(matrix.shape)}",
+            remedy="give ClassPriors, a data frame indexed by class names, or a matrix [C, P]",
+        )
+    return ClassPriors(tuple(names or (str(row) for row in range(len(matrix)))), matrix)
+
+
+def check_options(model: Any) -> None:
+    """Refuse options of a classifier that are no numbers, or out of range.
+
+    Raises:
+        InputError: The first such option.
+    """
+    samples: Any = model.samples_per_class
+    if isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1:
+        raise InputError(f"samples_per_class is {samples!r}", remedy="give an integer, 1 or more")
+    for name in ("unseen_bias", "prior_weight"):
+        value = getattr(model, name)
+        if not isinstance(value, Real) or math.isnan(value):
+            raise InputError(f"{name} is {value!r}", remedy="give a number")
 
 
 def as_features(features: Any, *, dim: int | None = None) -> Tensor:
@@ -36,7 +74,9 @@ def as_features(features: Any, *, dim: int | None = None) -> Tensor:
     if not isinstance(features, Tensor):
         try:
             array = np.asarray(features)
-            if array.dtype.kind in "cUSO":
+            if np.iscomplexobj(array):
+                raise TypeError("complex numbers")
+            if array.dtype.kind in "USO":
                 array = array.astype(np.float64)
             features = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         except (TypeError, ValueError) as error:
@@ -44,6 +84,8 @@ def as_features(features: Any, *, dim: int | None = None) -> Tensor:
     if features.ndim != 2:
         remedy = "one sample is features.reshape(1, -1)" if features.ndim == 1 else "give [samples, dimensions]"
         raise InputError(f"features have the shape {list(features.shape)}, not [samples, dimensions]", remedy=remedy)
+    if features.is_complex():
+        raise InputError("features are not a table of numbers (complex numbers)", remedy="give [samples, dims]")
     table: Tensor = features.detach().to(torch.float32)
     if dim is not None and table.shape[1] != dim:
         raise InputError(
@@ -70,6 +112,12 @@ def as_labels(labels: Any, names: Sequence[str], *, count: int) -> tuple[npt.NDA
     array = np.asarray(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
     if array.ndim != 1 or len(array) != count:
         raise InputError(f"labels have the shape {list(array.shape)} for {count} samples", remedy="give one a sample")
+    if array.dtype.kind == "O":
+        kept = array.tolist()
+        absent = next((place for place, label in enumerate(kept) if label is None or label != label), None)
+        if absent is not None:
+            raise InputError(f"sample {absent} has no label", remedy="leave such samples out")
+        array = np.array(kept)
     if array.dtype.kind in "iu":
         outside = np.flatnonzero((array < 0) | (array >= len(names)))
         if len(outside):

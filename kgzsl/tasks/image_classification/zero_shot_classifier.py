@@ -20,7 +20,7 @@ from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
 from kgzsl.tasks.image_classification._heads import Head
-from kgzsl.tasks.image_classification._inputs import as_features, as_labels, warn_of_twins
+from kgzsl.tasks.image_classification._inputs import as_features, as_labels, as_priors, check_options, warn_of_twins
 from kgzsl.tasks.image_classification._relevance import class_weights, require_weights
 from kgzsl.tasks.image_classification._unlabelled import as_unlabelled, check_use
 
@@ -160,11 +160,8 @@ class ZeroShotClassifier(Answering):
         priors = self.priors if priors is None else priors
         if priors is None:
             raise InputError("there are no priors", remedy="give fit(X, y, priors), or priors= to the constructor")
-        if not isinstance(priors, ClassPriors):
-            matrix = np.asarray(priors.detach().cpu() if isinstance(priors, Tensor) else priors)
-            priors = ClassPriors(tuple(str(i) for i in range(len(matrix))), matrix)
-        if self.samples_per_class < 1:
-            raise InputError(f"samples_per_class is {self.samples_per_class}", remedy="give 1 or more")
+        priors = as_priors(priors)
+        check_options(self)
         if self.generator is None and not takes_priors(self.classifier):
             raise InputError(
                 f"the classifier {self.classifier!r} needs training rows of every class",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_encoder import amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
@@ -62,6 +63,8 @@ def sample_pairs(
 ) -> PairSample:
     """Draw queries of each relation and corrupt one end of each.
 
+    Entities are drawn by the order of their names, so that how the data number them leaves no trace.
+
     Args:
         graph: Arcs whose kinds are positions in ``relations``.
         kg: Its training triples, and nothing else of it, are used.
@@ -82,8 +85,11 @@ def sample_pairs(
     parts: list[tuple[Tensor, ...]] = []
     counts = []
     arcs = graph.to("cpu")
+    rank = rank_of_names(kg.entities)
+    by_name = rank.argsort()
     for position, relation in enumerate(relations.tolist()):
         triples = train[train[:, 1] == relation]
+        triples = triples[(rank[triples[:, 0]] * kg.num_entities + rank[triples[:, 2]]).argsort(stable=True)]
         chosen = triples[torch.randperm(len(triples), generator=generator)[:queries]]
         half = len(chosen) if sides == "tail" else (len(chosen) + 1) // 2
         hidden = arcs.without(position)
@@ -91,9 +97,10 @@ def sample_pairs(
         given = None if candidates is None else candidates.get(relation)
         for rows, end in ((chosen[:half], 2), (chosen[half:], 0)):
             pool = given.cpu() if given is not None and len(given) and end == 2 else torch.unique(triples[:, end])
+            pools = (pool[rank[pool].argsort(stable=True)], by_name)
             if len(rows):
                 parts.append(
-                    _corrupt(rows, end, position, pool, hidden, near, index, corrupted, hard, generator, chunk)
+                    _corrupt(rows, end, position, pools, hidden, near, index, corrupted, hard, generator, chunk)
                 )
         counts.append(len(chosen))
     of_query, heads, tails, found, wrong = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -104,7 +111,7 @@ def _corrupt(
     rows: Tensor,
     end: int,
     position: int,
-    pool: Tensor,
+    pools: tuple[Tensor, Tensor],
     graph: PairGraph,
     nearness: Tensor,
     index: FilterIndex,
@@ -116,8 +123,7 @@ def _corrupt(
     side = "tail" if end == 2 else "head"
     anchor, true = rows[:, 2 - end], rows[:, end : end + 1]
     shape = (len(rows), corrupted)
-    near = pool[torch.randint(len(pool), shape, generator=generator)]
-    far = torch.randint(graph.num_entities, shape, generator=generator)
+    near, far = (pool[torch.randint(len(pool), shape, generator=generator)] for pool in pools)
     drawn = torch.where(torch.rand(shape, generator=generator) < hard, near, far)
     ends = torch.cat([true, drawn], dim=1)
     given, relation = anchor.repeat_interleave(corrupted), rows[:, 1].repeat_interleave(corrupted)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
+from kgzsl.knowledge.sources.sparql_text import iri_term
 from kgzsl.tasks.kg_completion.proposals import Proposal
 
 __all__ = ["CONFIDENCE", "SCORE", "STYLES", "check_target", "iri_of", "weight_of", "write_proposals"]
@@ -45,7 +46,7 @@ def write_proposals(
         _table(proposals, file)
         return
     path = Path(file)
-    check_target(path, style)
+    check_target(path, style, base)
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         if path.suffix == ".tsv":
             _table(proposals, stream)
@@ -53,8 +54,13 @@ def write_proposals(
             stream.writelines(line + "\n" for line in _lines(proposals, style, base))
 
 
-def check_target(path: Path, style: str = "reified") -> None:
-    """Refuse a file that :func:`write_proposals` would refuse, before any work is done."""
+def check_target(path: Path, style: str = "reified", base: str = "urn:kgzsl:name:") -> None:
+    """Refuse a file that :func:`write_proposals` would refuse, before any work is done.
+
+    Raises:
+        InputError: An ending or a style that is not known, or a base that is no IRI.
+    """
+    iri_term(base)
     if path.suffix not in (".tsv", ".nt"):
         raise InputError(f"proposals cannot be written as {path.suffix or 'this'}", file=path, remedy="use .tsv or .nt")
     if style not in STYLES:

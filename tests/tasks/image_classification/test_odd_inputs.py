@@ -132,3 +132,52 @@ def test_priors_with_nan_are_refused_by_class() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="must be finite"):
         ClassPriors(priors.names, matrix)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"samples_per_class": 2.5}, r"samples_per_class is 2\.5"),
+        ({"samples_per_class": True}, "samples_per_class is True"),
+        ({"unseen_bias": "x"}, "unseen_bias is 'x'"),
+        ({"unseen_bias": float("nan")}, "unseen_bias is nan"),
+        ({"prior_weight": float("nan")}, "prior_weight is nan"),
+        ({"classifier_options": {"gamma": float("nan")}}, "gamma is nan"),
+        ({"classifier_options": {"gamma": "x"}}, "gamma is x"),
+    ],
+)
+def test_options_that_are_no_numbers_are_refused(options: dict[str, Any], words: str) -> None:
+    x, y, priors = data()
+    with pytest.raises(InputError, match=words):
+        ZeroShotClassifier(None, "eszsl", device="cpu", **options).fit(x, y, priors)
+
+
+def test_priors_as_a_data_frame_or_as_no_table_at_all() -> None:
+    pandas = pytest.importorskip("pandas")
+    x, y, priors = data()
+    expected = model((None, "eszsl", {})).fit(x, y, priors)
+    frame = pandas.DataFrame(priors.matrix, index=list(priors.names))
+    found = model((None, "eszsl", {})).fit(x, y, frame)
+    assert found.unseen_ == expected.unseen_
+    assert found.predict(x).tolist() == expected.predict(x).tolist()
+    with pytest.raises(InputError, match=r"priors have the shape \[\]"):
+        model((None, "eszsl", {})).fit(x, y, dict(zip(priors.names, priors.matrix, strict=True)))
+
+
+def test_labels_in_an_array_of_objects_and_labels_that_are_missing() -> None:
+    x, y, priors = data()
+    numbers = np.array([priors.names.index(name) for name in y])
+    expected = model((None, "eszsl", {})).fit(x, numbers, priors.matrix).predict(x)
+    found = model((None, "eszsl", {})).fit(x, numbers.astype(object), priors.matrix).predict(x)
+    assert found.tolist() == expected.tolist()
+    torn = y.astype(object)
+    torn[4] = None
+    with pytest.raises(InputError, match="sample 4 has no label"):
+        model((None, "eszsl", {})).fit(x, torn, priors)
+
+
+def test_complex_features_are_refused() -> None:
+    x, y, priors = data()
+    for features in (x.astype(np.complex64), torch.from_numpy(x).to(torch.complex64)):
+        with pytest.raises(InputError, match="complex numbers"):
+            model((None, "eszsl", {})).fit(features, y, priors)
