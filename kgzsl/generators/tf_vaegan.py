@@ -159,7 +159,8 @@ class TFVAEGAN(VAEGAN):
     ``cycle``). Its hidden layer h serves twice: through a feedback module F it refines the generator's hidden layer, at
     sampling and for every other row in training, G(z, c; feedback * F(h)); the other rows train G alone, so that what
     is decoded is a feature. And classifiers are given the feature and h together: the feature as it came, in its own
-    units, and h about its mean and as long, over the training rows, as the features about theirs.
+    units, and h about its mean and ``layer_size`` times as long, over the training rows, as the features
+    about theirs.
     To the losses of :class:`VAEGAN` comes ``cycle * E[|c - Dec(x)|_1]``, for the decoder over real x, for the generator
     over generated and reconstructed ones.
 
@@ -168,6 +169,7 @@ class TFVAEGAN(VAEGAN):
         feedback: Weight of what is fed back (delta); 0 is without, and then the generator is f-VAEGAN's.
         decoder_hidden: Width of the decoder's hidden layer; None is the generator's first.
         discriminative: Whether classifiers see the decoder's hidden layer beside the feature.
+        layer_size: How long that layer is beside the feature.
 
     The other options are those of :class:`VAEGAN`.
     """
@@ -176,6 +178,7 @@ class TFVAEGAN(VAEGAN):
     feedback: float = 1.0
     decoder_hidden: int | None = None
     discriminative: bool = True
+    layer_size: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -185,6 +188,7 @@ class TFVAEGAN(VAEGAN):
         return super()._checks() | {
             "cycle": self.cycle >= 0,
             "feedback": self.feedback >= 0,
+            "layer_size": self.layer_size > 0,
             "decoder_hidden": self.decoder_hidden is None or self.decoder_hidden >= 1,
         }
 
@@ -222,9 +226,9 @@ class TFVAEGAN(VAEGAN):
         decoder, layer = self._modules["decoder"], self._modules["layer"]
         assert isinstance(decoder, MLP)
         assert isinstance(layer, _Layer)
-        # The features' own length about their mean: a classifier should not weigh them as the scaler leaves them, where
-        # directions of little variance are as long as those that tell the classes apart.
-        length = (layer.variances * self._scaler.scale.to(layer.variances).square()).sum().sqrt()
+        # Beside the features' own length about their mean: a classifier should not weigh them as the scaler leaves
+        # them, where directions of little variance are as long as those that tell the classes apart.
+        length = self.layer_size * (layer.variances * self._scaler.scale.to(layer.variances).square()).sum().sqrt()
         with torch.no_grad():
             scaled = self._scaled(features)
             return torch.cat([features.to(scaled), length * layer(decoder.hidden(scaled))], dim=1)

@@ -118,7 +118,7 @@ def test_feedback_changes_the_samples_and_classifiers_see_the_decoder() -> None:
         -2, 2, 10
     )  # a scaler makes these alike; a classifier is to see them as they are
     options: dict[str, Any] = {"hidden": 16, "epochs": 20, "batch_size": 20, "lr": 5e-3, "critic_steps": 1}
-    model = fit(TFVAEGAN(**options, decoder_hidden=6), (features, *world()[1:]))
+    model = fit(TFVAEGAN(**options, decoder_hidden=6, layer_size=0.7), (features, *world()[1:]))
     before = model.sample(priors, 3)[0]
     model.feedback = 0.0
     assert not torch.allclose(before, model.sample(priors, 3)[0])
@@ -130,9 +130,9 @@ def test_feedback_changes_the_samples_and_classifiers_see_the_decoder() -> None:
     decoder = model._modules["decoder"]
     hidden = decoder.hidden(model._scaled(features)).detach()
     spread = [part.var(dim=0, correction=0).sum() for part in (features, hidden)]
-    expected = (hidden - hidden.mean(dim=0)) * (spread[0] / spread[1]).sqrt()
+    expected = 0.7 * (hidden - hidden.mean(dim=0)) * (spread[0] / spread[1]).sqrt()
     torch.testing.assert_close(embedded[:, 10:], expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
-    again = TFVAEGAN(**options, decoder_hidden=6)
+    again = TFVAEGAN(**options, decoder_hidden=6, layer_size=0.7)
     torch.testing.assert_close(again.load_state_dict(model.state_dict()).embed(features), embedded)
     assert TFVAEGAN(**options, discriminative=False).embeds is False
     lost = model.history.column("decoder")
