@@ -50,6 +50,11 @@ METHODS: dict[str, dict[str, Any]] = {
         **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
         "splits": 3,
     },
+    "prototypes, bias by margins": {
+        **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
+        "classifier": {"name": "prototypes", "unseen_bias": "margin"},
+        "splits": 3,
+    },
     "GCN": _network("gcn"),
     "DGP": _network("dgp"),
     "linear": _trained("linear"),

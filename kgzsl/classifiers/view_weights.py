@@ -248,7 +248,8 @@ class _Moments:
         unit = float(spread.diagonal().mean())
         unit = unit if unit > 0 else 1.0
         identity = torch.eye(len(spread), dtype=spread.dtype, device=spread.device)
-        return torch.linalg.inv(spread + gamma * unit * identity)
+        inverse: Tensor = torch.linalg.inv(spread + gamma * unit * identity)
+        return inverse
 
 
 def _prior_map(block: Tensor, deviations: Tensor, lam: float) -> Tensor:
@@ -259,7 +260,8 @@ def _prior_map(block: Tensor, deviations: Tensor, lam: float) -> Tensor:
     if size <= 1e-12 * float(block.square().sum(dim=1).mean()):  # priors that are all alike say nothing
         return block.new_zeros(block.shape[1], deviations.shape[1])
     identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    return known.T @ torch.linalg.solve(gram + lam * size * identity, deviations)
+    found: Tensor = known.T @ torch.linalg.solve(gram + lam * size * identity, deviations)
+    return found
 
 
 def _unit_directions(deviations: Tensor, precision: Tensor) -> Tensor:
