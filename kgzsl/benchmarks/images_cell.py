@@ -50,6 +50,11 @@ METHODS: dict[str, dict[str, Any]] = {
         **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
         "splits": 3,
     },
+    "prototypes, bias by margins": {
+        **_alone("prototypes", power=[0.5, 1.0], ridge=[0.03, 0.1, 0.3], shrinkage=[0.5, 10.0]),
+        "classifier": {"name": "prototypes", "unseen_bias": "margin"},
+        "splits": 3,
+    },
     "GCN": _network("gcn"),
     "DGP": _network("dgp"),
     "linear": _trained("linear"),
@@ -99,7 +104,11 @@ METHODS: dict[str, dict[str, Any]] = {
         **_trained("linear", {**_SOFTMAX, "name": "metric"}),
         "search": {"classifier.confusion": [0.0, 1.0]},
     },
-    "views of prior and ontology": {**_alone("views", lam=[0.01, 0.1, 1.0]), "both": True},
+    "views of prior and ontology": {
+        **_alone("views", power=[0.5, 1.0], lam=[0.03, 0.1, 0.3]),
+        "both": True,
+        "splits": 3,
+    },
 }
 
 #: Data set to what its recipes share: graph and priors, or those of a shipped recipe (``as``). ``small`` asks for the

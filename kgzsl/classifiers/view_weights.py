@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,18 +20,28 @@ __all__ = ["ViewWeighted", "views_of"]
 
 
 class ViewWeighted(PriorClassifier):
-    """A bilinear classifier for each view of the priors, and weights of the views learnt on held-out seen classes.
+    """Prototypes told by each view of the priors alone, and weights of the views learnt on held-out seen classes.
 
     The idea of multi-view document supervision (MADS, arXiv 2503.06847): one score per view,
-    ``s(x, c) = sum_v w_v s_v(x, c)``, so that views that say nothing about features are muted, and what each view
-    contributed to an answer can be told. Each s_v is closed-form (ESZSL); folds of seen classes play the unseen ones,
-    and the weights, which sum to 1, minimise the cross entropy there.
+    ``s(x, c) = sum_v w_v s_v(x, c) / u_v``, so that views that say nothing about features are muted, and what each view
+    contributed to an answer can be told. Folds of seen classes play the unseen ones; there each view's scores are
+    brought to the same spread (u_v), and the weights, which sum to 1, minimise the cross entropy.
+
+    Each s_v is closed-form and bilinear up to a factor of each class. With m the mean of the seen classes' means, D
+    these means about m, A the view's priors of seen classes about theirs, K = AA', and a candidate's centred prior a,
+    the class is expected at ``m + d``, ``d = a A' (K + lam k I)^-1 D``, k the mean of K's diagonal, and
+    ``s_v = (x - m)' P d / sqrt(d' P d)``, ``P = (S + gamma s I)^-1``, S the covariance within classes and s the mean of
+    its diagonal: the rule of :class:`GaussianPrototypes` for unseen classes, here for all of them, so that seen and
+    unseen ones are told alike. Centring matters: priors of like classes share most of their length, and without it that
+    common part outweighs all that tells classes apart. So do the units: a weight that suits a narrow view flattens one
+    of many columns whose rows differ little.
 
     Args:
         views: View -> number of columns, in the order of the prior's columns; None takes ``made["views"]`` of
             :class:`ClassPriors`, or the parts of priors put side by side.
-        gamma: Ridge weight on the feature side, per sample.
-        lam: Ridge weight on the prior side, per class.
+        gamma: How far features are not whitened, in units of their mean variance within classes.
+        lam: Ridge weight of the maps from priors, in units of the mean squared length of a view's centred priors.
+        power: Each feature f becomes sign(f) |f|^power first; 0.5 suits the outputs of rectifiers and histograms.
         folds: Folds of seen classes; 0 weighs all views alike.
         normalise: ``"l2"`` scales rows of X and each view of each prior to unit length first; ``"none"``.
         seed: Of the folds.
@@ -39,20 +50,28 @@ class ViewWeighted(PriorClassifier):
     Attributes:
         views_: The views' names.
         weights_: float64 [V], at least 0, summing to 1.
-        coef_: float64 [D, P], weights included.
+        scales_: float64 [V], the spread u_v of each view's scores.
+        coef_: float64 [P, D], from centred priors to deviations from m, view below view.
+        centre_, prior_centre_: float64 [D] and [P].
+        precision_: float64 [D, D].
     """
 
     views_: tuple[str, ...]
     weights_: Tensor
+    scales_: Tensor
     coef_: Tensor
+    centre_: Tensor
+    prior_centre_: Tensor
+    precision_: Tensor
 
-    _learnt: ClassVar[tuple[str, ...]] = ("coef_", "weights_")
+    _learnt: ClassVar[tuple[str, ...]] = ("coef_", "weights_", "scales_", "centre_", "prior_centre_", "precision_")
 
     def __init__(
         self,
         views: Mapping[str, int] | None = None,
-        gamma: float = 0.01,
+        gamma: float = 1.0,
         lam: float = 0.1,
+        power: float = 1.0,
         folds: int = 5,
         normalise: str = "l2",
         seed: int = 0,
@@ -61,6 +80,7 @@ class ViewWeighted(PriorClassifier):
         self.views = views
         self.gamma = gamma
         self.lam = lam
+        self.power = power
         self.folds = folds
         self.normalise = normalise
         self.seed = seed
@@ -68,14 +88,17 @@ class ViewWeighted(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        for name, fine in (("gamma", self.gamma > 0), ("lam", self.lam > 0), ("folds", self.folds != 1)):
-            if not fine or self.folds < 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}", remedy="gamma, lam above 0; folds 0 or 2 and up")
+        for name in ("gamma", "lam", "power"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}", remedy="give a number above 0")
+        if self.folds == 1 or self.folds < 0:
+            raise InputError(f"folds is {self.folds!r}", remedy="give 0, or 2 and up")
 
     def fit(self, X: Any, y: Any, priors: Any = None) -> ViewWeighted:
         """See :class:`PriorClassifier`; the priors must come with views."""
         self.check_options()
         features, labels = self._start(X, y, priors)
+        features = self._powered(features)
         views = dict(self.views) if self.views is not None else views_of(priors)
         if sum(views.values()) != self.priors_.shape[1]:
             raise InputError(
@@ -88,24 +111,22 @@ class ViewWeighted(PriorClassifier):
         place = torch.full((len(self.classes_),), -1, dtype=torch.int64, device=features.device)
         place[seen] = torch.arange(len(seen), device=features.device)
         blocks = [block[seen] for block in self._blocks(self.priors_)]
-        own = place[labels]
-        weights, scales = self._learn_weights(features, own, blocks)
-        self.weights_ = weights
-        maps = _bilinear(features, own, blocks, self.gamma, self.lam)
-        self.coef_ = torch.cat(
-            [weight / scale * one for weight, scale, one in zip(weights, scales, maps, strict=True)], dim=1
-        )
+        moments = _Moments.of(features, place[labels], len(seen))
+        self.weights_, self.scales_ = self._learn_weights(features, place[labels], blocks, moments)
+        self.precision_ = moments.precision(self.gamma)
+        self.centre_ = moments.means.mean(dim=0)
+        self.coef_ = torch.cat([_prior_map(block, moments.means - self.centre_, self.lam) for block in blocks])
+        self.prior_centre_ = torch.cat([block.mean(dim=0) for block in blocks])
         return self
 
     def contributions(self, X: Any, candidates: str | Sequence[Any] = "all") -> Tensor:
         """What each view adds to each score, float32 [N, K, V]; the sum over views is ``decision_function``."""
         self._check_fitted("coef_")
         rows = torch.as_tensor(candidate_rows(candidates, self.classes_, self.seen_), device=self.priors_.device)
-        features = self._prepared(
-            float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device, dtype=torch.float64)
-        )
-        parts = zip(torch.split(self.coef_, self._widths, dim=1), self._blocks(self.priors_[rows]), strict=True)
-        return torch.stack([features @ one @ block.T for one, block in parts], dim=2).float()
+        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device, dtype=torch.float64)
+        centred = self._powered(self._prepared(features)) - self.centre_
+        parts = [centred @ one.T for one in self._directions(self.priors_[rows])]
+        return torch.stack(parts, dim=2).float()
 
     def state_dict(self) -> dict[str, Any]:
         """What predicting needs, as tensors and plain values."""
@@ -118,14 +139,35 @@ class ViewWeighted(PriorClassifier):
         return super().load_state_dict(state)
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
-        return (features.double() @ self.coef_ @ torch.cat(self._blocks(priors), dim=1).T).float()
+        centred = self._powered(features.double()) - self.centre_
+        return (centred @ torch.stack(self._directions(priors)).sum(dim=0).T).float()
+
+    def _directions(self, priors: Tensor) -> list[Tensor]:
+        """Per view [K, D]: what a centred feature is multiplied with, weight and scale included."""
+        parts = zip(
+            self._blocks(priors),
+            torch.split(self.prior_centre_, self._widths),
+            torch.split(self.coef_, self._widths),
+            self.weights_ / self.scales_,
+            strict=True,
+        )
+        return [
+            weight * _unit_directions((block - centre) @ coef, self.precision_) for block, centre, coef, weight in parts
+        ]
+
+    def _powered(self, features: Tensor) -> Tensor:
+        if self.power == 1.0:
+            return features
+        return self._prepared(features.sign() * features.abs() ** self.power)
 
     def _blocks(self, priors: Tensor) -> list[Tensor]:
         """The views of ``priors`` [C, P], each brought to unit length."""
         parts: list[Tensor] = list(torch.split(priors, self._widths, dim=1))
         return [functional.normalize(part, dim=1) for part in parts] if self.normalise == "l2" else parts
 
-    def _learn_weights(self, features: Tensor, labels: Tensor, blocks: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def _learn_weights(
+        self, features: Tensor, labels: Tensor, blocks: list[Tensor], moments: _Moments
+    ) -> tuple[Tensor, Tensor]:
         """Weights [V] and scales [V] of the views' scores, from folds of seen classes."""
         count, classes = len(blocks), len(blocks[0])
         even = features.new_full((count,), 1 / count), features.new_ones(count)
@@ -136,20 +178,25 @@ class ViewWeighted(PriorClassifier):
         tables, answers = [], []
         for fold in range(folds):
             out = order[fold::folds]
-            held = torch.isin(labels, out)
             kept = torch.ones(classes, dtype=torch.bool, device=labels.device)
             kept[out] = False
             place = torch.full((classes,), -1, dtype=torch.int64, device=labels.device)
-            place[kept] = torch.arange(int(kept.sum()), device=labels.device)
-            trained = [block[kept] for block in blocks]
-            maps = _bilinear(features[~held], place[labels[~held]], trained, self.gamma, self.lam)
             place[out] = torch.arange(len(out), device=labels.device)
-            scores = [features[held] @ one @ block[out].T for one, block in zip(maps, blocks, strict=True)]
+            own = place[labels]
+            held = own >= 0
+            rest = moments.without(features[held], own[held], out)
+            precision, centre = rest.precision(self.gamma), rest.means[kept].mean(dim=0)
+            scores = []
+            for block in blocks:
+                told = _prior_map(block[kept], rest.means[kept] - centre, self.lam)
+                expected = (block[out] - block[kept].mean(dim=0)) @ told
+                scores.append((features[held] - centre) @ _unit_directions(expected, precision).T)
             tables.append(torch.stack(scores, dim=2))
-            answers.append(place[labels[held]])
+            answers.append(own[held])
         # What tells the candidates of one sample apart is what counts, so that is what is brought to one scale.
         spread = torch.cat([(table - table.mean(dim=1, keepdim=True)).flatten(0, 1) for table in tables])
-        scales = spread.square().mean(dim=0).sqrt().clamp_min(1e-12)
+        scales = spread.square().mean(dim=0).sqrt()
+        scales = torch.where(scales > 1e-12, scales, 1.0)  # a view that is the same for all classes says nothing
         return _best_weights([table / scales for table in tables], answers), scales
 
 
@@ -174,22 +221,53 @@ def views_of(priors: Any) -> dict[str, int]:
     )
 
 
-def _bilinear(features: Tensor, labels: Tensor, blocks: list[Tensor], gamma: float, lam: float) -> list[Tensor]:
-    """V [D, P_v] of every view (Romera-Paredes and Torr, ICML 2015, with means instead of sums).
+@dataclass(frozen=True)
+class _Moments:
+    """What the maps need of the features: means of the C classes [C, D], and squares about them, summed, [D, D]."""
 
-    ``(X'X / n + gamma I)^-1 (X'Y S / nk) (S'S / k + lam I)^-1`` for n rows and k classes.
-    """
-    rows, classes = len(features), len(blocks[0])
-    width = features.shape[1]
-    gram = features.T @ features / rows + gamma * torch.eye(width, dtype=features.dtype, device=features.device)
-    sums = features.new_zeros(classes, width).index_add_(0, labels, features)
-    signed = (2 * sums - sums.sum(dim=0)).T / rows
-    solved = torch.cholesky_solve(signed, torch.linalg.cholesky(gram))
-    found = []
-    for block in blocks:
-        right = block.T @ block / classes + lam * torch.eye(block.shape[1], dtype=block.dtype, device=block.device)
-        found.append(solved @ torch.linalg.solve(right, block.T).T / classes)
+    means: Tensor
+    scatter: Tensor
+    rows: int
+
+    @classmethod
+    def of(cls, features: Tensor, labels: Tensor, classes: int) -> _Moments:
+        counts = torch.bincount(labels, minlength=classes).to(features.dtype)
+        sums = features.new_zeros(classes, features.shape[1]).index_add_(0, labels, features)
+        means = sums / counts.clamp_min(1)[:, None]
+        within = features - means[labels]
+        return cls(means, within.T @ within, len(features))
+
+    def without(self, features: Tensor, labels: Tensor, out: Tensor) -> _Moments:
+        """The same with the scatter of the classes ``out`` taken off, whose rows and labels (0, 1, ...) are given."""
+        within = features - self.means[out][labels]
+        return _Moments(self.means, self.scatter - within.T @ within, self.rows - len(features))
+
+    def precision(self, gamma: float) -> Tensor:
+        """``(S + gamma s I)^-1``, S the covariance within classes, s the mean of its diagonal."""
+        spread = self.scatter / max(self.rows, 1)
+        unit = float(spread.diagonal().mean())
+        unit = unit if unit > 0 else 1.0
+        identity = torch.eye(len(spread), dtype=spread.dtype, device=spread.device)
+        inverse: Tensor = torch.linalg.inv(spread + gamma * unit * identity)
+        return inverse
+
+
+def _prior_map(block: Tensor, deviations: Tensor, lam: float) -> Tensor:
+    """[P, D] from a view's centred priors to deviations [C, D] from the centre: ridge, in units of the priors."""
+    known = block - block.mean(dim=0)
+    gram = known @ known.T
+    size = float(gram.diagonal().mean())
+    if size <= 1e-12 * float(block.square().sum(dim=1).mean()):  # priors that are all alike say nothing
+        return block.new_zeros(block.shape[1], deviations.shape[1])
+    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    found: Tensor = known.T @ torch.linalg.solve(gram + lam * size * identity, deviations)
     return found
+
+
+def _unit_directions(deviations: Tensor, precision: Tensor) -> Tensor:
+    """[K, D]: the ``precision`` times each deviation, over its length in that metric."""
+    projected = deviations @ precision
+    return projected / (projected * deviations).sum(dim=1).clamp_min(1e-24).sqrt()[:, None]
 
 
 def _best_weights(tables: list[Tensor], answers: list[Tensor]) -> Tensor:

@@ -140,21 +140,28 @@ class ClassifierSpec(Component):
     """The classifier on real seen and synthetic unseen features, and how the two are balanced.
 
     ``samples_per_class`` may be a list: the best one on validation classes is taken. ``unseen_bias`` is a number that
-    is added to the scores of unseen classes, or ``validation``: chosen on validation classes. ``real_per_class`` bounds
-    the real rows per seen class. ``gate`` joins the expert for seen and the one for unseen classes by a rule that is
-    fitted on validation classes, in place of a bias; ``evidential`` also says how uncertain an answer is.
-    ``prior_head`` adds the scores of a classifier that answers from priors (``eszsl``, with the weights that were
-    chosen for it), ``prior_weight`` one or several weights to choose from.
+    is added to the scores of unseen classes, or ``validation``: chosen on validation classes; ``margin`` brings that
+    one to the scores of the model of all seen classes, in proportion to how far training rows have their best seen
+    class above the best unseen one. ``real_per_class`` bounds the real rows per seen class. ``gate`` joins the expert
+    for seen and the one for unseen classes by a rule that is fitted on validation classes, in place of a bias;
+    ``evidential`` also says how uncertain an answer is. ``prior_head`` adds the scores of a classifier that answers
+    from priors (``eszsl``, with the weights that were chosen for it), ``prior_weight`` one or several weights to choose
+    from.
     """
 
     name: str = "softmax"
     samples_per_class: Annotated[list[int], BeforeValidator(_listed)] = [300]
     real_per_class: int | None = None
-    unseen_bias: float | Literal["validation"] = 0.0
+    unseen_bias: float | Literal["validation", "margin"] = 0.0
     balanced: bool = False
     gate: Literal["none", "stacking", "cosmo", "evidential", "auto"] | None = None
     prior_head: str | None = None
     prior_weight: Annotated[list[float], BeforeValidator(_listed)] = [1.0]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the bias on unseen classes is chosen on validation classes."""
+        return self.unseen_bias in ("validation", "margin")
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

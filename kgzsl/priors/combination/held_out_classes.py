@@ -41,9 +41,10 @@ def zero_shot_accuracy(priors: ClassPriors, train: tuple[Any, Any], test: tuple[
         train: Features [N, D] and names [N] of seen classes.
         test: Features and names of unseen ones.
     """
-    from kgzsl.classifiers import ViewWeighted
+    from kgzsl.classifiers import ESZSL
 
-    head = ViewWeighted({"all": priors.dim}, gamma=RIDGE["gamma"], lam=RIDGE["lam"], folds=0).fit(*train, priors)
+    rows, classes = len(train[1]), len(np.unique(np.asarray(train[1])))
+    head = ESZSL(gamma=RIDGE["gamma"] * rows, lam=RIDGE["lam"] * classes).fit(*train, priors)
     names = np.asarray(test[1])
     wanted = sorted({str(name) for name in names})
     answers = head.predict(test[0], wanted)

@@ -128,7 +128,7 @@ def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
 
 
 def _calibrated(run: ImageRun) -> bool:
-    return run.recipe.classifier.unseen_bias == "validation"
+    return run.recipe.classifier.calibrated
 
 
 def _answer(cards: Mapping[str, ScoreCard], seed: int, prefix: str, picks: Mapping[str, str]) -> dict[str, float]:

@@ -32,6 +32,7 @@ from kgzsl.tasks.image_classification.selection import (
     ask,
     averaged,
     rows_without_labels,
+    seen_margin,
     takes_epochs,
 )
 from kgzsl.tasks.image_classification.stages import Stages
@@ -271,6 +272,7 @@ class ImageRun:
             priors,
             criterion=criterion,
             calibrate=calibrate,
+            margin=self.recipe.classifier.unseen_bias == "margin",
             gate=self.recipe.classifier.gate if own else None,
             folder=folder,
             kind_known=None if spec is None else spec.kind_known,
@@ -279,7 +281,7 @@ class ImageRun:
     def choose_generator(self, priors: ClassPriors, seed: int, eszsl: Choice | None = None) -> Choice:
         """Epochs, samples per class, searched options, gate or bias of the method, on validation classes."""
         spec, protocol = self.recipe.classifier, self.recipe.protocol
-        calibrate = spec.unseen_bias == "validation"
+        calibrate = spec.calibrated
         stage = f"selection.seed{seed}"
         searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion)
         if searcher is None:
@@ -359,6 +361,7 @@ class ImageRun:
                 warnings.simplefilter("always", CollapseWarning)
                 engine = self._engine(seed, f"{prefix}train")
                 model.fit(features, names, priors, engine=engine, unlabeled=self.unlabelled)
+            model.set_params(unseen_bias=self._bias(model, choice))
             if choice.gate is not None:
                 model.gate_ = gate_from(choice.gate)
             told = [] if prefix else [str(one.message) for one in caught]  # a shuffled graph is meant to do badly
@@ -366,26 +369,35 @@ class ImageRun:
                 self._keep_model(model)
             history = getattr(model.generator_, "history", None)
             rows = [] if history is None else [dict(row) for row in history.rows]
-            return {**asked(model), "history": rows, "warnings": told}
+            return {**asked(model), "unseen_bias": model.unseen_bias, "history": rows, "warnings": told}
 
         if self.has_method:
             name = f"{prefix}generator.seed{seed}"
             kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
             self._remember(kept.pop("history"), seed, f"{prefix}train")
             self.warnings.extend(kept.pop("warnings"))
-            answers[f"{seed}/{prefix}generator"] = TestScores(**kept, unseen_bias=choices["generator"].unseen_bias)
+            kept.setdefault("unseen_bias", choices["generator"].unseen_bias)
+            answers[f"{seed}/{prefix}generator"] = TestScores(**kept)
         if self.wants_eszsl:
 
             def baseline() -> dict[str, Any]:
                 model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
                 if not prefix and seed == self.seeds[0] and not self.has_method:
                     self._keep_model(model)
-                return asked(model)
+                return {**asked(model), "unseen_bias": self._bias(model, choices["eszsl"])}
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
+            bias = kept.pop("unseen_bias", choices["eszsl"].unseen_bias)
             answers[f"{seed}/{prefix}eszsl"] = TestScores(**kept)
-            answers[f"{seed}/{prefix}eszsl_calibrated"] = TestScores(**kept, unseen_bias=choices["eszsl"].unseen_bias)
+            answers[f"{seed}/{prefix}eszsl_calibrated"] = TestScores(**kept, unseen_bias=bias)
         return answers
+
+    def _bias(self, model: ZeroShotClassifier, choice: Choice) -> float:
+        """The bias that was chosen, for a model of all seen classes."""
+        if self.recipe.classifier.unseen_bias != "margin":
+            return choice.unseen_bias
+        asked = self.protocol
+        return choice.bias_for(seen_margin(model, asked.train[0], asked.class_names, asked.seen, asked.unseen))
 
     def _engine(self, seed: int, stage: str) -> Engine:
         return stage_engine(self.engine, self.folder, seed, stage)

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures
     from kgzsl.engine import Engine
 
-__all__ = ["Choice", "Searcher", "ask", "averaged", "labelled_names", "rows_without_labels", "takes_epochs"]
+__all__ = [
+    "Choice",
+    "Searcher",
+    "ask",
+    "averaged",
+    "labelled_names",
+    "rows_without_labels",
+    "seen_margin",
+    "takes_epochs",
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,11 @@ class Choice:
     prior_weight: float | None = None
     gate: dict[str, Any] | None = None
     figures: dict[str, float] | None = None
+
+    def bias_for(self, margin: float) -> float:
+        """The bias in proportion to a model's :func:`seen_margin`, that of the model it was chosen with being known."""
+        own = (self.figures or {}).get("margin", 0.0)
+        return self.unseen_bias * margin / own if own > 0 and margin > 0 else self.unseen_bias
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is None is left out."""
@@ -109,6 +123,29 @@ def ask(
     )
 
 
+def seen_margin(
+    model: ZeroShotClassifier, features: Tensor, class_names: Sequence[str], seen: Any, unseen: Any
+) -> float:
+    """How far, in the mean over training rows, the best seen class is above the best unseen one, without any bias.
+
+    About two thousand of the rows tell it; no label is looked at.
+
+    Args:
+        model: Fitted.
+        features: Training rows [N, D].
+        class_names: All C classes.
+        seen: Rows of ``class_names``.
+        unseen: The other ones; where there are none the margin is 0.
+    """
+    if not len(unseen):
+        return 0.0
+    bias = model.unseen_bias
+    model.set_params(unseen_bias=0.0)
+    table = model.scores(features[:: max(1, len(features) // 2000)], list(class_names))
+    model.set_params(unseen_bias=bias)
+    return float((table[:, seen].max(axis=1) - table[:, unseen].max(axis=1)).mean())
+
+
 class Searcher:
     """Tries settings on a validation problem.
 
@@ -117,6 +154,7 @@ class Searcher:
         priors: Priors of its classes (more do no harm).
         criterion: ``"zsl.top1"``, ``"gzsl.harmonic"``, or ``"both"``: their mean.
         calibrate: Choose the bias on unseen classes as well.
+        margin: Tell :func:`seen_margin` among the figures, so that the bias can be brought to another model's scores.
         gate: Rule of a gate to fit on the validation rows, in place of a bias.
         folder: Keeps the best generator so far, for resuming.
         kind_known: For a method that looks at unlabelled rows: it gets the validation rows, and this says whether it is
@@ -130,6 +168,7 @@ class Searcher:
         *,
         criterion: str = "both",
         calibrate: bool = False,
+        margin: bool = False,
         gate: str | None = None,
         folder: Path | None = None,
         kind_known: bool | None = None,
@@ -138,6 +177,7 @@ class Searcher:
         self.priors = priors.align(data.class_names)
         self.criterion = criterion
         self.calibrate = calibrate
+        self.margin = margin
         self.gate = gate
         self._best_file = None if folder is None else folder / "best-on-validation.safetensors"
         self._features = (data.features[data.test_unseen_loc], data.features[data.test_seen_loc])
@@ -162,7 +202,12 @@ class Searcher:
             bias, _ = seen_unseen_curve(table, labels[rows], np.asarray(self.data.seen.cpu())).best_bias()
         card = ImageProtocol.score_problem(self.data, replace(scores, unseen_bias=bias))
         kept = ("zsl.top1", "gzsl.seen", "gzsl.unseen", "gzsl.harmonic", "gzsl.ausuc")
-        return {**{name: card.metrics[name] for name in kept}, "unseen_bias": bias}
+        told = {}
+        if self.margin:
+            data = self.data
+            seen, unseen = np.asarray(data.seen.cpu()), np.asarray(data.unseen.cpu())
+            told["margin"] = seen_margin(model, data.train[0], data.class_names, seen, unseen)
+        return {**{name: card.metrics[name] for name in kept}, "unseen_bias": bias, **told}
 
     def value(self, figures: Mapping[str, float]) -> float:
         """What is to be as large as possible."""

@@ -12,7 +12,7 @@ from kgzsl.errors import InputError
 from kgzsl.tasks._knowledge import Source, build_priors
 from kgzsl.tasks.image_classification import ZeroShotClassifier, run
 from kgzsl.tasks.image_classification.search import search
-from kgzsl.tasks.image_classification.selection import Choice, Searcher, labelled_names
+from kgzsl.tasks.image_classification.selection import Choice, Searcher, labelled_names, seen_margin
 
 FAST = ("generator={name: linear, ridge: 0.1}", "classifier={name: gda, samples_per_class: 20}", "controls=[chance]")
 
@@ -126,6 +126,30 @@ def test_several_splits_hold_each_seen_class_out_once_and_count_by_their_mean(wo
         assert chosen["figures"][name] == pytest.approx(np.mean([one[name] for one in figures]), rel=1e-4)
     assert len({one["unseen_bias"] for one in figures}) == 3
     assert chosen["unseen_bias"] == pytest.approx(chosen["figures"]["unseen_bias"])
+
+
+def test_a_bias_in_proportion_to_the_margin_follows_the_units_of_the_scores(world, small_recipe):
+    """Chosen on a part of the seen classes, a bias is to fit the scores of a model of all of them."""
+    settings = ("generator=null", "controls=[chance]", "protocol.splits=3")
+    plain, scaled = (
+        run(small_recipe(*settings, f"classifier={{name: prototypes, unseen_bias: {rule}}}"), data=world.data)
+        for rule in ("validation", "margin")
+    )
+    chosen = scaled.selection["chosen"]["generator"]
+    assert chosen["unseen_bias"] == plain.selection["chosen"]["generator"]["unseen_bias"] == plain.model.unseen_bias
+    data = world.data
+    margin = seen_margin(scaled.model, data.train[0], data.class_names, np.asarray(data.seen), np.asarray(data.unseen))
+    table = ZeroShotClassifier.scores(plain.model.set_params(unseen_bias=0.0), data.train[0], list(data.class_names))
+    seen, unseen = np.asarray(data.seen), np.asarray(data.unseen)
+    assert margin == pytest.approx(float((table[:, seen].max(1) - table[:, unseen].max(1)).mean()), rel=1e-4)
+    expected = chosen["unseen_bias"] * margin / chosen["figures"]["margin"]
+    assert scaled.model.unseen_bias == pytest.approx(expected)
+    assert scaled.model.unseen_bias != pytest.approx(chosen["unseen_bias"], rel=1e-3)
+    assert scaled.metrics["zsl.top1"] == plain.metrics["zsl.top1"]
+    # What a margin of nought or less would do is left alone.
+    assert Choice(unseen_bias=2.0, figures={"margin": 0.5}).bias_for(1.0) == 4.0
+    assert Choice(unseen_bias=2.0, figures={"margin": 0.5}).bias_for(-1.0) == 2.0
+    assert Choice(unseen_bias=2.0).bias_for(1.0) == 2.0
 
 
 def test_a_weight_multiplies_the_normalised_prior(world, small_recipe):
