@@ -123,7 +123,7 @@ def test_many_classes_stay_within_the_budget() -> None:
     class Model:
         classes_ = [f"c{i}" for i in range(C - K, C)]
         def predict_proba(self, X):
-            return np.random.default_rng(0).dirichlet(np.full(K, 0.02), size=len(X))
+            return np.random.default_rng(0).dirichlet(np.full(K, 2 / K), size=len(X))
     graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{(i - 1) // 3}") for i in range(1, C))
     torch.ones(64, 64) @ torch.ones(64, 64)
     graph.align(["c1"])
@@ -304,7 +304,7 @@ def test_ten_thousand_samples_by_a_hundred_thousand_classes_within_a_gigabyte(ob
     class Model:
         classes_ = [f"c{i}" for i in range(C - K, C)]
         def predict_proba(self, X):
-            return np.random.default_rng(0).dirichlet(np.full(K, 0.02), size=len(X))
+            return np.random.default_rng(0).dirichlet(np.full(K, 2 / K), size=len(X))
     graph = ClassGraph.from_triples((f"c{i}", "subClassOf", f"c{(i - 1) // 3}") for i in range(1, C))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = LokiClassifier(Model(), graph, classes=[f"c{i}" for i in range(C)])
