@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 
 __all__ = ["Asked", "put_aside", "share_for_calibration"]
@@ -64,6 +64,8 @@ def put_aside(
     """Take a share of the facts out of a graph, and ask for some of them from both ends.
 
     All is drawn by names: another numbering of entities or relations, or another order of the facts, draws the same.
+    Each entity keeps a fact, where there is any that may be taken then: of one without facts nothing could be told, and
+    what is fitted on such queries would hold for nothing that is asked later.
 
     Args:
         triples: int64 [T, 3].
@@ -76,11 +78,11 @@ def put_aside(
         skip: Leave the first so many out, which are asked for elsewhere.
     """
     random = torch.Generator().manual_seed(seed)
-    rank, kind = rank_of_names(entities), rank_of_names(relations)
-    head, relation, tail = rank[triples[:, 0]], kind[triples[:, 1]], rank[triples[:, 2]]
-    triples = triples[torch.argsort((relation * len(entities) + head) * len(entities) + tail)]
+    rank = rank_of_names(entities)
+    triples = by_rank(triples, rank, rank_of_names(relations))
     order = torch.randperm(len(triples), generator=random)
-    out = order[: max(1, int(share * len(triples)))]
+    spare = order[_spare(triples[order], len(entities))]
+    out = (spare if len(spare) else order)[: max(1, int(share * len(triples)))]
     kept = torch.ones(len(triples), dtype=torch.bool)
     kept[out] = False
     graph = FactGraph(triples[kept], len(entities), len(relations))
@@ -95,3 +97,11 @@ def put_aside(
     wrong = known.contains(found.triples()).view(answers.shape)
     wrong[:, 0] = False
     return Asked(graph, subject, directed, answers, wrong)
+
+
+def _spare(triples: Tensor, num_entities: int) -> Tensor:
+    """bool [T]: facts that are not the first one of their head nor of their tail."""
+    place = torch.arange(len(triples))
+    first = torch.full((num_entities,), len(triples))
+    first.scatter_reduce_(0, triples[:, [0, 2]].T.reshape(-1), place.repeat(2), "amin")
+    return (first[triples[:, 0]] != place) & (first[triples[:, 2]] != place)

@@ -23,6 +23,7 @@ from kgzsl.tasks.kg_completion.inductive.asking import put_aside
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
+from kgzsl.tasks.kg_completion.inductive.weighing import weigh
 from kgzsl.tasks.ranking import rows_under_budget
 
 __all__ = ["InformedUltra", "Surroundings"]
@@ -80,7 +81,6 @@ class InformedUltra:
         penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
             another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0,
             NL-75 and NL-100.
-        steps: Of Adam, over all queries.
         seed: Decides which facts are put aside.
     """
 
@@ -92,13 +92,12 @@ class InformedUltra:
         queries: int = 300,
         others: int = 500,
         penalty: float = 0.4,
-        steps: int = 100,
         seed: int = 0,
     ) -> None:
         if not 0 < share < 1:
             raise InputError(f"share is {share}", remedy="give a number between 0 and 1")
         self.ultra, self.share, self.queries, self.others = ultra, share, queries, others
-        self.penalty, self.steps, self.seed = penalty, steps, seed
+        self.penalty, self.seed = penalty, seed
         self._around: Surroundings | None = None
         self._evidence: tuple[FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
 
@@ -127,23 +126,13 @@ class InformedUltra:
                 for rows in torch.split(torch.arange(len(asked)), 32)
             ]
         )
-        wrong = asked.wrong
         flat = table.reshape(-1, table.shape[-1])
         self.mean, self.scale = flat.mean(dim=0), flat.std(dim=0).clamp(min=1e-3)
         table.sub_(self.mean).div_(self.scale)
-        weights = torch.zeros(table.shape[-1])
-        weights[0] = float(self.scale[0])  # ULTRA alone, to begin with
-        weights.requires_grad_()
-        optimizer = torch.optim.Adam([weights], lr=0.05)
-        for step in range(self.steps):
-            optimizer.param_groups[0]["lr"] = 0.05 * (1 - step / self.steps)
-            scores = (table @ weights).masked_fill(wrong, float("-inf"))
-            loss = -torch.log_softmax(scores, dim=1)[:, 0].mean() + self.penalty * weights[1:].square().sum()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        self.weights_ = weights.detach()
-        self.loss_ = float(loss.detach())
+        held = torch.full((len(COLUMNS),), self.penalty)
+        held[0] = 0
+        found = weigh(table, asked.wrong, penalty=held)
+        self.weights_, self.loss_ = found.weights.float(), found.loss
         return self
 
     def about(self, around: Surroundings) -> Self:
@@ -194,7 +183,7 @@ class InformedUltra:
 
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor, but for ULTRA itself."""
-        return {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "steps", "seed")}
+        return {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "seed")}
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`fit` learned, and ULTRA's weights.

@@ -38,7 +38,6 @@ class InformedCompleter(InductiveCompleter):
         penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
             another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0,
             NL-75 and NL-100.
-        steps: Of Adam, over all queries.
         calibrate: Whether to fit probabilities.
         seed: Decides which facts are put aside.
         memory_budget: Bytes that scoring may take at a time.
@@ -58,14 +57,13 @@ class InformedCompleter(InductiveCompleter):
         queries: int = 300,
         others: int = 500,
         penalty: float = 0.4,
-        steps: int = 100,
         calibrate: bool = True,
         seed: int = 0,
         memory_budget: int = 512 * 2**20,
     ) -> None:
         self.checkpoint, self.head_queries, self.facts, self.use_names = checkpoint, head_queries, facts, use_names
         self.share, self.queries, self.others = share, queries, others
-        self.penalty, self.steps, self.calibrate = penalty, steps, calibrate
+        self.penalty, self.calibrate = penalty, calibrate
         self.seed, self.memory_budget = seed, memory_budget
         check_common(self)
         self._new(Ultra(1, 1))
@@ -73,13 +71,13 @@ class InformedCompleter(InductiveCompleter):
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor."""
         names = (
-            "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty", "steps",
+            "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty",
             "calibrate", "seed", "memory_budget",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def _new(self, ultra: Ultra, **changes: Any) -> InformedUltra:
-        options = {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "steps", "seed")}
+        options = {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "seed")}
         return InformedUltra(ultra, **{**options, **changes})
 
     def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:

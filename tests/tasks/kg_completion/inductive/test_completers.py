@@ -34,7 +34,7 @@ from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_co
 RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
 SMALL = {
     "ultra": {"queries": 20, "others": 20},
-    "informed": {"queries": 20, "others": 40, "steps": 20},
+    "informed": {"queries": 20, "others": 40},
     "rmpi": {"dim": 8, "epochs": 2, "queries": 20, "others": 10},
 }
 
@@ -96,7 +96,7 @@ def test_informed_ultra_is_loaded_as_it_was_saved(inductive, priors, tmp_path):
     torch.manual_seed(0)
     task = InductiveTask.inference(inductive)
     around = Surroundings(task.entities, task.relations, priors)
-    model = InformedUltra(Ultra(8, 2).eval(), queries=20, others=30, steps=10)
+    model = InformedUltra(Ultra(8, 2).eval(), queries=20, others=30)
     with pytest.raises(InputError, match="not fitted"):
         model.save(tmp_path / "none")
     training = InductiveTask.training(inductive)
@@ -199,11 +199,10 @@ def test_informed_weights_hang_on_names_alone(inductive, priors, checkpoint):
     weights = []
     for kg in (inductive, renumbered(inductive, 2)):
         task = InductiveTask.training(kg)
-        # A small penalty: near a weight of 0 Adam follows the sign of what rounding leaves of a gradient.
-        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3)
+        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40)
         weights.append(model.fit(task.facts, Surroundings(task.entities, task.relations, priors)).weights_)
     assert torch.allclose(*weights, atol=1e-3)
-    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3, seed=1)
+    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, seed=1)
     task = InductiveTask.training(inductive)
     other.fit(task.facts, Surroundings(task.entities, task.relations, priors))
     assert not torch.allclose(weights[0], other.weights_, atol=1e-3)

@@ -131,11 +131,51 @@ def test_only_new_edge_types_are_taught(inductive):
         assert torch.equal(model.state_dict()[name][: len(MEETINGS)], before[name][: len(MEETINGS)])
 
 
+def test_what_new_edge_types_learn_hangs_on_neither_the_order_of_facts_nor_on_numbers(inductive, monkeypatch):
+    task = InductiveTask.training(inductive)
+    random = torch.Generator().manual_seed(0)
+    place, kind = (torch.randperm(len(names), generator=random) for names in (task.entities, task.relations))
+    forward = Ultra.forward
+
+    def taught(facts, entities, relations, named=True):
+        """What is asked for in three steps, and what is learned of it."""
+        asked = []
+
+        def watched(self, graph, heads, directed):
+            half = len(heads) // 2
+            asked.extend((entities[h], relations[r]) for h, r in zip(heads[:half], directed[:half], strict=True))
+            return forward(self, graph, heads, directed)
+
+        monkeypatch.setattr(Ultra, "forward", watched)
+        torch.manual_seed(0)
+        model = Ultra(8, 2, meetings=(*MEETINGS, *SCHEMA_MEETINGS))
+        names = (entities, relations) if named else None
+        told = schema_meetings(SCHEMA, relations)
+        adapt_meetings(model, facts, len(entities), len(relations), told, names=names, steps=3, batch_size=4)
+        tables = [layer.relation.weight.detach() for layer in model.relation_model.stack()]
+        return asked, torch.cat(tables)
+
+    shuffled = task.facts[torch.randperm(len(task.facts), generator=random)]
+    for named in (True, False):
+        first = taught(task.facts, task.entities, task.relations, named)
+        again = taught(shuffled, task.entities, task.relations, named)
+        assert again[0] == first[0]
+        torch.testing.assert_close(again[1], first[1])
+    renumbered = torch.stack([place[shuffled[:, 0]], kind[shuffled[:, 1]], place[shuffled[:, 2]]], dim=1)
+    entities = [task.entities[i] for i in torch.argsort(place).tolist()]
+    relations = [task.relations[i] for i in torch.argsort(kind).tolist()]
+    first = taught(task.facts, task.entities, task.relations)
+    assert taught(renumbered, entities, relations)[0] == first[0]
+    assert taught(renumbered, entities, relations, named=False)[0] != first[0]
+    with pytest.raises(InputError, match="1 names of 36 entities and 7 of 7"):
+        adapt_meetings(Ultra(8, 2), task.facts, 36, 7, {}, names=(task.entities[:1], task.relations))
+
+
 def test_evidence_beside_ultra_answers_what_ultra_cannot(inductive, priors):
     torch.manual_seed(0)
     ultra = Ultra(8, 2).eval()  # untrained: it knows nothing
     training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
-    model = InformedUltra(ultra, queries=40, steps=60)
+    model = InformedUltra(ultra, queries=40)
     with pytest.raises(InputError, match="not fitted"):
         model.score(task.graph(), task.test[:1, 0], task.test[:1, 1])
     model.fit(training.facts, Surroundings(training.entities, training.relations, priors))
@@ -152,7 +192,7 @@ def test_with_all_weight_on_ultra_it_is_ultra(inductive, priors):
     torch.manual_seed(0)
     ultra, task = Ultra(8, 2).eval(), InductiveTask.inference(inductive)
     around = Surroundings(task.entities, task.relations, priors)
-    model = InformedUltra(ultra, steps=1, queries=8).fit(task.facts, around)
+    model = InformedUltra(ultra, queries=8).fit(task.facts, around)
     model.weights_ = torch.zeros_like(model.weights_)
     model.weights_[0] = model.scale[0]
     model.about(around)
