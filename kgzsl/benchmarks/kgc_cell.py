@@ -173,10 +173,11 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         informed = InformedUltra(
             KeptScores(ultra, spec.get("keep")),
             seed=spec["seed"],
-            **{k: v for k, v in smaller.items() if k == "queries"},
+            **{k: v for k, v in smaller.items() if k in ("queries", "check_queries")},
         )
         informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, schema, use_names))
-        model = informed.about(Surroundings(task.entities, task.relations, priors, schema, use_names))
+        around = Surroundings(task.entities, task.relations, priors, schema, use_names)
+        model = informed.adapt(task.facts, around)
     if spec["dataset"].startswith(EXTENDED):
         model = KeptScores(model)  # asked twice: among all entities, and among 49
     found = _ranked(spec, model, graph, task, smaller.get("test"))

@@ -83,8 +83,6 @@ def kept_rmpi(folder: str | None, model: Rmpi, training: InductiveTask, priors: 
         training: The graph to learn on.
         priors: Of its relations, and others.
     """
-    import torch
-
     from kgzsl.engine import load_tree, save_tree
 
     relations = list(training.relations)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
@@ -60,12 +62,13 @@ def put_aside(
     others: int,
     seed: int,
     skip: int = 0,
+    spare_only: bool = False,
 ) -> Asked:
     """Take a share of the facts out of a graph, and ask for some of them from both ends.
 
     All is drawn by names: another numbering of entities or relations, or another order of the facts, draws the same.
-    Each entity keeps a fact, where there is any that may be taken then: of one without facts nothing could be told, and
-    what is fitted on such queries would hold for nothing that is asked later.
+    Where any fact may be taken then, entities hang together afterwards as they did before: of an entity that has lost
+    its only tie nothing could be told, and what is fitted on such queries would hold for little that is asked later.
 
     Args:
         triples: int64 [T, 3].
@@ -76,13 +79,14 @@ def put_aside(
         others: M, answers drawn beside the true one.
         seed: Decides both.
         skip: Leave the first so many out, which are asked for elsewhere.
+        spare_only: Take none where none may be taken.
     """
     random = torch.Generator().manual_seed(seed)
     rank = rank_of_names(entities)
     triples = by_rank(triples, rank, rank_of_names(relations))
     order = torch.randperm(len(triples), generator=random)
     spare = order[_spare(triples[order], len(entities))]
-    out = (spare if len(spare) else order)[: max(1, int(share * len(triples)))]
+    out = (spare if len(spare) or spare_only else order)[: max(1, int(share * len(triples)))]
     kept = torch.ones(len(triples), dtype=torch.bool)
     kept[out] = False
     graph = FactGraph(triples[kept], len(entities), len(relations))
@@ -100,8 +104,12 @@ def put_aside(
 
 
 def _spare(triples: Tensor, num_entities: int) -> Tensor:
-    """bool [T]: facts that are not the first one of their head nor of their tail."""
-    place = torch.arange(len(triples))
-    first = torch.full((num_entities,), len(triples))
-    first.scatter_reduce_(0, triples[:, [0, 2]].T.reshape(-1), place.repeat(2), "amin")
-    return (first[triples[:, 0]] != place) & (first[triples[:, 2]] != place)
+    """bool [T]: facts without which all entities hang together as before: those off the forest of the first that do."""
+    ends = triples[:, [0, 2]].sort(dim=1).values
+    ties, place = torch.unique(ends[:, 0] * num_entities + ends[:, 1], return_inverse=True)
+    first = torch.full((len(ties),), len(triples)).scatter_reduce_(0, place, torch.arange(len(triples)), "amin")
+    weights = (first + 1).double().numpy(), ((ties // num_entities).numpy(), (ties % num_entities).numpy())
+    forest = minimum_spanning_tree(csr_array(weights, shape=(num_entities, num_entities)))
+    spare = torch.ones(len(triples), dtype=torch.bool)
+    spare[torch.from_numpy(forest.data).long() - 1] = False
+    return spare

@@ -72,10 +72,11 @@ def weigh(
         for rows in range(0, len(table), step):
             part = table[rows : rows + step].double()
             share = torch.softmax((part @ weights).masked_fill_(wrong[rows : rows + step], -torch.inf), dim=1)
-            mean = torch.einsum("qa,qac->qc", share, part)
+            mean = (share[:, None] @ part).squeeze(1)
             gradient += (mean - part[:, 0]).sum(dim=0) / len(table)
-            spread = part.sub_(mean[:, None]).mul_(share.sqrt()[:, :, None]).flatten(0, 1)
-            curvature.addmm_(spread.T, spread, alpha=1 / len(table))
+            # Only the way there hangs on the curvature: float32 will do.
+            spread = part.float().sub_(mean.float()[:, None]).mul_(share.float().sqrt()[:, :, None]).flatten(0, 1)
+            curvature += (spread.T @ spread).double() / len(table)
         return gradient, curvature
 
     weights, value = centre.clone(), loss(centre)
