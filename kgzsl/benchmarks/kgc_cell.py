@@ -173,7 +173,7 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         informed = InformedUltra(
             KeptScores(ultra, spec.get("keep")),
             seed=spec["seed"],
-            **{k: v for k, v in smaller.items() if k in ("queries", "check_queries")},
+            **{k: v for k, v in smaller.items() if k in ("queries", "check_queries", "bare_queries")},
         )
         informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, schema, use_names))
         around = Surroundings(task.entities, task.relations, priors, schema, use_names)

@@ -13,7 +13,7 @@ from kgzsl.engine import load_tree
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
-from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_aside
+from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_aside, put_relations_aside
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.surroundings import Surroundings
@@ -29,6 +29,8 @@ _CHECKED = 0.1
 """The share of the facts of the graph that is asked that may be put aside: made sparser, it is less like itself."""
 _FEWEST = 20
 """Queries below which they say nothing about the weights."""
+_BARE = 0.03
+"""Penalty of the weights for relations without facts, chosen on relations of NL-0's inference graph that lost them."""
 _PULL = 2.0
 """Penalty of weights that leave those of the training graph, on few queries of the graph that is asked."""
 
@@ -42,6 +44,10 @@ class InformedUltra:
     entropy of true answers on facts of the *training* graph that were put aside. Whether they hold for the graph that
     is asked is checked on facts that are given there, see :meth:`adapt`.
 
+    Of a relation without facts ULTRA can tell nothing, and of one with a few little. So a second set of weights is
+    learned on relations of the training graph that lost all of their facts. A relation with n facts in the graph that
+    is asked has ``1 / (1 + n)`` of the second weights, and the rest of the first.
+
     Args:
         ultra: :class:`Ultra` with its weights, or what scores as it does.
         share: Of the training graph's facts to put aside and ask for.
@@ -52,10 +58,13 @@ class InformedUltra:
             NL-75 and NL-100.
         check_queries: Facts that are given of the graph that is asked of which :meth:`adapt` puts aside at most so
             many; 0 leaves the weights as the training graph has them.
+        bare_queries: At most so many facts of the relations that are put aside whole are asked for; 0 learns no second
+            weights.
         seed: Decides which facts are put aside.
 
     Attributes:
         weights_: Of the columns, each on one scale.
+        bare_: Those for relations without facts; None without any.
         trained_: Those that the training graph alone gave.
         trust_: How far these hold for the graph that is asked: 1, or less after :meth:`adapt`.
         loss_: The objective on the training graph.
@@ -70,14 +79,19 @@ class InformedUltra:
         others: int = 500,
         penalty: float = 0.4,
         check_queries: int = 150,
+        bare_queries: int = 150,
         seed: int = 0,
     ) -> None:
         if not 0 < share < 1:
             raise InputError(f"share is {share}", remedy="give a number between 0 and 1")
         if check_queries < 0:
             raise InputError(f"check_queries is {check_queries}", remedy="give 0, which checks nothing, or more")
+        if bare_queries < 0:
+            raise InputError(
+                f"bare_queries is {bare_queries}", remedy="give 0, which learns one set of weights, or more"
+            )
         self.ultra, self.share, self.queries, self.others = ultra, share, queries, others
-        self.penalty, self.check_queries, self.seed = penalty, check_queries, seed
+        self.penalty, self.check_queries, self.bare_queries, self.seed = penalty, check_queries, bare_queries, seed
         self._around: Surroundings | None = None
         self._evidence: tuple[FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
 
@@ -104,7 +118,23 @@ class InformedUltra:
         found = weigh(table, asked.wrong, penalty=_held(self.penalty))
         self.trained_ = self.weights_ = found.weights.float()
         self.loss_, self.trust_ = found.loss, 1.0
+        self.bare_ = self._fit_bare(triples, around) if self.bare_queries else None
         return self
+
+    def _fit_bare(self, triples: Tensor, around: Surroundings) -> Tensor | None:
+        asked = put_relations_aside(
+            triples,
+            around.entities,
+            around.relations,
+            share=self.share,
+            queries=self.bare_queries,
+            others=self.others,
+            seed=self.seed,
+        )
+        if len(asked) < _FEWEST:
+            return None
+        table = self._table(asked, around).sub_(self.mean).div_(self.scale)
+        return weigh(table, asked.wrong, penalty=_held(_BARE)).weights.float()
 
     def adapt(self, triples: Tensor, around: Surroundings) -> Self:
         """Check on the facts of the graph that will be asked whether the weights hold there, and mend them if not.
@@ -165,11 +195,16 @@ class InformedUltra:
         if self._around is None or len(self._around.entities) != graph.num_entities:
             raise InputError("nothing is said about this graph's entities", remedy="call about(Surroundings(...))")
         found = torch.empty(len(heads), graph.num_entities)
+        facts = torch.bincount(graph.triples[:, 1], minlength=graph.num_relations)
         # The columns, and one copy of them; a budget that fits a processor's cache would be too small for both.
         chunk = rows_under_budget(graph.num_entities, bytes_each=8 * len(COLUMNS), budget=32 * budget)
         for rows in torch.split(torch.arange(len(heads)), min(64, chunk)):
             table = self._columns(graph, heads[rows], relations[rows], self._around, budget)
-            found[rows] = table.sub_(self.mean).div_(self.scale) @ self.weights_
+            table.sub_(self.mean).div_(self.scale)
+            found[rows] = table @ self.weights_
+            if self.bare_ is not None:
+                known = facts[relations[rows] % graph.num_relations]
+                found[rows] += (table @ (self.bare_ - self.weights_)) / (1 + known[:, None])
         return found
 
     def _check_fitted(self) -> None:
@@ -203,9 +238,10 @@ class InformedUltra:
                 table[rows, :, place] = column
         return table
 
-    def weights(self) -> dict[str, float]:
-        """Name of each column to its weight, all columns on the same scale."""
-        return dict(zip(COLUMNS, self.weights_.tolist(), strict=True))
+    def weights(self, *, bare: bool = False) -> dict[str, float]:
+        """Name of each column to its weight, all columns on the same scale; ``bare``: for relations without facts."""
+        found = self.bare_ if bare and self.bare_ is not None else self.weights_
+        return dict(zip(COLUMNS, found.tolist(), strict=True))
 
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor, but for ULTRA itself."""
@@ -225,6 +261,7 @@ class InformedUltra:
         fitted = {
             "weights": self.weights_,
             "trained": self.trained_,
+            "bare": self.bare_,
             "mean": self.mean,
             "scale": self.scale,
             "loss": self.loss_,
@@ -236,8 +273,8 @@ class InformedUltra:
         """Take over what :meth:`state_dict` gave."""
         self.ultra = Ultra.from_params(state["ultra"]["options"])
         self.ultra.load_state_dict(state["ultra"]["weights"])
-        self.weights_, self.trained_, self.mean, self.scale, self.loss_, self.trust_ = (
-            state[name] for name in ("weights", "trained", "mean", "scale", "loss", "trust")
+        self.weights_, self.trained_, self.mean, self.scale, self.loss_, self.trust_, self.bare_ = (
+            state[name] for name in ("weights", "trained", "mean", "scale", "loss", "trust", "bare")
         )
         return self
 

@@ -41,6 +41,8 @@ class InformedCompleter(InductiveCompleter):
             NL-75 and NL-100.
         check_queries: Facts given of the graph that is asked are put aside, at most so many, to check whether the
             weights hold there, and to mend them if not; 0 leaves them as the training graph has them.
+        bare_queries: Facts of relations of the training graph that are put aside whole and asked for, at most so many,
+            to learn weights for relations without facts, or with few; 0 learns none.
         calibrate: Whether to fit probabilities.
         seed: Decides which facts are put aside.
         memory_budget: Bytes that scoring may take at a time.
@@ -61,13 +63,15 @@ class InformedCompleter(InductiveCompleter):
         others: int = 500,
         penalty: float = 0.4,
         check_queries: int = 150,
+        bare_queries: int = 150,
         calibrate: bool = True,
         seed: int = 0,
         memory_budget: int = 512 * 2**20,
     ) -> None:
         self.checkpoint, self.head_queries, self.facts, self.use_names = checkpoint, head_queries, facts, use_names
         self.share, self.queries, self.others = share, queries, others
-        self.penalty, self.check_queries, self.calibrate = penalty, check_queries, calibrate
+        self.penalty, self.calibrate = penalty, calibrate
+        self.check_queries, self.bare_queries = check_queries, bare_queries
         self.seed, self.memory_budget = seed, memory_budget
         check_common(self)
         self._new(Ultra(1, 1))
@@ -76,13 +80,14 @@ class InformedCompleter(InductiveCompleter):
         """The options of the constructor."""
         names = (
             "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty",
-            "check_queries", "calibrate", "seed", "memory_budget",
+            "check_queries", "bare_queries", "calibrate", "seed", "memory_budget",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def _new(self, ultra: Ultra, **changes: Any) -> InformedUltra:
         options = {
-            name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "check_queries", "seed")
+            name: getattr(self, name)
+            for name in ("share", "queries", "others", "penalty", "check_queries", "bare_queries", "seed")
         }
         return InformedUltra(ultra, **{**options, **changes})
 

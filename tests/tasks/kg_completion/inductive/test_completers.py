@@ -27,7 +27,7 @@ from kgzsl.tasks.kg_completion.inductive import (
     UltraCompleter,
     evaluate_inductive,
 )
-from kgzsl.tasks.kg_completion.inductive.asking import put_aside
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside, put_relations_aside
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
 
@@ -183,6 +183,49 @@ def test_what_is_put_aside_and_drawn_hangs_on_names_alone(inductive):
     assert drawn[0] == drawn[1]
     assert len(drawn[0][0]) == 2 * 9 * 6
     assert any(any(row) for row in drawn[0][1])  # some of the drawn answers are true after all
+
+
+def test_facts_without_which_entities_fall_apart_stay(inductive):
+    task = InductiveTask.training(inductive)
+    names = task.entities, task.relations
+    told = {"share": 0.9, "queries": 10, "others": 1, "seed": 0}
+    left = put_aside(task.facts, *names, **told).graph
+    assert len(left.triples) < len(task.facts)
+    assert pieces(left.triples) == pieces(task.facts)
+    tree = torch.tensor([[0, 0, 1], [1, 1, 2], [3, 0, 1], [4, 1, 4], [2, 0, 0]])
+    for seed in range(5):
+        left = put_aside(tree, *names, **{**told, "seed": seed}, spare_only=True).graph.triples
+        assert [4, 1, 4] not in left.tolist()  # a tie to itself holds nothing
+        assert len(left) == 3
+    assert len(put_aside(tree[:3], *names, **told, spare_only=True)) == 0
+    assert len(put_aside(tree[:3], *names, **told)) == 4  # there is nothing else to ask for
+
+
+def pieces(triples):
+    """The sets of entities that hang together."""
+    import networkx
+
+    return {frozenset(one) for one in networkx.connected_components(networkx.Graph(triples[:, [0, 2]].tolist()))}
+
+
+def test_relations_put_aside_lose_all_facts_and_are_asked_for_in_turn(inductive):
+    drawn = []
+    for kg in (inductive, renumbered(inductive, 1)):
+        task = InductiveTask.training(kg)
+        told = {"share": 0.5, "queries": 7, "others": 5, "seed": 3, "each": 4}
+        asked = put_relations_aside(task.facts, task.entities, task.relations, **told)
+        relations = asked.relation % len(task.relations)
+        assert not torch.isin(relations, asked.graph.triples[:, 1]).any()
+        assert 0.5 * len(task.facts) <= len(asked.graph.triples) < len(task.facts)
+        count = torch.bincount(relations)
+        assert int(count.max()) <= 2 * 4
+        assert int(count[count > 0].max() - count[count > 0].min()) <= 2
+        triples = [(task.entities[h], task.relations[r], task.entities[t]) for h, r, t in asked.triples().tolist()]
+        drawn.append((triples, asked.wrong.tolist()))
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0][0]) == 2 * 7 * 6
+    nothing = put_relations_aside(task.facts, task.entities, task.relations, **{**told, "share": 0.001})
+    assert len(nothing) == 0
 
 
 @pytest.mark.parametrize("name", ["ultra", "informed", "rmpi"])
