@@ -67,8 +67,6 @@ def put_aside(
     """Take a share of the facts out of a graph, and ask for some of them from both ends.
 
     All is drawn by names: another numbering of entities or relations, or another order of the facts, draws the same.
-    Where any fact may be taken then, entities hang together afterwards as they did before: of an entity that has lost
-    its only tie nothing could be told, and what is fitted on such queries would hold for little that is asked later.
 
     Args:
         triples: int64 [T, 3].
@@ -79,14 +77,14 @@ def put_aside(
         others: M, answers drawn beside the true one.
         seed: Decides both.
         skip: Leave the first so many out, which are asked for elsewhere.
-        spare_only: Take none where none may be taken.
+        spare_only: Take only facts without which entities hang together as before: in a sparse graph most others are
+            the only tie of an entity, of which nothing could be told then. There may be none.
     """
     random = torch.Generator().manual_seed(seed)
     rank = rank_of_names(entities)
     triples = by_rank(triples, rank, rank_of_names(relations))
     order = torch.randperm(len(triples), generator=random)
-    spare = order[_spare(triples[order], len(entities))]
-    out = (spare if len(spare) or spare_only else order)[: max(1, int(share * len(triples)))]
+    out = (order[_spare(triples[order], len(entities))] if spare_only else order)[: max(1, int(share * len(triples)))]
     kept = torch.ones(len(triples), dtype=torch.bool)
     kept[out] = False
     graph = FactGraph(triples[kept], len(entities), len(relations))
