@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors
+from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors, kept_rmpi
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
             len(training.entities),
             len(training.relations),
             {name: learnt[name] for name in used},
+            names=(training.entities, training.relations),
             steps=smaller.get("steps", 60),
             engine=Engine(device="cpu", seed=spec["seed"], progress=False),
         )
@@ -172,10 +173,11 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         informed = InformedUltra(
             KeptScores(ultra, spec.get("keep")),
             seed=spec["seed"],
-            **{k: v for k, v in smaller.items() if k in ("queries", "steps")},
+            **{k: v for k, v in smaller.items() if k in ("queries", "check_queries", "bare_queries")},
         )
         informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, schema, use_names))
-        model = informed.about(Surroundings(task.entities, task.relations, priors, schema, use_names))
+        around = Surroundings(task.entities, task.relations, priors, schema, use_names)
+        model = informed.adapt(task.facts, around)
     if spec["dataset"].startswith(EXTENDED):
         model = KeptScores(model)  # asked twice: among all entities, and among 49
     found = _ranked(spec, model, graph, task, smaller.get("test"))
@@ -197,7 +199,8 @@ def _rmpi(spec: dict[str, Any]) -> dict[str, Any]:
         schema = _read_schema(spec)
         priors = _relation_priors(spec, schema, sorted({*training.relations, *task.relations}))
     model = Rmpi(seed=spec["seed"], **{k: v for k, v in smaller.items() if k in ("epochs", "dim")})
-    model.fit(training.facts, len(training.entities), training.relations, priors=priors).about(task.relations)
+    # Data sets that share a training graph share what is learned on it.
+    model = kept_rmpi(spec.get("keep"), model, training, priors).about(task.relations)
     found = _ranked(spec, KeptScores(model), task.graph(), task, smaller.get("test"))
     return {"figures": found, "notes": list(kg.notes), "remarks": _strangers(spec, task)}
 

@@ -1,4 +1,4 @@
-"""What cells of the table of completion have in common, worked out once: scores, priors; and link overlap."""
+"""What cells of the table of completion have in common, worked out once: scores, priors, RMPI; and link overlap."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kgzsl.knowledge import ClassPriors
+    from kgzsl.tasks.kg_completion.inductive import InductiveTask, Rmpi
 
-__all__ = ["KeptScores", "OverlapModel", "kept_priors"]
+__all__ = ["KeptScores", "OverlapModel", "kept_priors", "kept_rmpi"]
 
 
 class KeptScores:
@@ -68,6 +69,34 @@ def kept_priors(folder: str | None, told: Any, make: Callable[[], ClassPriors]) 
     if not file.exists():
         make().save(file)
     return ClassPriors.load(file)
+
+
+def kept_rmpi(folder: str | None, model: Rmpi, training: InductiveTask, priors: ClassPriors | None) -> Rmpi:
+    """RMPI as ``model.fit`` makes it, read from ``folder`` where it learned the same before.
+
+    What decides it are the training graph's facts and relations, their priors and the options. Priors of further
+    relations, which differ from data set to data set, teach nothing. Call ``about`` before it is asked.
+
+    Args:
+        folder: None keeps nothing.
+        model: Not fitted.
+        training: The graph to learn on.
+        priors: Of its relations, and others.
+    """
+    from kgzsl.engine import load_tree, save_tree
+
+    relations = list(training.relations)
+    own = None if priors is None else priors.align(relations).to_tensor()
+    digest = _digest(training.facts, *([] if own is None else [own]))
+    told = [model.get_params(), len(training.entities), relations, own is None, digest]
+    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    file = None if folder is None else Path(folder) / f"rmpi.{key}.safetensors"
+    if file is not None and file.exists():
+        return model.load_state_dict(load_tree(file), priors)
+    model.fit(training.facts, len(training.entities), training.relations, priors=priors)
+    if file is not None:
+        save_tree(file, model.state_dict())
+    return model
 
 
 class OverlapModel:

@@ -25,8 +25,9 @@ _ABOUT = {
     "ingram": (
         "Both sides, filtered, all entities of the inference graph. MRR and Hits with ties at their worst place (the "
         "public code's rule); *honest* is the MRR with ties at their mean rank. *ranking* is processor seconds. "
-        "*informed* weighs ULTRA's scores beside what ontology, texts and names say (its penalty was chosen on "
-        "validation triples of the inference graphs of NL-0, NL-75 and NL-100); *schema edges* adds to ULTRA's "
+        "*informed* weighs ULTRA's scores beside what ontology, texts and names say, and checks the weights on facts "
+        "given of the inference graph (how it does was chosen on validation triples of the inference graphs of NL-0, "
+        "NL-75, NL-100, WK-25 and WK-75); *schema edges* adds to ULTRA's "
         "graph of relations what the schema says of them (but for chains: at most 4 edges of one join relations of "
         "these sets); *link overlap* trains nothing."
     ),

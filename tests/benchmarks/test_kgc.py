@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ import pytest
 import torch
 
 from kgzsl.benchmarks import kgc, kgc_cell, kgc_loop, kgc_table
-from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors
+from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors, kept_rmpi
 from kgzsl.benchmarks.kgc_page import page
 from kgzsl.datasets import FilterIndex, KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion import pair_features
-from kgzsl.tasks.kg_completion.inductive import FactGraph
+from kgzsl.tasks.kg_completion.inductive import FactGraph, InductiveTask, Rmpi
 
 
 def test_batched_features_are_those_of_the_loop():
@@ -215,6 +216,38 @@ def test_what_the_data_do_not_allow_is_said_on_the_page():
     told = page([], []).split("## Left out")[1]
     assert "- wiki_zs: no cell" in told
     assert "wiki_zs" not in kgc_table.CELLS
+
+
+@pytest.mark.parametrize("with_priors", [True, False])
+def test_rmpi_learns_once_for_the_data_sets_of_one_training_graph(tmp_path, monkeypatch, with_priors):
+    fits = []
+    fit = Rmpi.fit
+    monkeypatch.setattr(Rmpi, "fit", lambda self, *given, **told: fits.append(1) or fit(self, *given, **told))
+    facts = torch.tensor([[i, i % 3, i + 1] for i in range(12)])
+    training = InductiveTask(tuple(f"e{i}" for i in range(13)), ("r0", "r1", "r2"), facts, facts[:0], facts[:0])
+    rows = np.eye(5, 4, dtype=np.float32) + 0.1
+
+    def told(*further, changed=0.0):
+        names = ("r0", "r1", "r2", *further)
+        return ClassPriors(names, rows[: len(names)] + np.float32(changed)) if with_priors else None
+
+    def learned(priors, task=training, **options):
+        model = kept_rmpi(str(tmp_path), Rmpi(**{"dim": 4, "epochs": 1, **options}), task, priors)
+        return model.about(["r2", "new"], draw=True).score_triples(FactGraph(facts % 2, 13, 2), facts % 2)
+
+    alone = kept_rmpi(None, Rmpi(dim=4, epochs=1), training, told("new")).about(["r2", "new"], draw=True)
+    first = learned(told("new"))
+    assert torch.equal(first, alone.score_triples(FactGraph(facts % 2, 13, 2), facts % 2))
+    fits.clear()
+    assert torch.equal(learned(told("new")), first)
+    learned(told("new", "newer"))  # more is asked about, and the same is learned
+    assert not fits
+    learned(told("new"), seed=1)
+    learned(told("new"), dim=8)
+    learned(told("new"), replace(training, facts=facts[:-1]))
+    assert len(fits) == 3
+    learned(told("new", changed=0.5))
+    assert len(fits) == 3 + with_priors
 
 
 @pytest.mark.parametrize("method", ["schema edges", "schema edges, shuffled"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from kgzsl.engine import Engine, History
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 
@@ -21,6 +24,7 @@ def adapt_meetings(
     num_relations: int,
     extra_meetings: dict[str, Tensor],
     *,
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
     steps: int = 60,
     batch_size: int = 8,
     lr: float = 5e-3,
@@ -37,6 +41,8 @@ def adapt_meetings(
         num_entities: N.
         num_relations: R.
         extra_meetings: Of the training graph.
+        names: Of entities and relations, by id. Facts are drawn by them, so that another numbering changes nothing but
+            by rounding; left out, by their ids, so that only their order changes nothing.
         steps: How many.
         batch_size: Facts in a step; each is asked for from both ends.
         lr: Of Adam.
@@ -44,7 +50,17 @@ def adapt_meetings(
 
     Returns:
         The losses.
+
+    Raises:
+        InputError: There are not as many names as entities and relations.
     """
+    ranks = torch.arange(num_entities), torch.arange(num_relations)
+    if names is not None:
+        if (len(names[0]), len(names[1])) != (num_entities, num_relations):
+            told = f"{len(names[0])} names of {num_entities} entities and {len(names[1])} of {num_relations} relations"
+            raise InputError(told, remedy="give a name for each, by id")
+        ranks = rank_of_names(names[0]), rank_of_names(names[1])
+    triples = by_rank(triples, *ranks)
     engine = engine or Engine(device="cpu", progress=False)
     loop = _Loop(model, triples, (num_entities, num_relations), extra_meetings, engine, batch_size, lr)
     history = engine.run(loop, steps=steps, name="meetings")

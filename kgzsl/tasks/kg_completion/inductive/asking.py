@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 
-__all__ = ["Asked", "put_aside", "share_for_calibration"]
+__all__ = ["Asked", "put_aside", "put_relations_aside", "share_for_calibration"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def put_aside(
     others: int,
     seed: int,
     skip: int = 0,
+    spare_only: bool = False,
 ) -> Asked:
     """Take a share of the facts out of a graph, and ask for some of them from both ends.
 
@@ -74,24 +77,86 @@ def put_aside(
         others: M, answers drawn beside the true one.
         seed: Decides both.
         skip: Leave the first so many out, which are asked for elsewhere.
+        spare_only: Take only facts without which entities hang together as before: in a sparse graph most others are
+            the only tie of an entity, of which nothing could be told then. There may be none.
     """
     random = torch.Generator().manual_seed(seed)
-    rank, kind = rank_of_names(entities), rank_of_names(relations)
-    head, relation, tail = rank[triples[:, 0]], kind[triples[:, 1]], rank[triples[:, 2]]
-    triples = triples[torch.argsort((relation * len(entities) + head) * len(entities) + tail)]
+    rank = rank_of_names(entities)
+    triples = by_rank(triples, rank, rank_of_names(relations))
     order = torch.randperm(len(triples), generator=random)
-    out = order[: max(1, int(share * len(triples)))]
+    out = (order[_spare(triples[order], len(entities))] if spare_only else order)[: max(1, int(share * len(triples)))]
     kept = torch.ones(len(triples), dtype=torch.bool)
     kept[out] = False
     graph = FactGraph(triples[kept], len(entities), len(relations))
-    asked = triples[out[skip : skip + queries]]
+    return _asked(graph, triples[out[skip : skip + queries]], triples, rank, others, random)
+
+
+def put_relations_aside(
+    triples: Tensor,
+    entities: Sequence[str],
+    relations: Sequence[str],
+    *,
+    share: float,
+    queries: int,
+    others: int,
+    seed: int,
+    each: int = 10,
+) -> Asked:
+    """Take all facts of some relations out of a graph, as if these were new, and ask for some of them from both ends.
+
+    Relations are taken in an order drawn by names while no more than the share of the facts is gone; none, where each
+    has more facts than that.
+
+    Args:
+        triples: int64 [T, 3].
+        entities: Names, by id.
+        relations: Names, by id.
+        share: Of the facts that may be taken out.
+        queries: At most so many of them are asked for.
+        others: M, answers drawn beside the true one.
+        seed: Decides all that is drawn.
+        each: At most so many queries of one relation.
+    """
+    random = torch.Generator().manual_seed(seed)
+    rank, kind = rank_of_names(entities), rank_of_names(relations)
+    triples = by_rank(triples, rank, kind)
+    triples = triples[torch.randperm(len(triples), generator=random)]
+    size = torch.bincount(triples[:, 1], minlength=len(relations)).tolist()
+    left, out = int(share * len(triples)), []
+    for relation in torch.argsort(kind)[torch.randperm(len(relations), generator=random)].tolist():
+        if 0 < size[relation] <= left:
+            left -= size[relation]
+            out.append(relation)
+    gone = torch.isin(triples[:, 1], torch.tensor(out, dtype=torch.int64))
+    graph = FactGraph(triples[~gone], len(entities), len(relations))
+    firsts = [torch.nonzero(triples[:, 1] == relation).flatten()[:each] for relation in out]
+    # One of each relation, then a second one of each ...
+    turn = torch.cat([torch.arange(len(rows)) for rows in firsts] or [torch.arange(0)])
+    rows = torch.cat([*firsts, torch.arange(0)])[torch.argsort(turn, stable=True)][:queries]
+    return _asked(graph, triples[rows], triples, rank, others, random)
+
+
+def _asked(graph: FactGraph, asked: Tensor, known: Tensor, rank: Tensor, others: int, random: torch.Generator) -> Asked:
+    """Queries for both ends of triples [Q, 3], with other answers drawn by rank."""
+    count = graph.num_relations
     subject = torch.cat([asked[:, 0], asked[:, 2]])
-    directed = torch.cat([asked[:, 1], asked[:, 1] + len(relations)])
+    directed = torch.cat([asked[:, 1], asked[:, 1] + count])
     truth = torch.cat([asked[:, 2], asked[:, 0]])
-    drawn = torch.randint(len(entities), (len(subject), others), generator=random)
+    drawn = torch.randint(graph.num_entities, (len(subject), others), generator=random)
     answers = torch.cat([truth[:, None], torch.argsort(rank)[drawn]], dim=1)
     found = Asked(graph, subject, directed, answers, torch.zeros_like(answers, dtype=torch.bool))
-    known = FilterIndex(triples, len(entities), len(relations))
-    wrong = known.contains(found.triples()).view(answers.shape)
+    wrong = FilterIndex(known, graph.num_entities, count).contains(found.triples()).view(answers.shape)
     wrong[:, 0] = False
-    return Asked(graph, subject, directed, answers, wrong)
+    return replace(found, wrong=wrong)
+
+
+def _spare(triples: Tensor, num_entities: int) -> Tensor:
+    """bool [T]: facts without which all entities hang together as before: those off the forest of the first that do."""
+    ends = triples[:, [0, 2]].sort(dim=1).values
+    ties, place = torch.unique(ends[:, 0] * num_entities + ends[:, 1], return_inverse=True)
+    first = torch.full((len(ties),), len(triples)).scatter_reduce_(0, place, torch.arange(len(triples)), "amin")
+    weights = (first + 1).double().numpy(), ((ties // num_entities).numpy(), (ties % num_entities).numpy())
+    forest = minimum_spanning_tree(csr_array(weights, shape=(num_entities, num_entities)))
+    spare = torch.ones(len(triples), dtype=torch.bool)
+    spare[torch.from_numpy(forest.data).long() - 1] = False
+    return spare

@@ -56,8 +56,10 @@ class InductiveCompleter(ProposingCompleter):
         """The options of the constructor."""
 
     @abstractmethod
-    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
-        """Learn on a graph; returns the calibration, where one is wanted and there are facts enough."""
+    def _learn(
+        self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
+    ) -> Calibration | None:
+        """Learn on a graph, to be asked about another; the calibration, where one is wanted and facts are enough."""
 
     @abstractmethod
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
@@ -113,7 +115,7 @@ class InductiveCompleter(ProposingCompleter):
         self.priors_ = None if priors is None else priors.align(list(asked.relations))
         self._training_priors = None if priors is None else priors.align(list(training.relations))
         self.device_ = engine.torch_device
-        self.calibration_ = self._learn(training, schema, engine)
+        self.calibration_ = self._learn(training, asked, schema, engine)
         if self.calibrate and self.calibration_ is None:
             self.notes_.append("there are too few facts to fit probabilities on: the scores are not calibrated")
         if self.calibration_ is not None:

@@ -13,7 +13,8 @@ from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
-from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra, Surroundings
+from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra
+from kgzsl.tasks.kg_completion.inductive.surroundings import Surroundings
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 from kgzsl.tasks.kg_completion.inductive.ultra_completer import check_common, read_ultra
@@ -38,13 +39,16 @@ class InformedCompleter(InductiveCompleter):
         penalty: Weight of the squared length of the standardised weights. The training graph alone asks for less than
             another graph bears: the default was chosen on validation triples of the inference graphs of InGram NL-0,
             NL-75 and NL-100.
-        steps: Of Adam, over all queries.
+        check_queries: Facts given of the graph that is asked are put aside, at most so many, to check whether the
+            weights hold there, and to mend them if not; 0 leaves them as the training graph has them.
+        bare_queries: Facts of relations of the training graph that are put aside whole and asked for, at most so many,
+            to learn weights for relations without facts, or with few; 0 learns none.
         calibrate: Whether to fit probabilities.
         seed: Decides which facts are put aside.
         memory_budget: Bytes that scoring may take at a time.
     """
 
-    FORMAT = "kgzsl.informed_completer/1"
+    FORMAT = "kgzsl.informed_completer/2"
     READS_PRIORS = "must"
 
     def __init__(
@@ -58,14 +62,16 @@ class InformedCompleter(InductiveCompleter):
         queries: int = 300,
         others: int = 500,
         penalty: float = 0.4,
-        steps: int = 100,
+        check_queries: int = 150,
+        bare_queries: int = 150,
         calibrate: bool = True,
         seed: int = 0,
         memory_budget: int = 512 * 2**20,
     ) -> None:
         self.checkpoint, self.head_queries, self.facts, self.use_names = checkpoint, head_queries, facts, use_names
         self.share, self.queries, self.others = share, queries, others
-        self.penalty, self.steps, self.calibrate = penalty, steps, calibrate
+        self.penalty, self.calibrate = penalty, calibrate
+        self.check_queries, self.bare_queries = check_queries, bare_queries
         self.seed, self.memory_budget = seed, memory_budget
         check_common(self)
         self._new(Ultra(1, 1))
@@ -73,16 +79,21 @@ class InformedCompleter(InductiveCompleter):
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor."""
         names = (
-            "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty", "steps",
-            "calibrate", "seed", "memory_budget",
+            "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty",
+            "check_queries", "bare_queries", "calibrate", "seed", "memory_budget",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def _new(self, ultra: Ultra, **changes: Any) -> InformedUltra:
-        options = {name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "steps", "seed")}
+        options = {
+            name: getattr(self, name)
+            for name in ("share", "queries", "others", "penalty", "check_queries", "bare_queries", "seed")
+        }
         return InformedUltra(ultra, **{**options, **changes})
 
-    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
+    def _learn(
+        self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
+    ) -> Calibration | None:
         self.device_ = torch.device("cpu")
         assert self._training_priors is not None
         around = Surroundings(training.entities, training.relations, self._training_priors, schema, self.use_names)
@@ -92,10 +103,17 @@ class InformedCompleter(InductiveCompleter):
         queries = min(self.queries, max(1, there * 2 // 3)) if self.calibrate else self.queries
         self.informed_ = self._new(read_ultra(self.checkpoint, self.head_queries), queries=queries, seed=engine.seed)
         self.informed_.fit(facts, around)
-        self.chosen_ = {"weight_of_ultra": self.informed_.weights()["ultra"], "loss": self.informed_.loss_}
+        if asked is not training:
+            self.informed_.adapt(asked.facts.cpu(), self._around())
+        self.chosen_ = {
+            "weight_of_ultra": self.informed_.weights()["ultra"],
+            "loss": self.informed_.loss_,
+            "trust": self.informed_.trust_,
+        }
         if not self.calibrate:
             return None
-        asked = put_aside(
+        self.informed_.about(around)
+        aside = put_aside(
             facts,
             training.entities,
             training.relations,
@@ -106,16 +124,17 @@ class InformedCompleter(InductiveCompleter):
             skip=queries,
         )
         parts = [
-            self.informed_.score(asked.graph, asked.subject[rows], asked.relation[rows]).gather(1, asked.answers[rows])
-            for rows in torch.split(torch.arange(len(asked)), 32)
+            self.informed_.score(aside.graph, aside.subject[rows], aside.relation[rows]).gather(1, aside.answers[rows])
+            for rows in torch.split(torch.arange(len(aside)), 32)
         ]
-        return self._calibrated(asked, torch.cat(parts)) if parts else None
+        return self._calibrated(aside, torch.cat(parts)) if parts else None
+
+    def _around(self) -> Surroundings:
+        assert self.priors_ is not None
+        return Surroundings(self.entities_, self.relations_, self.priors_, None, self.use_names, kinds=self.kinds_)
 
     def _told(self) -> None:
-        assert self.priors_ is not None
-        self.informed_.about(
-            Surroundings(self.entities_, self.relations_, self.priors_, None, self.use_names, kinds=self.kinds_)
-        )
+        self.informed_.about(self._around())
 
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
         return self.informed_.score(graph, subjects, directed, budget=budget)

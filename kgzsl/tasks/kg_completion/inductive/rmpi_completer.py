@@ -87,15 +87,17 @@ class RmpiCompleter(InductiveCompleter):
     def _new(self, **changes: Any) -> Rmpi:
         return Rmpi(**{**{name: getattr(self, name) for name in _TRAINED}, "seed": self.seed, **changes})
 
-    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
-        del schema
+    def _learn(
+        self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
+    ) -> Calibration | None:
+        del asked, schema
         facts, entities, relations = _by_name(training)
         options: dict[str, Any] = {"priors": self._training_priors}
         self.rmpi_ = self._new(seed=engine.seed).fit(facts, len(entities), relations, engine=engine, **options)
         self.history_ = self.rmpi_.history_
         if not self.calibrate:
             return None
-        asked = put_aside(
+        aside = put_aside(
             facts,
             entities,
             relations,
@@ -104,18 +106,18 @@ class RmpiCompleter(InductiveCompleter):
             others=self.others,
             seed=engine.seed,
         )
-        if not len(asked.graph.triples):
+        if not len(aside.graph.triples):
             return None
         folder = None if engine.checkpoint is None else engine.checkpoint.with_name(engine.checkpoint.name + ".aside")
         second = self._new(seed=engine.seed, epochs=-(-self.epochs // 2)).fit(
-            asked.graph.triples,
+            aside.graph.triples,
             len(entities),
             relations,
             engine=engine.apart(checkpoint=folder, on_log=None),
             **options,
         )
-        scores = second.score_triples(asked.graph, asked.triples(), budget=model_share(self.memory_budget_))
-        return self._calibrated(asked, scores.view(asked.answers.shape))
+        scores = second.score_triples(aside.graph, aside.triples(), budget=model_share(self.memory_budget_))
+        return self._calibrated(aside, scores.view(aside.answers.shape))
 
     def _told(self) -> None:
         self.rmpi_.about(self.relations_, priors=self.priors_, draw=True)

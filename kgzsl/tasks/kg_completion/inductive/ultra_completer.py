@@ -76,12 +76,14 @@ class UltraCompleter(InductiveCompleter):
         names = ("checkpoint", "head_queries", "facts", "calibrate", "queries", "others", "seed", "memory_budget")
         return {name: getattr(self, name) for name in names}
 
-    def _learn(self, training: InductiveTask, schema: ClassGraph | None, engine: Engine) -> Calibration | None:
-        del schema
+    def _learn(
+        self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
+    ) -> Calibration | None:
+        del asked, schema
         self.ultra_ = read_ultra(self.checkpoint, self.head_queries).to(self.device_)
         if not self.calibrate:
             return None
-        asked = put_aside(
+        aside = put_aside(
             training.facts.to("cpu"),
             training.entities,
             training.relations,
@@ -90,12 +92,12 @@ class UltraCompleter(InductiveCompleter):
             others=self.others,
             seed=engine.seed,
         )
-        graph = FactGraph(asked.graph.triples.to(self.device_), asked.graph.num_entities, asked.graph.num_relations)
+        graph = FactGraph(aside.graph.triples.to(self.device_), aside.graph.num_entities, aside.graph.num_relations)
         parts = []
-        for rows in torch.split(torch.arange(len(asked)), 32):
-            subject, relation = (x[rows].to(self.device_) for x in (asked.subject, asked.relation))
-            parts.append(self.ultra_.score(graph, subject, relation).cpu().gather(1, asked.answers[rows]))
-        return self._calibrated(asked, torch.cat(parts))
+        for rows in torch.split(torch.arange(len(aside)), 32):
+            subject, relation = (x[rows].to(self.device_) for x in (aside.subject, aside.relation))
+            parts.append(self.ultra_.score(graph, subject, relation).cpu().gather(1, aside.answers[rows]))
+        return self._calibrated(aside, torch.cat(parts))
 
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
         return self.ultra_.score(graph, subjects, directed, budget=budget)

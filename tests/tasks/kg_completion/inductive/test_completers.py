@@ -27,14 +27,14 @@ from kgzsl.tasks.kg_completion.inductive import (
     UltraCompleter,
     evaluate_inductive,
 )
-from kgzsl.tasks.kg_completion.inductive.asking import put_aside
+from kgzsl.tasks.kg_completion.inductive.asking import put_aside, put_relations_aside
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
 
 RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
 SMALL = {
     "ultra": {"queries": 20, "others": 20},
-    "informed": {"queries": 20, "others": 40, "steps": 20},
+    "informed": {"queries": 20, "others": 40},
     "rmpi": {"dim": 8, "epochs": 2, "queries": 20, "others": 10},
 }
 
@@ -96,7 +96,7 @@ def test_informed_ultra_is_loaded_as_it_was_saved(inductive, priors, tmp_path):
     torch.manual_seed(0)
     task = InductiveTask.inference(inductive)
     around = Surroundings(task.entities, task.relations, priors)
-    model = InformedUltra(Ultra(8, 2).eval(), queries=20, others=30, steps=10)
+    model = InformedUltra(Ultra(8, 2).eval(), queries=20, others=30)
     with pytest.raises(InputError, match="not fitted"):
         model.save(tmp_path / "none")
     training = InductiveTask.training(inductive)
@@ -185,6 +185,49 @@ def test_what_is_put_aside_and_drawn_hangs_on_names_alone(inductive):
     assert any(any(row) for row in drawn[0][1])  # some of the drawn answers are true after all
 
 
+def test_facts_without_which_entities_fall_apart_stay(inductive):
+    task = InductiveTask.training(inductive)
+    names = task.entities, task.relations
+    told = {"share": 0.9, "queries": 10, "others": 1, "seed": 0, "spare_only": True}
+    left = put_aside(task.facts, *names, **told).graph
+    assert len(left.triples) < len(task.facts)
+    assert pieces(left.triples) == pieces(task.facts)
+    tree = torch.tensor([[0, 0, 1], [1, 1, 2], [3, 0, 1], [4, 1, 4], [2, 0, 0]])
+    for seed in range(5):
+        left = put_aside(tree, *names, **{**told, "seed": seed}).graph.triples
+        assert [4, 1, 4] not in left.tolist()  # a tie to itself holds nothing
+        assert len(left) == 3
+    assert len(put_aside(tree[:3], *names, **told)) == 0
+    assert pieces(put_aside(task.facts, *names, **{**told, "spare_only": False}).graph.triples) != pieces(task.facts)
+
+
+def pieces(triples):
+    """The sets of entities that hang together."""
+    import networkx
+
+    return {frozenset(one) for one in networkx.connected_components(networkx.Graph(triples[:, [0, 2]].tolist()))}
+
+
+def test_relations_put_aside_lose_all_facts_and_are_asked_for_in_turn(inductive):
+    drawn = []
+    for kg in (inductive, renumbered(inductive, 1)):
+        task = InductiveTask.training(kg)
+        told = {"share": 0.5, "queries": 7, "others": 5, "seed": 3, "each": 4}
+        asked = put_relations_aside(task.facts, task.entities, task.relations, **told)
+        relations = asked.relation % len(task.relations)
+        assert not torch.isin(relations, asked.graph.triples[:, 1]).any()
+        assert 0.5 * len(task.facts) <= len(asked.graph.triples) < len(task.facts)
+        count = torch.bincount(relations)
+        assert int(count.max()) <= 2 * 4
+        assert int(count[count > 0].max() - count[count > 0].min()) <= 2
+        triples = [(task.entities[h], task.relations[r], task.entities[t]) for h, r, t in asked.triples().tolist()]
+        drawn.append((triples, asked.wrong.tolist()))
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0][0]) == 2 * 7 * 6
+    nothing = put_relations_aside(task.facts, task.entities, task.relations, **{**told, "share": 0.001})
+    assert len(nothing) == 0
+
+
 @pytest.mark.parametrize("name", ["ultra", "informed", "rmpi"])
 def test_another_numbering_changes_no_answer(name, inductive, priors, checkpoint):
     one, other = (fitted(name, checkpoint, kg, priors) for kg in (inductive, renumbered(inductive, 5)))
@@ -199,11 +242,10 @@ def test_informed_weights_hang_on_names_alone(inductive, priors, checkpoint):
     weights = []
     for kg in (inductive, renumbered(inductive, 2)):
         task = InductiveTask.training(kg)
-        # A small penalty: near a weight of 0 Adam follows the sign of what rounding leaves of a gradient.
-        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3)
+        model = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40)
         weights.append(model.fit(task.facts, Surroundings(task.entities, task.relations, priors)).weights_)
     assert torch.allclose(*weights, atol=1e-3)
-    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, steps=30, penalty=1e-3, seed=1)
+    other = InformedUltra(Ultra.from_checkpoint(checkpoint), queries=20, others=40, seed=1)
     task = InductiveTask.training(inductive)
     other.fit(task.facts, Surroundings(task.entities, task.relations, priors))
     assert not torch.allclose(weights[0], other.weights_, atol=1e-3)

@@ -131,11 +131,51 @@ def test_only_new_edge_types_are_taught(inductive):
         assert torch.equal(model.state_dict()[name][: len(MEETINGS)], before[name][: len(MEETINGS)])
 
 
+def test_what_new_edge_types_learn_hangs_on_neither_the_order_of_facts_nor_on_numbers(inductive, monkeypatch):
+    task = InductiveTask.training(inductive)
+    random = torch.Generator().manual_seed(0)
+    place, kind = (torch.randperm(len(names), generator=random) for names in (task.entities, task.relations))
+    forward = Ultra.forward
+
+    def taught(facts, entities, relations, named=True):
+        """What is asked for in three steps, and what is learned of it."""
+        asked = []
+
+        def watched(self, graph, heads, directed):
+            half = len(heads) // 2
+            asked.extend((entities[h], relations[r]) for h, r in zip(heads[:half], directed[:half], strict=True))
+            return forward(self, graph, heads, directed)
+
+        monkeypatch.setattr(Ultra, "forward", watched)
+        torch.manual_seed(0)
+        model = Ultra(8, 2, meetings=(*MEETINGS, *SCHEMA_MEETINGS))
+        names = (entities, relations) if named else None
+        told = schema_meetings(SCHEMA, relations)
+        adapt_meetings(model, facts, len(entities), len(relations), told, names=names, steps=3, batch_size=4)
+        tables = [layer.relation.weight.detach() for layer in model.relation_model.stack()]
+        return asked, torch.cat(tables)
+
+    shuffled = task.facts[torch.randperm(len(task.facts), generator=random)]
+    for named in (True, False):
+        first = taught(task.facts, task.entities, task.relations, named)
+        again = taught(shuffled, task.entities, task.relations, named)
+        assert again[0] == first[0]
+        torch.testing.assert_close(again[1], first[1])
+    renumbered = torch.stack([place[shuffled[:, 0]], kind[shuffled[:, 1]], place[shuffled[:, 2]]], dim=1)
+    entities = [task.entities[i] for i in torch.argsort(place).tolist()]
+    relations = [task.relations[i] for i in torch.argsort(kind).tolist()]
+    first = taught(task.facts, task.entities, task.relations)
+    assert taught(renumbered, entities, relations)[0] == first[0]
+    assert taught(renumbered, entities, relations, named=False)[0] != first[0]
+    with pytest.raises(InputError, match="1 names of 36 entities and 7 of 7"):
+        adapt_meetings(Ultra(8, 2), task.facts, 36, 7, {}, names=(task.entities[:1], task.relations))
+
+
 def test_evidence_beside_ultra_answers_what_ultra_cannot(inductive, priors):
     torch.manual_seed(0)
     ultra = Ultra(8, 2).eval()  # untrained: it knows nothing
     training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
-    model = InformedUltra(ultra, queries=40, steps=60)
+    model = InformedUltra(ultra, queries=40)
     with pytest.raises(InputError, match="not fitted"):
         model.score(task.graph(), task.test[:1, 0], task.test[:1, 1])
     model.fit(training.facts, Surroundings(training.entities, training.relations, priors))
@@ -152,7 +192,7 @@ def test_with_all_weight_on_ultra_it_is_ultra(inductive, priors):
     torch.manual_seed(0)
     ultra, task = Ultra(8, 2).eval(), InductiveTask.inference(inductive)
     around = Surroundings(task.entities, task.relations, priors)
-    model = InformedUltra(ultra, steps=1, queries=8).fit(task.facts, around)
+    model = InformedUltra(ultra, queries=8, bare_queries=0).fit(task.facts, around)
     model.weights_ = torch.zeros_like(model.weights_)
     model.weights_[0] = model.scale[0]
     model.about(around)
@@ -160,6 +200,99 @@ def test_with_all_weight_on_ultra_it_is_ultra(inductive, priors):
     relations = torch.tensor([0, 1, len(task.relations) + 2, 3])
     expected = ultra.score(graph, heads, relations)
     torch.testing.assert_close(model.score(graph, heads, relations) + model.mean[0], expected, atol=1e-5, rtol=1e-4)
+
+
+class Knowing:
+    """Knows most facts of a graph, those too that are asked for, but makes things up about relations without facts."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def score(self, graph, heads, relations, *, budget=0):
+        count = graph.num_relations
+        true = torch.zeros(2 * count, graph.num_entities, graph.num_entities)
+        head, relation, tail = self.task.facts.T
+        true[relation, head, tail] = true[relation + count, tail, head] = 1
+        noise = torch.rand(true.shape, generator=torch.Generator().manual_seed(0))
+        told = torch.isin(torch.arange(2 * count) % count, graph.triples[:, 1])
+        return torch.where(told[:, None, None], 2 * true * (noise > 0.3) + noise, 3 * noise)[relations, heads]
+
+
+def test_a_relation_without_facts_is_told_by_evidence_alone(inductive, priors):
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    around = Surroundings(training.entities, training.relations, priors)
+    asked = Surroundings(task.entities, task.relations, priors)
+    unseen = [task.relations.index(name) for name in ("residesIn", "nationOf")]
+    assert not torch.isin(task.facts[:, 1], torch.tensor(unseen)).any()
+    found = {}
+    for queries in (0, 100):
+        model = InformedUltra(Knowing(training), bare_queries=queries, share=0.4).fit(training.facts, around)
+        model.ultra = ultra = Knowing(task)
+        model.about(asked)
+        found[queries] = evaluate_inductive(model, task.graph(), task.test, known=task.known).metrics["mrr"]
+    alone = evaluate_inductive(ultra, task.graph(), task.test, known=task.known).metrics["mrr"]
+    assert found[100] > alone + 0.2
+    assert found[100] > found[0] + 0.03
+    weights, bare = model.weights(), model.weights(bare=True)
+    assert abs(bare["ultra"]) < 0.5 * weights["ultra"]
+
+
+def test_the_more_facts_a_relation_has_the_less_the_weights_for_none_count(inductive, priors):
+    training = InductiveTask.training(inductive)
+    around = Surroundings(training.entities, training.relations, priors)
+    model = InformedUltra(Knowing(training), share=0.4).fit(training.facts, around)
+    graph = training.graph()
+    asked = torch.tensor([0, 1]), torch.tensor([0, len(training.relations) + 2])
+    count = torch.bincount(training.facts[:, 1])[[0, 2]].float()
+    mixed, bare = model.score(graph, *asked), model.bare_
+    model.bare_ = None
+    usual = model.score(graph, *asked)
+    model.weights_ = bare
+    share = 1 / (1 + count[:, None])
+    torch.testing.assert_close(mixed, (1 - share) * usual + share * model.score(graph, *asked), atol=1e-4, rtol=1e-4)
+
+
+def test_weights_that_do_not_hold_are_mended_on_facts_that_are_given(inductive, priors, monkeypatch):
+    monkeypatch.setattr("kgzsl.tasks.kg_completion.inductive.informed._CHECKED", 0.4)  # of a world of 97 facts
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    around = Surroundings(training.entities, training.relations, priors)
+    asked = Surroundings(task.entities, task.relations, priors)
+    model = InformedUltra(Knowing(training), bare_queries=0).fit(training.facts, around)
+    trained, model.ultra = model.weights_, Knowing(task)
+    assert model.adapt(task.facts, asked).trust_ > 0.5
+    model.trained_ = model.weights_ = torch.cat([trained[:1], -trained[1:]])  # evidence that misleads
+    wrong = model.trained_
+
+    def mrr():
+        # Facts that are given, each asked for from a graph that lacks a tenth of them.
+        kept = torch.arange(len(task.facts)) % 10 > 0
+        graph = FactGraph(task.facts[kept], len(task.entities), len(task.relations))
+        return evaluate_inductive(model, graph, task.facts[~kept], known=task.known).metrics["mrr"]
+
+    before = mrr()
+    model.adapt(task.facts, asked)
+    assert model.trust_ < 0.2
+    assert mrr() > before + 0.05
+    model.check_queries = 0
+    model.adapt(task.facts, asked)
+    assert torch.equal(model.weights_, wrong)
+    assert model.trust_ == 1
+
+
+def test_a_graph_without_a_fact_to_spare_leaves_the_weights_alone(inductive, priors):
+    training, task = InductiveTask.training(inductive), InductiveTask.inference(inductive)
+    model = InformedUltra(Knowing(training), bare_queries=0)
+    with pytest.raises(InputError, match="not fitted"):
+        model.adapt(task.facts, Surroundings(task.entities, task.relations, priors))
+    model.fit(training.facts, Surroundings(training.entities, training.relations, priors))
+    model.trained_ = model.weights_ = -model.weights_
+    tree = torch.stack([torch.arange(35), torch.zeros(35, dtype=torch.int64), torch.arange(1, 36)], dim=1)
+    model.adapt(tree, Surroundings(task.entities, task.relations, priors))
+    assert model.weights_ is model.trained_
+    with pytest.raises(InputError, match="check_queries is -1"):
+        InformedUltra(Ultra(8, 1), check_queries=-1)
+    with pytest.raises(InputError, match="bare_queries is -1"):
+        InformedUltra(Ultra(8, 1), bare_queries=-1)
 
 
 def test_splits_without_such_a_graph_are_refused(kg):
