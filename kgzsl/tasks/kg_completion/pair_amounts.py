@@ -33,7 +33,7 @@ def amounts_of_pairs(
     Returns:
         float32 [P, 5].
     """
-    steps = _Steps(graph, nearness)
+    steps = graph.keep("steps", nearness, lambda: _Steps(graph, nearness))
     # The matrices are symmetric, so that a walk may begin at either end.
     turned = steps.second[tails] < steps.second[heads]
     near, far = torch.where(turned, tails, heads), torch.where(turned, heads, tails)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = ["PairGraph", "Profiles", "ranges", "relation_arcs"]
+
+T = TypeVar("T")
 
 
 class PairGraph:
@@ -40,6 +44,16 @@ class PairGraph:
         self.source, self.kind, self.target = source, kind, target
         self.degree = torch.bincount(source, minlength=num_entities)
         self.starts = _starts(self.degree)
+        self._kept: dict[str, tuple[Tensor, Any]] = {}
+
+    def keep(self, what: str, nearness: Tensor, make: Callable[[], T]) -> T:
+        """What ``make`` makes of the whole graph for ``nearness``; the last of each kind is kept, since pairs are asked
+        for in parts."""
+        last = self._kept.get(what)
+        if last is None or not torch.equal(last[0], nearness):
+            self._kept[what] = last = (nearness.clone(), make())
+        found: T = last[1]
+        return found
 
     @property
     def device(self) -> torch.device:
@@ -173,6 +187,9 @@ class PairGraph:
 
     def near_ends(self, nearness: Tensor) -> tuple[Tensor, Tensor]:
         """How often each entity is a head, and a tail, of the relations that are near: two float32 [E]."""
+        return self.keep("ends", nearness, lambda: self._near_ends(nearness))
+
+    def _near_ends(self, nearness: Tensor) -> tuple[Tensor, Tensor]:
         weights = nearness.to(self.device, torch.float32)[self.kind % self.num_relations]
         is_head = self.kind < self.num_relations
         zeros = torch.zeros(self.num_entities, device=self.device)

@@ -49,3 +49,24 @@ def test_no_pairs_and_no_arcs():
     assert amounts_of_pairs(graph, empty, empty, torch.ones(2)).shape == (0, 5)
     found = amounts_of_pairs(graph, torch.tensor([0, 1]), torch.tensor([0, 2]), torch.ones(2))
     assert bool((found == 0).all())
+
+
+def test_what_is_made_of_the_whole_graph_is_made_once_for_a_relation(world, monkeypatch):
+    """Pairs that are asked for in parts cost as much as all at once; another nearness is another relation."""
+    import kgzsl.tasks.kg_completion.pair_amounts as module
+
+    graph, heads, tails, nearness = world
+    expected = [amounts_of_pairs(graph.without(-1), heads, tails, near) for near in (nearness, 1 - nearness)]
+    made: list[int] = []
+    first = module._Steps
+
+    class Counted(first):
+        def __init__(self, *given):
+            made.append(1)
+            super().__init__(*given)
+
+    monkeypatch.setattr(module, "_Steps", Counted)
+    for near, whole in zip((nearness, 1 - nearness), expected, strict=True):
+        parts = [amounts_of_pairs(graph, *part, near) for part in zip(heads.split(300), tails.split(300), strict=True)]
+        torch.testing.assert_close(torch.cat(parts), whole)
+    assert len(made) == 2
