@@ -195,7 +195,7 @@ class RelationCompleter(Completer):
         def listen(fitted: FeatureGenerator, done: int) -> dict[str, float] | None:
             return keep.look(done, self._generated_scorer(fitted), lambda: fitted.state_dict())
 
-        more = {} if self._distances is None else {"distances": self._distances[self._seen]}
+        more: dict[str, Any] = {} if self._distances is None else {"distances": self._distances[self._seen]}
         pairs, labels = features.training_pairs()
         self.generator_.fit(
             pairs,
@@ -248,7 +248,9 @@ class RelationCompleter(Completer):
     def _sample(self, generator: FeatureGenerator, relation: int, count: int) -> Tensor:
         row = self._prior_rows[relation : relation + 1].to(self.features_.graph.device)
         random = torch.Generator(device="cpu").manual_seed(self.seed)
-        more = {} if self._distances is None else {"distances": self._distances[relation : relation + 1]}
+        more: dict[str, Any] = {}
+        if self._distances is not None:
+            more["distances"] = self._distances[relation : relation + 1]
         features, _ = generator.sample(row, count, generator=random, **more)
         return features.to(self.features_.graph.device)
 
