@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl.classifiers._episodes import episode
 from kgzsl.classifiers._inputs import check_finite, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
@@ -103,7 +104,7 @@ class Bilinear(PriorClassifier):
             order = torch.randperm(len(features), generator=generator, device=features.device)
             for rows in torch.split(order, self.batch_size):
                 if self.hold_out and len(seen) > 1:
-                    rows, among, truth = _episode(labels, len(seen), self.hold_out, len(rows), generator)
+                    rows, among, truth = episode(labels, len(seen), self.hold_out, len(rows), generator)
                     losses = self.losses(features[rows] @ coef @ vectors[:, among], truth, self.margin)
                 else:
                     losses = self.losses(features[rows] @ coef @ vectors, labels[rows], self.margin)
@@ -119,16 +120,3 @@ class Bilinear(PriorClassifier):
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return features @ (self.coef_ @ priors.float().T)
-
-
-def _episode(
-    labels: Tensor, classes: int, share: float, count: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows [count] of classes that are held out together, these classes [K], and each row's place among them."""
-    held = min(max(2, round(share * classes)), classes)
-    among = torch.randperm(classes, generator=generator, device=labels.device)[:held]
-    place = torch.full((classes,), -1, dtype=torch.int64, device=labels.device)
-    place[among] = torch.arange(held, device=labels.device)
-    pool = (place[labels] >= 0).nonzero()[:, 0]
-    rows = pool[torch.randint(len(pool), (count,), generator=generator, device=labels.device)]
-    return rows, among, place[labels[rows]]

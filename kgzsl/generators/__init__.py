@@ -9,7 +9,7 @@ from kgzsl.generators.extrapolation import Extrapolation
 from kgzsl.generators.health import CollapseWarning
 from kgzsl.generators.linear import LinearGenerator
 from kgzsl.generators.lisgan import LisGAN
-from kgzsl.generators.registry import generators, make, takes_unlabeled
+from kgzsl.generators.registry import generators, make, takes_graph, takes_unlabeled
 from kgzsl.generators.scaling import FeatureScaler
 from kgzsl.generators.tf_vaegan import TFVAEGAN
 from kgzsl.generators.vaegan import VAEGAN
@@ -31,5 +31,6 @@ __all__ = [
     "LisGAN",
     "generators",
     "make",
+    "takes_graph",
     "takes_unlabeled",
 ]

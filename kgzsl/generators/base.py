@@ -31,6 +31,8 @@ class FeatureGenerator(ABC):
     history: History | None = None
     embeds: bool = False
     """Whether classifiers should work in a space of this generator's own, see :meth:`embed`."""
+    graph_metric: str | None = None
+    """Set for a generator that looks at the class graph: ``fit`` and ``sample`` then want ``distances`` by it."""
 
     @abstractmethod
     def fit(

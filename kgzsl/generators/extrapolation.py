@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kgzsl.errors import InputError
 from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.neural import NeuralGenerator, Sizes, widths
@@ -22,8 +24,19 @@ __all__ = ["Extrapolation", "Extrapolator", "attention"]
 _FAR = 1e-6
 
 
-def attention(priors: Tensor, known: Tensor, allowed: Tensor, k: int, temperature: float) -> tuple[Tensor, Tensor]:
-    """Which seen classes each class is made of: a softmax over the cosines of the ``k`` nearest allowed ones.
+def attention(
+    priors: Tensor,
+    known: Tensor,
+    allowed: Tensor,
+    k: int,
+    temperature: float,
+    distances: Tensor | None = None,
+    cosine: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Which seen classes each class is made of: a softmax over the nearness of the ``k`` nearest allowed ones.
+
+    Nearness is the cosine of the priors, or, with ``distances``, minus the distance plus ``cosine`` times the cosine. A
+    class from which no allowed one can be reached goes by the cosines alone.
 
     Args:
         priors: Float [B, P].
@@ -31,12 +44,17 @@ def attention(priors: Tensor, known: Tensor, allowed: Tensor, k: int, temperatur
         allowed: Bool [B, S]; at least one in each row.
         k: Neighbours at most.
         temperature: Of the softmax; small ones look at the nearest alone.
+        distances: Float [B, S], infinite where there is no way.
+        cosine: Weight of the cosine beside the distances.
 
     Returns:
         Weights float [B, k], which sum to 1 in each row, and classes int64 [B, k].
     """
-    cosine = F.normalize(priors, dim=1) @ F.normalize(known, dim=1).T
-    top = cosine.masked_fill(~allowed, -torch.inf).topk(min(k, len(known)), dim=1)
+    nearness = F.normalize(priors, dim=1) @ F.normalize(known, dim=1).T
+    if distances is not None:
+        reached = (allowed & distances.isfinite()).any(dim=1, keepdim=True)
+        nearness = torch.where(reached, cosine * nearness - distances, nearness)
+    top = nearness.masked_fill(~allowed, -torch.inf).topk(min(k, len(known)), dim=1)
     # Where fewer than k are allowed the rest gets -inf, hence no weight.
     return torch.softmax(top.values / temperature, dim=1), top.indices
 
@@ -49,6 +67,7 @@ class Extrapolator(nn.Module):
         hidden: Widths of the hidden layers of D.
         k: Neighbours.
         temperature: See :func:`attention`.
+        cosine: Weight of the cosine beside distances in the class graph; None goes by the cosine alone.
         generator: Random state of D's weights; its output starts at zero, so that f starts as the attended mean.
         dtype: Type of the parameters.
     """
@@ -57,6 +76,8 @@ class Extrapolator(nn.Module):
     means: Tensor
     present: Tensor
     root: Tensor
+    apart: Tensor
+    unit: Tensor
 
     def __init__(
         self,
@@ -64,12 +85,13 @@ class Extrapolator(nn.Module):
         hidden: list[int],
         k: int,
         temperature: float,
+        cosine: float | None = None,
         *,
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.k, self.temperature = k, temperature
+        self.k, self.temperature, self.cosine = k, temperature, cosine
         shape = [2 * sizes.prior, *hidden, sizes.feature]
         self.residual = MLP(shape, generator=generator, dtype=dtype, zero=True)
         like: dict[str, Any] = {"dtype": dtype, "device": generator.device}
@@ -77,14 +99,25 @@ class Extrapolator(nn.Module):
         self.register_buffer("means", torch.zeros(sizes.classes, sizes.feature, **like))
         self.register_buffer("present", torch.ones(sizes.classes, **like))
         self.register_buffer("root", torch.zeros(sizes.feature, sizes.feature, **like))
+        if cosine is not None:
+            self.register_buffer("apart", torch.zeros(sizes.classes, sizes.classes, **like))
+            self.register_buffer("unit", torch.ones((), **like))
 
-    def forward(self, priors: Tensor, apart_from: Tensor | None = None, hidden: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        priors: Tensor,
+        apart_from: Tensor | None = None,
+        hidden: Tensor | None = None,
+        distances: Tensor | None = None,
+    ) -> Tensor:
         """f of each row of priors [B, P].
 
         Args:
             priors: Float [B, P].
             apart_from: Int64 [B], for each row a seen class that it must not look at.
             hidden: Bool [S], seen classes that no row may look at.
+            distances: Float [B, S], in the class graph; None takes those of the classes ``apart_from``, if it goes by
+                the graph.
         """
         allowed = (self.present > 0)[None].expand(len(priors), -1)
         if hidden is not None:
@@ -94,7 +127,14 @@ class Extrapolator(nn.Module):
             own = apart_from[:, None] == torch.arange(len(self.present), device=apart_from.device)
             # With one seen class there is no other to look at.
             allowed = torch.where((allowed & ~own).any(dim=1, keepdim=True), allowed & ~own, allowed)
-        weights, classes = attention(priors, self.known, allowed, self.k, self.temperature)
+        if self.cosine is None:
+            weights, classes = attention(priors, self.known, allowed, self.k, self.temperature)
+        else:
+            if distances is None:
+                assert apart_from is not None
+                distances = self.apart[apart_from]
+            nearness = (distances / self.unit, self.cosine)
+            weights, classes = attention(priors, self.known, allowed, self.k, self.temperature, *nearness)
         near = self.known[classes]
         pairs = torch.cat([priors[:, None].expand_as(near), near], dim=2)
         parts = self.means[classes] + self.residual(pairs)
@@ -162,10 +202,15 @@ class Extrapolation(NeuralGenerator):
     Samples are f(u) plus noise of the seen classes' shared covariance. With k = 1, no residual and no noise a class
     gets the mean of its nearest seen class.
 
-    Nearness is that of the priors: for nearness in the class graph, take priors made from the graph.
+    Nearness is the cosine of the priors. By another ``metric`` it is that of the class graph: minus the distance, in
+    units of the median one between seen classes, plus ``cosine`` times the cosine, which tells apart what lies equally
+    far; a class with no way to a seen one is made by the priors, and told. :meth:`fit` and :meth:`sample` are then
+    given the distances; recipes and the models of both tasks do that.
 
     Args:
         k: Neighbours.
+        metric: ``"priors"``, or of the class graph ``"hops"``, ``"weighted"`` or ``"resistance"``.
+        cosine: Weight of the cosine of the priors beside distances in the graph; 0 is the graph alone.
         temperature: Of the attention.
         residual: Whether there is a D; without it nothing is trained.
         noise: Factor on the deviation within classes.
@@ -181,14 +226,89 @@ class Extrapolation(NeuralGenerator):
     betas: tuple[float, float] = (0.9, 0.999)
     clip: bool = True
     k: int = 5
+    metric: str = "priors"
+    cosine: float = 0.1
     temperature: float = 0.1
     residual: bool = True
     noise: float = 1.0
     distill: float = 1.0
     window: float = 0.99
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.graph_metric = None if self.metric == "priors" else self.metric
+        self._distances: Tensor | None = None
+
+    def fit(self, *arguments: Any, distances: Tensor | None = None, **options: Any) -> Self:
+        """See :meth:`FeatureGenerator.fit`.
+
+        Args:
+            *arguments: Features, labels, priors.
+            distances: Float [C, C], between the seen classes in the class graph, infinite where there is no way; for
+                every ``metric`` but ``"priors"``.
+            **options: The others.
+
+        Raises:
+            InputError: As there, or distances that are missing, do not fit, or are not looked at.
+        """
+        if self.graph_metric is None and distances is not None:
+            raise InputError("distances are given, and metric is 'priors'", remedy="give metric='hops'")
+        self._distances = None if self.graph_metric is None else self._checked(distances, len(arguments[2]))
+        return super().fit(*arguments, **options)
+
+    def sample(
+        self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None, distances: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See :meth:`FeatureGenerator.sample`.
+
+        Args:
+            prior_rows: Float [R, P].
+            n: Features for each row.
+            generator: Random state.
+            distances: Float [R, C], from the asked classes to the seen ones, for every ``metric`` but ``"priors"``.
+                Left out, the rows must be seen classes' own, of which they are known.
+        """
+        priors, labels, random = self._asked(prior_rows, n, generator)
+        if self.graph_metric is None:
+            return self._drawn(priors, labels, random)
+        network = self._modules["network"]
+        assert isinstance(network, Extrapolator)
+        if distances is None and len(priors):
+            same = (priors[:, None] == network.known[None]).all(dim=2)
+            if bool(same.any(dim=1).all()):
+                distances = network.apart[same.to(torch.int8).argmax(dim=1)]
+        rows = self._checked(distances, len(network.known), len(priors)).to(priors)
+        return self._drawn(torch.cat([priors, rows], dim=1), labels, random)
+
+    def sample_embedded(
+        self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None, distances: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`sample`: it has no space of its own."""
+        return self.sample(prior_rows, n, generator=generator, distances=distances)
+
+    def _checked(self, distances: Tensor | None, classes: int, rows: int | None = None) -> Tensor:
+        if distances is None:
+            raise InputError(
+                f"extrapolation by {self.metric} needs distances in the class graph",
+                remedy="give distances=, or in a recipe graph: {source: ...}; or metric: priors",
+            )
+        table = torch.as_tensor(distances)
+        shape = (classes if rows is None else rows, classes)
+        if table.shape != shape or bool((table.isnan() | (table < 0)).any()):
+            raise InputError(f"distances of shape {tuple(table.shape)} for {shape}, or negative or NaN ones")
+        return table
+
+    def _told(self, rows: int, weights: Tensor | None) -> dict[str, Any]:
+        told = super()._told(rows, weights)
+        if self._distances is not None:
+            table = self._distances.float().cpu().numpy()
+            told["distances"] = hashlib.sha256(table.tobytes()).hexdigest()[:16]
+        return told
+
     def _checks(self) -> dict[str, bool]:
         return super()._checks() | {
+            "metric": self.metric in ("priors", "hops", "weighted", "resistance"),
+            "cosine": self.cosine >= 0,
             "k": self.k >= 1,
             "temperature": self.temperature > 0,
             "noise": self.noise >= 0,
@@ -198,7 +318,8 @@ class Extrapolation(NeuralGenerator):
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         hidden = widths(self.hidden)
-        return {"network": Extrapolator(sizes, hidden, self.k, self.temperature, generator=random, dtype=dtype)}
+        cosine = None if self.graph_metric is None else self.cosine
+        return {"network": Extrapolator(sizes, hidden, self.k, self.temperature, cosine, generator=random, dtype=dtype)}
 
     def _terms(
         self, scaled: Tensor, labels: Tensor, priors: Tensor, classifier: Callable[[Tensor], Tensor] | None
@@ -212,6 +333,11 @@ class Extrapolation(NeuralGenerator):
         network.known.copy_(data.priors)
         network.present.copy_((counts > 0).to(counts.dtype))
         network.means.zero_().index_add_(0, data.labels, data.features).div_(counts.clamp_min(1)[:, None])
+        if self._distances is not None:
+            network.apart.copy_(self._distances)
+            there = network.apart[counts > 0][:, counts > 0]
+            usable = there[there.isfinite() & (there > 0)]
+            network.unit.fill_(float(usable.median()) if len(usable) else 1.0)
         network.root.copy_(_root(data.features - network.means[data.labels]))
         if not self.residual:
             return _Nothing(modules, {"network": ("network",)}, ("network",), data, options)
@@ -221,18 +347,27 @@ class Extrapolation(NeuralGenerator):
         network = self._modules["network"]
         assert isinstance(network, Extrapolator)
         kinds, place = torch.unique(priors, dim=0, return_inverse=True)
-        cosine = F.normalize(kinds, dim=1) @ F.normalize(network.known, dim=1).T
-        alone = (cosine.masked_fill(network.present[None] <= 0, -1.0).amax(dim=1) <= _FAR).sum()
-        if alone:
-            warnings.warn(
-                f"{int(alone)} of {len(kinds)} classes are near no seen class (cosine of priors at most 0): they are "
-                "made of arbitrary ones; give priors in which they are connected",
-                stacklevel=4,
-            )
-        means = network(kinds)[place]
+        kinds, distances = kinds.split([network.known.shape[1], kinds.shape[1] - network.known.shape[1]], dim=1)
+        self._tell_alone(kinds, distances if self.graph_metric else None, network)
+        means = network(kinds, distances=distances)[place]
         if not self.noise:
             return torch.as_tensor(means)
         return torch.as_tensor(means + self.noise * self._noise(len(means), random, means.shape[1]) @ network.root)
+
+    def _tell_alone(self, kinds: Tensor, distances: Tensor | None, network: Extrapolator) -> None:
+        """Warn of classes that have no neighbour to be made of."""
+        there = network.present[None] > 0
+        if distances is not None:
+            alone = int((~(distances.isfinite() & there)).all(dim=1).sum())
+            why = "isolated in the class graph (no way to a seen class): they are made of those with the nearest priors"
+            remedy = "connect them in the graph"
+        else:
+            cosine = F.normalize(kinds, dim=1) @ F.normalize(network.known, dim=1).T
+            alone = int((cosine.masked_fill(~there, -1.0).amax(dim=1) <= _FAR).sum())
+            why = "near no seen class (cosine of priors at most 0): they are made of arbitrary ones"
+            remedy = "give priors in which they are connected"
+        if alone:
+            warnings.warn(f"{alone} of {len(kinds)} classes are {why}; {remedy}", stacklevel=6)
 
 
 class _Nothing(GeneratorLoop):

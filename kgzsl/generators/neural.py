@@ -233,7 +233,10 @@ class NeuralGenerator(FeatureGenerator):
 
     def sample(self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`FeatureGenerator.sample`."""
-        priors, labels, random = self._asked(prior_rows, n, generator)
+        return self._drawn(*self._asked(prior_rows, n, generator))
+
+    def _drawn(self, priors: Tensor, labels: Tensor, random: Any) -> tuple[Tensor, Tensor]:
+        """Features for what :meth:`_asked` gave, and ``labels`` again."""
         assert self._sizes is not None
         out = torch.empty(len(labels), self._sizes.feature, device=priors.device, dtype=priors.dtype)
         with torch.no_grad():

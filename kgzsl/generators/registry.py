@@ -18,7 +18,7 @@ from kgzsl.generators.tf_vaegan import TFVAEGAN
 from kgzsl.generators.vaegan import VAEGAN
 from kgzsl.generators.wgan import WGAN
 
-__all__ = ["generators", "make", "takes_unlabeled"]
+__all__ = ["generators", "make", "takes_graph", "takes_unlabeled"]
 
 generators: Resolver[FeatureGenerator] = Resolver(
     "generator",
@@ -46,6 +46,11 @@ def make(name: str, /, **options: Any) -> FeatureGenerator:
         InputError: Unknown name or option; the nearest known one is given.
     """
     return generators.make(name, **options)
+
+
+def takes_graph(name: str, /, **options: Any) -> bool:
+    """Whether the generator called ``name``, with these options, looks at the class graph."""
+    return make(name, **options).graph_metric is not None
 
 
 def takes_unlabeled(name: str) -> bool:

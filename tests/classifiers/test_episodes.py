@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers import ALE, SJE, DeViSE, GraphNetworkClassifier
-from kgzsl.classifiers.bilinear import Bilinear, _episode
+from kgzsl.classifiers._episodes import episode
+from kgzsl.classifiers.bilinear import Bilinear
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.recipe import Recipe
@@ -49,12 +50,12 @@ def test_an_episode_holds_classes_out_with_all_their_rows() -> None:
     random = torch.Generator().manual_seed(1)
     met = set()
     for _ in range(40):
-        rows, among, place = _episode(labels, 12, 0.3, 64, random)
+        rows, among, place = episode(labels, 12, 0.3, 64, random)
         assert len(among) == len(set(among.tolist())) == 4
         assert torch.equal(among[place], labels[rows])
         met |= set(among.tolist())
     assert met == set(range(12))
-    assert len(_episode(labels, 12, 0.01, 5, random)[1]) == 2  # one alone would have nothing to be told from
+    assert len(episode(labels, 12, 0.01, 5, random)[1]) == 2  # one alone would have nothing to be told from
 
 
 def test_a_step_judges_rows_of_the_held_out_classes_among_these_alone(monkeypatch) -> None:

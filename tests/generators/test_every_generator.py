@@ -155,6 +155,51 @@ def test_a_step_sees_no_row_of_the_classes_that_it_holds_out() -> None:
     assert len(seen) > 5
 
 
+@pytest.mark.parametrize("name", ["ce-gzsl", "cycle-wgan", "f-vaegan", "lisgan", "tf-vaegan", "wgan"])
+def test_an_episode_of_the_wgan_family_judges_the_generator_on_classes_that_nothing_else_learns_from(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kgzsl.generators.loop import GeneratorLoop, TrainingData
+    from kgzsl.generators.wgan_loop import WGANLoop
+
+    given = torch.nn.functional.normalize(world()[2], dim=1)
+    drawn: list[Tensor] = []
+    learnt: list[tuple[str, set[int], set[int]]] = []  # who, from which classes, and which are held out
+    draw, update, judge, step = TrainingData.draw, GeneratorLoop.update, GeneratorLoop.add_terms, WGANLoop._critic_step
+
+    def held_out(loop: GeneratorLoop) -> set[int]:
+        assert loop._data.episode is not None
+        return set(torch.nonzero(loop._data.episode.hidden).flatten().tolist())
+
+    def spy_draw(data: TrainingData, *arguments: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor]:
+        found = draw(data, *arguments, **options)
+        drawn.append(found[0])
+        return found
+
+    def spy_update(loop: GeneratorLoop, group: str, loss: Tensor) -> None:
+        learnt.append((group, set(drawn[-1].tolist()), held_out(loop)))
+        update(loop, group, loss)
+
+    def spy_judge(loop: GeneratorLoop, fake: Tensor, labels: Tensor, priors: Tensor) -> tuple:
+        learnt.append(("network", set(torch.cdist(priors, given).argmin(1).tolist()), held_out(loop)))
+        return judge(loop, fake, labels, priors)
+
+    def spy_step(loop: WGANLoop, *parts: Any) -> tuple[Tensor, Tensor]:
+        learnt.append(("critic", set(torch.cdist(parts[4], given).argmin(1).tolist()), held_out(loop)))
+        return step(loop, *parts)
+
+    monkeypatch.setattr(TrainingData, "draw", spy_draw)
+    monkeypatch.setattr(GeneratorLoop, "update", spy_update)
+    monkeypatch.setattr(GeneratorLoop, "add_terms", spy_judge)
+    monkeypatch.setattr(WGANLoop, "_critic_step", spy_step)
+    fitted(name, hold_out=0.34)
+    others = {"ce-gzsl": {"embedding"}, "tf-vaegan": {"decoder"}}.get(name, set())
+    assert {who for who, _, _ in learnt} >= {"network", "critic", *others}
+    for who, classes, hidden in learnt:
+        assert len(hidden) == 2
+        assert classes <= hidden if who == "network" else classes.isdisjoint(hidden), who
+
+
 def test_an_episode_of_cada_vae_judges_the_way_from_the_prior_on_other_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     from kgzsl.generators.cada_vae import CADALoop
 

@@ -57,6 +57,14 @@ def test_no_gradient_at_a_soul_and_none_from_other_classes() -> None:
     assert SoulSamples(souls, 1.0)(away, labels, away) == SoulSamples(moved, 1.0)(away, labels, away)
     moved[1] += 9.0
     assert SoulSamples(souls, 1.0)(away, labels, away) != SoulSamples(moved, 1.0)(away, labels, away)
+    onto = souls.clone()
+    onto[2, 0], onto[1, 0] = away[0], away.mean(dim=0)  # nearer to fakes of another class than their own souls
+    only = slice(0, 1)
+    assert SoulSamples(souls, 1.0)(away[only], labels[only], away) == SoulSamples(onto, 1.0)(
+        away[only], labels[only], away
+    )
+    onto[0, 0] = away[0]
+    assert SoulSamples(onto, 1.0)(away[only], labels[only], away) == 0.0
 
 
 def world() -> tuple[Tensor, Tensor, Tensor]:

@@ -147,6 +147,21 @@ def test_what_the_decoder_is_given_is_a_feature_without_feedback_too() -> None:
     assert to_own_centre(model) > 0.8
 
 
+def test_what_the_decoder_misses_teaches_the_generator() -> None:
+    """With no other teacher it makes features of which a regression on real ones reads the right prior."""
+    features, labels, priors = world()
+    scaled = torch.nn.functional.normalize(priors, dim=1)
+    matrix, shift = prior_regression(features, scaled[labels], 0.1)
+    options: dict[str, Any] = {"hidden": 32, "epochs": 60, "batch_size": 40, "lr": 1e-2, "critic_steps": 1}
+    alone: dict[str, Any] = {"adversarial": 0.0, "reconstruction": 0.0, "classification": 0.0}
+    shares = []
+    for cycle in (0.0, 1.0):
+        samples, rows = fit(TFVAEGAN(**options, **alone, cycle=cycle)).sample(priors, 40)
+        shares.append(float((torch.cdist(samples @ matrix + shift, scaled).argmin(1) == rows).float().mean()))
+    assert shares[1] > 0.6
+    assert shares[0] < 0.4
+
+
 def test_wasserstein_by_hand_and_the_ramps() -> None:
     """N(0, 1) and N(3, 25): sqrt(3^2 + (1 - 5)^2) = 5."""
     one = torch.tensor([[3.0]])
@@ -169,6 +184,24 @@ def test_cada_vae_aligns_both_latent_spaces() -> None:
         assert not torch.equal(drawn, model.embed(features))
     assert shares[1] > 0.85
     assert shares[0] < 0.6
+
+
+@pytest.mark.parametrize("name", ["cross", "align"])
+def test_each_alignment_of_cada_vae_does_its_part_alone(name: str) -> None:
+    """Cross-alignment: features decoded from priors are of their class. The other: both latent means are near."""
+    features, labels, priors = world()
+    found = []
+    for weight in (0.0, 1.0):
+        weights = {"cross": 0.0, "align": 0.0, name: {"cross": 2.37, "align": 8.13}[name] * weight}
+        model = fit(CADAVAE(**weights, noise_dim=4, hidden=32, epochs=60, batch_size=40, lr=5e-3))
+        if name == "cross":
+            found.append(to_own_centre(model))
+        else:
+            latent = model.sample_embedded(priors, 200)[0].view(6, 200, -1).mean(1)
+            nearest = torch.cdist(model.embed(features), latent).argmin(1)
+            found.append(float((nearest == labels).float().mean()))
+    assert found[1] > 0.75
+    assert found[0] < 0.5
 
 
 def test_instance_contrast_by_hand() -> None:
@@ -205,6 +238,24 @@ def test_the_contrast_brings_classes_apart_in_the_embedding() -> None:
         within, between = spreads(torch.nn.functional.normalize(model.embed(features), dim=1), labels)
         ratios.append(between / within)
     assert ratios[1] > 1.5 * ratios[0]
+
+
+@pytest.mark.parametrize("name", ["instance", "category"])
+def test_each_contrast_teaches_the_generator(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of the generator alone, with a critic that says nothing: the contrast of its features falls."""
+    made: list[Any] = []
+    loop = CEGZSL._loop
+    monkeypatch.setattr(CEGZSL, "_loop", lambda *given: made.append(loop(*given)) or made[-1])
+    weights = {"instance": 0.0, "category": 0.0, name: 1.0}
+    fit(CEGZSL(**weights, hidden=32, epochs=10, batch_size=60, lr=5e-3, embedding=16, projection=8, comparator=8))
+    (trained,) = made
+    with torch.no_grad():
+        for parameter in trained._critic.parameters():
+            parameter.zero_()
+    # An anchor shares its positives' weight among about nine of them: that contrast ends near log 9.
+    key, least = {"instance": ("instance_fake", torch.tensor(9.0).log()), "category": ("class_fake", 0.0)}[name]
+    lost = torch.tensor([float(trained._generator_step()[key]) for _ in range(60)]) - least
+    assert float(lost[-5:].mean()) < 0.6 * float(lost[:5].mean())
 
 
 def test_attention_sums_to_one_over_the_nearest_allowed() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgzsl.classifiers._candidates import label_rows, prior_matrix
+from kgzsl.classifiers._episodes import episode
 from kgzsl.classifiers._inputs import check_finite, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.compositional.graph import Pair, feasible_pairs
@@ -36,13 +37,16 @@ class CompositionalClassifier(Classifier):
 
     - ``epsilon``: primitives are perturbed against the loss, and the loss there counts too (primitive-based
       adversarial training, after PBadv), so that experts do not lean on the exact place of the primitives they know;
-    - ``mixing``: rows are mixed with rare attributes of their object (:func:`mix_minorities`).
+    - ``mixing``: rows are mixed with rare attributes of their object (:func:`mix_minorities`);
+    - ``hold_out``: each step is a zero-shot problem among pairs that it holds out (episodic training): its rows are
+      theirs alone, and told apart among them alone, so that no step weighs a pair against those it is trained beside.
 
     Args:
         dim: Width of the experts.
         epsilon: Length of the perturbation; priors have length 1. 0 leaves the baseline, exactly.
         adversarial: Weight of the loss at the perturbed primitives.
         mixing: Strength of the mixture, a of Beta(a, a); 0 leaves the baseline, exactly.
+        hold_out: Share of the seen pairs that each step holds out; 0 leaves the baseline, exactly.
         lr: Learning rate of Adam.
         epochs: Passes over the data.
         batch_size: Rows of a step.
@@ -69,6 +73,7 @@ class CompositionalClassifier(Classifier):
         epsilon: float = 0.0,
         adversarial: float = 1.0,
         mixing: float = 0.0,
+        hold_out: float = 0.0,
         lr: float = 3e-3,
         epochs: int = 40,
         batch_size: int = 256,
@@ -80,6 +85,7 @@ class CompositionalClassifier(Classifier):
         self.epsilon = epsilon
         self.adversarial = adversarial
         self.mixing = mixing
+        self.hold_out = hold_out
         self.lr = lr
         self.epochs = epochs
         self.batch_size = batch_size
@@ -107,6 +113,8 @@ class CompositionalClassifier(Classifier):
             raise InputError("dim, epochs, batch_size and lr must be positive")
         if min(self.epsilon, self.adversarial, self.mixing, self.weight_decay) < 0:
             raise InputError("epsilon, adversarial, mixing and weight_decay must not be negative")
+        if not 0 <= self.hold_out < 1:
+            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen pairs, below 1")
         if priors is None:
             raise InputError("CompositionalClassifier needs priors", remedy="give priors of attributes and objects")
         features = float_matrix(X, "X", device=self.device)
@@ -148,6 +156,7 @@ class CompositionalClassifier(Classifier):
         inputs = (features - self.mean_) / self.scale_
         generator = torch.Generator().manual_seed(self.seed)
         mixtures = torch.Generator().manual_seed(self.seed + 1)  # its own, so that the baseline draws the same batches
+        episodes = torch.Generator(device=inputs.device).manual_seed(self.seed + 2)
         widths = {name: self.n_features_in_ if name[0] == "x" else self.attribute_priors_.shape[1] for name in _MAPS}
         maps = {
             name: (torch.randn(width, self.dim, generator=generator) / width**0.5)
@@ -167,9 +176,15 @@ class CompositionalClassifier(Classifier):
                 # The object is the same on both sides, so what differs is the attribute and the pair.
                 parts += [(mixed, row_pairs, share), (mixed, row_pairs[partners], 1 - share)]
             for rows in torch.split(order, self.batch_size):
-                batch = [(x[rows], truth[rows], None if w is None else w[rows]) for x, truth, w in parts]
+                asked = experts
+                if self.hold_out and len(left) > 1:
+                    rows, among, _ = episode(row_pairs, len(left), self.hold_out, len(rows), episodes)
+                    asked = _Experts(maps, left[among], right[among])
+                    batch = [_among(part, rows, among, len(left)) for part in parts]
+                else:
+                    batch = [(x[rows], truth[rows], None if w is None else w[rows]) for x, truth, w in parts]
                 optimiser.zero_grad(set_to_none=True)
-                loss = self._with_adversary(experts, batch)
+                loss = self._with_adversary(asked, batch)
                 if self.weight_decay:
                     loss = loss + self.weight_decay * torch.stack([m.square().sum() for m in maps.values()]).sum()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -314,6 +329,16 @@ class _Experts:
             )
             total.append((losses if weights is None else weights * losses).mean())
         return torch.stack(total).sum()
+
+
+def _among(part: _Part, rows: Tensor, among: Tensor, pairs: int) -> _Part:
+    """``rows`` of a part, pairs numbered by their place in ``among``; what is of another pair weighs nothing."""
+    inputs, truth, weights = part
+    place = torch.full((pairs,), -1, dtype=torch.int64, device=among.device)
+    place[among] = torch.arange(len(among), device=among.device)
+    places = place[truth[rows]]
+    shares = None if weights is None else weights[rows] * (places >= 0)
+    return inputs[rows], places.clamp_min(0), shares
 
 
 def _pairs(values: Any) -> np.ndarray:

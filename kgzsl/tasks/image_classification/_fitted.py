@@ -51,6 +51,7 @@ class Fitted:
     _prior_head: PriorHead | None
     _unlabelled: Unlabelled | None = None
     _weights: npt.NDArray[np.float64] | None = None
+    _distances: Tensor | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options, by name."""

@@ -53,6 +53,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "gzsl": None if model._gzsl_head is model._zsl_head else _head_state(model._gzsl_head),
         "prior": None if model._prior_head is None else _head_state(model._prior_head.head),
         "unlabelled": None if model._unlabelled is None else model._unlabelled.state_dict(),
+        "distances": model._distances,
         "weights": None if model._weights is None else torch.from_numpy(model._weights),
     }
     with atomic_directory(folder) as temporary:
@@ -87,6 +88,8 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
         model._labels = tree["labels"].cpu().numpy()
         weights = tree.get("weights")
         model._weights = None if weights is None else weights.cpu().numpy()
+        distances = tree.get("distances")
+        model._distances = None if distances is None else distances.cpu()
         model._synthetic = {}
         model._unlabelled = None if tree.get("unlabelled") is None else Unlabelled(**tree["unlabelled"])
         model.backbone_ = about.get("backbone")
@@ -110,7 +113,7 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
 def _kept_options(model: ZeroShotClassifier) -> dict[str, Any]:
     """All but priors and class graph: the first have a file of their own, the other is not needed to answer."""
     kept = {name: value for name, value in model.get_params().items() if name != "priors"}
-    for section in ("classifier_options", "relevance"):
+    for section in ("generator_options", "classifier_options", "relevance"):
         if kept[section] is not None:
             kept[section] = {name: value for name, value in kept[section].items() if name != "graph"}
     return kept

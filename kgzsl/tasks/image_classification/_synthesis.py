@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,10 @@ class Synthesis(Fitted):
         row = self.priors_.align([name]).to_tensor(self._where)
         random = torch.Generator().manual_seed(self._random("samples", name))
         draw = self.generator_.sample_embedded if embedded else self.generator_.sample
-        return draw(row, n, generator=random)[0].to(device=self._where, dtype=torch.float32)
+        more: dict[str, Any] = {}
+        if self._distances is not None:
+            more["distances"] = self._distances[self.names_.index(name)][None]
+        return draw(row, n, generator=random, **more)[0].to(device=self._where, dtype=torch.float32)
 
     def _embedded(self, features: Tensor, *, training: bool = False) -> Tensor:
         """Features [N, D] as the heads take them: in the generator's own space, if it has one."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kgzsl import generators
 from kgzsl._feature_files import read_features
 from kgzsl.classifiers.needs import takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_images
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
@@ -204,7 +205,8 @@ class ImageRun:
     ) -> ZeroShotClassifier:
         """The recipe's classifier, not yet fitted; with what was chosen, and ESZSL's weights for a prior head.
 
-        A classifier that reads the class graph gets it, shuffled with the seed ``shuffle`` where that is given.
+        A classifier or generator that reads the class graph gets it, shuffled with the seed ``shuffle`` where that is
+        given.
 
         Raises:
             InputError: It reads the class graph, and there is none.
@@ -215,17 +217,13 @@ class ImageRun:
         options.update(choice.generator_options or {})
         if choice.epochs is not None and takes_epochs(name):
             options["epochs"] = choice.epochs
+        if name is not None and generators.takes_graph(name, **options):
+            options["graph"] = self._read_graph(f"the generator {name!r}", "generator", shuffle)
         spec = recipe.classifier
         weight = choice.prior_weight
         classifier_options = {**spec.options, **(choice.options or {})}
         if takes_graph(spec.name):
-            if self.graph is None:
-                raise InputError(
-                    f"the classifier {spec.name!r} needs a class graph",
-                    **recipe.where("classifier"),
-                    remedy="give graph: {source: ...}",
-                )
-            classifier_options["graph"] = self.graph if shuffle is None else self.graph.shuffled(shuffle)
+            classifier_options["graph"] = self._read_graph(f"the classifier {spec.name!r}", "classifier", shuffle)
         model = ZeroShotClassifier(
             name,
             spec.name,
@@ -245,6 +243,11 @@ class ImageRun:
         )
         model.backbone_ = self.backbone
         return model
+
+    def _read_graph(self, who: str, key: str, shuffle: int | None) -> ClassGraph:
+        if self.graph is None:
+            raise InputError(f"{who} needs a class graph", **self.recipe.where(key), remedy="give graph: {source: ...}")
+        return self.graph if shuffle is None else self.graph.shuffled(shuffle)
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
         """ESZSL, not yet fitted."""

@@ -17,6 +17,7 @@ from kgzsl.classifiers.needs import takes_graph, takes_priors, takes_unlabeled
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._class_distances import distances_for
 from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
 from kgzsl.tasks.image_classification._heads import Head
@@ -55,7 +56,8 @@ class ZeroShotClassifier(Answering):
             scores, brought to deviation 1, are added with ``prior_weight``. None for none.
         prior_weight: Weight of the prior head.
         prior_options: Options of its constructor.
-        generator_options: Options of the generator's constructor.
+        generator_options: Options of the generator's constructor. One that goes by the class graph (``extrapolation``
+            with ``metric: hops``) needs it as ``graph`` among them; it is not saved with the model, its distances are.
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
             ``graph-network`` needs the class graph as ``graph`` among them, which is not saved with the model.
@@ -195,8 +197,12 @@ class ZeroShotClassifier(Answering):
         self._prior_head: PriorHead | None = None
         self.gate_: GatedExperts | None = None
         self.generator_: FeatureGenerator | None = None
+        self._distances = None
         if self.generator is not None:
-            self.generator_ = generators.make(self.generator, **dict(self.generator_options or {}))
+            options = dict(self.generator_options or {})
+            graph = options.pop("graph", None)
+            self.generator_ = generators.make(self.generator, **options)
+            self._distances = distances_for(self.generator_, graph, self.names_, self.seen_)
             self._train_generator(engine, callback, callback_every_epochs)
         return self.fit_heads() if heads else self
 
@@ -221,6 +227,8 @@ class ZeroShotClassifier(Answering):
         if self._weights is not None:
             require_weights("generator", self.generator, self.generator_)
             weighed["sample_weight"] = torch.from_numpy(self._weights).to(self._where)
+        if self._distances is not None:
+            weighed["distances"] = self._distances[torch.from_numpy(self._is_seen)]
         self.generator_.fit(
             self._features,
             torch.from_numpy(place[self._labels]).to(self._where),
@@ -371,12 +379,16 @@ class ZeroShotClassifier(Answering):
         if name in self.priors_:
             raise InputError(f"the class {name!r} is there already", remedy="give another name")
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
+        if self._distances is not None:
+            joined = distances_for(self.generator_, graph, [name], self.seen_)
+            assert joined is not None
+            self._distances = torch.cat([self._distances, joined])
         if graph is not None and takes_graph(self.classifier):
             self.classifier_options = {**(self.classifier_options or {}), "graph": graph}
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
         self._set_classes(np.append(self._is_seen, False))
-        joined = not retrain_heads and join_heads(self, len(self.names_) - 1)
-        return self if joined else self.fit_heads()
+        learnt = not retrain_heads and join_heads(self, len(self.names_) - 1)
+        return self if learnt else self.fit_heads()
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.

@@ -53,6 +53,7 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
         "generator": None if generator is None else generator.state_dict(),
         "means": None if generator is not None else model._means,
         "propagated": None if model._propagated is None else list(model._propagated),
+        "distances": model._distances,
         "seen": model._seen,
         "known": model._known,
     }
@@ -71,6 +72,8 @@ def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> Relat
         model.priors_ = ClassPriors.load(folder / PRIORS)
         model._prior_rows = model.priors_.to_tensor()
         model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
+        distances = tree.get("distances")
+        model._distances = None if distances is None else distances.cpu()
         model._drawn = {}
         model.features_ = PairFeatures(**about["pairs"]).load_state_dict(tree["features"])
         model.memory_budget_ = model.features_.memory_budget

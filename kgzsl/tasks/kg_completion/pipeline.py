@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from kgzsl import generators
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
@@ -262,11 +263,13 @@ class CompletionRun:
         rule = protocol.rules[0].name
         validate = protocol.validate if protocol.selects else None
         schema = None
-        if self.recipe.relation_network is not None:
+        generator = self.recipe.generator
+        by_graph = generator is not None and generators.takes_graph(generator.name, **generator.options)
+        if by_graph or self.recipe.relation_network is not None:
             if self.graph is None:
                 raise InputError(
-                    "a relation network needs a schema",
-                    **self.recipe.where("relation_network"),
+                    f"a {'generator by the class graph' if by_graph else 'relation network'} needs a schema",
+                    **self.recipe.where("generator" if by_graph else "relation_network"),
                     remedy="add graph: ...",
                 )
             schema = self.graph if shuffle is None else self.graph.shuffled(shuffle)

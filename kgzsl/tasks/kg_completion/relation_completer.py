@@ -16,6 +16,7 @@ from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError, nearest
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks._class_distances import distances_for
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
@@ -140,7 +141,7 @@ class RelationCompleter(Completer):
             engine: Device, seed, progress, checkpoints; made from the options where left out.
             features: Pair features that are fitted already, on the same graph and priors.
             vectors: Vectors of the entities for the pair features, in place of what ``pairs`` says of them.
-            schema: The schema graph, which ``network`` needs.
+            schema: The schema graph, which ``network`` needs, and a generator that goes by the class graph.
 
         Raises:
             InputError: A relation of ``kg`` without a prior, no training triple, or a network without a schema.
@@ -177,6 +178,7 @@ class RelationCompleter(Completer):
         self.features_ = features
         self.memory_budget_ = features.memory_budget
         self.generator_: FeatureGenerator | None = self._new_generator()
+        self._distances = distances_for(self.generator_, schema, kg.relations, self.seen_)
         self._drawn: dict[int, Tensor] = {}
         if self.generator_ is None:
             self._means = features.relation_means()
@@ -193,6 +195,7 @@ class RelationCompleter(Completer):
         def listen(fitted: FeatureGenerator, done: int) -> dict[str, float] | None:
             return keep.look(done, self._generated_scorer(fitted), lambda: fitted.state_dict())
 
+        more: dict[str, Any] = {} if self._distances is None else {"distances": self._distances[self._seen]}
         pairs, labels = features.training_pairs()
         self.generator_.fit(
             pairs,
@@ -201,6 +204,7 @@ class RelationCompleter(Completer):
             engine=engine,
             callback=listen,
             callback_every_epochs=every[1] if validate is not None else None,
+            **more,
         )
         if keep.state is not None:
             self.generator_.load_state_dict(keep.state)
@@ -239,11 +243,15 @@ class RelationCompleter(Completer):
             return self._propagated[0][number : number + 1].to(row.device)
         if self.generator_ is None:
             return ridge_prototypes(self._prior_rows[self._seen].to(row.device), self._means, row, penalty=self.penalty)
-        return self._sample(self.generator_, row, n or self.samples)
+        return self._sample(self.generator_, number, n or self.samples)
 
-    def _sample(self, generator: FeatureGenerator, row: Tensor, count: int) -> Tensor:
+    def _sample(self, generator: FeatureGenerator, relation: int, count: int) -> Tensor:
+        row = self._prior_rows[relation : relation + 1].to(self.features_.graph.device)
         random = torch.Generator(device="cpu").manual_seed(self.seed)
-        features, _ = generator.sample(row, count, generator=random)
+        more: dict[str, Any] = {}
+        if self._distances is not None:
+            more["distances"] = self._distances[relation : relation + 1]
+        features, _ = generator.sample(row, count, generator=random, **more)
         return features.to(self.features_.graph.device)
 
     def _generated_scorer(self, generator: FeatureGenerator) -> Scorer:
@@ -251,8 +259,7 @@ class RelationCompleter(Completer):
 
         def score(relation: int, anchors: Tensor, side: str) -> Tensor:
             if relation not in drawn:
-                row = self._prior_rows[relation : relation + 1].to(self.features_.graph.device)
-                drawn[relation] = unit_mean(self._sample(generator, row, self.samples))
+                drawn[relation] = unit_mean(self._sample(generator, relation, self.samples))
             return self.features_.scores(drawn[relation], anchors, self._prior_rows[relation], side=side)
 
         return score

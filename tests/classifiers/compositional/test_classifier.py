@@ -207,3 +207,43 @@ def test_bad_input(call, message: str) -> None:
     w = world(0)
     with pytest.raises(InputError, match=message):
         call(CompositionalClassifier(dim=4, epochs=1), *w["train"], w["priors"])
+
+
+def test_a_step_holds_pairs_out_with_their_rows_and_tells_them_apart_among_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = world(0)
+    met: list[tuple[int, set[tuple[int, int]], bool]] = []
+    loss = classifier._Experts.loss
+
+    def spy(experts, batch, primitives):
+        held = set(zip(experts.left.tolist(), experts.right.tolist(), strict=True))
+        inputs, truth, weights = batch[0]
+        assert weights is None
+        known = {row.numpy().tobytes(): pair for row, pair in zip(rows_in(experts), w["train"][1], strict=True)}
+        asked = [known[row.numpy().tobytes()] for row in inputs]
+        told = zip(experts.left[truth].tolist(), experts.right[truth].tolist(), strict=True)
+        right = all((f"a{a}", f"o{o}") == pair for (a, o), pair in zip(told, asked, strict=True))
+        met.append((len(experts.left), held, right))
+        return loss(experts, batch, primitives)
+
+    def rows_in(_experts):
+        return (torch.as_tensor(w["train"][0], dtype=torch.float32) - model.mean_) / model.scale_
+
+    monkeypatch.setattr(classifier._Experts, "loss", spy)
+    model = CompositionalClassifier(**{**SMALL, "epochs": 1}, hold_out=0.25)
+    model.fit(*w["train"], w["priors"], pairs=w["pairs"])
+    assert {count for count, _, _ in met} == {8}  # a quarter of 32
+    assert len({frozenset(held) for _, held, _ in met}) > 3  # others in each step
+    assert all(right for _, _, right in met)
+
+
+def test_held_out_pairs_leave_the_baseline_alone_at_zero_and_still_tell_unseen_pairs() -> None:
+    w = world(0)
+    plain = fitted(w, epochs=3)
+    assert all(torch.equal(plain.maps_[name], fitted(w, epochs=3, hold_out=0.0).maps_[name]) for name in plain.maps_)
+    episodic = fitted(w, hold_out=0.5, mixing=0.5, epsilon=0.1)
+    assert right(episodic, w["unseen"], "unseen") > 0.4  # chance is 1/16
+    assert not torch.equal(fitted(w, epochs=3, hold_out=0.5).maps_["x_pair"], plain.maps_["x_pair"])
+    with pytest.raises(InputError, match=r"hold_out is 1\.0"):
+        fitted(w, hold_out=1.0)

@@ -31,9 +31,10 @@ class World:
 def make_world(seed: int = 0, *, classes: int = 16, unseen: int = 4, rows: int = 30) -> World:
     random = np.random.default_rng(seed)
     names = [f"class{i}" for i in range(classes)]
-    while True:  # distinct attribute vectors, each attribute in several classes
+    while True:  # distinct attribute vectors, none empty, each attribute in several classes
         attributes = (random.random((classes, 8)) < 0.5).astype(np.float32)
-        if len(np.unique(attributes, axis=0)) == classes and attributes[:-unseen].sum(axis=0).min() >= 3:
+        distinct = len(np.unique(attributes, axis=0)) == classes and attributes.any(axis=1).all()
+        if distinct and attributes[:-unseen].sum(axis=0).min() >= 3:
             break
     mixing = random.normal(size=(8, 24))
     labels = np.repeat(np.arange(classes), rows)
