@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -151,5 +152,5 @@ class ESZSL(PriorClassifier):
 
 
 def _check_weights(gamma: float, lam: float) -> None:
-    if gamma <= 0 or lam <= 0:
+    if not (0 < gamma < math.inf and 0 < lam < math.inf):  # NaN is neither
         raise InputError(f"gamma is {gamma} and lam is {lam}", remedy="give positive ridge weights")

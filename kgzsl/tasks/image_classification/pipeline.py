@@ -31,6 +31,7 @@ from kgzsl.tasks.image_classification.selection import (
     Searcher,
     ask,
     averaged,
+    closed_form,
     rows_without_labels,
     takes_epochs,
 )
@@ -151,7 +152,7 @@ class ImageRun:
             first = seed == self.seeds[0]
             if first and (self.wants_eszsl or self.recipe.classifier.prior_head == "eszsl"):
                 choices["eszsl"] = self.choose_eszsl(priors)
-            if self.has_method and (first or self.recipe.protocol.selection == "per-seed"):
+            if first or self.recipe.protocol.selection == "per-seed":
                 choices["generator"] = self.choose_generator(priors, seed, choices.get("eszsl"))
             scores.update(self.answers(seed, priors, choices, ""))
             if "shuffled" in self.recipe.controls:
@@ -166,13 +167,9 @@ class ImageRun:
 
     @property
     def wants_eszsl(self) -> bool:
-        """Whether ESZSL is asked for: as a control, or as a candidate for the answer."""
-        return "eszsl" in self.recipe.controls or self.recipe.answer == "best" or not self.has_method
-
-    @property
-    def has_method(self) -> bool:
-        """Whether there is anything but ESZSL: a generator, or another classifier that answers from priors."""
-        return self.recipe.generator is not None or self.recipe.classifier.name != "eszsl"
+        """Whether ESZSL stands beside the method: as a control, or as a candidate for the answer."""
+        asked = "eszsl" in self.recipe.controls or self.recipe.answer == "best"
+        return asked and not self.recipe.is_eszsl
 
     def make_priors(self, seed: int, *, shuffle: int | None = None) -> ClassPriors:
         """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage."""
@@ -246,7 +243,7 @@ class ImageRun:
         return model
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
-        """ESZSL, not yet fitted."""
+        """The ESZSL beside a method, not yet fitted; what the recipe says of its classifier is none of its business."""
         options = None if choice is None else choice.options
         return ZeroShotClassifier(None, "eszsl", classifier_options=options, device=self.recipe.train.device)
 
@@ -281,7 +278,7 @@ class ImageRun:
         spec, protocol = self.recipe.classifier, self.recipe.protocol
         calibrate = spec.unseen_bias == "validation"
         stage = f"selection.seed{seed}"
-        searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion)
+        searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=self.recipe.criterion)
         if searcher is None:
             several = len(spec.samples_per_class) > 1 or len(spec.prior_weight) > 1 or protocol.search
             if calibrate or several or spec.gate is not None:
@@ -296,13 +293,17 @@ class ImageRun:
 
         def work() -> dict[str, Any]:
             found = [
-                self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion, data=data)
+                self.searcher(priors, stage, calibrate=calibrate, criterion=self.recipe.criterion, data=data)
                 for data in self.protocol.selection_splits()[1:]
             ]
             searchers = [searcher, *(other for other in found if other is not None)]
 
             def one(options: dict[str, Any], number: int) -> tuple[Choice, list[dict[str, Any]]]:
                 split = split_options(options)
+                grid = self._open_weights(split)
+                if grid is not None:
+                    models = [self.new_model(seed, split, eszsl) for _ in searchers]
+                    return closed_form(searchers, models, grid, split, spec.prior_weight), []
                 tried = [
                     part.generator(
                         self.new_model(seed, split, eszsl),
@@ -325,14 +326,23 @@ class ImageRun:
         self._remember(kept["history"], seed, "selection")
         return Choice(**kept["choice"])
 
+    def _open_weights(self, start: Choice) -> dict[str, list[float]] | None:
+        """For ESZSL as the method: values to try for its two weights, one each that is given; None where both are."""
+        if not self.recipe.is_eszsl:
+            return None
+        given = {**self.recipe.classifier.options, **(start.options or {})}
+        if all(name in given for name in ESZSL_GRID):
+            return None
+        return {name: [given[name]] if name in given else values for name, values in ESZSL_GRID.items()}
+
     def choose_eszsl(self, priors: ClassPriors) -> Choice:
-        """ESZSL's two weights, on the same validation classes."""
+        """Both weights of the ESZSL beside the method, on the same validation classes."""
         searcher = self.searcher(priors, "eszsl", calibrate=True, criterion="zsl.top1")
         if searcher is None:
             return Choice()
 
         def work() -> dict[str, Any]:
-            return searcher.closed_form(self.new_eszsl(), ESZSL_GRID).to_dict()
+            return closed_form([searcher], [self.new_eszsl()], ESZSL_GRID).to_dict()
 
         about = f"ESZSL: selection on {len(searcher.data.unseen)} held-out classes"
         return Choice(**self.stages.do("selection.eszsl", work, about=about))
@@ -368,19 +378,14 @@ class ImageRun:
             rows = [] if history is None else [dict(row) for row in history.rows]
             return {**asked(model), "history": rows, "warnings": told}
 
-        if self.has_method:
-            name = f"{prefix}generator.seed{seed}"
-            kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
-            self._remember(kept.pop("history"), seed, f"{prefix}train")
-            self.warnings.extend(kept.pop("warnings"))
-            answers[f"{seed}/{prefix}generator"] = TestScores(**kept, unseen_bias=choices["generator"].unseen_bias)
+        kept = self.stages.do(f"{prefix}generator.seed{seed}", train, about=f"seed {seed}: training, {kind}")
+        self._remember(kept.pop("history"), seed, f"{prefix}train")
+        self.warnings.extend(kept.pop("warnings"))
+        answers[f"{seed}/{prefix}generator"] = TestScores(**kept, unseen_bias=choices["generator"].unseen_bias)
         if self.wants_eszsl:
 
             def baseline() -> dict[str, Any]:
-                model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
-                if not prefix and seed == self.seeds[0] and not self.has_method:
-                    self._keep_model(model)
-                return asked(model)
+                return asked(self.new_eszsl(choices["eszsl"]).fit(features, names, priors))
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
             answers[f"{seed}/{prefix}eszsl"] = TestScores(**kept)
