@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kgzsl._feature_files import read_features
-from kgzsl.classifiers.needs import takes_graph
+from kgzsl.classifiers.needs import needs_graph, takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
@@ -244,13 +244,14 @@ class ImageRun:
         weight = choice.prior_weight
         classifier_options = {**spec.options, **(choice.options or {})}
         if takes_graph(spec.name):
-            if self.graph is None:
+            if self.graph is None and needs_graph(spec.name, classifier_options):
                 raise InputError(
                     f"the classifier {spec.name!r} needs a class graph",
                     **recipe.where("classifier"),
                     remedy="give graph: {source: ...}",
                 )
-            classifier_options["graph"] = self.graph if shuffle is None else self.graph.shuffled(shuffle)
+            if self.graph is not None:
+                classifier_options["graph"] = self.graph if shuffle is None else self.graph.shuffled(shuffle)
         model = ZeroShotClassifier(
             name,
             spec.name,
