@@ -125,6 +125,8 @@ def as_type(option: str, value: Any, hint: Any) -> Any:
     Raises:
         InputError: It cannot be of that type.
     """
+    if isinstance(value, float) and value != value:
+        raise InputError(f"{option} is nan", remedy="give a number")
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from pydantic.errors import PydanticUserError
 

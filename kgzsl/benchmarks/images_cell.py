@@ -203,10 +203,9 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
     wanted = ("zsl.", "gzsl.", "control.shuffled.")
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
-    alone = "generator" not in found.selection["chosen"]  # ESZSL is then the method, and not what stands beside it
-    chosen = found.selection["chosen"].get("eszsl" if alone else "generator", {})
+    chosen = found.selection["chosen"].get("generator", {})
     shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
     told = {k: v for k, v in chosen.items() if k in shown}
-    kept = (key for key in found.seconds if key != "total" and (alone or "selection.eszsl" not in key))
+    kept = (key for key in found.seconds if key != "total" and "selection.eszsl" not in key)
     seconds = sum(found.seconds[key] for key in kept)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}

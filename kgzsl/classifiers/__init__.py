@@ -19,6 +19,7 @@ from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.graph_network import GraphNetworkClassifier
 from kgzsl.classifiers.loki import Loki
 from kgzsl.classifiers.loki_classifier import LokiClassifier
+from kgzsl.classifiers.loki_head import LokiHead
 from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
@@ -57,6 +58,7 @@ __all__ = [
     "Hypergraph",
     "Loki",
     "LokiClassifier",
+    "LokiHead",
     "MetricMapping",
     "MultiViewCCA",
     "MultiViewPropagation",

@@ -129,6 +129,11 @@ class Loki:
             row[np.isinf(row)] = self._beyond
         self._squared = torch.from_numpy(squared).to(self.device)
 
+    @property
+    def squared(self) -> Tensor:
+        """Squared distances of the observed classes to all classes, float32 [k, C]; finite, however far."""
+        return self._squared
+
     def scores(self, probabilities: Any, among: Any | None = None) -> Tensor:
         """Minus the expected squared distance: float32 [N, C] for ``probabilities`` [N, k] over ``observed``.
 

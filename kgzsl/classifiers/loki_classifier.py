@@ -120,7 +120,7 @@ class LokiClassifier(Classifier):
         self.loki_ = Loki.from_rows(
             rows(), names, observed, row_of=self._row_of, budget=self.budget, device=self.device
         )
-        if span[0] == span[1] and self.metric == "hops" and len(names) > len(observed) > 1:
+        if span[0] == span[1] < np.inf and self.metric == "hops" and len(names) > len(observed) > 1:
             warnings.warn(
                 f"any two classes are {span[0]:.0f} hops apart in this graph, which cannot tell the "
                 f"{len(names) - len(observed)} classes apart that the classifier does not know; graph.taxonomy() has "

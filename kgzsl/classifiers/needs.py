@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from kgzsl.classifiers.registry import classifiers
 
-__all__ = ["takes_graph", "takes_priors", "takes_unlabeled"]
+__all__ = ["needs_graph", "takes_graph", "takes_priors", "takes_unlabeled"]
 
 
 def takes_priors(name: str) -> bool:
@@ -21,8 +22,13 @@ def takes_unlabeled(name: str) -> bool:
 
 
 def takes_graph(name: str) -> bool:
-    """Whether the classifier called ``name`` reads the class graph itself (a graph network)."""
+    """Whether the classifier called ``name`` reads the class graph itself (a graph network, Loki)."""
     return "graph" in inspect.signature(classifiers.find(name)).parameters
+
+
+def needs_graph(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether it cannot do without the class graph; Loki by the distance of priors can."""
+    return takes_graph(name) and options.get("metric") != "priors"
 
 
 def _fit_of(name: str) -> Any:

@@ -16,6 +16,7 @@ from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential_head import EvidentialHead
 from kgzsl.classifiers.gda import GDA
 from kgzsl.classifiers.graph_network import GraphNetworkClassifier
+from kgzsl.classifiers.loki_head import LokiHead
 from kgzsl.classifiers.metric_mapping import MetricMapping
 from kgzsl.classifiers.multi_view import MultiViewPropagation
 from kgzsl.classifiers.nearest_prior import NearestPrior
@@ -43,6 +44,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "g-acil": AnalyticHead,
         "gda": GDA,
         "graph-network": GraphNetworkClassifier,
+        "loki": LokiHead,
         "metric": MetricMapping,
         "multi-view": MultiViewPropagation,
         "nearest-prior": NearestPrior,

@@ -71,7 +71,7 @@ def image_features_from_arrays(
         if not 0.0 <= test_fraction < 1.0:
             raise InputError(f"test_fraction must lie in [0, 1), not {test_fraction}", file=where, remedy="try 0.2")
         test_seen_loc = _drawn_rows(numbers, unseen_ids, test_fraction, seed)
-        remarks.append(f"test rows of seen classes: {test_fraction:.0%} of each class, drawn with seed {seed}")
+        remarks.append(_told(numbers, unseen_ids, test_seen_loc, test_fraction, seed))
     if trainval_loc is None:
         trainval_loc = np.setdiff1d(np.flatnonzero(~is_unseen), np.asarray(test_seen_loc))
     if test_seen_loc is None:
@@ -167,6 +167,17 @@ def _drawn_rows(labels: Any, unseen: Any, fraction: float, seed: int) -> np.ndar
         count = min(round(fraction * len(rows)), len(rows) - 1)
         drawn.append(random.choice(rows, size=count, replace=False))
     return np.sort(np.concatenate(drawn))
+
+
+def _told(labels: Any, unseen: Any, drawn: Any, fraction: float, seed: int) -> str:
+    """What is said of the rows that were drawn; classes with few rows give none."""
+    seen = np.setdiff1d(np.unique(labels), unseen)
+    without = int(np.setdiff1d(seen, labels[drawn]).size)
+    if without == len(seen):
+        why = "test_fraction is 0" if fraction == 0 else f"{fraction:.0%} of each class are less than one row"
+        return f"test rows of seen classes: none ({why}), so that S, U and H cannot be measured"
+    exception = f", none of {without} of the {len(seen)} classes, which have too few rows" if without else ""
+    return f"test rows of seen classes: {fraction:.0%} of each class{exception}, drawn with seed {seed}"
 
 
 def _as_priors(value: Any, names: tuple[str, ...], key: str, where: str) -> ClassPriors:

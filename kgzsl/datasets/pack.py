@@ -99,6 +99,13 @@ def pack(
             seed=seed,
             name=name or Path(out).name,
         )
+    if not len(data.seen):
+        raise InputError(
+            f"all {data.num_classes} classes are unseen, so there is nothing to learn from",
+            file=features,
+            place="unseen",
+            remedy="name fewer unseen classes",
+        )
     if priors:
         data = data.with_priors(**{key: ClassPriors.read(file, names=data.class_names) for key, file in priors.items()})
     if graph is not None:

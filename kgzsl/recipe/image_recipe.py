@@ -42,6 +42,19 @@ class ImageRecipe(Recipe):
         """``"transductive"`` where unlabelled rows are looked at, else ``"inductive"``."""
         return "inductive" if self.unlabeled is None else "transductive"
 
+    @property
+    def is_eszsl(self) -> bool:
+        """Whether ESZSL is the method itself, and not what stands beside it."""
+        from kgzsl import classifiers
+
+        name = self.classifier.name
+        return self.generator is None and classifiers.classifiers.find(name) is classifiers.ESZSL
+
+    @property
+    def criterion(self) -> str:
+        """What choices are made by; as published, ESZSL's own are made by the accuracy on unseen classes alone."""
+        return self.protocol.criterion or ("zsl.top1" if self.is_eszsl else "both")
+
     def check_components(self) -> None:
         """Check names and options of components against their constructors."""
         from kgzsl import classifiers

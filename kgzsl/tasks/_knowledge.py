@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
 
-__all__ = ["Source", "build_priors", "read_sources", "reasons"]
+__all__ = ["Source", "build_priors", "chooses_by_features", "read_sources", "reasons"]
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,14 @@ def _block(
     encoder.fit(source.graph, engine=engine)
     made = encoder.priors(source.called)
     return ClassPriors(tuple(class_names), made.matrix, made.made)
+
+
+def chooses_by_features(recipe: ImageRecipe | CompletionRecipe, shipped: Mapping[str, ClassPriors]) -> bool:
+    """Whether an encoder of the recipe looks at features of seen classes (``auto``)."""
+    from kgzsl import priors
+
+    made = [spec.name for spec in recipe.priors if spec.name != "file" and spec.name not in shipped]
+    return any(priors.encoders.find(name).observe is not priors.PriorEncoder.observe for name in made)
 
 
 def reasons(priors: ClassPriors) -> list[str]:

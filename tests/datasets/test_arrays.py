@@ -57,3 +57,19 @@ def test_bad_arrays_are_refused() -> None:
         ImageFeatures.from_arrays(FEATURES, LABELS, unseen=["emu"], priors={"att": np.zeros((2, 5))})
     with pytest.raises(InputError, match=r"test_fraction must lie in \[0, 1\)"):
         ImageFeatures.from_arrays(FEATURES, LABELS, unseen=["emu"], test_fraction=1.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ((1, 1, 4), "none (20% of each class are less than one row), so that S, U and H cannot be measured"),
+        ((10, 2, 4), "20% of each class, none of 1 of the 2 classes, which have too few rows, drawn with seed 0"),
+        ((10, 5, 4), "20% of each class, drawn with seed 0"),
+    ],
+)
+def test_the_note_says_how_many_rows_are_kept_for_the_test(rows: tuple[int, ...], words: str) -> None:
+    labels = np.repeat(np.array(["cat", "dog", "emu"]), rows)
+    features = np.arange(2.0 * len(labels)).reshape(-1, 2)
+    data = ImageFeatures.from_arrays(features, labels, unseen=["emu"])
+    assert data.notes == (f"test rows of seen classes: {words}",)
+    assert ("none (" in words) == (len(data.test_seen_loc) == 0)

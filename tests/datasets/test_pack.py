@@ -249,3 +249,19 @@ def test_headers_and_row_numbers_of_pandas_are_no_features(tmp_path: Path) -> No
     for name in ("no.csv", "no.txt", "no.npy"):
         with pytest.raises(InputError, match="there is no such file"):
             read_list(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "classes", "words"),
+    [
+        (["a", "b"], ["a", "b"], "all 2 classes are unseen"),
+        (["a", "b"], ["a", "b", "c"], "the seen class 'c' has no training row"),
+    ],
+)
+def test_nothing_to_learn_from_is_refused(unseen: list[str], classes: list[str], words: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(8.0).reshape(4, 2))
+    labels = write_lines(tmp_path / "y.csv", "a", "a", "b", "b")
+    with pytest.raises(InputError, match=words) as told:
+        pack(tmp_path / "x.npy", tmp_path / "out", labels=labels, unseen=unseen, classes=classes)
+    assert "unseen" in str(told.value.remedy)
+    assert not (tmp_path / "out").exists()

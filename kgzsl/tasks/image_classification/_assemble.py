@@ -116,15 +116,19 @@ def _stamp(run: ImageRun) -> list[str]:
 
 def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
     """Which method answers in each setting: the recipe's, or the better one on validation classes."""
-    only = "generator" if run.has_method else "eszsl"
-    picks = {"zsl": only, "gzsl": only}
-    if run.recipe.answer == "best" and run.has_method:
+    picks = {"zsl": "generator", "gzsl": "generator"}
+    if _best(run):
         for setting, metric in (("zsl", "zsl.top1"), ("gzsl", "gzsl.harmonic")):
             figures = {name: (choices[name].figures or {}).get(metric, -1.0) for name in ("generator", "eszsl")}
             picks[setting] = max(figures, key=lambda name: figures[name])
     if picks["gzsl"] == "eszsl" and _calibrated(run):
         picks["gzsl"] = "eszsl_calibrated"
     return picks
+
+
+def _best(run: ImageRun) -> bool:
+    """Whether the answer is the better one of the method and ESZSL."""
+    return run.recipe.answer == "best" and run.wants_eszsl
 
 
 def _calibrated(run: ImageRun) -> bool:
@@ -167,12 +171,13 @@ def _method_name(run: ImageRun, pick: str) -> str:
         return "ESZSL"
     spec = run.recipe.classifier
     parts = [] if run.recipe.generator is None else [run.recipe.generator.name]
-    return " + ".join([*parts, spec.name, *([spec.prior_head] if spec.prior_head else [])])
+    own = "ESZSL" if run.recipe.is_eszsl else spec.name
+    return " + ".join([*parts, own, *([spec.prior_head] if spec.prior_head else [])])
 
 
 def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
     zsl, gzsl = _method_name(run, picks["zsl"]), _method_name(run, picks["gzsl"])
-    best = run.recipe.answer == "best" and run.has_method
+    best = _best(run)
     note = "selected on held-out seen classes"
     if run.protocol.oracle:
         note = "ORACLE: selected on test labels"
@@ -187,7 +192,7 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
         rows.append(ResultRow(_method_name(run, "generator"), "method", prefix="generator."))
     else:
         rows.append(ResultRow(zsl, "method", note=note))
-    if run.wants_eszsl and run.has_method:
+    if run.wants_eszsl:
         rows.append(ResultRow("ESZSL", "baseline", prefix="control.baseline."))
         if _calibrated(run):
             rows.append(
@@ -197,7 +202,7 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
             )
     if "shuffled" in run.recipe.controls:
         rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
-        if run.wants_eszsl and run.has_method:
+        if run.wants_eszsl:
             rows.append(ResultRow("ESZSL, shuffled ontology", "control", prefix="control.shuffled_baseline."))
     if "chance" in run.recipe.controls:
         rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
@@ -207,11 +212,11 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
 def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str, str]) -> list[str]:
     """Failures first. The answer is judged against chance and the shuffled ontology, the generator against ESZSL."""
     metrics = summarise_seeds(per_seed)
-    best = run.recipe.answer == "best" and run.has_method
+    best = _best(run)
     name = "the answer" if best else _method_name(run, picks["zsl"])
     own = {"control.shuffled.": "the shuffled ontology", "control.chance.": "chance"}
     lines = judge(metrics, HEADLINES, own, method=name)
-    if run.has_method and run.wants_eszsl:
+    if run.wants_eszsl:
         prefix = "generator."
         as_method = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
         baselines = {key: value for key, value in metrics.items() if key.startswith("control.baseline")}
@@ -235,7 +240,7 @@ def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str,
 
 def _told(run: ImageRun, choices: Mapping[str, Choice], picks: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {name: choice.to_dict() for name, choice in choices.items()}
-    if run.recipe.answer == "best":
+    if _best(run):
         told["answer"] = dict(picks)
     return told
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kgzsl import generators
 from kgzsl._feature_files import read_features
-from kgzsl.classifiers.needs import takes_graph
+from kgzsl.classifiers.needs import needs_graph, takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
@@ -21,7 +21,7 @@ from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_images
 from kgzsl.tasks._engine import engine_of, stage_engine
-from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
+from kgzsl.tasks._knowledge import build_priors, chooses_by_features, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification._relevance import asked_relevance
@@ -32,6 +32,7 @@ from kgzsl.tasks.image_classification.selection import (
     Searcher,
     ask,
     averaged,
+    closed_form,
     rows_without_labels,
     seen_margin,
     takes_epochs,
@@ -128,6 +129,7 @@ class ImageRun:
         self.history: list[dict[str, Any]] = []
         self.model: ZeroShotClassifier | None = None
         self.priors: ClassPriors | None = None
+        self._priors_of_parts: dict[tuple[int, int], ClassPriors] = {}
 
     def _read_unlabelled(self, dim: int) -> dict[str, Any]:
         """What ``fit(..., unlabeled=)`` of the final training is given; selection has rows of its own."""
@@ -153,7 +155,7 @@ class ImageRun:
             first = seed == self.seeds[0]
             if first and (self.wants_eszsl or self.recipe.classifier.prior_head == "eszsl"):
                 choices["eszsl"] = self.choose_eszsl(priors)
-            if self.has_method and (first or self.recipe.protocol.selection == "per-seed"):
+            if first or self.recipe.protocol.selection == "per-seed":
                 choices["generator"] = self.choose_generator(priors, seed, choices.get("eszsl"))
             scores.update(self.answers(seed, priors, choices, ""))
             if "shuffled" in self.recipe.controls:
@@ -168,16 +170,21 @@ class ImageRun:
 
     @property
     def wants_eszsl(self) -> bool:
-        """Whether ESZSL is asked for: as a control, or as a candidate for the answer."""
-        return "eszsl" in self.recipe.controls or self.recipe.answer == "best" or not self.has_method
+        """Whether ESZSL stands beside the method: as a control, or as a candidate for the answer."""
+        asked = "eszsl" in self.recipe.controls or self.recipe.answer == "best"
+        return asked and not self.recipe.is_eszsl
 
-    @property
-    def has_method(self) -> bool:
-        """Whether there is anything but ESZSL: a generator, or another classifier that answers from priors."""
-        return self.recipe.generator is not None or self.recipe.classifier.name != "eszsl"
+    def make_priors(
+        self, seed: int, *, shuffle: int | None = None, part: tuple[int, ImageFeatures] | None = None
+    ) -> ClassPriors:
+        """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage.
 
-    def make_priors(self, seed: int, *, shuffle: int | None = None) -> ClassPriors:
-        """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage."""
+        Args:
+            seed: Of encoders that learn.
+            shuffle: Seed of the shuffled graph.
+            part: A validation problem and its number: encoders that choose by features are shown its training rows
+                alone, and not those of the classes that it holds out.
+        """
 
         def work() -> dict[str, Any]:
             engine = self._engine(seed, kind.replace(" ", "-"))
@@ -188,17 +195,36 @@ class ImageRun:
                 self.sources,
                 engine=engine,
                 shuffle=shuffle,
-                observed=self.protocol.train,
+                observed=self.protocol.train if part is None else self._training_rows(part[1]),
             )
             return {"matrix": np.array(made.matrix), "names": list(made.names), "made": json.dumps(made.made)}
 
         kind = "priors" if shuffle is None else "shuffled priors"
+        if part is not None:
+            kind = f"priors of validation {part[0]}"
         name = f"{kind.replace(' ', '-')}.seed{seed}"
         with warnings.catch_warnings(record=shuffle is None) as caught:
             kept = self.stages.do(name, work, about=f"seed {seed}: {kind}")
         for warning in caught or []:
             self.warnings.append(str(warning.message))
         return ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
+
+    def _training_rows(self, data: ImageFeatures) -> tuple[Any, Any]:
+        """Training features of a validation problem, and their classes as rows of all classes."""
+        features, labels = data.rows(data.trainval_loc)
+        place = {name: row for row, name in enumerate(self.protocol.class_names)}
+        return features, np.array([place[name] for name in data.class_names])[np.asarray(labels.cpu())]
+
+    def priors_for(self, seed: int, priors: ClassPriors, number: int, data: ImageFeatures) -> ClassPriors:
+        """The priors that choices on the validation problem ``data`` are made with.
+
+        They are ``priors``, unless an encoder chooses by features: then it must not see those of the held-out classes.
+        """
+        if self.protocol.oracle or not chooses_by_features(self.recipe, self.shipped):
+            return priors
+        if (seed, number) not in self._priors_of_parts:
+            self._priors_of_parts[seed, number] = self.make_priors(seed, part=(number, data))
+        return self._priors_of_parts[seed, number]
 
     def new_model(
         self, seed: int, choice: Choice | None = None, eszsl: Choice | None = None, *, shuffle: int | None = None
@@ -222,7 +248,7 @@ class ImageRun:
         spec = recipe.classifier
         weight = choice.prior_weight
         classifier_options = {**spec.options, **(choice.options or {})}
-        if takes_graph(spec.name):
+        if takes_graph(spec.name) and (self.graph is not None or needs_graph(spec.name, classifier_options)):
             classifier_options["graph"] = self._read_graph(f"the classifier {spec.name!r}", "classifier", shuffle)
         model = ZeroShotClassifier(
             name,
@@ -250,23 +276,31 @@ class ImageRun:
         return self.graph if shuffle is None else self.graph.shuffled(shuffle)
 
     def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
-        """ESZSL, not yet fitted."""
+        """The ESZSL beside a method, not yet fitted; what the recipe says of its classifier is none of its business."""
         options = None if choice is None else choice.options
         return ZeroShotClassifier(None, "eszsl", classifier_options=options, device=self.recipe.train.device)
 
-    def searcher(
-        self,
-        priors: ClassPriors,
-        stage: str,
-        *,
-        calibrate: bool,
-        criterion: str,
-        data: ImageFeatures | None = None,
-    ) -> Searcher | None:
-        """Tries settings on the selection data, or on ``data``; None where nothing is to be selected."""
-        data = self.protocol.selection_data() if data is None else data
-        if data is None:
-            return None
+    def searchers(
+        self, priors: ClassPriors, seed: int, stage: str, *, calibrate: bool, criterion: str, splits: int | None = None
+    ) -> list[Searcher]:
+        """Try settings, one on each of the validation problems (the first ``splits``); none where nothing is selected.
+
+        Args:
+            priors: Of the final training; those of a problem may differ, see :meth:`priors_for`.
+            seed: Of the run.
+            stage: Which choice it is.
+            calibrate, criterion: See :class:`Searcher`.
+            splits: How many of the problems; None is all.
+        """
+        parts = self.protocol.selection_splits()[:splits]
+        return [
+            self._searcher(self.priors_for(seed, priors, number, data), stage, calibrate, criterion, data)
+            for number, data in enumerate(parts)
+        ]
+
+    def _searcher(
+        self, priors: ClassPriors, stage: str, calibrate: bool, criterion: str, data: ImageFeatures
+    ) -> Searcher:
         folder = None if self.folder is None else self.folder / stage
         own = stage != "eszsl"
         spec = self.recipe.unlabeled if own else None
@@ -286,8 +320,7 @@ class ImageRun:
         spec, protocol = self.recipe.classifier, self.recipe.protocol
         calibrate = spec.calibrated
         stage = f"selection.seed{seed}"
-        searcher = self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion)
-        if searcher is None:
+        if protocol.validation == "none":
             several = len(spec.samples_per_class) > 1 or len(spec.prior_weight) > 1 or protocol.search
             if calibrate or several or spec.gate is not None:
                 raise InputError(
@@ -298,16 +331,15 @@ class ImageRun:
                 )
             bias = spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0
             return Choice(samples_per_class=spec.samples_per_class[0], unseen_bias=bias)
+        searchers = self.searchers(priors, seed, stage, calibrate=calibrate, criterion=self.recipe.criterion)
 
         def work() -> dict[str, Any]:
-            found = [
-                self.searcher(priors, stage, calibrate=calibrate, criterion=protocol.criterion, data=data)
-                for data in self.protocol.selection_splits()[1:]
-            ]
-            searchers = [searcher, *(other for other in found if other is not None)]
-
             def one(options: dict[str, Any], number: int) -> tuple[Choice, list[dict[str, Any]]]:
                 split = split_options(options)
+                grid = self._open_weights(split)
+                if grid is not None:
+                    models = [self.new_model(seed, split, eszsl) for _ in searchers]
+                    return closed_form(searchers, models, grid, split, spec.prior_weight), []
                 tried = [
                     part.generator(
                         self.new_model(seed, split, eszsl),
@@ -321,25 +353,34 @@ class ImageRun:
                 ]
                 return averaged([choice for choice, _ in tried]), tried[0][1]
 
-            chosen, rows = search(one, protocol.search, protocol.trials, searcher.value, seed=seed)
+            chosen, rows = search(one, protocol.search, protocol.trials, searchers[0].value, seed=seed)
             return {"choice": chosen.to_dict(), "history": rows}
 
         times = f", {protocol.splits} splits" if protocol.splits > 1 else ""
-        about = f"seed {seed}: selection on {len(searcher.data.unseen)} held-out classes{times}"
+        about = f"seed {seed}: selection on {len(searchers[0].data.unseen)} held-out classes{times}"
         kept = self.stages.do(stage, work, about=about)
         self._remember(kept["history"], seed, "selection")
         return Choice(**kept["choice"])
 
+    def _open_weights(self, start: Choice) -> dict[str, list[float]] | None:
+        """For ESZSL as the method: values to try for its two weights, one each that is given; None where both are."""
+        if not self.recipe.is_eszsl:
+            return None
+        given = {**self.recipe.classifier.options, **(start.options or {})}
+        if all(name in given for name in ESZSL_GRID):
+            return None
+        return {name: [given[name]] if name in given else values for name, values in ESZSL_GRID.items()}
+
     def choose_eszsl(self, priors: ClassPriors) -> Choice:
-        """ESZSL's two weights, on the same validation classes."""
-        searcher = self.searcher(priors, "eszsl", calibrate=True, criterion="zsl.top1")
-        if searcher is None:
+        """Both weights of the ESZSL beside the method, on the same validation classes."""
+        found = self.searchers(priors, self.seeds[0], "eszsl", calibrate=True, criterion="zsl.top1", splits=1)
+        if not found:
             return Choice()
 
         def work() -> dict[str, Any]:
-            return searcher.closed_form(self.new_eszsl(), ESZSL_GRID).to_dict()
+            return closed_form(found, [self.new_eszsl()], ESZSL_GRID).to_dict()
 
-        about = f"ESZSL: selection on {len(searcher.data.unseen)} held-out classes"
+        about = f"ESZSL: selection on {len(found[0].data.unseen)} held-out classes"
         return Choice(**self.stages.do("selection.eszsl", work, about=about))
 
     def answers(self, seed: int, priors: ClassPriors, choices: dict[str, Choice], prefix: str) -> dict[str, TestScores]:
@@ -374,19 +415,15 @@ class ImageRun:
             rows = [] if history is None else [dict(row) for row in history.rows]
             return {**asked(model), "unseen_bias": model.unseen_bias, "history": rows, "warnings": told}
 
-        if self.has_method:
-            name = f"{prefix}generator.seed{seed}"
-            kept = self.stages.do(name, train, about=f"seed {seed}: training, {kind}")
-            self._remember(kept.pop("history"), seed, f"{prefix}train")
-            self.warnings.extend(kept.pop("warnings"))
-            kept.setdefault("unseen_bias", choices["generator"].unseen_bias)
-            answers[f"{seed}/{prefix}generator"] = TestScores(**kept)
+        kept = self.stages.do(f"{prefix}generator.seed{seed}", train, about=f"seed {seed}: training, {kind}")
+        self._remember(kept.pop("history"), seed, f"{prefix}train")
+        self.warnings.extend(kept.pop("warnings"))
+        kept.setdefault("unseen_bias", choices["generator"].unseen_bias)
+        answers[f"{seed}/{prefix}generator"] = TestScores(**kept)
         if self.wants_eszsl:
 
             def baseline() -> dict[str, Any]:
                 model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
-                if not prefix and seed == self.seeds[0] and not self.has_method:
-                    self._keep_model(model)
                 return {**asked(model), "unseen_bias": self._bias(model, choices["eszsl"])}
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")

@@ -86,6 +86,9 @@ class ImageProtocol:
         splits: Cut the seen classes into so many parts, each held out in turn; 1 makes one split.
         hits: The k of hit@k; those of at least U are left out.
         setting: ``"inductive"``, or ``"transductive"`` where a method was given unlabelled test rows.
+
+    Raises:
+        InputError: An unknown validation, no unseen class, or no test row of seen or of unseen classes.
     """
 
     def __init__(
@@ -108,6 +111,18 @@ class ImageProtocol:
             )
         if not len(data.unseen):
             raise InputError("the data set has no unseen class", file=data.source, remedy="say which are unseen")
+        more = (
+            "give more rows of seen classes (of three or more a fifth is kept for the test), or pack them again with "
+        )
+        remedies = {"unseen": "give rows of unseen classes", "seen": f"{more}a larger --test-fraction"}
+        for kind, rows in (("unseen", data.test_unseen_loc), ("seen", data.test_seen_loc)):
+            if not len(rows):
+                raise InputError(
+                    f"the data set has no test row of {kind} classes, so S, U and H cannot be measured",
+                    file=data.source,
+                    place=f"test_{kind}_loc",
+                    remedy=remedies[kind],
+                )
         self.validation = validation
         self.seed = seed
         self.fraction = fraction
@@ -169,7 +184,17 @@ class ImageProtocol:
 
     def _part(self, place: int) -> ImageFeatures:
         part = (place, self.splits) if self.splits > 1 else None
-        return self._data.validation_split(self.seed, self.fraction, part=part)
+        found = self._data.validation_split(self.seed, self.fraction, part=part)
+        if not len(found.test_seen_loc):
+            raise InputError(
+                f"the validation split has no row of a seen class to validate on: each of the {len(found.seen)} seen "
+                "classes that are not held out has one training row",
+                file=self._data.source,
+                place="protocol.validation",
+                remedy="give two or more rows of a class, or write validation: none with numbers in place of choices "
+                "(unseen_bias: 0.1, one samples_per_class)",
+            )
+        return found
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able: ``by``, ``classes``, ``chosen``, ``setting``, ``oracle``."""

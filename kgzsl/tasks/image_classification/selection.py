@@ -30,6 +30,7 @@ __all__ = [
     "Searcher",
     "ask",
     "averaged",
+    "closed_form",
     "labelled_names",
     "rows_without_labels",
     "seen_margin",
@@ -239,7 +240,7 @@ class Searcher:
         if model.generator is None:
             features, names = labelled_names(self.data)
             found = self.figures(model.fit(features, names, self.priors, engine=engine, unlabeled=self._rows))
-            return self._weighed(model, replace(start, **self._kept_of(model, found)), weights), []
+            return self.weighed(model, replace(start, **self.kept_of(model, found)), weights), []
 
         def look(fitted: ZeroShotClassifier, epochs: int) -> dict[str, float]:
             nonlocal best
@@ -270,18 +271,18 @@ class Searcher:
         epochs = int(best["epochs"]) if takes_epochs(model.generator) else None
         # The figures of the best epoch again, for what a gate has learnt there.
         found = self.figures(model.fit_heads()) if self.gate is not None else best["figures"]
-        chosen = replace(start, epochs=epochs, samples_per_class=samples[0], **self._kept_of(model, found))
+        chosen = replace(start, epochs=epochs, samples_per_class=samples[0], **self.kept_of(model, found))
         top = self.value(found)
         for count in samples[1:]:
             found = self.figures(model.fit_heads(count))
             if self.value(found) > top:
                 top = self.value(found)
-                chosen = replace(chosen, samples_per_class=count, **self._kept_of(model, found))
+                chosen = replace(chosen, samples_per_class=count, **self.kept_of(model, found))
         if len(weights) > 1:
             model.fit_heads(chosen.samples_per_class)
-        return self._weighed(model, chosen, weights), _validation_rows(model)
+        return self.weighed(model, chosen, weights), _validation_rows(model)
 
-    def _weighed(self, model: ZeroShotClassifier, chosen: Choice, weights: Sequence[float]) -> Choice:
+    def weighed(self, model: ZeroShotClassifier, chosen: Choice, weights: Sequence[float]) -> Choice:
         """The choice with the best weight of the prior head; the first of ``weights`` is the one it was made with."""
         if model.prior_head is None:
             return chosen
@@ -291,28 +292,18 @@ class Searcher:
             found = self.figures(model.set_params(prior_weight=weight))
             if self.value(found) > top:
                 top = self.value(found)
-                chosen = replace(chosen, prior_weight=weight, **self._kept_of(model, found))
+                chosen = replace(chosen, prior_weight=weight, **self.kept_of(model, found))
         return chosen
 
-    def _kept_of(self, model: ZeroShotClassifier, found: dict[str, float]) -> dict[str, Any]:
+    def kept_of(self, model: ZeroShotClassifier, found: dict[str, float]) -> dict[str, Any]:
+        """What a choice keeps of a model and its figures: bias, figures, and the gate."""
         gate = None if model.gate_ is None else gate_to_plain(model.gate_)
         return {"unseen_bias": float(found["unseen_bias"]), "figures": found, "gate": gate}
 
-    def closed_form(self, model: ZeroShotClassifier, grid: Mapping[str, Sequence[float]]) -> Choice:
-        """Choose the weights of a classifier that is solved in closed form: those of ``grid`` with the best T1."""
-        features, names = labelled_names(self.data)
-        model.fit(features, names, self.priors)
-        best, top = dict.fromkeys(grid, 1.0), -np.inf
-        for values in itertools.product(*grid.values()):
-            options = dict(zip(grid, values, strict=True))
-            reached = self._top1(model.solve(**options))
-            if reached > top:
-                top, best = reached, options
-        found = self.figures(model.solve(**best))
-        return Choice(options=best, unseen_bias=found["unseen_bias"], figures=found)
-
-    def _top1(self, model: ZeroShotClassifier) -> float:
-        """Per-class accuracy on the classes that play the unseen ones, in percent."""
+    def worth(self, model: ZeroShotClassifier) -> float:
+        """The criterion of a fitted model; accuracy on unseen classes alone needs no table over all classes."""
+        if self.criterion != "zsl.top1":
+            return self.value(self.figures(model))
         unseen = np.asarray(self.data.unseen.cpu())
         true = np.asarray(self.data.labels[self.data.test_unseen_loc].cpu())
         predicted = unseen[model.scores(self._features[0], self.data.unseen_names).argmax(axis=1)]
@@ -322,6 +313,40 @@ class Searcher:
         if self._best_file is None or not self._best_file.exists():
             return {}
         return dict(load_tree(self._best_file))
+
+
+def closed_form(
+    searchers: Sequence[Searcher],
+    models: Sequence[ZeroShotClassifier],
+    grid: Mapping[str, Sequence[float]],
+    start: Choice | None = None,
+    weights: Sequence[float] = (1.0,),
+) -> Choice:
+    """Choose the weights of a classifier that is solved in closed form: those of ``grid`` that are worth most.
+
+    Args:
+        searchers: One for each validation problem; what counts is the mean over them.
+        models: A classifier for each, not yet fitted.
+        grid: Weight to the values to try; one that is given has one value.
+        start: What is chosen already.
+        weights: Of a prior head; the first is used until the others are chosen.
+    """
+    start = start or Choice()
+    pairs = list(zip(searchers, models, strict=True))
+    for searcher, model in pairs:
+        model.set_params(unseen_bias=0.0 if searcher.calibrate else model.unseen_bias)
+        features, names = labelled_names(searcher.data)
+        model.fit(features, names, searcher.priors)
+    tried = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    worth = [float(np.mean([one.worth(model.solve(**options)) for one, model in pairs])) for options in tried]
+    best = tried[int(np.argmax(worth))]
+    chosen = {**(start.options or {}), **{name: best[name] for name, values in grid.items() if len(values) > 1}}
+    choices = []
+    for searcher, model in pairs:
+        found = searcher.figures(model.solve(**best))
+        choice = replace(start, options=chosen, **searcher.kept_of(model, found))
+        choices.append(searcher.weighed(model, choice, weights))
+    return averaged(choices)
 
 
 def _copied(value: Any) -> Any:

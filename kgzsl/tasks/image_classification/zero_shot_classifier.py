@@ -60,7 +60,7 @@ class ZeroShotClassifier(Answering):
             with ``metric: hops``) needs it as ``graph`` among them; it is not saved with the model, its distances are.
         classifier_options: Options of the classifier's constructor. It is given features of root mean square 1; where
             ``epochs`` is not among the options, as many as make 1,000 steps, if its own default makes fewer.
-            ``graph-network`` needs the class graph as ``graph`` among them, which is not saved with the model.
+            ``graph-network`` and ``loki`` need the class graph as ``graph`` among them, which is not saved.
         relevance: How much each seen class counts in what is trained on seen rows (the generator, the prior head, and a
             classifier that answers from priors): options of :func:`kgzsl.classifiers.relevance`, and ``metric``
             (``"hops"``, ``"weighted"``, ``"resistance"`` or ``"priors"``), ``taxonomy`` and ``graph``, which is not

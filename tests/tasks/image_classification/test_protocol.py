@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kgzsl.errors import InputError
+from kgzsl.tasks.image_classification import run
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 
 
@@ -123,3 +124,30 @@ def test_the_protocol_does_not_hand_out_test_labels(world):
     _, labels = protocol.train
     assert set(labels.tolist()) == set(world.data.seen.tolist())
     assert all(isinstance(part, torch.Tensor) and part.dtype == torch.float32 for part in protocol.test_features)
+
+
+def few_rows(world, kept: int):
+    """The world with ``kept`` training rows of each seen class."""
+    data = world.data
+    labels = data.labels[data.trainval_loc]
+    rows = [data.trainval_loc[labels == label][:kept] for label in data.seen]
+    return replace(data, trainval_loc=torch.cat(rows))
+
+
+def test_one_training_row_a_class_leaves_nothing_to_validate_on(world, small_recipe):
+    settings = ("generator=linear", "classifier={name: gda, unseen_bias: validation}", "controls=[chance]")
+    with pytest.raises(InputError, match=r"no row of a seen class to validate on: each of the 10 seen classes") as told:
+        run(small_recipe(*settings), data=few_rows(world, 1), progress=False)
+    assert "validation: none" in str(told.value)
+    # What it says to do is enough.
+    plain = ("protocol.validation=none", "classifier={name: eszsl, unseen_bias: 0.1}", "generator=null")
+    found = run(small_recipe(*plain, "controls=[chance]"), data=few_rows(world, 1), progress=False)
+    assert np.isfinite(found.metrics["gzsl.harmonic"])
+    assert ImageProtocol(few_rows(world, 2)).selection_data() is not None
+
+
+@pytest.mark.parametrize("kind", ["seen", "unseen"])
+def test_a_test_split_without_rows_of_one_kind_is_refused_before_anything_runs(world, kind: str):
+    data = replace(world.data, **{f"test_{kind}_loc": torch.zeros(0, dtype=torch.int64)})
+    with pytest.raises(InputError, match=f"no test row of {kind} classes.*give"):
+        ImageProtocol(data)
