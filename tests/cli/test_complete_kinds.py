@@ -142,7 +142,9 @@ def test_classes_in_new_facts_count(kgzsl, run, tmp_path):
 def test_a_file_of_nothing_but_classes_is_taken(kgzsl, run, tmp_path):
     new = tmp_path / "new.ttl"
     new.write_text(PREFIXES + ":lang1 a :City .")
-    tails = {one["tail"] for one in asked(kgzsl, run, "--head", f"{W}country3", "--top", 60, "--facts", new)["proposals"]}
+    tails = {
+        one["tail"] for one in asked(kgzsl, run, "--head", f"{W}country3", "--top", 60, "--facts", new)["proposals"]
+    }
     assert f"{W}lang1" in tails
     assert f"{W}lang2" not in tails
 
@@ -212,7 +214,11 @@ def test_packed_facts_keep_their_classes(kgzsl, run, tmp_path):
 
 
 def test_a_relation_that_the_schema_lacks_stops_no_run(kgzsl, tmp_path):
-    write(tmp_path, world(), SCHEMA.replace(":speaks a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Language .", ""))
+    write(
+        tmp_path,
+        world(),
+        SCHEMA.replace(":speaks a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Language .", ""),
+    )
     done = kgzsl("run", recipe(tmp_path), "--out", tmp_path / "run")
     assert done.code == 0, done.err
     assert f"1 of 8 relations are not in the schema: they are like themselves and nothing else: {W}speaks" in done.out

@@ -157,3 +157,24 @@ def test_a_candidate_file_without_the_true_tail_is_told_and_the_query_ranked(kg,
     assert missing
     assert f"{missing} true answers are no candidates by the rule 'given'; they are ranked too" in result.warnings
     assert result.metrics["kgc.queries"] == len(kg.test)
+    # So many that the first line says so, with the figure of the other queries beside it.
+    assert result.verdicts[0].startswith(f"UNLISTED ANSWERS: {missing} of {len(kg.test)} true answers")
+    assert result.metrics["kgc.listed.queries"] == len(kg.test) - missing
+    assert "kgc.listed.mrr" in result.columns
+
+
+def test_an_empty_candidate_list_does_not_make_a_figure(kg, prior_file):
+    empty = kg.with_candidates({int(kg.unseen_relations[0]): torch.zeros(0, dtype=torch.int64)})
+    result = run(recipe(prior_file, generator=None, protocol={"sides": "tail"}), data=empty, progress=False)
+    first = [
+        (rank, relation == kg.relations[int(kg.unseen_relations[0])])
+        for rank, relation in zip(*(result.predictions[key] for key in ("rank", "relation")), strict=True)
+    ]
+    assert all(rank == 1 for rank, bare in first if bare)  # among nothing else
+    others = [1 / rank for rank, bare in first if not bare]
+    assert result.metrics["kgc.listed.mrr"] == pytest.approx(sum(others) / len(others))
+    assert result.metrics["kgc.listed.mrr"] < result.metrics["kgc.mrr"]
+    assert result.verdicts[0].startswith("UNLISTED ANSWERS")
+    whole = run(recipe(prior_file, generator=None, protocol={"sides": "tail"}), data=kg, progress=False)
+    assert "kgc.listed.mrr" not in whole.metrics
+    assert "UNLISTED" not in whole.verdicts[0]
