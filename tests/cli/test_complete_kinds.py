@@ -56,7 +56,7 @@ def recipe(folder, **changes):
         "generator": None,
         "ranker": RANKER,
         "controls": ["chance"],
-        "protocol": {"seeds": 1},
+        "protocol": {"seeds": 1, "validation": "none"},
         "train": {"device": "cpu"},
     }
     (folder / "recipe.yaml").write_text(json.dumps({**content, **changes}))
@@ -196,7 +196,8 @@ def test_relations_in_new_facts_are_those_of_the_run(kgzsl, run, tmp_path):
 
 def test_where_nothing_is_known_of_kinds_it_is_said(kgzsl, tmp_path):
     write(tmp_path, world(kinds=False))
-    assert kgzsl("run", recipe(tmp_path), "--out", tmp_path / "run", "--quiet").code == 0
+    quick = recipe(tmp_path, ranker={**RANKER, "calibrate": False, "steps": 2})
+    assert kgzsl("run", quick, "--out", tmp_path / "run", "--quiet").code == 0
     line = "# no entity's class is known: domain, range and disjointness refuse nothing"
     assert line in told(kgzsl, tmp_path / "run", "--head", "country3", "--top", 2).err
     (tmp_path / "new.ttl").write_text(PREFIXES + ":person4 a :Person .")
@@ -219,7 +220,8 @@ def test_a_relation_that_the_schema_lacks_stops_no_run(kgzsl, tmp_path):
         world(),
         SCHEMA.replace(":speaks a owl:ObjectProperty ; rdfs:domain :Country ; rdfs:range :Language .", ""),
     )
-    done = kgzsl("run", recipe(tmp_path), "--out", tmp_path / "run")
+    quick = recipe(tmp_path, ranker={**RANKER, "calibrate": False, "steps": 2})
+    done = kgzsl("run", quick, "--out", tmp_path / "run")
     assert done.code == 0, done.err
     assert f"1 of 8 relations are not in the schema: they are like themselves and nothing else: {W}speaks" in done.out
     from kgzsl.knowledge import ClassPriors
