@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ def take_news(
     schema: ClassGraph | None,
     was: ClassGraph | None,
     base: str,
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[str, dict[str, Any], list[str]]:
     """Let the model know facts that came after training, and the relation that is asked for.
 
     Args:
@@ -55,29 +55,30 @@ def take_news(
         base: Put before names that are no IRIs, where the facts are RDF.
 
     Returns:
-        For machines and for people.
+        The relation's own name; for machines and for people.
 
     Raises:
         InputError: The file is bad, or neither a fact nor the schema has the relation.
     """
     from kgzsl.datasets.fact_files import read_facts
     from kgzsl.datasets.kg_rdf import is_rdf
-    from kgzsl.tasks.kg_completion.new_facts import names_of_iris, require_relation, take_facts
+    from kgzsl.tasks.kg_completion.new_facts import named_types, names_of_iris, require_relation, take_facts
 
     values: dict[str, Any] = {}
     lines: list[str] = []
     if facts is not None:
-        triples, left_out = read_facts(facts)
+        triples, of_iris, left_out = read_facts(facts)
+        types: Mapping[str, str | Sequence[str]] = of_iris
         if is_rdf(facts):
-            triples = names_of_iris(triples, model, base)
-        news = take_facts(model, triples, schema=schema, was=was)
+            triples, types = names_of_iris(triples, model, base), named_types(types, model, base)
+        news = take_facts(model, triples, types=types, schema=schema, was=was)
         lines += [*news.lines(), *left_out]
         values["facts"] = {**news.to_dict(), "left_out": left_out}
     try:
-        lines += require_relation(model, relation, schema=schema, was=was)
+        relation, notes = require_relation(model, relation, schema=schema, was=was)
     except InputError as error:
         raise InputError(error.problem, file=facts, remedy=error.remedy) from None
-    return values, lines
+    return relation, values, [*lines, *notes]
 
 
 def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
@@ -86,8 +87,10 @@ def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
     Raises:
         InputError: One is in no fact of the run, and in none that came since.
     """
+    from kgzsl.tasks.kg_completion.naming import by_local_name
+
     known = model._entity_ids
-    strange = next((name for name in names if name not in known), None)
+    strange = next((one for one in names if one not in known and by_local_name(one, known, "entities") is None), None)
     if strange is not None:
         close = nearest(strange, known)
         hint = f"did you mean {' or '.join(map(repr, close))}? Else give" if close else "give"

@@ -5,34 +5,37 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from kgzsl.datasets.kg_rdf import is_rdf, rdf_facts
+from kgzsl.datasets.kg_rdf import is_rdf, rdf_content
 from kgzsl.datasets.kg_tsv import read_triples
+from kgzsl.datasets.kg_types import told_by_facts
 from kgzsl.errors import InputError
 
 __all__ = ["read_facts"]
 
 
-def read_facts(path: str | PathLike[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """The facts of a file, each once, in their order.
+def read_facts(path: str | PathLike[str]) -> tuple[list[tuple[str, str, str]], dict[str, tuple[str, ...]], list[str]]:
+    """The facts of a file, each once, in their order, and the classes of entities.
 
     Args:
         path: RDF (``.ttl .nt .nq .trig .rdf .owl .xml .jsonld``), or a table with head, relation and tail in each line
             (``.tsv .txt .csv``); also compressed. In RDF a fact is as in :func:`kgzsl.datasets.kg_rdf.read_rdf`.
+            Triples of rdf:type tell classes, in a table too.
 
     Returns:
-        (head, relation, tail) names, and what was left out, a sentence each.
+        (head, relation, tail) names; entity to its classes; and what was left out, a sentence each.
 
     Raises:
-        InputError: The file is missing, does not parse, or has no fact.
+        InputError: The file is missing, does not parse, or has neither a fact nor a class.
     """
     file = Path(path)
     if is_rdf(file):
-        facts, notes = rdf_facts(file)
+        facts, types, notes = rdf_content(file)
     else:
-        rows = list(read_triples(file))
+        rows, types, told = told_by_facts(read_triples(file))
         facts = list(dict.fromkeys(rows))
         repeated = len(rows) - len(facts)
         notes = [f"{repeated} of {len(rows)} facts are repetitions; each counts once"] if repeated else []
-    if not facts:
+        notes += told
+    if not facts and not types:
         raise InputError("there is no fact in it", file=file, remedy="write head, relation and tail on each line")
-    return facts, notes
+    return facts, types, notes

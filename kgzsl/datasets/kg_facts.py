@@ -12,6 +12,7 @@ from kgzsl.datasets.kg_rdf import is_rdf, read_rdf
 from kgzsl.datasets.kg_relations import hold_out, relation_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tsv import ENDINGS, find_part, read_triples
+from kgzsl.datasets.kg_types import told_by_facts, with_told
 from kgzsl.errors import InputError
 
 __all__ = ["is_table", "read_unsplit"]
@@ -37,7 +38,8 @@ def read_unsplit(
     Args:
         source: An RDF file (see :func:`kgzsl.datasets.kg_rdf.read_rdf`); a table with head, relation, tail on each line
             (``.tsv .txt .csv``, also compressed, see :func:`kgzsl.datasets.kg_tsv.read_triples`); or a folder of such
-            tables, whose train, valid and test triples are taken together and dealt out anew.
+            tables, whose train, valid and test triples are taken together and dealt out anew. Triples of ``rdf:type``
+            tell the classes of entities, and are no facts unless they are asked for as a relation.
         unseen_relations: Names, or local names of IRIs where these are unambiguous; a list, a file with one a line, or
             names with commas between.
         valid_relations: The same: relations that are held out for model selection.
@@ -71,7 +73,10 @@ def read_unsplit(
         return read_rdf(file, unseen, **lists, name=name, graph_source=graph_source)
     facts = list(_of_folder(file, order) if file.is_dir() else read_triples(file, order=order))
     called = name or (file.resolve().name if file.is_dir() else file.name.split(".")[0])
-    return hold_out(facts, unseen, lists.pop("valid_relations"), file, **lists, name=called, graph_source=graph_source)
+    valid = lists.pop("valid_relations")
+    facts, types, notes = told_by_facts(facts, {*unseen, *valid, *(lists["relations"] or ())})
+    split = hold_out(facts, unseen, valid, file, **lists, name=called, notes=notes, graph_source=graph_source)
+    return with_told(split, types, of_others=False)
 
 
 def _of_folder(folder: Path, order: str) -> Iterator[Triple]:

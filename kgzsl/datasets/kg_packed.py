@@ -15,6 +15,7 @@ from kgzsl.datasets.kg_names import split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tasks import read_json
 from kgzsl.datasets.kg_tsv import read_triples
+from kgzsl.datasets.kg_types import TYPES, read_types
 from kgzsl.errors import InputError
 
 __all__ = ["FORMAT", "is_packed_triples", "pack_triples", "read_packed_triples", "save_triples"]
@@ -73,10 +74,11 @@ def pack_triples(
 
 
 def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool = True) -> Path:
-    """Write a split as ``train.tsv``, ``valid.tsv``, ``test.tsv``, which other programs read too, and ``dataset.json``.
+    """Write a split as ``train.tsv``, ``valid.tsv``, ``test.tsv``, which other programs read too, and ``dataset.json``;
+    the classes of entities as ``entity2types.json``.
 
     Args:
-        split: What to write; without a graph given at test time, candidates and classes of entities.
+        split: What to write; without a graph given at test time, and without candidates.
         folder: Where to; it appears whole or not at all.
         replace: Whether a folder that is there may be replaced.
 
@@ -86,9 +88,8 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
     Raises:
         InputError: The split has what such a folder does not hold, its schema is missing, or the folder is there.
     """
-    for field, what in (("candidates", "candidates"), ("types", "classes of entities")):
-        if getattr(split, field):
-            raise InputError(f"{split.name!r} has {what}, which such a folder does not hold", file=split.source)
+    if split.candidates:
+        raise InputError(f"{split.name!r} has candidates, which such a folder does not hold", file=split.source)
     if len(split.support):
         raise InputError(f"{split.name!r} has a graph given at test time", file=split.source)
     graph = Path(split.graph_source) if split.graph_source else None
@@ -101,6 +102,9 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
                 lines = (f"{split.entities[h]}\t{split.relations[r]}\t{split.entities[t]}\n" for h, r, t in triples)
                 text = "head\trelation\ttail\n" + "".join(lines)
                 (scratch / f"{part}.tsv").write_text(text, encoding="utf-8")
+        if split.types is not None:
+            told = {entity: list(kinds) for entity, kinds in split.types.items()}
+            (scratch / TYPES).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
         schema = None if graph is None else _schema(split, graph, scratch)
         table = {
             "format": FORMAT,
@@ -175,4 +179,5 @@ def read_packed_triples(folder: str | PathLike[str], *, name: str | None = None)
     )
     from dataclasses import replace
 
-    return replace(split, notes=tuple(dict.fromkeys([*table["notes"], *split.notes])))
+    types = read_types(base / TYPES) if (base / TYPES).is_file() else None
+    return replace(split, types=types, notes=tuple(dict.fromkeys([*table["notes"], *split.notes])))

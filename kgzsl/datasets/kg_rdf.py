@@ -13,9 +13,10 @@ from typing import IO, Any, cast
 
 from kgzsl.datasets.kg_relations import hold_out
 from kgzsl.datasets.kg_split import KGSplit
+from kgzsl.datasets.kg_types import with_told
 from kgzsl.errors import InputError
 
-__all__ = ["is_rdf", "rdf_facts", "rdf_types", "read_rdf", "write_without"]
+__all__ = ["is_rdf", "rdf_content", "rdf_types", "read_rdf", "write_without"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -50,7 +51,8 @@ def read_rdf(
     A fact is a triple between two IRIs whose predicate is no word of RDF, RDFS, OWL or SKOS and whose ends are no
     classes or properties declared in the file. Facts of ``unseen_relations`` become the test triples, those of
     ``valid_relations`` the validation triples, all others training triples. Literals and blank nodes are left out and
-    counted in the notes. Ids follow the first appearance in the file.
+    counted in the notes. What rdf:type says of entities are their classes. Ids follow the first appearance in the
+    file.
 
     Args:
         path: ``.ttl .nt .nq .trig .rdf .owl .xml .jsonld``, also compressed (``.gz .bz2 .xz``).
@@ -65,8 +67,8 @@ def read_rdf(
             all would be held out.
     """
     file = Path(path)
-    facts, notes = rdf_facts(file)
-    return hold_out(
+    facts, types, notes = rdf_content(file)
+    split = hold_out(
         facts,
         unseen_relations,
         valid_relations,
@@ -76,6 +78,7 @@ def read_rdf(
         notes=notes,
         graph_source=graph_source or str(file),
     )
+    return with_told(split, types, of_others=False)
 
 
 def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
@@ -90,13 +93,7 @@ def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
     Raises:
         InputError: The file is missing or does not parse.
     """
-    import pyoxigraph as ox
-
-    told: dict[str, set[str]] = {}
-    for quad in _quads(Path(path)):
-        named = isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.NamedNode)
-        if named and quad.predicate.value == _SCHEMA[0] + "type" and not quad.object.value.startswith(_SCHEMA[:3]):
-            told.setdefault(quad.subject.value, set()).add(quad.object.value)
+    told = rdf_content(Path(path))[1]
     sizes = Counter(kind for kinds in told.values() for kind in kinds)
     return {entity: min(kinds, key=lambda kind: (sizes[kind], kind)) for entity, kinds in told.items()}
 
@@ -157,18 +154,25 @@ def is_rdf(file: Path) -> bool:
     return bool(suffixes) and suffixes[-1] in _FORMATS
 
 
-def rdf_facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """The facts of an RDF file as IRIs, each once, and what was left out; see :func:`read_rdf`."""
+def rdf_content(
+    file: Path,
+) -> tuple[list[tuple[str, str, str]], dict[str, tuple[str, ...]], list[str]]:
+    """The facts of an RDF file as IRIs, each once, the classes of entities, and what was left out: :func:`read_rdf`."""
     import pyoxigraph as ox
 
+    told: dict[str, dict[str, None]] = {}
     facts: dict[tuple[str, str, str], None] = {}
     declared: set[str] = set()
     literals = blanks = repeated = 0
     for quad in _quads(file):
         subject, predicate, target = quad.subject, quad.predicate.value, quad.object
         if predicate.startswith(_SCHEMA):
-            if predicate == _SCHEMA[0] + "type" and _is_schema_word(target):
+            if predicate != _SCHEMA[0] + "type":
+                continue
+            if _is_schema_word(target):
                 declared.add(str(getattr(subject, "value", "")))
+            elif isinstance(subject, ox.NamedNode) and _is_class(target):
+                told.setdefault(subject.value, {})[target.value] = None
         elif not isinstance(target, ox.NamedNode):
             literals += isinstance(target, ox.Literal)
             blanks += not isinstance(target, ox.Literal)
@@ -188,7 +192,14 @@ def rdf_facts(file: Path) -> tuple[list[tuple[str, str, str]], list[str]]:
         notes.append(f"{repeated} facts are repetitions; each counts once")
     if len(kept) < len(facts):
         notes.append(f"{len(facts) - len(kept)} triples about classes or properties are left out")
-    return kept, notes
+    return kept, {entity: tuple(kinds) for entity, kinds in told.items() if entity not in declared}, notes
+
+
+def _is_class(target: Any) -> bool:
+    """Whether this is a class of somebody's own, with a name."""
+    import pyoxigraph as ox
+
+    return isinstance(target, ox.NamedNode) and not target.value.startswith(_SCHEMA[:3])
 
 
 def _is_schema_word(target: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +148,9 @@ def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[t
                     separator = "\t" if "\t" in line else "," if comma else None
                 if not line.strip():
                     continue
-                fields = [field.strip() for field in line.split(separator)]
+                # Of commas some may stand within quotation marks.
+                cells = next(csv.reader([line], skipinitialspace=True)) if separator == "," else line.split(separator)
+                fields = [field.strip() for field in cells]
                 if len(fields) != 3 or not all(fields):
                     raise InputError(
                         f"{len(fields)} field(s) instead of head, relation, tail: {line[:60]!r}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,11 @@ from kgzsl.datasets.kg_tasks import read_json
 from kgzsl.datasets.kg_tsv import open_text
 from kgzsl.errors import InputError
 
-__all__ = ["read_types", "types_by_name", "with_types"]
+__all__ = ["TYPES", "read_types", "told_by_facts", "types_by_name", "with_told", "with_types"]
+
+TYPES = "entity2types.json"
+"""How the file is called in a folder of triples."""
+_IS_A = ("rdf:type", "http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 
 
 def read_types(path: str | PathLike[str]) -> dict[str, tuple[str, ...]]:
@@ -59,15 +63,48 @@ def read_types(path: str | PathLike[str]) -> dict[str, tuple[str, ...]]:
 
 def with_types(split: KGSplit, path: str | PathLike[str]) -> KGSplit:
     """The same data with the classes of a file; what it says of other entities, and who has none, is noted."""
-    told = read_types(path)
-    mine = {entity: told[entity] for entity in split.entities if told.get(entity)}
+    return with_told(split, read_types(path))
+
+
+def with_told(split: KGSplit, told: Mapping[str, Sequence[str]], *, of_others: bool = True) -> KGSplit:
+    """The same data with the classes that ``told`` has; who has none is noted, and what it says of others if wanted.
+
+    Nothing is changed where nothing is told of the data's own entities.
+    """
+    mine = {entity: tuple(told[entity]) for entity in split.entities if told.get(entity)}
+    if not mine and not of_others:
+        return split
     notes = list(split.notes)
     if len(mine) < split.num_entities:
         notes.append(f"{split.num_entities - len(mine)} of {split.num_entities} entities have no class")
-    strange = len(told.keys() - set(split.entities))
+    strange = len(told.keys() - set(split.entities)) if of_others else 0
     if strange:
         notes.append(f"classes are told of {strange} entities that are not in the data; they were left out")
     return replace(split, types=mine, notes=tuple(notes))
+
+
+def told_by_facts(
+    triples: Iterable[tuple[str, str, str]], asked: Collection[str] = ()
+) -> tuple[list[tuple[str, str, str]], dict[str, tuple[str, ...]], list[str]]:
+    """What rows of a table say with ``rdf:type`` (or its IRI) as the relation: classes, as in RDF, and no facts.
+
+    Args:
+        triples: (head, relation, tail) names.
+        asked: Relations that count as facts in any case.
+
+    Returns:
+        The facts, entity to its classes, and a note.
+    """
+    facts: list[tuple[str, str, str]] = []
+    told: dict[str, dict[str, None]] = {}
+    for head, relation, tail in triples:
+        if relation in _IS_A and relation not in asked:
+            told.setdefault(head, {})[tail] = None
+        else:
+            facts.append((head, relation, tail))
+    rows = sum(map(len, told.values()))
+    notes = [f"{rows} triples of rdf:type tell classes, and are no facts"] if rows else []
+    return facts, {entity: tuple(kinds) for entity, kinds in told.items()}, notes
 
 
 def types_by_name(split: KGSplit, kind: Callable[[str], Sequence[str]]) -> KGSplit:

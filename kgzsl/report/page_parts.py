@@ -44,6 +44,7 @@ _MEANINGS = {
     "gzsl.ausuc": "area under the curve of unseen against seen accuracy, from 0 to 1",
     "kgc.linked.mrr": "MRR of the queries whose true pair is already linked by a seen relation",
     "kgc.unlinked.mrr": "MRR of the queries whose true pair no seen relation links",
+    "kgc.listed.mrr": "of the queries whose true answer is among the candidates of its relation",
     "kgc.worst_ties.mrr": "the same with ties at their worst rank, as the public code of ULTRA has it",
     "kgc.mrr": "mean reciprocal rank of the true answer, filtered, ties at their mean rank, from 0 to 1",
 }

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
 
-__all__ = ["Source", "build_priors", "chooses_by_features", "read_sources", "reasons"]
+__all__ = ["OWN", "Source", "build_priors", "chooses_by_features", "read_sources", "reasons", "strangers_of"]
+
+OWN = "own columns"
+"""What made the last columns, where some relations are like themselves and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def build_priors(
     engine: Engine | None = None,
     shuffle: int | None = None,
     observed: tuple[Any, Any] | None = None,
+    strangers: bool = False,
 ) -> ClassPriors:
     """The priors of all classes: every block of the recipe made, aligned, normalised, and put side by side.
 
@@ -144,6 +148,8 @@ def build_priors(
             no graph have their rows permuted.
         observed: Features [N, D] of seen classes and rows int64 [N] of ``class_names``, for encoders that choose by
             them.
+        strangers: Whether a class may be in none of the graphs: a graph that lacks it gives it zeros, and one of which
+            no prior says anything gets a column of its own.
 
     Raises:
         InputError: A prior that neither an encoder nor the data set offers, or a class without a prior.
@@ -153,7 +159,7 @@ def build_priors(
         source = sources[number]
         if shuffle is not None and source.graph is not None:
             source = Source(source.graph.shuffled(shuffle), source.called)
-        block = _block(recipe, number, class_names, shipped, source, engine, observed)
+        block = _block(recipe, number, class_names, shipped, source, engine, observed, strangers)
         if shuffle is not None and (spec.name == "file" or spec.name in shipped):
             block = block.shuffled(shuffle)
         block = block.normalised("l2" if spec.normalise == "auto" else spec.normalise)
@@ -161,11 +167,41 @@ def build_priors(
             block = ClassPriors(
                 block.names, block.matrix * np.float32(spec.weight), {**block.made, "weight": spec.weight}
             )
-        blocks.append(block)
+        blocks.append(_filled(block, class_names))
     joined = blocks[0]
     for block in blocks[1:]:
         joined = joined | block
-    return joined
+    return _own_columns(joined) if strangers else joined
+
+
+def _filled(block: ClassPriors, names: Sequence[str]) -> ClassPriors:
+    """The block for all classes: zeros where it has none."""
+    if len(block) == len(names):
+        return block
+    there = set(block.names)
+    matrix = np.zeros((len(names), block.dim), dtype=np.float32)
+    matrix[[place for place, name in enumerate(names) if name in there]] = block.matrix
+    return ClassPriors(tuple(names), matrix, block.made)
+
+
+def _own_columns(priors: ClassPriors) -> ClassPriors:
+    """Classes without a number that is not 0 are like themselves and nothing else."""
+    silent = np.flatnonzero(~priors.matrix.any(axis=1))
+    if not len(silent):
+        return priors
+    own = np.zeros((len(priors), len(silent)), dtype=np.float32)
+    own[silent, np.arange(len(silent))] = 1
+    return priors | ClassPriors(priors.names, own, {"encoder": OWN})
+
+
+def strangers_of(names: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """Those of ``names`` that a graph of these does not know."""
+    absent: set[str] = set()
+    for graph, called in {id(one.graph): (one.graph, one.called) for one in sources}.values():
+        if graph is not None:
+            nodes = graph.align(called).indices.tolist()
+            absent |= {name for name, node in zip(names, nodes, strict=True) if node < 0}
+    return [name for name in names if name in absent]
 
 
 def _block(
@@ -176,6 +212,7 @@ def _block(
     source: Source,
     engine: Engine | None,
     observed: tuple[Any, Any] | None,
+    strangers: bool,
 ) -> ClassPriors:
     from kgzsl import priors
 
@@ -209,8 +246,19 @@ def _block(
         features, rows = observed
         encoder.observe(features, [source.called[row] for row in rows])
     encoder.fit(source.graph, engine=engine)
-    made = encoder.priors(source.called)
-    return ClassPriors(tuple(class_names), made.matrix, made.made)
+    found = source.graph.align(source.called)
+    if not strangers or not found.missing:
+        made = encoder.priors(source.called)
+        return ClassPriors(tuple(class_names), made.matrix, made.made)
+    there = [place for place, called in enumerate(source.called) if called not in found.missing]
+    if not there:
+        raise InputError(
+            "the graph of the priors has none of the relations",
+            **recipe.where("graph"),
+            remedy="see kgzsl info, or map names to IRIs with graph: {mapping: ...}",
+        )
+    made = encoder.priors([source.called[place] for place in there])
+    return ClassPriors(tuple(class_names[place] for place in there), made.matrix, made.made)
 
 
 def chooses_by_features(recipe: ImageRecipe | CompletionRecipe, shipped: Mapping[str, ClassPriors]) -> bool:

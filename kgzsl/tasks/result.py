@@ -28,6 +28,7 @@ HEADINGS: dict[str, str] = {
     "kgc.hits@5": "Hits@5",
     "kgc.hits@10": "Hits@10",
     "kgc.worst_ties.mrr": "MRR ties last",
+    "kgc.listed.mrr": "MRR listed",
     "kgc.linked.mrr": "MRR linked",
     "kgc.unlinked.mrr": "MRR unlinked",
     "kgc.type.mrr": "MRR by type",

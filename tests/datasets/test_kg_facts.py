@@ -170,3 +170,24 @@ def test_what_a_folder_does_not_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has candidates, which such a folder does not hold"):
         save_triples(kg, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("kind", ["tsv", "ttl"])
+def test_classes_of_entities_are_read_and_packed(tmp_path: Path, kind: str) -> None:
+    source = facts(tmp_path, kind)
+    if kind == "tsv":
+        write_lines(source, *LINES, "rome\trdf:type\tCity")
+    packed = datasets.pack_triples(source, tmp_path / "kg", ["capitalOf"])
+    again = datasets.load(tmp_path / "kg")
+    assert isinstance(again, KGSplit)
+    assert [(entity[-4:], kinds[0][-4:]) for entity, kinds in (packed.types or {}).items()] == [("rome", "City")]
+    assert again.types == packed.types
+    assert not any("type" in relation for relation in packed.relations)
+    assert any("entities have no class" in note for note in packed.notes)
+
+
+def test_rdf_type_that_is_asked_for_is_a_relation(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "world.tsv", *LINES, "rome\trdf:type\tCity")
+    kg = read_unsplit(source, ["rdf:type"])
+    assert kg.types is None
+    assert [kg.relations[relation] for _, relation, _ in kg.test.tolist()] == ["rdf:type"]

@@ -52,6 +52,8 @@ def test_compressed_files_and_other_names(tmp_path: Path) -> None:
 def test_commas_in_csv_and_spaces_between_words(tmp_path: Path) -> None:
     assert list(read_triples(write_lines(tmp_path / "a.csv", "a b,r,c", ""))) == [("a b", "r", "c")]
     assert list(read_triples(write_lines(tmp_path / "a.txt", "a r  c"))) == [("a", "r", "c")]
+    quoted = write_lines(tmp_path / "c.csv", "head,relation,tail", '"Paris, Texas",r,"the ""big"" one"', "a, r , c")
+    assert list(read_triples(quoted)) == [("Paris, Texas", "r", 'the "big" one'), ("a", "r", "c")]
     assert list(read_triples(write_lines(tmp_path / "b.csv", "a, b\tr\tc"))) == [("a, b", "r", "c")]
 
 

@@ -103,7 +103,8 @@ def complete(
             "predict for plain scores",
         )
     graph = grown_schema(folder, schema)
-    news, more = take_news(model, relation, facts, graph, folder.graph() if schema is not None else None, base)
+    was = folder.graph() if schema is not None else None
+    relation, news, more = take_news(model, relation, facts, graph, was, base)
     require_entities(model, [*(head or ()), *(tail or ())])
     if endpoint is not None:
         more.append(_take_facts(model, endpoint, base, auth, max_triples))

@@ -136,6 +136,7 @@ def _triples(
     without: int,
 ) -> tuple[list[Any], list[str]]:
     from kgzsl.tasks.kg_completion.explanation import explain_completion
+    from kgzsl.tasks.kg_completion.naming import own_relation
 
     if not (folder.path / "priors.safetensors").is_file():
         raise InputError(
@@ -155,6 +156,7 @@ def _triples(
                 place=f"query {row + 1}",
                 remedy="write head and relation, or give --relation",
             )
+        wanted = own_relation(model, wanted, graph) or wanted
         told.append(
             explain_completion(
                 model,

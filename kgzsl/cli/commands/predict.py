@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,9 @@ def predict(
             items = read_items(model, files, key=key, backbone=backbone, device=device, progress=progress)
             answers = classify(model, *items, parse_candidates(candidates), top)
         else:
-            answers = complete(model, one_source(files), parse_candidates(candidates), top, relation, known, asked)
+            answers = complete(
+                model, one_source(files), parse_candidates(candidates), top, relation, known, asked, folder.graph
+            )
         count = write_answers(answers, out)
     for line in _unknown(model, asked, folder):
         console.note(f"# {line}")
@@ -125,8 +127,14 @@ def complete(
     relation: str | None,
     known: bool,
     asked: dict[str, set[str]] | None = None,
+    schema: Callable[[], Any] | None = None,
 ) -> Iterator[Answers]:
-    """Ranked tails of each head and relation, with their scores; ``asked`` takes the heads of each relation."""
+    """Ranked tails of each head and relation, with their scores; ``asked`` takes the heads of each relation.
+
+    What ``schema`` gives is looked into where a relation is called otherwise than in the run.
+    """
+    from kgzsl.tasks.kg_completion.naming import own_relation
+
     for number, query in enumerate(read_queries(source), start=1):
         wanted = query.relation or relation
         if wanted is None:
@@ -137,6 +145,8 @@ def complete(
                 remedy="write head and relation, or give --relation",
             )
         try:
+            if wanted not in model._relation_ids and schema is not None:
+                wanted = own_relation(model, wanted, schema()) or wanted
             ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates, known=known)
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None

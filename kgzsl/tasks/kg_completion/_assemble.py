@@ -62,6 +62,8 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
     first = found[f"{run.seeds[0]}/method"]
     if len(first.worst):
         columns.insert(1, "kgc.worst_ties.mrr")
+    if first.many_unlisted and bool(first.listed.any()):
+        columns.insert(1, "kgc.listed.mrr")
     result = RunResult(
         task="kg_completion",
         dataset=run.data_name,
@@ -80,6 +82,8 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
         unseen=run.unseen_names,
         warnings=[*run.notes, *dict.fromkeys(run.warnings), *_warnings(run, first)],
     ).refresh()
+    if first.many_unlisted:
+        result.verdicts.insert(0, _unlisted(first))
     if run.protocol.oracle:
         result.verdicts.insert(
             0, "ORACLE SELECTION: settings were chosen on test triples; these figures are no fair estimate"
@@ -136,6 +140,14 @@ def _warnings(run: AnyRun, first: Evaluation) -> list[str]:
     if run.protocol.rules[0].name == "type" and not (run.recipe.ordinary or run.recipe.inductive):
         lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
     return lines
+
+
+def _unlisted(first: Evaluation) -> str:
+    missing, all_of_them = int((~first.listed).sum()), len(first.listed)
+    return (
+        f"UNLISTED ANSWERS: {missing} of {all_of_them} true answers are not among their relation's candidates and were "
+        "put there to be ranked, which flatters every figure; kgc.listed.mrr is that of the other queries"
+    )
 
 
 def _predictions(run: AnyRun, found: Mapping[str, Evaluation]) -> dict[str, list[Any]]:

@@ -18,6 +18,7 @@ __all__ = ["RULES", "CandidateRule", "headline_first", "make_rule", "subclasses"
 RULES = ("given", "type", "range", "all")
 _DOMAIN = "http://www.w3.org/2000/01/rdf-schema#domain"
 _RANGE = "http://www.w3.org/2000/01/rdf-schema#range"
+_PUBLISHED = "entities of the types that the true answers have (the published rule)"
 _SUBCLASS = "http://www.w3.org/2000/01/rdf-schema#subClassOf"
 
 
@@ -63,7 +64,8 @@ def make_rule(
         name: One of :data:`RULES`.
         kg: The knowledge graph.
         schema: Its class graph with rdfs:domain and rdfs:range edges, for ``range``.
-        type_of: Entity name to the local name of its class, empty where it has none.
+        type_of: Entity name to the local name of its class, empty where it has none. Left out: the classes that come
+            with the data, or else what names of the form x:class:name say.
 
     Raises:
         InputError: An unknown name.
@@ -75,6 +77,12 @@ def make_rule(
         return CandidateRule("all", {}, {}, "all entities")
     if name == "given":
         return None if kg.candidates is None else CandidateRule("given", kg.candidates, {}, "the data set's candidates")
+    if kg.types and type_of is nell_type:
+        from kgzsl.tasks.kg_completion.ordinary.type_rules import range_rule, type_rule
+
+        if name == "range":
+            return range_rule(kg, schema)
+        return type_rule(kg, ("train", "valid", "test"), _PUBLISHED)
     if not _typed(kg, type_of):
         return None
     if name == "type":
@@ -82,7 +90,7 @@ def make_rule(
             "type",
             candidates_by_tail_type(kg, type_of),
             candidates_by_tail_type(_turned(kg), type_of),
-            "entities of the types that the true answers have (the published rule)",
+            _PUBLISHED,
         )
     return None if schema is None else _range_rule(kg, schema, type_of)
 
@@ -90,8 +98,13 @@ def make_rule(
 def training_candidates(kg: KGSplit, rule: str, type_of: Callable[[str], str] = nell_type) -> Mapping[int, Tensor]:
     """Tails of seen relations to draw corrupted training pairs from: by the data's lists, or the types in training."""
     seen = set(kg.seen_relations.tolist())
-    if rule == "type" and _typed(kg, type_of):
-        found: Mapping[int, Tensor] = candidates_by_tail_type(kg, type_of, splits=("train",))
+    if rule == "type" and kg.types and type_of is nell_type:
+        from kgzsl.tasks.kg_completion.ordinary.type_rules import type_rule
+
+        made = type_rule(kg)
+        found: Mapping[int, Tensor] = {} if made is None else made.tails
+    elif rule == "type" and _typed(kg, type_of):
+        found = candidates_by_tail_type(kg, type_of, splits=("train",))
     else:
         found = kg.candidates or {}
     return {relation: ids for relation, ids in found.items() if relation in seen}

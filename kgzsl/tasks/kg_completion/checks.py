@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks._knowledge import Source, strangers_of
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.violations import Violations
 
-__all__ = ["data_notes", "says_nothing", "some_names"]
+if TYPE_CHECKING:
+    from kgzsl.recipe import CompletionRecipe
+
+__all__ = ["data_notes", "says_nothing", "some_names", "told_strangers"]
 
 _NAMED = 5
 
@@ -42,12 +49,24 @@ def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] |
     notes = []
     if absent:
         notes.append(
-            f"{len(absent)} unseen relations are not in the schema, so only their names say anything: "
-            f"{some_names(absent)}"
+            f"{len(absent)} unseen relations are not in the schema, which says nothing of them: {some_names(absent)}"
         )
     if bare:
         notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {some_names(bare)}")
     return notes + _told_already(kg, schema, names) + _contradictions(kg, schema, names)
+
+
+def told_strangers(recipe: CompletionRecipe, names: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """Relations that the graph of a prior lacks: nothing of that prior speaks of them."""
+    made = [one for spec, one in zip(recipe.priors, sources, strict=True) if spec.name != "file"]
+    absent = strangers_of(names, made)
+    if not absent:
+        return []
+    alone = len(made) == len(sources)
+    return [
+        f"{len(absent)} of {len(names)} relations are not in the schema: they are like themselves and nothing else"
+        f"{'' if alone else ', but for what the priors of files say'}: {some_names(absent)}"
+    ]
 
 
 def says_nothing(schema: ClassGraph, relation: str) -> bool:
@@ -85,7 +104,7 @@ def _told_already(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> li
 
 
 def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:
-    rules = Violations.read(EntityKinds.read(kg.entities, names, schema), tuple(names), schema)
+    rules = Violations.read(EntityKinds.read(kg.entities, names, schema, types=kg.types), tuple(names), schema)
     train = kg.train.cpu()
     counts: dict[str, int] = {}
     for relation in torch.unique(train[:, 1]).tolist():

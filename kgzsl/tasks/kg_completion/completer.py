@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.naming import by_local_name
 from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Completer", "Completion"]
@@ -79,7 +80,7 @@ class Completer(ABC):
         """The ``k`` best triples of a relation.
 
         Args:
-            relation: Its name.
+            relation: Its name; of an IRI its local name will do where no other has it, of entities too.
             head: With it, tails are ranked.
             tail: With it, heads are ranked. With both, the one triple is scored; with neither, all pairs are ranked.
             k: How many.
@@ -99,7 +100,7 @@ class Completer(ABC):
         if head is not None and tail is not None:
             anchor, other = self._entity(head), self._entity(tail)
             score = self.scores(number, torch.tensor([anchor]))[0, other]
-            return [Completion(head, relation, tail, float(score))]
+            return [Completion(self.entities_[anchor], self.relations_[number], self.entities_[other], float(score))]
         side = "head" if head is None and tail is not None else "tail"
         if head is None and tail is None:
             anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
@@ -121,7 +122,7 @@ class Completer(ABC):
             found = sorted(found, key=lambda one: -one[0])[:k]
         names = self.entities_
         ends = ((a, b, s) if side == "tail" else (b, a, s) for s, a, b in found)
-        return [Completion(names[h], relation, names[t], score) for h, t, score in ends]
+        return [Completion(names[h], self.relations_[number], names[t], score) for h, t, score in ends]
 
     def _forget_known(self, table: Tensor, relation: int, anchors: Tensor, side: str) -> None:
         given, asked = (0, 2) if side == "tail" else (2, 0)
@@ -161,6 +162,9 @@ class Completer(ABC):
 
 def _find(name: str, ids: Mapping[str, int], what: str) -> int:
     if name not in ids:
+        whole = by_local_name(name, ids, "relations" if what == "relation" else "entities")
+        if whole is not None:
+            return ids[whole]
         close = nearest(name, ids)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {len(ids)} of them"
         raise InputError(f"no {what} is called {name!r}", remedy=hint)

@@ -16,6 +16,10 @@ from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metric
 
 __all__ = ["Evaluation", "Scorer", "evaluate", "evaluate_all"]
 
+UNLISTED = 0.05
+"""Share of true tails, or heads, that are no candidates above which a run says so first: each is ranked all the
+same, and where the list is short or empty its rank is good whatever the method."""
+
 Scorer = Callable[[int, Tensor, str], Tensor]
 """``(relation id, anchors int64 [Q], "tail" or "head") -> scores float [Q, E]``; NaN where there is none.
 
@@ -42,6 +46,7 @@ class Evaluation:
         outside: Rule name to how many true answers the rule does not allow; they are ranked all the same.
         best: int64 [Q, k], the best candidates under the first rule; -1 fills up.
         worst: float64 [Q], ranks under the first rule with ties at their worst place; empty where not asked for.
+        listed: bool [Q], whether the first rule has the true answer among its candidates.
     """
 
     relation: Tensor
@@ -55,6 +60,13 @@ class Evaluation:
     outside: dict[str, int] = field(default_factory=dict)
     best: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
     worst: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
+    listed: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+
+    @property
+    def many_unlisted(self) -> bool:
+        """Whether so many true answers are no candidates under the first rule that its figures may mislead."""
+        sides = (self.listed[self.tail_asked], self.listed[~self.tail_asked]) if len(self.listed) else ()
+        return any(len(side) and float((~side).double().mean()) > UNLISTED for side in sides)
 
     def metrics(self, names: dict[str, str]) -> dict[str, float]:
         """Flat figures.
@@ -62,7 +74,8 @@ class Evaluation:
         Args:
             names: Rule name to the prefix of its figures: ``{"type": "kgc.", "all": "kgc.all."}``. The rule with the
                 shortest prefix also gives ``linked.mrr`` and ``unlinked.mrr``, and both sides apart if both were asked;
-                and ``worst_ties.mrr`` and the like, where such ranks were asked for.
+                and ``worst_ties.mrr`` and the like, where such ranks were asked for. Where more than a few true answers
+                are no candidates (:attr:`many_unlisted`), ``listed.mrr`` and the like are those of the other queries.
         """
         flat: dict[str, float] = {}
         for rule, prefix in names.items():
@@ -72,6 +85,9 @@ class Evaluation:
         if len(self.worst):
             worst = ranking_metrics(self.worst)
             flat.update({f"{names[first]}worst_ties.{name}": worst[name] for name in worst if name != "queries"})
+        if self.many_unlisted and bool(self.listed.any()):
+            found = ranking_metrics(self.ranks[first][self.listed], scorable=self.scorable[self.listed])
+            flat.update({f"{names[first]}listed.{name}": found[name] for name in found if name != "coverage"})
         groups = {"linked": self.linked, "unlinked": ~self.linked}
         if bool(self.tail_asked.any()) and not bool(self.tail_asked.all()):
             groups |= {"tail": self.tail_asked, "head": ~self.tail_asked}
@@ -180,6 +196,7 @@ def evaluate_all(
             outside=one.outside,
             best=one.best(),
             worst=lowest if worst else lowest[:0],
+            listed=one.listed(),
         )
     return found
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kgzsl.errors import InputError, nearest
+from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.counterfactuals import Counterfactual, moving_statements
 from kgzsl.tasks.statements import Statement, statements_about
@@ -130,13 +130,15 @@ def explain_completion(
     """
     from kgzsl.tasks.image_classification.explanation import graph_path, nearest_classes, shared_columns
 
+    number = model._relation(relation)
+    head, relation = model.entities_[model._entity(head)], model.relations_[number]
     if tail is None:
         found = model.complete(relation, head=head, k=1)
         if not found:
             raise InputError(f"nothing is left to answer for {head!r} and {relation!r}", remedy="give another head")
         tail = found[0].tail
-    ids = [_find(head, model.entities_, "entity"), _find(tail, model.entities_, "entity")]
-    number = _find(relation, model.relations_, "relation")
+    ids = [model._entity(head), model._entity(tail)]
+    tail = model.entities_[ids[1]]
     scores = model.scores(number, torch.tensor(ids[:1]))[0].cpu()
     value = scores[ids[1]]
     rank = float((scores > value).sum()) + (float((scores == value).sum()) + 1) / 2
@@ -163,15 +165,6 @@ def explain_completion(
         tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),
     )
-
-
-def _find(name: str, names: Sequence[str], what: str) -> int:
-    try:
-        return names.index(name)
-    except ValueError:
-        close = nearest(name, names)
-        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else None
-        raise InputError(f"no {what} is called {name!r}", remedy=hint) from None
 
 
 def _named(model: Completer, fact: Sequence[int]) -> Fact:

@@ -12,10 +12,12 @@ import torch
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import some_names
+from kgzsl.tasks.kg_completion.evidence.kinds import Types
+from kgzsl.tasks.kg_completion.naming import own_relation, relations_of_facts, require_property
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.writing import iri_of
 
-__all__ = ["NewFacts", "names_of_iris", "require_relation", "take_facts"]
+__all__ = ["NewFacts", "named_types", "names_of_iris", "require_relation", "take_facts"]
 
 Triple = tuple[str, str, str]
 
@@ -53,29 +55,47 @@ def take_facts(
     model: ProposingCompleter,
     triples: Sequence[Triple],
     *,
+    types: Types | None = None,
     schema: ClassGraph | None = None,
     was: ClassGraph | None = None,
 ) -> NewFacts:
     """Let a model know facts, with entities and relations that it has never seen; nothing is learned anew.
 
+    Relations are those of the run where the schema says that they are the same, or where a short name is the local name
+    of one of them alone.
+
     Args:
         model: A fitted one; it is changed.
-        triples: (head, relation, tail) names, at least one.
+        triples: (head, relation, tail) names; may be none where there are ``types``.
+        types: Classes of entities; of those that occur in no fact nothing is taken.
         schema: For kinds and priors of what is new.
         was: The schema of before, where ``schema`` is that one with more in it.
     """
     known = set(model.entities_), set(model.relations_)
+    triples, same = relations_of_facts(model, triples, schema)
     ends = dict.fromkeys(name for head, _, tail in triples for name in (head, tail) if name not in known[0])
     kinds = dict.fromkeys(relation for _, relation, _ in triples if relation not in known[1])
-    notes = model.grow(tuple(ends), tuple(kinds), schema=schema, was=was) if ends or kinds else []
+    before = model.kinds_.told
+    notes = []
+    if ends or kinds or types:
+        notes = model.grow(tuple(ends), tuple(kinds), schema=schema, was=was, types=types)
+    classed = model.kinds_.told - before
+    if types:
+        notes.append(f"classes are told of {len(types):,} entities; {classed:,} more have one that the schema knows")
     entities, relations = model._entity_ids, model._relation_ids
-    rows = torch.tensor([(entities[h], relations[r], entities[t]) for h, r, t in triples]).reshape(-1, 3)
-    before = torch.unique(model._known.cpu(), dim=0)
-    mine = torch.unique(rows, dim=0)
-    together = torch.unique(torch.cat([before, mine]), dim=0)
-    old = len(before) + len(mine) - len(together)
+    numbers = [(entities[h], relations[r], entities[t]) for h, r, t in triples]
+    mine = torch.unique(torch.tensor(numbers, dtype=torch.int64).reshape(-1, 3), dim=0)
+    there = torch.unique(model._known.cpu(), dim=0)
+    together = torch.unique(torch.cat([there, mine]), dim=0)
+    old = len(there) + len(mine) - len(together)
     model.set_facts(together)
-    return NewFacts(len(mine), old, tuple(ends), tuple(kinds), tuple(notes))
+    return NewFacts(len(mine), old, tuple(ends), tuple(kinds), (*same, *notes))
+
+
+def named_types(types: Types, model: ProposingCompleter, base: str) -> Types:
+    """Classes of IRIs by the names that a model has for them, as :func:`names_of_iris`; the classes stay IRIs."""
+    table = {iri_of(name, base): name for name in model.entities_}
+    return {_own(iri, table, base): classes for iri, classes in types.items()}
 
 
 def names_of_iris(triples: Iterable[Triple], model: ProposingCompleter, base: str) -> list[Triple]:
@@ -83,28 +103,35 @@ def names_of_iris(triples: Iterable[Triple], model: ProposingCompleter, base: st
     tables: list[Mapping[str, str]] = [
         {iri_of(name, base): name for name in names} for names in (model.entities_, model.relations_)
     ]
+    ends, kinds = tables
+    return [(_own(h, ends, base), _own(r, kinds, base), _own(t, ends, base)) for h, r, t in triples]
 
-    def name(iri: str, table: Mapping[str, str]) -> str:
-        return table.get(iri) or (unquote(iri.removeprefix(base)) if iri.startswith(base) else iri)
 
-    return [(name(h, tables[0]), name(r, tables[1]), name(t, tables[0])) for h, r, t in triples]
+def _own(iri: str, table: Mapping[str, str], base: str) -> str:
+    return table.get(iri) or (unquote(iri.removeprefix(base)) if iri.startswith(base) else iri)
 
 
 def require_relation(
     model: ProposingCompleter, relation: str, *, schema: ClassGraph | None = None, was: ClassGraph | None = None
-) -> list[str]:
-    """Make a relation known that no fact uses, where the schema has it; returns what a reader must know.
+) -> tuple[str, list[str]]:
+    """The run's relation that is meant; one that no fact uses is made known under its IRI where the schema has it.
+
+    Returns:
+        Its name, and what a reader must know.
 
     Raises:
-        InputError: Neither a fact nor the schema has it.
+        InputError: Neither a fact nor the schema has it, what is called so is no property, or several are.
     """
-    if relation in model._relation_ids:
-        return []
-    if schema is None or int(schema.align([relation]).indices[0]) < 0:
+    own = own_relation(model, relation, schema)
+    if own is not None:
+        return own, [] if own == relation else [f"{relation} is {own}"]
+    iri = None if schema is None else require_property(schema, relation)
+    if iri is None:
         close = nearest(relation, model._relation_ids)
         where = "no fact" if schema is None else "neither a fact nor the schema"
         raise InputError(
             f"no relation is called {relation!r}: {where} has it",
             remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "give facts of it with --facts",
         )
-    return model.grow(relations=(relation,), schema=schema, was=was)
+    notes = model.grow(relations=(iri,), schema=schema, was=was)
+    return iri, notes if iri == relation else [f"{relation} is {iri}", *notes]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks._knowledge import OWN
 
 __all__ = ["with_new_relations", "with_own_columns"]
 
@@ -51,6 +52,8 @@ def with_new_relations(
     strange = [name for name in names if name not in made]
     if made:
         rows = np.stack([made[name] for name in names if name in made])
+        # Columns of their own, which relations have that no graph knew, say nothing of others.
+        rows = np.pad(rows, ((0, 0), (0, priors.dim - rows.shape[1])))
         matrix = np.concatenate([priors.matrix, rows.astype(np.float32)])
         priors = ClassPriors((*priors.names, *(name for name in names if name in made)), matrix, priors.made)
     if strange:
@@ -60,6 +63,18 @@ def with_new_relations(
         )
         priors = with_own_columns(priors, [*priors.names, *strange])
     return priors, notes
+
+
+def _made_of_graph(priors: ClassPriors) -> ClassPriors:
+    """Without columns of their own, and without the relations that have one: the graph does not know them."""
+    parts = priors.made.get("parts", [])
+    if not parts or parts[-1]["how"].get("encoder") != OWN:
+        return priors
+    width = priors.dim - parts[-1]["dim"]
+    known = np.flatnonzero(~priors.matrix[:, width:].any(axis=1))
+    names = tuple(priors.names[row] for row in known.tolist())
+    made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts[:-1]), "parts": parts[:-1]}
+    return ClassPriors(names, priors.matrix[known, :width], made)
 
 
 def _made_again(
@@ -76,7 +91,7 @@ def _made_again(
     if not known:
         return {}
     try:
-        again = PriorsAgain.of(priors, was or schema)
+        again = PriorsAgain.of(_made_of_graph(priors), was or schema)
     except InputError:
         return {}
     if again is None or again.held:

@@ -21,7 +21,7 @@ from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
-from kgzsl.tasks.kg_completion.checks import data_notes
+from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -151,6 +151,7 @@ class CompletionRun:
             priors = self._timed("priors", partial(self.make_priors, seed))
             if self.priors is None:
                 self.priors = priors
+                self.notes += told_strangers(self.recipe, self.relations, self.sources)
                 for why in reasons(priors):
                     self.log(why)
                     self.notes.append(why)
@@ -205,6 +206,7 @@ class CompletionRun:
                 self.sources,
                 engine=engine,
                 shuffle=shuffle,
+                strangers=True,
             )
         if shuffle is None:
             self.warnings += [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
 from kgzsl.tasks.kg_completion.silences import silences
@@ -18,6 +19,12 @@ from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Proposal", "Proposals", "propose"]
+
+_WRONG = {
+    "disjoint": "as a class of it is disjoint with what the schema asks for",
+    "domain": "which is outside the domain",
+    "range": "which is outside the range",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Proposals:
         found: The proposals.
         refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``) to how many candidates were refused for it that
             would otherwise have been proposed: that rank above the last proposal of their given end (where no end is
-            given: above the last of the best answers of their head), or all where too few are left.
+            given: above the last of the best answers of their head), or all where too few are left. A given end that
+            the schema speaks against counts as one.
         unsure: How many of the best candidates were below the least confidence.
         known: How many candidates that rank as high as those are facts already.
         notes: What a reader must know.
@@ -88,7 +96,8 @@ def propose(
     Args:
         model: A fitted one; without calibration its proposals have no confidence.
         relation: Its name; it has to have a prior.
-        heads: Tails are proposed for these; for the heads that the schema allows where neither end is given.
+        heads: Tails are proposed for these, for each once; for the heads that the schema allows where neither end is
+            given.
         tails: Heads are proposed for these; give one of the two ends.
         top: How many for each given end, or in all where none is given.
         min_confidence: Proposals below are left out.
@@ -113,12 +122,15 @@ def propose(
             remedy="leave the least confidence out, or train it with calibrate: true",
         )
     number = model._relation(relation)
+    relation = model.relations_[number]
     side = "tail" if tails is None else "head"
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
     refused = torch.stack(list(against.values())).any(dim=0)
     whole = heads is None and tails is None
     notes = []
+    if schema is not None and not model.kinds_.told:
+        notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if not calibrated:
         notes.append("the scores are not calibrated: they order the answers of one given end, and are no probabilities")
     if whole:
@@ -139,8 +151,21 @@ def propose(
     else:
         given = heads if heads is not None else tails
         assert given is not None
-        anchors = torch.tensor([model._entity(name) for name in given])
+        anchors = torch.tensor(list(dict.fromkeys(model._entity(name) for name in given)), dtype=torch.int64)
     counts = dict.fromkeys(against, 0)
+    if not whole:
+        wrong = rules.against(number, "head" if side == "tail" else "tail")
+        for name, mask in wrong.items():
+            strange = anchors[mask[anchors]]
+            if not len(strange):
+                continue
+            counts[name] = counts.get(name, 0) + len(strange)
+            named = some_names([model.entities_[entity] for entity in strange.tolist()])
+            end = "head" if side == "tail" else "tail"
+            what = "kept all the same" if keep_violations else "nothing is proposed there"
+            notes.append(f"of the wrong kind for a {end} of {relation}, {_WRONG[name]}: {named}; {what}")
+            if not keep_violations:
+                anchors = anchors[~mask[anchors]]
     known = 0
     found: list[tuple[float, float, int, int]] = []
     if not len(anchors):

@@ -15,7 +15,7 @@ from kgzsl.tasks.kg_completion.new_priors import with_new_relations
 
 if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
-    from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+    from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
     from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["Likeness", "ProposingCompleter"]
@@ -87,6 +87,7 @@ class ProposingCompleter(Completer):
         *,
         schema: ClassGraph | None = None,
         was: ClassGraph | None = None,
+        types: Types | None = None,
     ) -> list[str]:
         """Take new names in, behind those that are there; nothing is learned anew.
 
@@ -95,6 +96,7 @@ class ProposingCompleter(Completer):
             relations: New ones.
             schema: What an ontology says of them: kinds that their ends may have, and their priors.
             was: The schema of before, where ``schema`` is that one with more in it.
+            types: Classes of some entities, new ones or old ones.
 
         Returns:
             What a reader must know, a sentence each.
@@ -109,7 +111,7 @@ class ProposingCompleter(Completer):
         self.entities_, self.relations_ = (*self.entities_, *entities), (*self.relations_, *relations)
         for attribute in ("entities_", "relations_"):
             self.__dict__.pop(f"_ids_of_{attribute}", None)
-        self.kinds_ = self.kinds_.grown(self.entities_, self.relations_, schema)
+        self.kinds_ = self.kinds_.grown(self.entities_, self.relations_, schema, types=types)
         notes = self._grow_priors(relations, schema, was)
         self.set_facts(self._known)
         return notes

@@ -33,6 +33,7 @@ class RankNotes:
         self._equal: dict[str, list[Tensor]] = {name: [] for name in rules}
         self._counts: dict[str, list[Tensor]] = {name: [] for name in rules}
         self._scorable: list[Tensor] = []
+        self._listed: list[Tensor] = []
         self._best: list[Tensor] = []
 
     def take(
@@ -68,6 +69,8 @@ class RankNotes:
                 self.outside[name] += int((~inside).sum())
             self._higher[name].append(higher[place])
         self._scorable.append(~(torch.isnan(own) | torch.isneginf(own)))
+        first = masks[0]
+        self._listed.append(torch.ones(len(truth), dtype=torch.bool) if first is None else first[truth].cpu())
         if self._top:
             del table
             best = _best(scores, piece, masks[0], self._top)
@@ -91,6 +94,10 @@ class RankNotes:
     def best(self) -> Tensor:
         """int64 [Q, top], the best candidates; -1 fills up."""
         return torch.cat(self._best) if self._best else torch.zeros(len(self), 0, dtype=torch.int64)
+
+    def listed(self) -> Tensor:
+        """bool [Q], whether the first rule allows the true answer."""
+        return _joined(self._listed, torch.bool)
 
     def __len__(self) -> int:
         """How many queries were taken."""

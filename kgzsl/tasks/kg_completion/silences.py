@@ -43,7 +43,7 @@ def silences(model: Completer, relation: str, anchors: Tensor, schema: ClassGrap
         notes.append(f"no fact of {relation} is known, and this run reads facts alone: only the given end speaks")
     elif schema is not None:
         if schema.align([relation]).indices[0] < 0:
-            notes.append(f"{relation} is not in the schema: only its name was read")
+            notes.append(f"{relation} is not in the schema, which says nothing of it")
         elif says_nothing(schema, relation):
             notes.append(f"the schema has no axiom and no text about {relation}: only its name was read")
     return notes

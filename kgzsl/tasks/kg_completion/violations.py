@@ -41,7 +41,7 @@ class Violations:
         for one, others in list(apart.items()):
             for other in others:
                 apart.setdefault(other, set()).add(one)
-        above = [_closure(parents, node) for node in schema.align(list(kinds.names)).indices.tolist()]
+        above = kinds.above(schema)
         against = [set().union(*(apart.get(node, set()) for node in nodes)) for nodes in above]
         found: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
         nodes = schema.align(list(relations)).indices.tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -78,3 +80,19 @@ def test_given_candidates_and_all(kg):
 def test_unknown_rule_is_refused_with_the_nearest(kg):
     with pytest.raises(InputError, match="no candidate rule is called 'types'; choose type"):
         make_rule("types", kg)
+
+
+def test_classes_that_come_with_the_data_go_before_names() -> None:
+    kg = KGSplit.from_names([("a", "r", "b")], [], [("c", "s", "d")])
+    typed = replace(kg, types={"b": ("land",), "d": ("city", "port"), "c": ("land",), "a": ("port",)})
+    rule = make_rule("type", typed)
+    assert rule is not None
+    named = [{typed.entities[i] for i in rule.tails[typed.relation(relation)].tolist()} for relation in "rs"]
+    assert named == [{"b", "c"}, {"a", "d"}]
+    schema = ClassGraph.from_triples([("x:s", RDFS + "range", "x:city"), ("x:land", RDFS + "subClassOf", "x:area")])
+    allowed = make_rule("range", typed, schema=schema)
+    assert allowed is not None
+    # Only cities, and those whose class the schema does not know.
+    assert {typed.entities[i] for i in allowed.tails[typed.relation("s")].tolist()} == {"a", "d"}
+    assert make_rule("type", kg) is None
+    assert training_candidates(typed, "type").keys() == {typed.relation("r")}

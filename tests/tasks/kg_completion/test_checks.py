@@ -43,7 +43,7 @@ def test_relations_of_which_nothing_is_said_are_named():
     unknown = [f"r{i}" for i in range(7)]
     notes = data_notes(split("bornIn", *unknown), SCHEMA)
     assert notes[0] == (
-        "7 unseen relations are not in the schema, so only their names say anything: r0, r1, r2, r3, r4 and 2 more"
+        "7 unseen relations are not in the schema, which says nothing of them: r0, r1, r2, r3, r4 and 2 more"
     )
     assert not any("bornIn" in note for note in notes)
     assert data_notes(split("bornIn"), None) == []

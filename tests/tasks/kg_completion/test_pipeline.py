@@ -10,6 +10,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import run
+from kgzsl.tasks.kg_completion.evaluation import Evaluation
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.pipeline import CompletionRun
 
@@ -157,3 +158,31 @@ def test_a_candidate_file_without_the_true_tail_is_told_and_the_query_ranked(kg,
     assert missing
     assert f"{missing} true answers are no candidates by the rule 'given'; they are ranked too" in result.warnings
     assert result.metrics["kgc.queries"] == len(kg.test)
+    # So many that the first line says so, with the figure of the other queries beside it.
+    assert result.verdicts[0].startswith(f"UNLISTED ANSWERS: {missing} of {len(kg.test)} true answers")
+    assert result.metrics["kgc.listed.queries"] == len(kg.test) - missing
+    assert "kgc.listed.mrr" in result.columns
+
+
+def test_an_empty_candidate_list_does_not_make_a_figure(kg, prior_file):
+    empty = kg.with_candidates({int(kg.unseen_relations[0]): torch.zeros(0, dtype=torch.int64)})
+    result = run(recipe(prior_file, generator=None, protocol={"sides": "tail"}), data=empty, progress=False)
+    first = [
+        (rank, relation == kg.relations[int(kg.unseen_relations[0])])
+        for rank, relation in zip(*(result.predictions[key] for key in ("rank", "relation")), strict=True)
+    ]
+    assert all(rank == 1 for rank, bare in first if bare)  # among nothing else
+    others = [1 / rank for rank, bare in first if not bare]
+    assert result.metrics["kgc.listed.mrr"] == pytest.approx(sum(others) / len(others))
+    assert result.metrics["kgc.listed.mrr"] < result.metrics["kgc.mrr"]
+    assert result.verdicts[0].startswith("UNLISTED ANSWERS")
+
+
+@pytest.mark.parametrize("missing", [0, 2, 3])
+def test_a_few_answers_on_no_list_stay_a_remark(missing):
+    many = torch.arange(40)
+    found = Evaluation(
+        many, many, many, many >= 0, many < 0, {"given": many + 1.0}, {"given": many}, many >= 0, listed=many >= missing
+    )
+    assert found.many_unlisted == (missing > 2)  # of 40
+    assert ("kgc.listed.mrr" in found.metrics({"given": "kgc."})) == found.many_unlisted

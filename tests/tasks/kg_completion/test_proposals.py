@@ -256,5 +256,66 @@ def test_open_ended_proposals_do_not_hang_on_how_much_memory_there_is(model):
 def test_a_relation_that_the_schema_does_not_know_is_told(model):
     elsewhere = ClassGraph.from_triples([(X + "likes", RDFS + "range", X + "city")])
     (note,) = propose(model, "residesIn", heads=["w:person:p3"], top=2, schema=elsewhere).notes
-    assert note == "residesIn is not in the schema: only its name was read"
+    assert note == "residesIn is not in the schema, which says nothing of it"
     assert propose(model, "residesIn", heads=["w:person:p3"], top=2, schema=SCHEMA).notes == ()
+
+
+def fixed(model, table, chances=None, **changes):
+    """The model with other scores: of the anchors the rows of ``table``, and their confidences where given."""
+    other = copy.copy(model)
+    rows = {model._entity(name): torch.tensor(row) for name, row in table.items()}
+    blank = torch.full((len(model.entities_),), -9.0)
+    sure = {row.sum().item(): chances[name] for name, row in zip(table, rows.values(), strict=True)} if chances else {}
+    other.scores = lambda relation, anchors, side: torch.stack([rows.get(a, blank) for a in anchors.tolist()])
+    if chances:
+        # A confidence is the score's place under its head's chance.
+        other.calibration_of = lambda scores, allowed: torch.stack(
+            [torch.softmax(row, dim=0) * sure.get(row.sum().item(), 0.01) for row in scores]
+        )
+    return other
+
+
+def test_open_ended_proposals_are_ordered_by_confidence_and_not_by_score(model):
+    def row(best: str, second: str, value: float):
+        scores = [-9.0] * len(model.entities_)
+        scores[model._entity(best)], scores[model._entity(second)] = value, value - 1
+        return scores
+
+    # The higher the scores of a head, the less sure it is.
+    table = {f"w:person:p{i}": row(f"w:city:c{i}", f"w:city:c{i + 1}", 2.0 + i) for i in range(4)}
+    chances = {f"w:person:p{i}": 1.0 - 0.2 * i for i in range(4)}
+    found = propose(fixed(model, table, chances), "residesIn", top=3, schema=SCHEMA).found
+    assert [one.head for one in found] == ["w:person:p0", "w:person:p1", "w:person:p2"]
+    assert [one.score for one in found] == [2, 3, 4]
+    assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+
+
+def test_a_fact_against_the_schema_is_a_fact_and_no_refusal(model):
+    before = propose(model, "residesIn", heads=["w:person:p3"], top=20, schema=SCHEMA)
+    told = copy.copy(model)
+    fact = [model._entity("w:person:p3"), model._relation("residesIn"), model._entity("w:land:l0")]
+    told.set_facts(torch.cat([model._known, torch.tensor([fact])]))
+    after = propose(told, "residesIn", heads=["w:person:p3"], top=20, schema=SCHEMA)
+    assert (before.refused["range"], before.known) == (4, 0)
+    assert (after.refused["range"], after.known) == (3, 1)
+
+
+def test_a_given_end_of_the_wrong_kind_is_refused_and_counted(model):
+    found = propose(model, "residesIn", heads=["w:city:c1", "w:person:p3", "w:land:l0"], top=3, schema=SCHEMA)
+    assert {one.head for one in found.found} == {"w:person:p3"}
+    assert found.refused == {"disjoint": 1, "range": 0, "domain": 1}
+    assert [note.split(":")[0] for note in found.notes] == [
+        "of the wrong kind for a head of residesIn, as a class of it is disjoint with what the schema asks for",
+        "of the wrong kind for a head of residesIn, which is outside the domain",
+    ]
+    alone = propose(model, "residesIn", tails=["w:person:p3"], top=3, schema=SCHEMA)
+    assert alone.found == ()
+    assert alone.refused == {"disjoint": 1, "domain": 0}
+    kept = propose(model, "residesIn", heads=["w:land:l0"], top=3, schema=SCHEMA, keep_violations=True)
+    assert len(kept.found) == 3
+    assert "kept all the same" in kept.notes[0]
+
+
+def test_an_end_that_is_given_twice_counts_once(model):
+    once = propose(model, "residesIn", heads=["w:person:p3"], top=4, schema=SCHEMA)
+    assert propose(model, "residesIn", heads=["w:person:p3", "w:person:p3"], top=4, schema=SCHEMA) == once

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets import KGSplit
-from kgzsl.datasets.candidates import nell_type
 from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -24,7 +23,7 @@ from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_cali
 from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
-from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
 from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
@@ -113,7 +112,7 @@ class EvidenceCompleter(ProposingCompleter):
         priors: ClassPriors,
         *,
         schema: ClassGraph | None = None,
-        types: Mapping[str, str] | None = None,
+        types: Types | None = None,
         sides: str = "both",
         candidates: Mapping[int, Tensor] | None = None,
         validate: Callable[[Scorer], float] | None = None,
@@ -127,7 +126,8 @@ class EvidenceCompleter(ProposingCompleter):
             kg: The knowledge graph.
             priors: Vectors of its relations, seen and unseen; more do no harm.
             schema: For the kinds that rdfs:domain and rdfs:range allow.
-            types: Entity to its class, as the schema calls it. Left out: what names of the form ``x:class:name`` say.
+            types: Entity to its class, or classes, as the schema calls them. Left out: those of ``kg``, or what names
+                of the form ``x:class:name`` say.
             sides: Whether heads will be asked for too. Head queries of seen relations are learned from in any case: a
                 relation turned round is another relation.
             candidates: Relation id to the tails that other answers are drawn from.
@@ -145,8 +145,7 @@ class EvidenceCompleter(ProposingCompleter):
         engine = engine or Engine(device="cpu", seed=self.seed, progress=False)
         self.priors_ = priors.align(kg.relations)
         self.entities_, self.relations_ = kg.entities, kg.relations
-        type_of = nell_type if types is None else lambda name: types.get(name, "")
-        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, type_of)
+        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types if types is None else types)
         self.memory_budget_ = self.memory_budget
         self._names, self._ranks = names, None
         train = kg.train.cpu()
@@ -233,10 +232,11 @@ class EvidenceCompleter(ProposingCompleter):
         *,
         schema: ClassGraph | None = None,
         was: ClassGraph | None = None,
+        types: Types | None = None,
     ) -> list[str]:
         """As :meth:`ProposingCompleter.grow`; pieces of names are counted anew."""
         self._names, self._ranks = None, None
-        return super().grow(entities, relations, schema=schema, was=was)
+        return super().grow(entities, relations, schema=schema, was=was, types=types)
 
     def likeness(self, relation: int) -> Likeness:
         """What is known about relations like this one, for explanations."""

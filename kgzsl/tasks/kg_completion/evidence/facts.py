@@ -136,7 +136,7 @@ class FactEvidence:
         tails = torch.bincount(torch.unique(relation * entities + tail) // entities, minlength=count)
         self.tails_per_head = torch.log(size / heads.clamp(min=1))
         self.heads_per_tail = torch.log(size / tails.clamp(min=1))
-        kind = self.kinds.of[tail]
+        kind = self.kinds.main[tail]
         by_kind = torch.zeros(count, len(self.kinds))
         self.kind_share = by_kind.index_put_((relation, kind), torch.ones(len(kind)), accumulate=True) / size[:, None]
         dims = {"roles": self.roles.shape[1], "place": self.place.shape[1]}
@@ -189,11 +189,11 @@ class FactEvidence:
         shares = {kernel: asked[kernel] / asked[kernel].sum().clamp(min=1e-12) for kernel in _KERNELS[1:]}
         for name, table in (("roles", self.roles), ("place", self.place)):
             columns += [table[which] @ (shares[kernel] @ self.centre[name]) * 2 for kernel in _KERNELS[1:]]
-        kinds = self.kinds.of[which]
+        kinds = self.kinds.main[which]
         for kernel in _KERNELS[1:]:
             columns.append(((shares[kernel] @ self.kind_share + 1e-4).log() / 4)[kinds])
         allowed = self.kinds.allowed(relation, "head" if self.turned else "tail")
-        columns.append(torch.zeros(len(kinds)) if allowed is None else allowed.float()[kinds])
+        columns.append(torch.zeros(len(kinds)) if allowed is None else allowed.float()[self.kinds.of[which]])
         return torch.stack(columns, dim=1)
 
     def of_pairs(
@@ -227,7 +227,7 @@ class FactEvidence:
             yield from found[:-1]
         for found in alike:
             yield found[-1]
-        yield (self.kinds.of[anchors][:, None] == asking.of(self.kinds.of)).float()
+        yield (self.kinds.main[anchors][:, None] == asking.of(self.kinds.main)).float()
         itself = asking.itself()
         for place in range(2):
             if self.names is None:
@@ -237,7 +237,7 @@ class FactEvidence:
         yield itself
 
     def _walks(self, asked: dict[str, Tensor], asking: Asking) -> Iterator[Tensor]:
-        graph, kinds = self.graph, self.kinds.of
+        graph, kinds = self.graph, self.kinds.main
         plain, near = asking.matrices.plain, self._into(asked, asking.matrices)
         one = asking.first_step()
         two = graph.normalised @ one
@@ -277,10 +277,10 @@ class FactEvidence:
 
     def _kinds(self, asking: Asking) -> Iterator[Tensor]:
         """How many arcs lead from entities of the anchor's kind to each answer, and their share of its arcs."""
-        kinds, place = torch.unique(self.kinds.of[asking.anchors], return_inverse=True)
+        kinds, place = torch.unique(self.kinds.main[asking.anchors], return_inverse=True)
         for kind in kinds.tolist():
             if kind not in self._from_kind:
-                mine = self.graph.source[self.kinds.of[self.graph.target] == kind]
+                mine = self.graph.source[self.kinds.main[self.graph.target] == kind]
                 self._from_kind[kind] = torch.bincount(mine, minlength=self.graph.num_entities).float()
         tables = [self._from_kind[kind] for kind in kinds.tolist()]
         if asking.answers is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,14 +14,20 @@ from torch import Tensor
 from kgzsl.datasets.candidates import nell_type
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["EntityKinds"]
+__all__ = ["EntityKinds", "Types"]
 
+Types: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Entity to its class, or its classes."""
+_JOINT = "\n"
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 
 
 @dataclass(frozen=True)
 class EntityKinds:
-    """Kinds (classes) of entities, and the schema's domains and ranges in terms of them.
+    """Kinds of entities, and the schema's domains and ranges in terms of them.
+
+    A kind is a class, or the classes that some entities have together: their names with line breaks between, the one
+    that fewest entities have first.
 
     Args:
         names: Of the K kinds.
@@ -40,22 +48,28 @@ class EntityKinds:
         relations: Sequence[str],
         schema: ClassGraph | None = None,
         type_of: Callable[[str], str] = nell_type,
+        *,
+        types: Types | None = None,
     ) -> EntityKinds:
-        """Kinds by ``type_of``, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
+        """Kinds by ``types``, or else ``type_of``, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
 
-        A kind that the schema does not know is none. Where kinds are guessed from names and no more than half of the
+        A class that the schema does not know is none. Where kinds are guessed from names and no more than half of the
         names say one, nobody has one. Having none is held against no entity.
         """
-        told = [type_of(entity) for entity in entities]
+        if types:
+            told = [_listed(types.get(entity, ())) for entity in entities]
+        else:
+            told = [_listed(type_of(entity)) for entity in entities]
         if schema is not None:
-            every = sorted(set(told) - {""})
-            known = {kind for kind, node in zip(every, schema.align(every).indices.tolist(), strict=True) if node >= 0}
-            told = [kind if kind in known else "" for kind in told]
-        if type_of is nell_type and sum(map(bool, told)) <= 0.5 * len(told):
-            told = [""] * len(told)
-        names = tuple(sorted(set(told)))
+            known = _known(schema, {one for classes in told for one in classes})
+            told = [tuple(one for one in classes if one in known) for classes in told]
+        if not types and type_of is nell_type and sum(map(bool, told)) <= 0.5 * len(told):
+            told = [()] * len(told)
+        counts = Counter(one for classes in told for one in classes)
+        kinds = [_joined(sorted(classes, key=lambda one: (counts[one], one))) for classes in told]
+        names = tuple(sorted(set(kinds)))
         number = {name: place for place, name in enumerate(names)}
-        of = torch.tensor([number[kind] for kind in told], dtype=torch.int64)
+        of = torch.tensor([number[kind] for kind in kinds], dtype=torch.int64)
         return cls(names, of, *_ends(names, relations, schema))
 
     @classmethod
@@ -76,33 +90,72 @@ class EntityKinds:
         relations: Sequence[str],
         schema: ClassGraph | None = None,
         type_of: Callable[[str], str] = nell_type,
+        *,
+        types: Types | None = None,
     ) -> EntityKinds:
-        """The same with more entities and relations behind those that are there.
+        """The same with more entities and relations behind those that are there, and with what is told of all.
 
-        A new entity is of a kind that is there already, or of none.
+        A class that no entity had so far is taken in where the schema knows it. A new entity of which ``types`` says
+        nothing is of a kind that is there already, or of none.
 
         Args:
             entities: Names of all, the old ones first and in their order.
             relations: The same.
-            schema: For domain and range of the new relations.
+            schema: For domain and range of the new relations, and for new classes.
             type_of: As in :meth:`read`.
+            types: Of some entities, old ones or new ones; an old one keeps the classes that it has.
         """
-        old = len(self.of)
-        told = [type_of(entity) for entity in entities[old:]]
-        told = [kind if kind in self.names else "" for kind in told]
-        names = self.names if "" in self.names or all(told) else (*self.names, "")
-        number = {name: place for place, name in enumerate(names)}
-        of = torch.cat([self.of, torch.tensor([number[kind] for kind in told], dtype=torch.int64)])
-        more = len(names) - len(self.names)
-        # Having no kind is allowed nowhere, and held against nobody.
-        ends = tuple(
-            {relation: torch.nn.functional.pad(mask, (0, more)) for relation, mask in end.items()}
-            for end in (self.domain, self.range)
-        )
-        for mine, found in zip(ends, _ends(names, relations, schema), strict=True):
-            for relation, mask in found.items():
-                mine.setdefault(relation, mask)
+        told = {entity: _listed(classes) for entity, classes in (types or {}).items()}
+        called = self._called({one for classes in told.values() for one in classes}, schema)
+        counts: Counter[str] = Counter()
+        for name, size in zip(self.names, torch.bincount(self.of, minlength=len(self)).tolist(), strict=True):
+            counts.update(dict.fromkeys(name.split(_JOINT), size))
+        number = {name: place for place, name in enumerate(self.names)}
+        of = torch.cat([self.of, self.of.new_zeros(len(entities) - len(self.of))])
+        for place, entity in enumerate(entities):
+            mine = [called[one] for one in told.get(entity, ()) if one in called]
+            if place < len(self.of):
+                if not mine:
+                    continue
+                mine = [*filter(None, self.names[int(self.of[place])].split(_JOINT)), *mine]
+            elif not mine:
+                mine = [one for one in _listed(type_of(entity)) if counts[one]]
+            # A class that training never saw says less than the rarest of the others.
+            mine.sort(key=lambda one: (not counts[one], counts[one], one))
+            of[place] = number.setdefault(_joined(mine), len(number))
+        names = tuple(number)
+        ends = []
+        for old, found in zip((self.domain, self.range), _ends(names, relations, schema), strict=True):
+            # Having no kind is allowed nowhere, and held against nobody.
+            blank = torch.zeros(len(names), dtype=torch.bool)
+            kept = {r: torch.cat([mask, found.get(r, blank)[len(mask) :]]) for r, mask in old.items()}
+            ends.append({**found, **kept})
         return EntityKinds(names, of, *ends)
+
+    def _called(self, classes: set[str], schema: ClassGraph | None) -> dict[str, str]:
+        """What each class is called here; one that neither the schema nor any entity so far knows is not there."""
+        here = sorted({one for name in self.names for one in name.split(_JOINT)} - {""})
+        found = {one: one for one in classes & set(here)}
+        if schema is not None:
+            nodes = {node: name for name, node in _known(schema, here).items()}
+            found |= {one: nodes.get(node, one) for one, node in _known(schema, classes - found.keys()).items()}
+        return found
+
+    @cached_property
+    def main(self) -> Tensor:
+        """int64 [E], the kind of each entity by the first of its classes alone."""
+        places: dict[str, int] = {}
+        table = [places.setdefault(name.split(_JOINT)[0], place) for place, name in enumerate(self.names)]
+        return torch.tensor(table, dtype=torch.int64)[self.of]
+
+    @property
+    def told(self) -> int:
+        """How many entities have a kind."""
+        return int(torch.tensor([bool(name) for name in self.names])[self.of].sum())
+
+    def above(self, schema: ClassGraph) -> list[set[int]]:
+        """For each kind the nodes of its classes and of all their superclasses."""
+        return _above(self.names, schema)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -118,8 +171,7 @@ def _ends(
     """The kinds that domain, and range, of each relation allow: relation id to bool [K]."""
     if schema is None:
         return {}, {}
-    parents = _objects(schema, _RDFS + "subClassOf")
-    above = [_closure(parents, node) for node in schema.align(list(names)).indices.tolist()]
+    above = _above(names, schema)
     nodes = schema.align(list(relations)).indices.tolist()
     ends = []
     for end in ("domain", "range"):
@@ -132,6 +184,31 @@ def _ends(
             }
         )
     return ends[0], ends[1]
+
+
+def _above(names: Sequence[str], schema: ClassGraph) -> list[set[int]]:
+    """For each kind the nodes of its classes and of all their superclasses."""
+    parents = _objects(schema, _RDFS + "subClassOf")
+    nodes = _known(schema, {one for name in names for one in name.split(_JOINT)})
+    closed = {one: _closure(parents, node) for one, node in nodes.items()}
+    return [set().union(*(closed.get(one, ()) for one in name.split(_JOINT))) for name in names]
+
+
+def _known(schema: ClassGraph, classes: Iterable[str]) -> dict[str, int]:
+    """The nodes of those classes that the schema knows."""
+    every = sorted(set(classes) - {""})
+    nodes = schema.align(every).indices.tolist()
+    return {name: node for name, node in zip(every, nodes, strict=True) if node >= 0}
+
+
+def _listed(classes: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(filter(None, dict.fromkeys([classes] if isinstance(classes, str) else classes)))
+
+
+def _joined(classes: Sequence[str]) -> str:
+    """The name of a kind: one class, then all others in the order of their names."""
+    each = list(dict.fromkeys(classes))
+    return _JOINT.join([*each[:1], *sorted(each[1:])])
 
 
 def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:

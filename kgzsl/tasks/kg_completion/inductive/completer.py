@@ -111,7 +111,7 @@ class InductiveCompleter(ProposingCompleter):
         self.notes_: list[str] = []
         self.entities_, self.relations_ = asked.entities, asked.relations
         self.memory_budget_ = self.memory_budget
-        self.kinds_ = EntityKinds.read(asked.entities, asked.relations, schema)
+        self.kinds_ = EntityKinds.read(asked.entities, asked.relations, schema, types=asked.types)
         self.priors_ = None if priors is None else priors.align(list(asked.relations))
         self._training_priors = None if priors is None else priors.align(list(training.relations))
         self.device_ = engine.torch_device

@@ -10,6 +10,7 @@ from torch import Tensor
 from kgzsl.engine import Engine
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
@@ -96,7 +97,10 @@ class InformedCompleter(InductiveCompleter):
     ) -> Calibration | None:
         self.device_ = torch.device("cpu")
         assert self._training_priors is not None
-        around = Surroundings(training.entities, training.relations, self._training_priors, schema, self.use_names)
+        kinds = EntityKinds.read(training.entities, training.relations, schema, types=training.types)
+        around = Surroundings(
+            training.entities, training.relations, self._training_priors, schema, self.use_names, kinds=kinds
+        )
         facts = training.facts.cpu()
         # What is asked for to learn the weights is not what probabilities are fitted on.
         there = max(1, int(self.share * len(facts)))

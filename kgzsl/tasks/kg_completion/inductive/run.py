@@ -12,8 +12,8 @@ from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_kg
-from kgzsl.tasks._knowledge import Source, build_priors, read_sources
-from kgzsl.tasks.kg_completion.checks import data_notes, some_names
+from kgzsl.tasks._knowledge import build_priors, read_sources
+from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
@@ -21,7 +21,6 @@ from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
-from kgzsl.tasks.kg_completion.new_priors import with_own_columns
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity
 from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
 from kgzsl.tasks.kg_completion.ranker_run import RankerRun
@@ -105,37 +104,18 @@ class InductiveRun(RankerRun):
             return None
         self.log(f"seed {seed}: {'priors' if shuffle is None else 'shuffled priors'}")
         begun = time.perf_counter()
-        absent = set()
-        for source in self.sources:
-            if source.graph is not None:
-                nodes = source.graph.align(source.called).indices.tolist()
-                absent |= {name for name, node in zip(self._names, nodes, strict=True) if node < 0}
-        known = [name for name in self._names if name not in absent]
-        if not known:
-            raise InputError(
-                "the graph of the priors has none of the relations",
-                **self.recipe.where("graph"),
-                remedy="see kgzsl info, or map names to IRIs with graph: {mapping: ...}",
-            )
-        kept = [name not in absent for name in self._names]
-        sources = [
-            Source(one.graph, tuple(called for called, keep in zip(one.called, kept, strict=True) if keep))
-            for one in self.sources
-        ]
         engine = self.engine.apart(seed=seed, checkpoint=None)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            made = build_priors(self.recipe, known, {}, sources, engine=engine, shuffle=shuffle)
+            made = build_priors(
+                self.recipe, self._names, {}, self.sources, engine=engine, shuffle=shuffle, strangers=True
+            )
         if shuffle is None:
             self.warnings += [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
-            if absent and self.priors is None:
-                names = some_names([name for name in self._names if name in absent])
-                self.notes.append(
-                    f"{len(absent)} of {len(self._names)} relations are not in the schema: they are like themselves "
-                    f"and nothing else: {names}"
-                )
+            if self.priors is None:
+                self.notes += told_strangers(self.recipe, self._names, self.sources)
         self._spent("priors", begun)
-        return with_own_columns(made, self._names) if absent else made
+        return made
 
     def _fit(self, seed: int, priors: ClassPriors | None, schema: ClassGraph | None, prefix: str) -> InductiveCompleter:
         self.log(f"seed {seed}: learning, {'shuffled ontology' if prefix else 'real ontology'}")

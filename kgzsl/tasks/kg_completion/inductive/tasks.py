@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ class InductiveTask:
         facts: int64 [T, 3], what may be read.
         valid: int64 [V, 3].
         test: int64 [S, 3].
+        types: Entity name to the names of its classes, where the data tell them.
     """
 
     entities: tuple[str, ...]
@@ -31,6 +33,7 @@ class InductiveTask:
     facts: Tensor
     valid: Tensor
     test: Tensor
+    types: Mapping[str, tuple[str, ...]] | None = None
 
     @classmethod
     def inference(cls, kg: KGSplit) -> InductiveTask:
@@ -75,9 +78,14 @@ class InductiveTask:
         entities, place = torch.unique(together[:, [0, 2]], return_inverse=True)
         relations, kind = torch.unique(together[:, 1], return_inverse=True)
         renamed = torch.stack([place[:, 0], kind, place[:, 1]], dim=1)
-        parts = torch.split(renamed, [len(facts), len(valid), len(test)])
+        facts, valid, test = torch.split(renamed, [len(facts), len(valid), len(test)])
         return cls(
-            tuple(kg.entities[i] for i in entities.tolist()), tuple(kg.relations[i] for i in relations.tolist()), *parts
+            tuple(kg.entities[i] for i in entities.tolist()),
+            tuple(kg.relations[i] for i in relations.tolist()),
+            facts=facts,
+            valid=valid,
+            test=test,
+            types=kg.types,
         )
 
     def to_kg(self, like: KGSplit) -> KGSplit:

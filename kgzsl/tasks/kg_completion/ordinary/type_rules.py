@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, subclasses
 __all__ = ["range_rule", "type_rule", "types_of"]
 
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+_NOTE = "entities with a class that the relation's training answers have"
 
 
 def types_of(kg: KGSplit) -> Mapping[str, Sequence[str]] | None:
@@ -25,26 +27,25 @@ def types_of(kg: KGSplit) -> Mapping[str, Sequence[str]] | None:
     return told if len(told) > 0.9 * kg.num_entities else None
 
 
-def type_rule(kg: KGSplit) -> CandidateRule | None:
+def type_rule(kg: KGSplit, splits: Sequence[str] = ("train",), note: str = _NOTE) -> CandidateRule | None:
     """Entities with a class that an answer of the relation has in training; None where nothing tells classes.
 
-    It looks at no validation or test triple. Entities without a class are candidates of every relation.
+    It looks at no validation or test triple, unless they are among ``splits``. Entities without a class are candidates
+    of every relation.
     """
     types = types_of(kg)
     if types is None:
         return None
-    number, table = _incidence(kg, types)
-    if not number:
+    table = _Incidence.of(kg, types)
+    if not table.number:
         return None
-    train = kg.train.cpu()
+    triples = torch.cat([getattr(kg, name).cpu() for name in splits])
     ends: dict[int, dict[int, Tensor]] = {0: {}, 2: {}}
-    free = ~table.any(dim=1)
-    for relation in torch.unique(train[:, 1]).tolist():
-        mine = train[train[:, 1] == relation]
+    for relation in torch.unique(triples[:, 1]).tolist():
+        mine = triples[triples[:, 1] == relation]
         for column, found in ends.items():
-            wanted = table[mine[:, column]].any(dim=0)
-            found[relation] = torch.nonzero((table & wanted).any(dim=1) | free).flatten()
-    return CandidateRule("type", ends[2], ends[0], "entities with a class that the relation's training answers have")
+            found[relation] = torch.nonzero(table.having(table.classes_of(mine[:, column])) | table.free).flatten()
+    return CandidateRule("type", ends[2], ends[0], note)
 
 
 def range_rule(kg: KGSplit, schema: ClassGraph | None, called: Sequence[str] | None = None) -> CandidateRule | None:
@@ -56,9 +57,9 @@ def range_rule(kg: KGSplit, schema: ClassGraph | None, called: Sequence[str] | N
     types = types_of(kg)
     if schema is None or types is None or not {_RDFS + "domain", _RDFS + "range"} & set(schema.relations):
         return None
-    number, table = _incidence(kg, types)
-    nodes = torch.tensor(schema.align(list(number)).indices.tolist(), dtype=torch.int64)
-    free = ~(table & (nodes >= 0)).any(dim=1)
+    table = _Incidence.of(kg, types)
+    nodes = torch.tensor(schema.align(list(table.number)).indices.tolist(), dtype=torch.int64)
+    free = ~table.having(nodes >= 0)
     below = subclasses(schema)
     relations = schema.align(list(called or kg.relations)).indices.tolist()
     ends: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
@@ -70,22 +71,56 @@ def range_rule(kg: KGSplit, schema: ClassGraph | None, called: Sequence[str] | N
         for one, other in schema.edge_index[:, rows].T.tolist():
             wanted.setdefault(one, []).append(other)
         for relation, node in enumerate(relations):
-            allowed = torch.ones(len(table), dtype=torch.bool)
+            allowed = torch.ones(kg.num_entities, dtype=torch.bool)
             for target in wanted.get(node, ()):
-                allowed &= (table & torch.isin(nodes, torch.tensor(sorted(below(target))))).any(dim=1) | free
+                allowed &= table.having(torch.isin(nodes, torch.tensor(sorted(below(target))))) | free
             if wanted.get(node):
                 found[relation] = torch.nonzero(allowed).flatten()
     return CandidateRule("range", ends["range"], ends["domain"], "entities that rdfs:range and rdfs:domain allow")
 
 
-def _incidence(kg: KGSplit, types: Mapping[str, Sequence[str]]) -> tuple[dict[str, int], Tensor]:
-    """Classes by number, and bool [E, K]: which entity has which."""
-    number: dict[str, int] = {}
-    rows, columns = [], []
-    for row, entity in enumerate(kg.entities):
-        for kind in types.get(entity, ()):
-            rows.append(row)
-            columns.append(number.setdefault(kind, len(number)))
-    table = torch.zeros(kg.num_entities, len(number), dtype=torch.bool)
-    table[rows, columns] = True
-    return number, table
+class _Incidence(NamedTuple):
+    """Which entity has which class, as pairs: classes are many and entities have few of them.
+
+    Args:
+        number: Class to its number.
+        rows: int64 [N], entities.
+        columns: int64 [N], classes.
+        entities: E.
+    """
+
+    number: dict[str, int]
+    rows: Tensor
+    columns: Tensor
+    entities: int
+
+    @classmethod
+    def of(cls, kg: KGSplit, types: Mapping[str, Sequence[str]]) -> _Incidence:
+        """Of all entities of the data."""
+        number: dict[str, int] = {}
+        pairs = [
+            (row, number.setdefault(kind, len(number)))
+            for row, entity in enumerate(kg.entities)
+            for kind in types.get(entity, ())
+        ]
+        rows, columns = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
+        return cls(number, rows, columns, kg.num_entities)
+
+    @property
+    def free(self) -> Tensor:
+        """bool [E]: entities without a class."""
+        return ~self.having(torch.ones(len(self.number), dtype=torch.bool))
+
+    def classes_of(self, entities: Tensor) -> Tensor:
+        """bool [K]: classes of some of these entities."""
+        asked = torch.zeros(self.entities, dtype=torch.bool)
+        asked[entities] = True
+        found = torch.zeros(len(self.number), dtype=torch.bool)
+        found[self.columns[asked[self.rows]]] = True
+        return found
+
+    def having(self, classes: Tensor) -> Tensor:
+        """bool [E]: entities with one of the classes bool [K]."""
+        found = torch.zeros(self.entities, dtype=torch.bool)
+        found[self.rows[classes[self.columns]]] = True
+        return found

@@ -422,3 +422,19 @@ def test_bad_input(inductive, priors, checkpoint, tmp_path):
         model.grow(relations=("livesIn",))
     with pytest.raises(InputError, match="'new' is there already"):
         model.grow(("new", "new"))
+
+
+@pytest.mark.parametrize("name", ["ultra", "informed", "rmpi"])
+def test_classes_of_the_data_are_those_of_the_completer(name, inductive, priors, checkpoint, tmp_path):
+    kinds = {"p": "person", "c": "city", "l": "land"}
+    typed = replace(inductive, types={entity: (kinds[entity[0]],) for entity in inductive.entities})
+    model = fitted(name, checkpoint, typed, priors, calibrate=False)
+    assert {model.kinds_.names[kind] for kind in model.kinds_.of.tolist()} == {"person", "city", "land"}
+    model.save(tmp_path / "model")
+    again = load_completer(tmp_path / "model", device="cpu")
+    again.grow(("newcomer",), types={"newcomer": ("city",)})
+    assert [again.kinds_.names[kind][0] for kind in again.kinds_.of.tolist()] == [
+        *(entity[0] for entity in model.entities_),
+        "c",
+    ]
+    assert fitted(name, checkpoint, inductive, priors, calibrate=False).kinds_.told == 0

@@ -1,0 +1,121 @@
+"""What people call relations and entities, found among the names that a run has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.completer import Completer
+
+__all__ = ["by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
+
+_ENDS = ("domain", "range", "subPropertyOf")
+_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+
+
+def is_iri(name: str) -> bool:
+    """Whether a name is an IRI with an authority, or a URN."""
+    return "://" in name or name.startswith("urn:")
+
+
+def by_local_name(name: str, known: Iterable[str], what: str) -> str | None:
+    """The one IRI of ``known`` that ends with ``name`` behind ``#`` or ``/``, or of a URN behind ``:``; None if none.
+
+    Raises:
+        InputError: There are several.
+    """
+    if is_iri(name) or not name:
+        return None
+    found = [iri for iri in known if iri.endswith(name) and is_iri(iri) and iri[-len(name) - 1 : -len(name)] in "#/:"]
+    if len(found) > 1:
+        raise InputError(
+            f"{name!r} may be any of {len(found)} {what}: {', '.join(found[:5])}", remedy="give the whole name"
+        )
+    return found[0] if found else None
+
+
+def own_relation(model: Completer, name: str, schema: ClassGraph | None) -> str | None:
+    """The run's relation that ``name`` means: its name, its local name, or what the schema calls it; None if none.
+
+    A whole IRI means no relation of another IRI, unless the schema knows it as the relation of the run.
+
+    Args:
+        model: Has the relations.
+        name: What somebody wrote.
+        schema: With labels and IRIs of relations.
+
+    Raises:
+        InputError: Several may be meant.
+    """
+    if name in model._relation_ids:
+        return name
+    local = by_local_name(name, model.relations_, "relations")
+    if local is not None or schema is None:
+        return local
+    node = _node(schema, name)
+    if node < 0:
+        return None
+    every = schema.align(list(model.relations_)).indices.tolist()
+    found = [own for own, other in zip(model.relations_, every, strict=True) if other == node]
+    if len(found) > 1:
+        raise InputError(
+            f"{name!r} may be any of {len(found)} relations: {', '.join(found[:5])}", remedy="give the run's name"
+        )
+    return found[0] if found else None
+
+
+def require_property(schema: ClassGraph, name: str) -> str | None:
+    """The IRI of the property that a schema calls ``name``; None where it calls nothing so.
+
+    Raises:
+        InputError: What it calls so is no property, or several are called so.
+    """
+    node = _node(schema, name)
+    if node < 0:
+        return None
+    iri = schema.iris[node]
+    ends = [schema.relation(_RDFS + end) for end in _ENDS if _RDFS + end in schema.relations]
+    leaving = schema.edge_type[schema.edge_index[0] == node].tolist()
+    if schema.kind(node) == "property" or iri in schema.relations or set(leaving) & set(ends):
+        return iri
+    if schema.kind(node) == "other":
+        return iri  # of which nothing says what it is
+    kind = schema.kind(node)
+    raise InputError(
+        f"{name!r} is {'an' if kind[0] in 'aeiou' else 'a'} {kind} of the schema ({iri}), and no relation",
+        remedy="give a property",
+    )
+
+
+def relations_of_facts(
+    model: Completer, triples: Iterable[tuple[str, str, str]], schema: ClassGraph | None
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Facts by the run's own names of relations, where :func:`own_relation` finds one; and what was taken for what."""
+    triples = list(triples)
+    meant: dict[str, str] = {}
+    for name in dict.fromkeys(relation for _, relation, _ in triples):
+        try:
+            meant[name] = own_relation(model, name, schema) or name
+        except InputError:
+            meant[name] = name  # another one than any that it could be
+    notes = [f"{name} in the facts is {own} of the run" for name, own in meant.items() if name != own]
+    return [(head, meant[relation], tail) for head, relation, tail in triples], notes
+
+
+def _node(schema: ClassGraph, name: str) -> int:
+    """The node that a name means, a property before others; -1 where there is none."""
+    called: Mapping[str, str] = schema.provenance.get("called", {})
+    if is_iri(name):
+        return schema.node_index.get(called.get(name, name), -1)
+    found = schema.align([name], kinds=("property",))
+    if int(found.indices[0]) < 0 and not found.ambiguous:
+        found = schema.align([name])
+    if found.ambiguous:
+        raise InputError(
+            f"the schema calls several so: {name!r} ({', '.join(found.ambiguous[name][:5])})", remedy="give the IRI"
+        )
+    return int(found.indices[0])
