@@ -104,6 +104,11 @@ class EntityKinds:
                 mine.setdefault(relation, mask)
         return EntityKinds(names, of, *ends)
 
+    def without(self, relation: int) -> EntityKinds:
+        """The same, with neither domain nor range of one relation."""
+        ends = ({key: mask for key, mask in end.items() if key != relation} for end in (self.domain, self.range))
+        return EntityKinds(self.names, self.of, *ends)
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -44,7 +44,7 @@ class InformedCompleter(InductiveCompleter):
         memory_budget: Bytes that scoring may take at a time.
     """
 
-    FORMAT = "kgzsl.informed_completer/1"
+    FORMAT = "kgzsl.informed_completer/2"
     READS_PRIORS = "must"
 
     def __init__(
