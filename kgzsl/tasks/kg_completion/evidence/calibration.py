@@ -42,8 +42,8 @@ class Calibration:
         error: Expected calibration error, ten bins of equal width, of answers above 0.05: each relation is judged by
             what was fitted on others (from 20 relations on: by what was fitted on 19 of 20 parts of them). None: fewer
             than 5 of the groups have such an answer, so it is not known.
-        error_of_one: The same for one relation by itself: how far its mean confidence is from its share of true
-            answers, on average over the relations.
+        error_of_one: For one relation by itself, of answers above 0.5: how far their mean confidence is from the share
+            of them that is true, on average over the relations (those with more such answers count for more).
         groups: How many held-out relations (or facts) it was fitted on.
         queries: How many held-out queries.
         held_out: What was held out: ``"relations"``, whole, or ``"facts"``, others of whose relation were known.
@@ -77,7 +77,7 @@ class Calibration:
         on = f"{self.groups:,} held-out {self.held_out}, {self.queries:,} queries"
         if self.error is None:
             return f"calibration error unknown: hardly an answer is above {_SEEN} on {on}"
-        alone = "" if self.error_of_one is None else f"; {self.error_of_one:.3f} for one relation by itself"
+        alone = "" if self.error_of_one is None else f"; {self.error_of_one:.3f} above 0.5 for one relation by itself"
         return f"calibration error {self.error:.3f} on {on}{alone}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -220,16 +220,15 @@ def _interpolate(values: Tensor, places: Tensor) -> Tensor:
 
 def _errors(rows: _Rows, chance: Tensor, count: int) -> tuple[float | None, float | None]:
     # Nearly all answers are wrong and get nearly 0; what a user sees are those above a few per cent.
-    seen = chance > _SEEN
-    if len(torch.unique(rows.group[seen])) < FEWEST_RELATIONS:
-        return None, None
-    chance, truth, weight, group = chance[seen], rows.truth[seen], rows.weight[seen], rows.group[seen]
-
-    def sums(places: Tensor, size: int, values: Tensor) -> Tensor:
-        return torch.zeros(size, dtype=torch.float64).index_add_(0, places, values)
-
     bins = (chance * 10).long().clamp(max=9)
-    error = sums(bins, 10, weight * (truth - chance)).abs().sum() / weight.sum()
-    total = sums(group, count, weight)
-    gap = sums(group, count, weight * (truth - chance)).abs() / total.clamp(min=1e-12)
-    return float(error), float(gap[total > 0].mean())
+    error = _gap(rows, chance, chance > _SEEN, bins, 10)
+    return error, _gap(rows, chance, chance > 0.5, rows.group, count)
+
+
+def _gap(rows: _Rows, chance: Tensor, seen: Tensor, places: Tensor, size: int) -> float | None:
+    """Mean of ``|share of true - mean chance|`` of each place, by weight; None where fewer than 5 groups are seen."""
+    if len(torch.unique(rows.group[seen])) < FEWEST_RELATIONS:
+        return None
+    weight = rows.weight[seen]
+    gap = torch.zeros(size, dtype=torch.float64).index_add_(0, places[seen], weight * (rows.truth[seen] - chance[seen]))
+    return float(gap.abs().sum() / weight.sum())

@@ -155,6 +155,14 @@ class InductiveCompleter(ProposingCompleter):
         rows = torch.nn.functional.normalize(priors.to_tensor().float(), dim=1)
         return Likeness(graph, relations, rows[relations] @ rows[relation])
 
+    def confidence_notes(self, relation: int) -> list[str]:
+        """See :meth:`ProposingCompleter.confidence_notes`."""
+        notes = super().confidence_notes(relation)
+        if not notes and self.relations_[relation] not in self.seen_:
+            told = "confidences were fitted on held-out facts of relations that have others"
+            notes.append(f"{told}; {self.relations_[relation]} has none: they may be far too high")
+        return notes
+
     @staticmethod
     def _calibrated(asked: Asked, scores: Tensor) -> Calibration | None:
         """From scores [Q, 1 + M] of held-out facts; None where there are too few."""
