@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.violations import _closure, _objects
 
 __all__ = ["Contradictions"]
 
@@ -35,6 +34,9 @@ class Contradictions:
     @classmethod
     def read(cls, relations: Sequence[str], schema: ClassGraph | None) -> Contradictions:
         """What a schema says of the relations, numbered as they come."""
+        # Here, for that module imports the evidence, which imports this one.
+        from kgzsl.tasks.kg_completion.violations import _closure, _objects
+
         if schema is None or _OWL + "propertyDisjointWith" not in schema.relations:
             return cls()
         parents = _objects(schema, _RDFS + "subPropertyOf")

@@ -18,7 +18,6 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
-from kgzsl.tasks.kg_completion.checks import says_nothing
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_RELATIONS, Calibration, fit_calibration
@@ -267,6 +266,9 @@ class EvidenceCompleter(ProposingCompleter):
         return name in self.unsaid_ and name not in self.seen_
 
     def _unsaid(self, relations: Sequence[str], schema: ClassGraph | None) -> set[str]:
+        # Here, for that module imports the evidence's kinds.
+        from kgzsl.tasks.kg_completion.checks import says_nothing
+
         priors = torch.nn.functional.normalize(self.priors_.align(list(relations)).to_tensor().float(), dim=1)
         every = torch.nn.functional.normalize(self.priors_.to_tensor().float(), dim=1)
         # Like itself at most; the sum of all cosines would let opposite ones cancel.
