@@ -45,7 +45,8 @@ def main(
     model = EvidenceCompleter(queries=12, steps=300)
     types = {entity: kind for file in (*more_types, facts) for entity, kind in rdf_types(file).items()}
     model.fit(kg, text | place.normalised(), schema=schema, types=types)
-    print(f"trained on {len(model.seen_)} relations; calibration error {model.calibration_.error:.3f}")
+    confidences = "no confidences" if model.calibration_ is None else model.calibration_.line()
+    print(f"trained on {len(model.seen_)} relations; {confidences}")
 
     name = next(one for one in kg.relations if one == relation or relation.endswith(("#" + one, "/" + one)))
     found = propose(model, name, top=10, schema=schema, why=True)

@@ -64,6 +64,12 @@ def test_a_table_on_standard_output(kgzsl, run):
     assert len(rows) == 9  # the header and the eight cities
     assert "livesIn" in rows[1][4]
     assert "# refused: 24 by disjoint, 4 by range" in done.err
+    assert "held-out relations, " in done.err
+    # The run says the same of itself.
+    told = kgzsl("info", run)
+    assert "confidences: calibration error" in told.out
+    assert "7 held-out relations, " in told.out
+    assert "confidences of relations of which nothing is said: " in told.out
 
 
 def test_n_triples_and_json(kgzsl, run, tmp_path):

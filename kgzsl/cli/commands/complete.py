@@ -125,7 +125,7 @@ def complete(
         lines.append(f"{'against the schema, kept' if keep_violations else 'refused'}: {against}")
     if found.unsure:
         lines.append(f"{found.unsure} of the best are less likely than {min_confidence}")
-    lines += [*found.notes, *more]
+    lines += [*(one.line() for one in model.calibrations_for(model._relation(relation))[-1:]), *found.notes, *more]
     if write_back is not None or dry_run:
         updates = proposal_updates(found.found, graph=named_graph, style=style, base=base)
         if dry_run:

@@ -180,7 +180,33 @@ def _run(folder: Any) -> Told:
         "environment": folder.environment,
     }
     stamp = dict(selection_part(result.selection))["setting"]
-    return values, [*result.verdicts, "", *result.table(), "", f"setting: {stamp}", f"report: {folder.report}"]
+    told, more = _confidences(folder.path / "model.json")
+    return values | told, [
+        *result.verdicts, "", *result.table(), "", f"setting: {stamp}", *more, f"report: {folder.report}"
+    ]  # fmt: skip
+
+
+def _confidences(file: Path) -> Told:
+    """How far the confidences of a run's proposals are off; nothing where its model makes no proposals."""
+    from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}, []
+    if not isinstance(about, dict) or "calibration" not in about:
+        return {}, []
+    if about["calibration"] is None:
+        few = ": too little could be held out" if about.get("options", {}).get("calibrate") else ""
+        return {"calibration": None}, [f"confidences: none{few}"]
+    try:
+        lines = [f"confidences: {Calibration.from_dict(about['calibration']).line()}"]
+        if about.get("silent_calibration"):
+            silent = Calibration.from_dict(about["silent_calibration"]).line()
+            lines.append(f"confidences of relations of which nothing is said: {silent}")
+    except (KeyError, TypeError):
+        return {}, []
+    return {name: about[name] for name in ("calibration", "silent_calibration") if name in about}, lines
 
 
 def _model(folder: Path) -> Told:

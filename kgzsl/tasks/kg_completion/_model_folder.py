@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,19 @@ def write_model(
         save_tree(temporary / TENSORS, tensors)
         if priors is not None:
             priors.save(temporary / PRIORS)
-        (temporary / ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+        (temporary / ABOUT).write_text(
+            json.dumps(_finite(about), ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
     return folder
+
+
+def _finite(value: Any) -> Any:
+    """What JSON can hold: numbers that are none become null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_description(file: Path, form: str, what: str) -> dict[str, Any]:

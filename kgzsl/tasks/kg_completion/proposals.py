@@ -54,7 +54,8 @@ class Proposals:
 
     Args:
         found: The proposals.
-        refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``) to how many candidates were refused for it that
+        refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``, and ``"contradiction"``: a known fact of a relation
+            that the schema holds to be disjoint with this one) to how many candidates were refused for it that
             would otherwise have been proposed: that rank above the last proposal of their given end (where no end is
             given: above the last of the best answers of their head), or all where too few are left. A given end that
             the schema speaks against counts as one.
@@ -115,24 +116,22 @@ def propose(
         raise InputError(f"the least confidence is {min_confidence}", remedy="give a number from 0 to 1")
     if top < 1:
         raise InputError(f"top is {top}", remedy="give 1 or more")
-    calibrated = model.calibration_ is not None
+    number = model._relation(relation)
+    calibrated = bool(model.calibrations_for(number))
     if min_confidence and not calibrated:
         raise InputError(
             "this model has no calibration: its scores are no probabilities",
             remedy="leave the least confidence out, or train it with calibrate: true",
         )
-    number = model._relation(relation)
     relation = model.relations_[number]
     side = "tail" if tails is None else "head"
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
     refused = torch.stack(list(against.values())).any(dim=0)
     whole = heads is None and tails is None
-    notes = []
+    notes = model.confidence_notes(number)
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
-    if not calibrated:
-        notes.append("the scores are not calibrated: they order the answers of one given end, and are no probabilities")
     if whole:
         bad = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
         domain = model.kinds_.allowed(number, "head")
@@ -175,8 +174,11 @@ def propose(
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)
         facts = _facts(model, number, some, side)
-        allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~refused.expand(scores.shape)
-        confidence = model.calibration_of(scores, allowed) if calibrated else scores
+        contradicted = model.ruled_out(number, some, side)
+        barred = refused if contradicted is None else refused | contradicted
+        allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
+        # Of all answers, whichever are shown.
+        confidence = model.calibration_of(scores, number, some, side) if calibrated else scores
         best = scores.masked_fill(~(allowed & ~facts), float("-inf"))
         values, places = best.topk(min(top, best.shape[1]), dim=1)
         kept = torch.isfinite(values)
@@ -186,6 +188,10 @@ def propose(
         known += int((above & facts).sum())
         for name, mask in against.items():
             counts[name] += int((above & mask & ~facts).sum())
+        if contradicted is not None:
+            counts["contradiction"] = counts.get("contradiction", 0) + int(
+                (above & contradicted & ~refused & ~facts).sum()
+            )
         sure = confidence.gather(1, places)[kept]
         ends = some[torch.nonzero(kept)[:, 0]]
         found += zip(sure.tolist(), values[kept].tolist(), ends.tolist(), places[kept].tolist(), strict=True)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import torch
 from torch import Tensor
 
 from kgzsl.errors import InputError
@@ -70,15 +71,42 @@ class ProposingCompleter(Completer):
             allowed: bool [E], the candidates; others get 0.
 
         Raises:
-            InputError: The model was made without calibration.
+            InputError: There is no calibration for this relation.
         """
-        return self.calibration_of(self.scores(relation, anchors, side=side), allowed)
+        return self.calibration_of(self.scores(relation, anchors, side=side), relation, anchors, side, allowed)
 
-    def calibration_of(self, scores: Tensor, allowed: Tensor | None = None) -> Tensor:
+    def calibration_of(
+        self, scores: Tensor, relation: str | int, anchors: Tensor, side: str, allowed: Tensor | None = None
+    ) -> Tensor:
         """As :meth:`probabilities`, of scores [Q, E] that are there already."""
-        if self.calibration_ is None:
+        number = self._relation(relation)
+        found = self.calibrations_for(number)
+        if not found:
             raise InputError("this model has no calibration", remedy="train it with calibrate: true")
-        return self.calibration_(scores, allowed)
+        out = self.ruled_out(number, anchors, side)
+        if allowed is not None:
+            out = ~allowed if out is None else out | ~allowed
+        # No more than each of them lets one say.
+        return torch.stack([one(scores, out) for one in found]).amin(dim=0)
+
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""
+        del relation
+        return () if self.calibration_ is None else (self.calibration_,)
+
+    def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:
+        """Answers that cannot be true beside the known facts: bool [Q, E], or None."""
+        del relation, anchors, side
+        return None
+
+    def confidence_notes(self, relation: int) -> list[str]:
+        """What a reader must know about confidences of a relation, a sentence each."""
+        found = self.calibrations_for(relation)
+        if found:
+            return []
+        told = "the scores are not calibrated: they order the answers of one given end, and are no probabilities"
+        few = ": too little could be held out to fit probabilities on" if getattr(self, "calibrate", False) else ""
+        return [told + few]
 
     def grow(
         self,

@@ -12,8 +12,8 @@ import torch
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.proposals import Proposal, propose
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
@@ -156,26 +156,28 @@ def test_violations_by_hand(model):
     assert not any(mask.any() for mask in rules.against(model._relation("nationOf"), "tail").values())
 
 
-def test_calibration_finds_the_chance_that_made_the_labels():
-    random = torch.Generator().manual_seed(0)
-    # One of nine answers is true and scores higher, in units in which the softmax is the exact posterior.
-    scores = 2 * torch.randn(4000, 9, generator=random)
-    scores[:, 0] += 4
-    wrong = torch.zeros(scores.shape, dtype=torch.bool)
-    groups = torch.arange(4000) % 10
-    made = fit_calibration(scores, wrong, torch.full((4000,), 8), groups)
-    grid = 2 * torch.randn(200, 9, generator=random)
-    assert float((made(grid) - torch.softmax(grid, dim=1)).abs().mean()) < 0.01
-    assert made.error < 0.03
-    # Half of the others, each standing for two, say much the same.
-    fewer = fit_calibration(scores[:, :5], wrong[:, :5], torch.full((4000,), 8), groups)
-    assert float((fewer(grid) - made(grid)).abs().mean()) < 0.03
-    # Overconfident scores are brought down.
-    loud = fit_calibration(3 * scores, wrong, torch.full((4000,), 8), groups)
-    assert float(loud(3 * grid).max()) < 1 - 1e-6
-    assert loud.of_score + loud.of_share < 0.8
-    allowed = torch.tensor([True] * 8 + [False])
-    assert (made(grid, allowed)[:, 8] == 0).all()
+def test_a_confidence_does_not_hang_on_which_answers_are_shown(model):
+    asked = {"heads": ["w:person:p3"], "top": 36, "schema": SCHEMA}
+    few, every = (propose(model, "residesIn", **asked, keep_violations=kept).found for kept in (False, True))
+    told = {one.tail: one.confidence for one in every}
+    assert len(few) == 8 < len(every)
+    assert [one.confidence for one in few] == pytest.approx([told[one.tail] for one in few], rel=1e-5)
+
+
+def test_facts_of_a_disjoint_relation_rule_answers_out(model):
+    strict = copy.copy(model)
+    lives, resides = model.relations_.index("livesIn"), model.relations_.index("residesIn")
+    strict.apart_ = Contradictions({resides: (lives,)})
+    asked = {"heads": ["w:person:p3"], "top": 8, "schema": SCHEMA}
+    assert propose(model, "residesIn", **asked).found[0].tail == "w:city:c3"
+    found = propose(strict, "residesIn", **asked)
+    assert "w:city:c3" not in {one.tail for one in found.found}
+    assert found.refused["contradiction"] == 1
+    kept = propose(strict, "residesIn", **asked, keep_violations=True).found
+    assert next(one.confidence for one in kept if one.tail == "w:city:c3") == 0
+    # What is left shares what the other would have had.
+    left, before = found.found[0], {one.tail: one for one in propose(model, "residesIn", **asked).found}
+    assert left.confidence > before[left.tail].confidence
 
 
 @pytest.mark.parametrize("style", ["reified", "star"])
@@ -269,7 +271,7 @@ def fixed(model, table, chances=None, **changes):
     other.scores = lambda relation, anchors, side: torch.stack([rows.get(a, blank) for a in anchors.tolist()])
     if chances:
         # A confidence is the score's place under its head's chance.
-        other.calibration_of = lambda scores, allowed: torch.stack(
+        other.calibration_of = lambda scores, relation, anchors, side: torch.stack(
             [torch.softmax(row, dim=0) * sure.get(row.sum().item(), 0.01) for row in scores]
         )
     return other

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY, FactEvidence
 
 __all__ = ["Episodes", "draw_episodes"]
@@ -22,6 +24,10 @@ class Episodes:
         wrong: bool [Q, 1 + M], drawn answers that are true after all.
         relation: int64 [Q].
         candidates: int64 [Q], how many candidates the M stand for.
+        stands: float [Q, 1 + M], of how many candidates an answer is a sample, by how likely it was to be drawn; 0
+            where the true answer was drawn again, and for what is ruled out.
+        truths: int64 [Q], how many true answers the query has.
+        silent: bool [Q], whether nothing was told of the relation: no prior, no domain, no range.
         fold: int64 [Q], which relations were hidden together.
     """
 
@@ -29,6 +35,9 @@ class Episodes:
     wrong: Tensor
     relation: Tensor
     candidates: Tensor
+    stands: Tensor
+    truths: Tensor
+    silent: Tensor
     fold: Tensor
 
     def __len__(self) -> int:
@@ -52,6 +61,8 @@ def draw_episodes(
     generator: torch.Generator,
     chunk: int,
     rank: Tensor | None = None,
+    silent: int = 0,
+    apart: Contradictions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Episodes:
     """Deal the relations into folds; take out the triples of a whole fold at a time, and ask for its relations.
@@ -69,6 +80,8 @@ def draw_episodes(
         generator: Random state on the CPU.
         chunk: Queries at a time.
         rank: int64 [E], by which entities are drawn; None: by their ids.
+        silent: So many queries of each relation and side are asked once more with nothing told of their relation.
+        apart: What relations exclude each other: an answer that the facts rule out stands for nothing.
         progress: Called with (done, all) folds.
     """
     relations = torch.unique(triples[:, 1])
@@ -83,6 +96,10 @@ def draw_episodes(
         hidden = relations[fold::folds]
         facts = triples[~torch.isin(triples[:, 1], hidden)]
         if len(facts):
+            ruled = {
+                relation: (apart or Contradictions()).codes(relation, facts, num_entities)
+                for relation in hidden.tolist()
+            }
             for turned in (False, True) if sides == "both" else (False,):
                 evidence = make(facts, turned)
                 for relation in hidden.tolist():
@@ -93,15 +110,38 @@ def draw_episodes(
                     ends = torch.unique(every[:, 0 if turned else 2])
                     ends = ends[torch.argsort(rank[ends])]
                     # Drawn at once, so that what is drawn does not hang on how much memory there is.
-                    asked = _ask(evidence, mine, turned, pool, ends, every, corrupted, generator, chunk, entity_of)
-                    parts.append((*asked, torch.full((len(mine),), fold)))
+                    asked = _draw(mine, turned, pool, ends, every, corrupted, generator, entity_of)
+                    asked = asked.without(ruled[relation], turned, num_entities)
+                    for some, told in ((len(mine), evidence), (silent, evidence.without(relation))):
+                        few = _Drawn(*(value[:some] for value in asked))
+                        if len(few.anchor):
+                            parts.append(_told(told, relation, few, told is not evidence, fold, chunk))
         if progress is not None:
             progress(fold + 1, folds)
     return Episodes(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def _ask(
-    evidence: FactEvidence,
+class _Drawn(NamedTuple):
+    """Queries with their answers, before there is evidence; see :class:`Episodes`."""
+
+    anchor: Tensor
+    answers: Tensor
+    wrong: Tensor
+    candidates: Tensor
+    stands: Tensor
+    truths: Tensor
+
+    def without(self, codes: Tensor, turned: bool, entities: int) -> _Drawn:
+        """Drawn answers that are ruled out, ``head * entities + tail``, stand for nothing."""
+        if not len(codes):
+            return self
+        ends = (self.answers, self.anchor[:, None]) if turned else (self.anchor[:, None], self.answers)
+        out = torch.isin(ends[0] * entities + ends[1], codes)
+        out[:, 0] = False
+        return self._replace(stands=self.stands.masked_fill(out & ~self.wrong, 0))
+
+
+def _draw(
     triples: Tensor,
     turned: bool,
     pool: Tensor | None,
@@ -109,25 +149,37 @@ def _ask(
     known: Tensor,
     corrupted: int,
     generator: torch.Generator,
-    chunk: int,
     entity_of: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> _Drawn:
     anchor, truth = (triples[:, 2], triples[:, 0]) if turned else (triples[:, 0], triples[:, 2])
-    count, entities, relation = len(triples), evidence.graph.num_entities, int(triples[0, 1])
+    count, entities = len(triples), len(entity_of)
     shape = (count, corrupted)
     if pool is None or not len(pool):
         near = ends[torch.randint(len(ends), shape, generator=generator)]
         far = entity_of[torch.randint(entities, shape, generator=generator)]
         drawn = torch.where(torch.rand(shape, generator=generator) < 0.5, near, far)
         size = 2 * len(ends)
+        chance = 0.5 / entities + 0.5 / len(ends) * torch.isin(drawn, ends)
     else:
         drawn = pool[torch.randint(len(pool), shape, generator=generator)]
         size = len(pool)
+        chance = torch.full(shape, 1 / size)
     answers = torch.cat([truth[:, None], drawn], dim=1)
     facts = torch.unique((known[:, 2] * entities + known[:, 0]) if turned else (known[:, 0] * entities + known[:, 2]))
     made = anchor[:, None] * entities + drawn
     wrong = torch.zeros(answers.shape, dtype=torch.bool)
     wrong[:, 1:] = facts[torch.searchsorted(facts, made).clamp(max=len(facts) - 1)] == made
+    stands = torch.ones(answers.shape)
+    stands[:, 1:] = (1 / (corrupted * chance)) * (drawn != truth[:, None])
+    first = torch.searchsorted(facts, anchor * entities)
+    truths = torch.searchsorted(facts, (anchor + 1) * entities) - first
+    return _Drawn(anchor, answers, wrong, torch.full((count,), size), stands, truths)
+
+
+def _told(
+    evidence: FactEvidence, relation: int, drawn: _Drawn, silent: bool, fold: int, chunk: int
+) -> tuple[Tensor, ...]:
+    anchor, answers = drawn.anchor, drawn.answers
     table = torch.empty(*answers.shape, len(QUERY) + len(ENTITY) + len(PAIR), dtype=torch.float16)
     table[..., : len(QUERY)] = evidence.of_query(relation, anchor)[:, None]
     asked, place_of = torch.unique(answers, return_inverse=True)
@@ -135,4 +187,6 @@ def _ask(
     for rows, given, some in zip(*(torch.split(x, chunk) for x in (table, anchor, answers)), strict=True):
         for place, column in enumerate(evidence.of_pairs(relation, given, some), start=len(QUERY) + len(ENTITY)):
             rows[..., place] = column
-    return table, wrong, torch.full((count,), relation), torch.full((count,), size)
+    each = (torch.full((len(anchor),), value) for value in (relation, silent, fold))
+    number, quiet, group = each
+    return table, drawn.wrong, number, drawn.candidates, drawn.stands, drawn.truths, quiet, group

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +17,13 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_RELATIONS, Calibration, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
+from kgzsl.tasks.kg_completion.evidence.judged import Judged
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
@@ -31,7 +32,9 @@ from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["EvidenceCompleter"]
 
-FORMAT = "kgzsl.evidence_completer/1"
+_ASKED = 2000
+"""Held-out queries that probabilities are fitted on, at most (but 4 of each relation)."""
+FORMAT = "kgzsl.evidence_completer/2"
 
 
 class EvidenceCompleter(ProposingCompleter):
@@ -53,10 +56,12 @@ class EvidenceCompleter(ProposingCompleter):
         lr: Learning rate at the beginning.
         weight_decay: Of the network.
         use_names: Whether the entities' names are evidence.
-        calibrate: Whether to fit probabilities too, on scores of a second ranker, which is trained for as many steps of
-            the same schedule as the kept one, but without the last fold, whose relations it scores. The kept ranker
-            itself has no such scores: every seen relation was among its examples. So the probabilities are those of a
-            ranker that learned from a fold less; it doubles the training, not the drawing of examples.
+        calibrate: Whether to fit probabilities too, on scores of other rankers: one for each fold, trained for as many
+            steps of the same schedule as the kept one, but without that fold, whose relations it scores. The kept
+            ranker itself has no such scores: every seen relation was among its examples. So the probabilities are
+            those of rankers that learned from a fold less. A second fit is for relations of which nothing is said: the
+            same relations, asked for without prior, domain and range. It multiplies the training by the folds, not the
+            drawing of examples.
         dim: Length of the vectors of entities.
         seed: Of folds, queries, vectors, weights.
         memory_budget: Bytes that scoring, and drawing episodes, may take at a time.
@@ -64,7 +69,10 @@ class EvidenceCompleter(ProposingCompleter):
     Attributes:
         chosen_: What was chosen on validation relations: ``steps``, and the figure that they gave.
         history_: Losses of the training.
-        calibration_: From scores to probabilities, or None.
+        calibration_: From scores to probabilities; None where that is not wanted, or where there are too few relations.
+        silent_calibration_: The same for relations of which nothing is said.
+        unsaid_: Those relations: the schema has no axiom and no text about them, or their priors are like no other's.
+        apart_: Relations that exclude each other, as the schema says.
     """
 
     priors_: ClassPriors
@@ -146,6 +154,8 @@ class EvidenceCompleter(ProposingCompleter):
         self.priors_ = priors.align(kg.relations)
         self.entities_, self.relations_ = kg.entities, kg.relations
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types if types is None else types)
+        self.apart_ = Contradictions.read(kg.relations, schema)
+        self.unsaid_ = self._unsaid(kg.relations, schema)
         self.memory_budget_ = self.memory_budget
         self._names, self._ranks = names, None
         train = kg.train.cpu()
@@ -166,7 +176,10 @@ class EvidenceCompleter(ProposingCompleter):
             generator=random,
             chunk=self._walking_chunk(),
             rank=self._entity_ranks(),
+            silent=min(4, self.queries) if self.calibrate else 0,
+            apart=self.apart_,
         )
+        episodes, silent = episodes.where(~episodes.silent), episodes.where(episodes.silent)
         self.ranker_, loop = self._new_ranker(episodes, engine, random, self.steps)
         self.chosen_: dict[str, Any] = {}
         self.set_facts(train)
@@ -183,7 +196,10 @@ class EvidenceCompleter(ProposingCompleter):
             self.ranker_.load_state_dict(keep.state)
             self.chosen_ = {"steps": keep.at, "validation.mrr": keep.value}
         kept = self.steps if keep.state is None else keep.at
-        self.calibration_ = self._calibrated(episodes, engine, random, kept) if self.calibrate else None
+        self.calibration_: Calibration | None = None
+        self.silent_calibration_: Calibration | None = None
+        if self.calibrate:
+            self._calibrated(episodes, silent, engine, random, kept)
         return self
 
     def _new_ranker(
@@ -207,16 +223,61 @@ class EvidenceCompleter(ProposingCompleter):
         return torch.cat([ranker.eval()(rows) for rows in torch.split(episodes.evidence, 64)])
 
     def _calibrated(
-        self, episodes: Episodes, engine: Engine, random: torch.Generator, steps: int
-    ) -> Calibration | None:
-        aside = episodes.fold == episodes.fold.max()
-        if bool(aside.all()):
-            return None
-        ranker, loop = self._new_ranker(episodes.where(~aside), engine, random, self.steps)
-        engine.run(loop, steps=steps, name="calibration")
-        held_out = episodes.where(aside)
-        scores = self._score_episodes(ranker, held_out)
-        return fit_calibration(scores, held_out.wrong, held_out.candidates, held_out.relation)
+        self, episodes: Episodes, silent: Episodes, engine: Engine, random: torch.Generator, steps: int
+    ) -> None:
+        """Fit both calibrations: each seen relation is scored by a ranker that was trained without its fold."""
+        folds = torch.unique(episodes.fold).tolist()
+        if len(folds) < 2 or len(torch.unique(episodes.relation)) < FEWEST_RELATIONS:
+            return
+        asked = (episodes.where(_first(episodes.relation, _ASKED)), silent)
+        parts: tuple[list[Judged], list[Judged]] = ([], [])
+        for fold in folds:
+            ranker, loop = self._new_ranker(episodes.where(episodes.fold != fold), engine, random, self.steps)
+            engine.run(loop, steps=steps, name="calibration")
+            for found, whole in zip(parts, asked, strict=True):
+                mine = whole.where(whole.fold == fold)
+                if len(mine):
+                    found.append(Judged.of_episodes(self._score_episodes(ranker, mine), mine))
+        self.calibration_ = fit_calibration(Judged.joined(parts[0]))
+        if parts[1]:
+            self.silent_calibration_ = fit_calibration(Judged.joined(parts[1]), benefit=0.0)
+
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """See :meth:`ProposingCompleter.calibrations_for`; two for a relation of which nothing is said."""
+        if self.calibration_ is None or not self._is_silent(relation):
+            return super().calibrations_for(relation)
+        return () if self.silent_calibration_ is None else (self.calibration_, self.silent_calibration_)
+
+    def confidence_notes(self, relation: int) -> list[str]:
+        """See :meth:`ProposingCompleter.confidence_notes`."""
+        notes = super().confidence_notes(relation)
+        if not notes and self._is_silent(relation):
+            told = "no more than what held-out relations bear out of which nothing was said either"
+            notes.append(f"nothing says what {self.relations_[relation]} is: its confidences are {told}")
+        return notes
+
+    def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:
+        """See :meth:`ProposingCompleter.ruled_out`: by facts of relations that the schema holds to be disjoint."""
+        return self.apart_.out(relation, anchors, side, self._known, len(self.entities_))
+
+    def _is_silent(self, relation: int) -> bool:
+        name = self.relations_[relation]
+        return name in self.unsaid_ and name not in self.seen_
+
+    def _unsaid(self, relations: Sequence[str], schema: ClassGraph | None) -> set[str]:
+        # Here, for that module imports the evidence's kinds.
+        from kgzsl.tasks.kg_completion.checks import says_nothing
+
+        priors = torch.nn.functional.normalize(self.priors_.align(list(relations)).to_tensor().float(), dim=1)
+        every = torch.nn.functional.normalize(self.priors_.to_tensor().float(), dim=1)
+        # Like itself at most; the sum of all cosines would let opposite ones cancel.
+        like = ((priors @ every.T).abs() > 1e-6).sum(dim=1) > 1
+        found = {name for name, one in zip(relations, like.tolist(), strict=True) if not one}
+        if schema is not None:
+            absent = schema.align(list(relations)).indices < 0
+            names = zip(relations, absent.tolist(), strict=True)
+            found |= {name for name, gone in names if gone or says_nothing(schema, name)}
+        return found
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
@@ -236,7 +297,10 @@ class EvidenceCompleter(ProposingCompleter):
     ) -> list[str]:
         """As :meth:`ProposingCompleter.grow`; pieces of names are counted anew."""
         self._names, self._ranks = None, None
-        return super().grow(entities, relations, schema=schema, was=was, types=types)
+        notes = super().grow(entities, relations, schema=schema, was=was, types=types)
+        self.apart_ = self.apart_.joined(Contradictions.read(self.relations_, schema))
+        self.unsaid_ |= self._unsaid(relations, schema) if relations else set()
+        return notes
 
     def likeness(self, relation: int) -> Likeness:
         """What is known about relations like this one, for explanations."""
@@ -337,7 +401,15 @@ class EvidenceCompleter(ProposingCompleter):
             "relations": list(self.relations_),
             "kinds": list(self.kinds_.names),
             "chosen": self.chosen_,
-            "calibration": None if self.calibration_ is None else asdict(self.calibration_),
+            **{
+                name: None if fitted is None else fitted.to_dict()
+                for name, fitted in (
+                    ("calibration", self.calibration_),
+                    ("silent_calibration", self.silent_calibration_),
+                )
+            },
+            "unsaid": sorted(self.unsaid_),
+            "apart": self.apart_.to_dict(),
         }
         tree = {"ranker": self.ranker_.state_dict(), "known": self._known, **self.kinds_.state()}
         return write_model(folder, about, tree, self.priors_)
@@ -358,8 +430,11 @@ class EvidenceCompleter(ProposingCompleter):
             model.priors_ = ClassPriors.load(folder / PRIORS)
             model.kinds_ = EntityKinds.from_state(about["kinds"], tree)
             model.memory_budget_, model._names, model.chosen_ = model.memory_budget, None, dict(about["chosen"])
-            fitted = about["calibration"]
-            model.calibration_ = None if fitted is None else Calibration(**fitted)
+            model.calibration_, model.silent_calibration_ = (
+                None if about[name] is None else Calibration.from_dict(about[name])
+                for name in ("calibration", "silent_calibration")
+            )
+            model.unsaid_, model.apart_ = set(about["unsaid"]), Contradictions.from_dict(about["apart"])
             model.ranker_ = EvidenceRanker(model.hidden, dropout=model.dropout)
             model.ranker_.load_state_dict(tree["ranker"])
             return model.set_facts(tree["known"])
@@ -369,3 +444,16 @@ class EvidenceCompleter(ProposingCompleter):
     def __repr__(self) -> str:
         fitted = f"{len(self.seen_)} seen of {len(self.relations_)} relations" if hasattr(self, "seen_") else ""
         return f"EvidenceCompleter({fitted})"
+
+
+def _first(relation: Tensor, most: int) -> Tensor:
+    """Queries of which about so many are kept, as many of each relation and at least 4 of it: bool [Q]."""
+    _, place, sizes = torch.unique(relation, return_inverse=True, return_counts=True)
+    # Queries of a relation lie together in two runs, tails and heads: every so many of them is of both.
+    each = max(4, most // len(sizes))
+    order = torch.argsort(place, stable=True)
+    start = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
+    number = torch.empty_like(place).index_copy_(0, order, torch.arange(len(place)) - start[place[order]])
+    size = sizes[place].clamp(min=each)
+    kept: Tensor = (number * each) // size != ((number - 1) * each) // size
+    return kept

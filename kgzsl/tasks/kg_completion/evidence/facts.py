@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Iterator
@@ -151,6 +152,14 @@ class FactEvidence:
                 given, asked = table[head[rows]], table[tail[rows]]
                 self.centre[name][number] = asked.mean(dim=0)
                 self.product[name][number] = given.T @ asked / max(1, len(rows))
+
+    def without(self, relation: int) -> FactEvidence:
+        """The same facts with nothing said of a relation: no prior, no domain, no range."""
+        other = copy.copy(self)
+        other.priors = self.priors.index_fill(0, torch.tensor([relation]), 0)
+        other.kinds = self.kinds.without(relation)
+        other._asked = None
+        return other
 
     def similarities(self, relation: int) -> dict[str, Tensor]:
         """What each seen relation counts for the one asked for, by kernel; and the cosines: float [R] each."""

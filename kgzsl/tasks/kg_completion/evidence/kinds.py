@@ -157,6 +157,11 @@ class EntityKinds:
         """For each kind the nodes of its classes and of all their superclasses."""
         return _above(self.names, schema)
 
+    def without(self, relation: int) -> EntityKinds:
+        """The same, with neither domain nor range of one relation."""
+        ends = ({key: mask for key, mask in end.items() if key != relation} for end in (self.domain, self.range))
+        return EntityKinds(self.names, self.of, *ends)
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,7 +14,8 @@ from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_QUERIES, Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.judged import Judged
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.inductive.asking import Asked
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
@@ -28,8 +28,6 @@ from kgzsl.tasks.ranking import model_share
 __all__ = ["InductiveCompleter"]
 
 _CACHE = 6 << 20
-_FEWEST = 12
-"""Held-out queries below which no probability is fitted."""
 
 
 class InductiveCompleter(ProposingCompleter):
@@ -120,7 +118,8 @@ class InductiveCompleter(ProposingCompleter):
             self.notes_.append("there are too few facts to fit probabilities on: the scores are not calibrated")
         if self.calibration_ is not None:
             found = self.calibration_
-            self.chosen_ |= {"calibration.queries": found.queries, "calibration.error": round(found.error, 4)}
+            error = None if found.error is None else round(found.error, 4)
+            self.chosen_ |= {"calibration.queries": found.queries, "calibration.error": error}
         return self.set_facts(asked.facts)
 
     def set_facts(self, triples: Tensor) -> Self:
@@ -158,18 +157,24 @@ class InductiveCompleter(ProposingCompleter):
         rows = torch.nn.functional.normalize(priors.to_tensor().float(), dim=1)
         return Likeness(graph, relations, rows[relations] @ rows[relation])
 
+    def confidence_notes(self, relation: int) -> list[str]:
+        """See :meth:`ProposingCompleter.confidence_notes`."""
+        notes = super().confidence_notes(relation)
+        if not notes and self.relations_[relation] not in self.seen_:
+            told = "confidences were fitted on held-out facts of relations that have others"
+            notes.append(f"{told}; {self.relations_[relation]} has none: they may be far too high")
+        return notes
+
     @staticmethod
     def _calibrated(asked: Asked, scores: Tensor) -> Calibration | None:
         """From scores [Q, 1 + M] of held-out facts; None where there are too few."""
-        if len(asked) < _FEWEST:
+        if len(asked) < FEWEST_QUERIES:
             return None
-        count = asked.graph.num_entities
-        return fit_calibration(
-            scores.cpu(),
-            asked.wrong,
-            torch.full((len(asked),), count - 1),
-            asked.relation % asked.graph.num_relations,
-        )
+        candidates = torch.full((len(asked),), asked.graph.num_entities - 1)
+        # Both queries of a fact are left out together; other facts of its relation are known, as they are when asked.
+        fact = torch.arange(len(asked)) % (len(asked) // 2)
+        judged = Judged.of_drawn(scores.cpu(), asked.wrong, candidates, fact)
+        return fit_calibration(judged, fewest_groups=FEWEST_QUERIES // 2, held_out="facts")
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""
@@ -184,7 +189,7 @@ class InductiveCompleter(ProposingCompleter):
             "kinds": list(self.kinds_.names),
             "chosen": self.chosen_,
             "notes": self.notes_,
-            "calibration": None if self.calibration_ is None else asdict(self.calibration_),
+            "calibration": None if self.calibration_ is None else self.calibration_.to_dict(),
         }
         tree = {"model": self._state(), "known": self._known, **self.kinds_.state()}
         return write_model(folder, about, tree, self.priors_)
@@ -209,7 +214,7 @@ class InductiveCompleter(ProposingCompleter):
             model.memory_budget_, model.chosen_ = model.memory_budget, dict(about["chosen"])
             model.notes_, model.history_ = list(about["notes"]), History()
             fitted = about["calibration"]
-            model.calibration_ = None if fitted is None else Calibration(**fitted)
+            model.calibration_ = None if fitted is None else Calibration.from_dict(fitted)
             model.device_ = Engine(device=device, progress=False).torch_device
             model._take_state(tree["model"])
             return model.set_facts(tree["known"])

@@ -50,7 +50,7 @@ class RmpiCompleter(InductiveCompleter):
         memory_budget: Bytes that scoring may take at a time.
     """
 
-    FORMAT = "kgzsl.rmpi_completer/1"
+    FORMAT = "kgzsl.rmpi_completer/2"
     READS_PRIORS = "may"
 
     def __init__(

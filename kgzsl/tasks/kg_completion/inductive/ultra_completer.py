@@ -52,7 +52,7 @@ class UltraCompleter(InductiveCompleter):
         memory_budget: Bytes that scoring may take at a time.
     """
 
-    FORMAT = "kgzsl.ultra_completer/1"
+    FORMAT = "kgzsl.ultra_completer/2"
 
     def __init__(
         self,

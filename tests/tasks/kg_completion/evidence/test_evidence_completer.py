@@ -10,6 +10,7 @@ import torch
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion import load_completer
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
@@ -18,7 +19,17 @@ from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
 
-SMALL = {"folds": 7, "queries": 8, "corrupted": 12, "steps": 80, "batch_size": 16, "hidden": 8, "dim": 8}
+SMALL = {
+    "folds": 7,
+    "queries": 8,
+    "corrupted": 12,
+    "steps": 80,
+    "batch_size": 16,
+    "hidden": 8,
+    "dim": 8,
+    "calibrate": False,
+}
+CALIBRATED = {**SMALL, "calibrate": True, "steps": 20}
 
 
 @pytest.fixture
@@ -99,26 +110,90 @@ def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
     assert not torch.equal(chosen.scores("nationOf", torch.arange(4)), fitted.scores("nationOf", torch.arange(4)))
 
 
-def test_probabilities_come_from_a_ranker_of_the_kept_length_and_a_fold_less(kg, priors, monkeypatch):
-    made, runs = [], []
-    new_ranker, train = EvidenceCompleter._new_ranker, Engine.run
+def test_probabilities_come_from_rankers_of_the_kept_length_each_without_the_fold_it_judges(kg, priors, monkeypatch):
+    made, runs, judged = [], [], []
+    new_ranker, train, judge = EvidenceCompleter._new_ranker, Engine.run, EvidenceCompleter._score_episodes
 
     def spied(model, episodes, engine, random, steps):
-        made.append((set(episodes.fold.tolist()), steps))
+        made.append((set(episodes.relation.tolist()), steps))
         return new_ranker(model, episodes, engine, random, steps)
 
     def counted(engine, loop, *, steps, name, **more):
         runs.append((name, steps))
         return train(engine, loop, steps=steps, name=name, **more)
 
+    def seen(model, ranker, episodes):
+        judged.append((set(episodes.relation.tolist()), bool(episodes.silent.all())))
+        return judge(model, ranker, episodes)
+
     monkeypatch.setattr(EvidenceCompleter, "_new_ranker", spied)
+    monkeypatch.setattr(EvidenceCompleter, "_score_episodes", seen)
     monkeypatch.setattr(Engine, "run", counted)
     values = iter([0.9, 0.1])
-    EvidenceCompleter(**SMALL).fit(kg, priors, validate=lambda _scorer: next(values))
-    assert runs == [("evidence", 80), ("calibration", 40)]
+    model = EvidenceCompleter(**CALIBRATED).fit(kg, priors, validate=lambda _scorer: next(values))
+    assert runs == [("evidence", 20), *[("calibration", 10)] * 7]
     # The same schedule, so that the learning rate has fallen as far.
-    assert [steps for _, steps in made] == [80, 80]
-    assert made[0][0] - made[1][0] == {max(made[0][0])}
+    assert [steps for _, steps in made] == [20] * 8
+    # Every seen relation is judged once with and once without what is said of it, by a ranker that never saw it.
+    for silent in (False, True):
+        mine = [relations for relations, quiet in judged if quiet == silent]
+        assert sorted(relation for relations in mine for relation in relations) == sorted(kg.seen_relations.tolist())
+        assert all(not relations & known for relations, (known, _) in zip(mine, made[1:], strict=True))
+    assert model.calibration_.groups == model.silent_calibration_.groups == 7
+
+
+def test_nothing_is_said_of_a_hidden_relation_in_its_silent_queries(kg, fitted):
+    made = draw_episodes(
+        kg.train, kg.num_entities, fitted._evidence_of, folds=3, queries=4, corrupted=5, sides="both", candidates={},
+        generator=torch.Generator().manual_seed(0), chunk=3, silent=2,
+    )  # fmt: skip
+    cosine = made.evidence[:, 0, QUERY.index("nearest_cosine")]
+    assert (cosine[made.silent] == 0).all()
+    assert (cosine[~made.silent] > 0).any()
+    assert int(made.silent.sum()) == 2 * 2 * len(kg.seen_relations)
+
+
+def test_drawn_answers_stand_for_all_entities_and_are_not_counted_as_wrong_where_true(kg, fitted):
+    knows = kg.relation("friendOf")
+    made = draw_episodes(
+        kg.train, kg.num_entities, fitted._evidence_of, folds=7, queries=30, corrupted=300, sides="tail",
+        candidates={}, generator=torch.Generator().manual_seed(0), chunk=99,
+    )  # fmt: skip
+    rows = made.relation == knows
+    assert (made.truths[rows] == 1).all()
+    # 35 other entities for one true one; all that is true was drawn as the true answer itself.
+    assert made.stands[rows, 1:].sum(dim=1).mean() == pytest.approx(35, rel=0.1)
+    assert float(made.stands[made.wrong & rows[:, None]].sum()) == 0
+
+
+def test_relations_of_which_nothing_is_said_get_no_more_than_such_relations_bear_out(kg, priors, fitted, tmp_path):
+    schema = ClassGraph.from_triples([("livesIn", "http://www.w3.org/2000/01/rdf-schema#range", "City")])
+    model = EvidenceCompleter(**CALIBRATED).fit(kg, priors, schema=schema)
+    assert {"residesIn", "nationOf"} <= model.unsaid_
+    assert not fitted.unsaid_
+    asked, number = torch.arange(6), kg.relation("residesIn")
+    found, scores = model.probabilities("residesIn", asked), model.scores("residesIn", asked)
+    plain, silent = model.calibrations_for(number)
+    torch.testing.assert_close(found, torch.minimum(plain(scores), silent(scores)))
+    assert float(found.max()) < float(plain(scores).max())
+    (note,) = model.confidence_notes(number)
+    assert note.startswith("nothing says what residesIn is")
+    assert not model.confidence_notes(kg.relation("livesIn"))
+    model.save(tmp_path / "model")
+    again = load_completer(tmp_path / "model")
+    assert again.calibrations_for(number) == (plain, silent)
+    torch.testing.assert_close(again.probabilities("residesIn", asked), found, atol=1e-4, rtol=1e-3)
+
+
+def test_with_few_relations_there_are_no_confidences(kg, priors, tmp_path):
+    kept = torch.isin(kg.train[:, 1], kg.seen_relations[:4])
+    model = EvidenceCompleter(**CALIBRATED).fit(replace(kg, train=kg.train[kept]), priors)
+    assert model.calibration_ is None
+    with pytest.raises(InputError, match="no calibration"):
+        model.probabilities("residesIn", torch.arange(2))
+    assert "too little could be held out" in model.confidence_notes(kg.relation("residesIn"))[0]
+    model.save(tmp_path / "model")
+    assert load_completer(tmp_path / "model").calibration_ is None
 
 
 def test_training_does_not_hang_on_the_memory_budget(kg, priors, fitted):

@@ -24,6 +24,9 @@ def test_a_drawn_answer_stands_for_those_that_were_not(candidates: int, others: 
         wrong=torch.zeros(6, 1 + DRAWN, dtype=torch.bool),
         relation=torch.arange(6) // 2,
         candidates=torch.full((6,), candidates),
+        stands=torch.ones(6, 1 + DRAWN),
+        truths=torch.ones(6, dtype=torch.int64),
+        silent=torch.zeros(6, dtype=torch.bool),
         fold=torch.zeros(6, dtype=torch.int64),
     )
     episodes.wrong[:, -1] = True  # one of them is true after all: the others stand for the rest

@@ -1,0 +1,122 @@
+"""Probabilities: right where they can be, small where little was seen, and judged on relations left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kgzsl.tasks.kg_completion._model_folder import write_model
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.judged import Judged
+
+PLAIN = tuple(torch.linspace(0, 1, 21).tolist())
+
+
+def drawn(scores: torch.Tensor, group: torch.Tensor, candidates: int | None = None) -> Judged:
+    """The first answer of each query is true; the others stand for so many candidates."""
+    count = scores.shape[1] - 1 if candidates is None else candidates
+    wrong = torch.zeros(scores.shape, dtype=torch.bool)
+    return Judged.of_drawn(scores, wrong, torch.full((len(scores),), count), group)
+
+
+def sure(right: torch.Tensor, queries: int = 6) -> Judged:
+    """Of each relation so many queries with one answer far above eight others, which is true for the right ones."""
+    scores = torch.zeros(len(right) * queries, 9)
+    scores[:, 0] = torch.where(right, 8.0, 0.0).repeat_interleave(queries)
+    scores[:, 1] = 8 - scores[:, 0]
+    noise = torch.randn(scores.shape, generator=torch.Generator().manual_seed(0))
+    return drawn(scores + 0.1 * noise, torch.arange(len(right)).repeat_interleave(queries))
+
+
+def top(made: Calibration) -> float:
+    query = torch.zeros(1, 9)
+    query[0, 0] = 8
+    return float(made(query)[0, 0])
+
+
+def test_calibration_finds_the_chance_that_made_the_labels():
+    random = torch.Generator().manual_seed(0)
+    # One of nine answers is true and scores higher, in units in which the softmax is the exact posterior.
+    scores = 2 * torch.randn(4000, 9, generator=random)
+    scores[:, 0] += 4
+    groups = torch.arange(4000) % 800
+    made = fit_calibration(drawn(scores, groups))
+    grid = 2 * torch.randn(200, 9, generator=random)
+    assert float((made(grid) - torch.softmax(grid, dim=1)).abs().mean()) < 0.01
+    assert made.error < 0.03
+    # Half of the others, each standing for two, say much the same.
+    fewer = fit_calibration(drawn(scores[:, :5], groups, 8))
+    assert float((fewer(grid) - made(grid)).abs().mean()) < 0.03
+    # Overconfident scores are brought down.
+    loud = fit_calibration(drawn(3 * scores, groups))
+    assert float(loud(3 * grid).max()) < 1 - 1e-6
+    assert loud.of_score + loud.of_share < 0.8
+    out = torch.tensor([False] * 8 + [True])
+    assert (made(grid, out)[:, 8] == 0).all()
+    torch.testing.assert_close(made(grid, out)[:, :8], made(grid[:, :8]))
+
+
+def test_too_little_gives_no_probabilities():
+    assert fit_calibration(sure(torch.tensor([True, True]), queries=1)) is None
+    assert fit_calibration(sure(torch.ones(4, dtype=torch.bool), queries=50)) is None
+    assert fit_calibration(sure(torch.ones(6, dtype=torch.bool), queries=1)) is None
+
+
+def test_few_relations_draw_confidences_down():
+    few, many = (fit_calibration(sure(torch.ones(count, dtype=torch.bool))) for count in (6, 120))
+    # By the rule of succession, however well the answers separate.
+    assert top(few) <= 7 / 8 + 1e-6
+    assert top(many) > top(few) + 0.05
+    assert top(replace(few, drawn=PLAIN)) > top(few)
+
+
+def test_what_holds_for_some_relations_alone_is_no_certainty():
+    right = torch.arange(40) % 2 == 0
+    made = fit_calibration(sure(right))
+    assert top(made) == pytest.approx(0.5, abs=0.15)
+    # Where nine of ten are right, each of them is judged too low, and the tenth far too high.
+    most = fit_calibration(sure(torch.arange(40) % 10 > 0))
+    assert 0.7 < top(most) < 0.95
+    assert most.error + 0.05 < most.error_of_one
+
+
+def test_relations_weigh_alike():
+    right = torch.arange(12) == 0
+    judged = sure(right, queries=10)
+    whole = torch.cat([torch.arange(10).repeat(60), torch.arange(10, 120)])
+    many = Judged(*(value[whole] for value in vars(judged).values()))
+    assert int((many.group == 0).sum()) > 5 * int((many.group != 0).sum())
+    assert top(fit_calibration(many)) < 0.3
+
+
+def test_the_error_is_that_of_relations_left_out():
+    # Each relation has answers of a score of its own: what they are worth is not to be learned from the others.
+    random = torch.Generator().manual_seed(1)
+    right = torch.rand(10, generator=random) < 0.5
+    judged = sure(right, queries=40)
+    made = fit_calibration(judged)
+    within = fit_calibration(replace(judged, group=torch.arange(400)))
+    assert made.error > within.error
+
+
+def test_an_error_that_is_not_known_is_told_so_and_comes_back(tmp_path):
+    scores = 1e-3 * torch.randn(60, 11, generator=torch.Generator().manual_seed(0))
+    made = fit_calibration(drawn(scores, torch.arange(60) // 6, 1000))
+    assert made.error is None
+    assert "unknown" in made.line()
+    assert "10 held-out relations, 60 queries" in made.line()
+    assert Calibration.from_dict(json.loads(json.dumps(made.to_dict(), allow_nan=False))) == made
+    known = fit_calibration(sure(torch.ones(8, dtype=torch.bool)))
+    assert f"calibration error {known.error:.3f} on 8 held-out relations, 48 queries" in known.line()
+    write_model(tmp_path / "model", {"format": "x", "error": float("nan"), "list": [float("inf"), 1.5]}, {})
+    told = (tmp_path / "model" / "model.json").read_text()
+    assert json.loads(told) == {"format": "x", "error": None, "list": [None, 1.5]}
+
+
+def test_where_nothing_is_said_what_was_not_shown_gets_nothing():
+    judged = sure(torch.arange(20) < 1)
+    plain, silent = (fit_calibration(judged, benefit=benefit) for benefit in (1.0, 0.0))
+    assert max(silent.drawn) < max(plain.drawn)

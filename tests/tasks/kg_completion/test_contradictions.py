@@ -1,0 +1,40 @@
+"""Disjoint properties: symmetric, inherited by subproperties, and in both directions where one is symmetric."""
+
+from __future__ import annotations
+
+import torch
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
+
+RDFS, OWL, X = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#", "http://x/"
+TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+SCHEMA = ClassGraph.from_triples(
+    [
+        (X + "borders", OWL + "propertyDisjointWith", X + "faces"),
+        (X + "borders", TYPE, OWL + "SymmetricProperty"),
+        (X + "facesAcrossASound", RDFS + "subPropertyOf", X + "faces"),
+        (X + "second", OWL + "propertyDisjointWith", X + "first"),
+        (X + "first", RDFS + "range", X + "city"),
+    ]
+)
+RELATIONS = tuple(X + name for name in ("borders", "faces", "facesAcrossASound", "first", "second", "unknown"))
+
+
+def test_disjointness_by_hand():
+    made = Contradictions.read(RELATIONS, SCHEMA)
+    assert made.forward == {0: (1, 2), 1: (0,), 2: (0,), 3: (4,), 4: (3,)}
+    assert made.backward == {0: (1, 2), 1: (0,), 2: (0,)}
+    assert Contradictions.read(RELATIONS, None) == Contradictions()
+    assert Contradictions.from_dict(made.to_dict()) == made
+    assert Contradictions.read(RELATIONS[:4], SCHEMA).joined(Contradictions({3: (4,), 4: (3,)})) == made
+
+
+def test_answers_that_facts_rule_out():
+    made = Contradictions.read(RELATIONS, SCHEMA)
+    facts = torch.tensor([[0, 0, 1], [2, 3, 4], [3, 5, 4]])
+    asked = torch.tensor([1, 0, 1])
+    assert made.out(2, asked, "tail", facts, 5).int().tolist() == [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [1, 0, 0, 0, 0]]
+    assert made.out(4, torch.tensor([4]), "head", facts, 5).int().tolist() == [[0, 0, 1, 0, 0]]
+    assert made.out(4, torch.tensor([4]), "tail", facts, 5).any().item() is False
+    assert made.out(5, asked, "tail", facts, 5) is None
