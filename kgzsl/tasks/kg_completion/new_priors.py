@@ -71,8 +71,8 @@ def _made_of_graph(priors: ClassPriors) -> ClassPriors:
     if not parts or parts[-1]["how"].get("encoder") != OWN:
         return priors
     width = priors.dim - parts[-1]["dim"]
-    known = ~priors.matrix[:, width:].any(axis=1)
-    names = tuple(name for name, kept in zip(priors.names, known, strict=True) if kept)
+    known = np.flatnonzero(priors.matrix[:, width:].sum(axis=1) == 0)
+    names = tuple(priors.names[row] for row in known.tolist())
     made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts[:-1]), "parts": parts[:-1]}
     return ClassPriors(names, priors.matrix[known, :width], made)
 

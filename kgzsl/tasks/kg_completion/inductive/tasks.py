@@ -78,12 +78,14 @@ class InductiveTask:
         entities, place = torch.unique(together[:, [0, 2]], return_inverse=True)
         relations, kind = torch.unique(together[:, 1], return_inverse=True)
         renamed = torch.stack([place[:, 0], kind, place[:, 1]], dim=1)
-        parts = torch.split(renamed, [len(facts), len(valid), len(test)])
+        mine, held, asked = torch.split(renamed, [len(facts), len(valid), len(test)])
         return cls(
             tuple(kg.entities[i] for i in entities.tolist()),
             tuple(kg.relations[i] for i in relations.tolist()),
-            *parts,
-            types=kg.types,
+            mine,
+            held,
+            asked,
+            kg.types,
         )
 
     def to_kg(self, like: KGSplit) -> KGSplit:
