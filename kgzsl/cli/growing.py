@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from kgzsl.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.evidence.kinds import Types
     from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["grown_schema", "require_entities", "take_news"]
@@ -67,10 +68,10 @@ def take_news(
     values: dict[str, Any] = {}
     lines: list[str] = []
     if facts is not None:
-        triples, of_iris, left_out = read_facts(facts)
-        types: Mapping[str, str | Sequence[str]] = of_iris
+        triples, told, left_out = read_facts(facts)
+        types: Types = told
         if is_rdf(facts):
-            triples, types = names_of_iris(triples, model, base), named_types(types, model, base)
+            triples, types = names_of_iris(triples, model, base), named_types(told, model, base)
         news = take_facts(model, triples, types=types, schema=schema, was=was)
         lines += [*news.lines(), *left_out]
         values["facts"] = {**news.to_dict(), "left_out": left_out}
