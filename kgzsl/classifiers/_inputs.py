@@ -15,6 +15,7 @@ __all__ = [
     "class_indices",
     "class_labels",
     "float_matrix",
+    "missing_label",
     "plain",
     "row_weights",
     "rows_per_chunk",
@@ -84,7 +85,7 @@ def class_labels(y: Any, rows: int) -> np.ndarray:
     labels = plain(y)
     if labels.ndim != 1 or len(labels) != rows:
         raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
-    missing = _missing(labels)
+    missing = missing_label(labels)
     if missing is not None:
         raise InputError("y has a row without a label", place=f"row {missing}", remedy="drop such rows")
     if labels.dtype.kind == "O" or (labels.dtype.kind in "US" and _mixed(y)):
@@ -100,7 +101,7 @@ def _mixed(values: Any) -> bool:
     return len(texts) > 1 or any(value is None for value in values)
 
 
-def _missing(labels: np.ndarray) -> int | None:
+def missing_label(labels: np.ndarray) -> int | None:
     """The first row that has no label: None, or NaN."""
     if labels.dtype.kind == "f":
         absent = np.isnan(labels)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.classifiers._candidates import frame_names
+from kgzsl.classifiers._inputs import missing_label, plain
 from kgzsl.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -107,17 +108,12 @@ def as_labels(labels: Any, names: Sequence[str], *, count: int) -> tuple[npt.NDA
     Raises:
         InputError: Another number of labels than samples, a name that the priors lack, or a number out of range.
     """
-    if isinstance(labels, Tensor):
-        labels = labels.detach().cpu().numpy()
-    array = np.asarray(labels.to_numpy() if hasattr(labels, "to_numpy") else labels)
+    array = plain(labels)
     if array.ndim != 1 or len(array) != count:
         raise InputError(f"labels have the shape {list(array.shape)} for {count} samples", remedy="give one a sample")
-    if array.dtype.kind == "O":
-        kept = array.tolist()
-        absent = next((place for place, label in enumerate(kept) if label is None or label != label), None)
-        if absent is not None:
-            raise InputError(f"sample {absent} has no label", remedy="leave such samples out")
-        array = np.array(kept)
+    absent = missing_label(array) if array.dtype.kind == "O" else None
+    if absent is not None:
+        raise InputError(f"sample {absent} has no label", remedy="leave such samples out")
     if array.dtype.kind in "iu":
         outside = np.flatnonzero((array < 0) | (array >= len(names)))
         if len(outside):

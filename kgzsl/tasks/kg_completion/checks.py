@@ -10,6 +10,7 @@ import torch
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks._knowledge import Source, strangers_of
+from kgzsl.tasks.kg_completion._axioms import silent_node
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.violations import Violations
@@ -17,7 +18,7 @@ from kgzsl.tasks.kg_completion.violations import Violations
 if TYPE_CHECKING:
     from kgzsl.recipe import CompletionRecipe
 
-__all__ = ["data_notes", "says_nothing", "some_names", "told_strangers"]
+__all__ = ["data_notes", "some_names", "told_strangers"]
 
 _NAMED = 5
 
@@ -44,7 +45,7 @@ def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] |
         node = nodes[relation]
         if node < 0:
             absent.append(kg.relations[relation])
-        elif _silent(schema, node):
+        elif silent_node(schema, node):
             bare.append(kg.relations[relation])
     notes = []
     if absent:
@@ -67,16 +68,6 @@ def told_strangers(recipe: CompletionRecipe, names: Sequence[str], sources: Sequ
         f"{len(absent)} of {len(names)} relations are not in the schema: they are like themselves and nothing else"
         f"{'' if alone else ', but for what the priors of files say'}: {some_names(absent)}"
     ]
-
-
-def says_nothing(schema: ClassGraph, relation: str) -> bool:
-    """Whether a schema names a relation and has neither an axiom nor a text about it."""
-    node = int(schema.align([relation]).indices[0])
-    return node >= 0 and _silent(schema, node)
-
-
-def _silent(schema: ClassGraph, node: int) -> bool:
-    return not schema.texts.get(node) and not bool((schema.edge_index == node).any())
 
 
 def _told_already(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import closure, objects_of
 
 __all__ = ["Contradictions"]
 
@@ -34,18 +35,15 @@ class Contradictions:
     @classmethod
     def read(cls, relations: Sequence[str], schema: ClassGraph | None) -> Contradictions:
         """What a schema says of the relations, numbered as they come."""
-        # Here, for that module imports the evidence, which imports this one.
-        from kgzsl.tasks.kg_completion.violations import _closure, _objects
-
         if schema is None or _OWL + "propertyDisjointWith" not in schema.relations:
             return cls()
-        parents = _objects(schema, _RDFS + "subPropertyOf")
-        pairs = {(a, b) for a, bs in _objects(schema, _OWL + "propertyDisjointWith").items() for b in bs}
+        parents = objects_of(schema, _RDFS + "subPropertyOf")
+        pairs = {(a, b) for a, bs in objects_of(schema, _OWL + "propertyDisjointWith").items() for b in bs}
         pairs |= {(b, a) for a, b in pairs}
         nodes = schema.align(list(relations)).indices.tolist()
-        above = [_closure(parents, node) for node in nodes]
+        above = [closure(parents, node) for node in nodes]
         kind = int(schema.align([_OWL + "SymmetricProperty"]).indices[0])
-        turning = {node for node, kinds in _objects(schema, _TYPE).items() if kind in kinds}
+        turning = {node for node, kinds in objects_of(schema, _TYPE).items() if kind in kinds}
         forward: dict[int, tuple[int, ...]] = {}
         backward: dict[int, tuple[int, ...]] = {}
         named = {node for pair in pairs for node in pair}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_encoder import amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
@@ -79,17 +79,16 @@ def sample_pairs(
         generator: Random state on the CPU.
         budget: Bytes that walks may take at a time.
     """
-    train = kg.train.cpu()
+    rank = rank_of_names(kg.entities)
+    train = by_rank(kg.train.cpu(), rank, torch.arange(kg.num_relations))
     index = FilterIndex(train, kg.num_entities, kg.num_relations)
     chunk = rows_under_budget(kg.num_entities, bytes_each=4 * 12, budget=model_share(budget))
     parts: list[tuple[Tensor, ...]] = []
     counts = []
     arcs = graph.to("cpu")
-    rank = rank_of_names(kg.entities)
     by_name = rank.argsort()
     for position, relation in enumerate(relations.tolist()):
         triples = train[train[:, 1] == relation]
-        triples = triples[(rank[triples[:, 0]] * kg.num_entities + rank[triples[:, 2]]).argsort(stable=True)]
         chosen = triples[torch.randperm(len(triples), generator=generator)[:queries]]
         half = len(chosen) if sides == "tail" else (len(chosen) + 1) // 2
         hidden = arcs.without(position)

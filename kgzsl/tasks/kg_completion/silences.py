@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kgzsl.tasks.kg_completion.checks import says_nothing, some_names
+from kgzsl.tasks.kg_completion._axioms import says_nothing
+from kgzsl.tasks.kg_completion.checks import some_names
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph

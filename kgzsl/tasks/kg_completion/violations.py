@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import closure, objects_of
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 
 __all__ = ["Violations", "in_domain_by_use"]
@@ -36,8 +37,8 @@ class Violations:
         """Disjointness of kinds with domains and ranges, inherited by subclasses on both sides."""
         if schema is None or _DISJOINT not in schema.relations:
             return cls(kinds)
-        parents = _objects(schema, _RDFS + "subClassOf")
-        apart = _objects(schema, _DISJOINT)
+        parents = objects_of(schema, _RDFS + "subClassOf")
+        apart = objects_of(schema, _DISJOINT)
         for one, others in list(apart.items()):
             for other in others:
                 apart.setdefault(other, set()).add(one)
@@ -46,9 +47,9 @@ class Violations:
         found: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
         nodes = schema.align(list(relations)).indices.tolist()
         for end, masks in found.items():
-            wanted = _objects(schema, _RDFS + end)
+            wanted = objects_of(schema, _RDFS + end)
             for relation, node in enumerate(nodes):
-                classes = set().union(*(_closure(parents, target) for target in wanted.get(node, ()) if node >= 0))
+                classes = set().union(*(closure(parents, target) for target in wanted.get(node, ()) if node >= 0))
                 if classes:
                     masks[relation] = torch.tensor([bool(classes & enemies) for enemies in against])
         return cls(kinds, found["range"], found["domain"])
@@ -86,33 +87,12 @@ def in_domain_by_use(
     if schema is None:
         return none
     nodes = schema.align(list(relations)).indices.tolist()
-    parents, domain, ranges = (_objects(schema, _RDFS + name) for name in ("subClassOf", "domain", "range"))
+    parents, domain, ranges = (objects_of(schema, _RDFS + name) for name in ("subClassOf", "domain", "range"))
     each = []
     for one in domain.get(nodes[relation], ()):
         holds = none.clone()
         for column, said in ((0, domain), (2, ranges)):
-            speaks = [any(one in _closure(parents, kind) for kind in said.get(node, ())) for node in nodes]
+            speaks = [any(one in closure(parents, kind) for kind in said.get(node, ())) for node in nodes]
             holds[facts[torch.tensor(speaks)[facts[:, 1]], column]] = True
         each.append(holds)
     return torch.stack(each).all(dim=0) if each else none
-
-
-def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    if iri in schema.relations:
-        rows = schema.edge_type == schema.relation(iri)
-        for subject, target in schema.edge_index[:, rows].T.tolist():
-            found.setdefault(subject, set()).add(target)
-    return found
-
-
-def _closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
-    if node < 0:
-        return set()
-    found, waiting = {node}, [node]
-    while waiting:
-        for parent in parents.get(waiting.pop(), ()):
-            if parent not in found:
-                found.add(parent)
-                waiting.append(parent)
-    return found

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY, FactEvidence
 
-__all__ = ["Episodes", "draw_episodes"]
+__all__ = ["Episodes", "draw_episodes", "some_of_each"]
 
 
 @dataclass(frozen=True)
@@ -190,3 +190,16 @@ def _told(
     each = (torch.full((len(anchor),), value) for value in (relation, silent, fold))
     number, quiet, group = each
     return table, drawn.wrong, number, drawn.candidates, drawn.stands, drawn.truths, quiet, group
+
+
+def some_of_each(relation: Tensor, most: int) -> Tensor:
+    """Queries of which about so many are kept, as many of each relation and at least 4 of it: bool [Q]."""
+    _, place, sizes = torch.unique(relation, return_inverse=True, return_counts=True)
+    # Queries of a relation lie together in two runs, tails and heads: every so many of them is of both.
+    each = max(4, most // len(sizes))
+    order = torch.argsort(place, stable=True)
+    start = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
+    number = torch.empty_like(place).index_copy_(0, order, torch.arange(len(place)) - start[place[order]])
+    size = sizes[place].clamp(min=each)
+    kept: Tensor = (number * each) // size != ((number - 1) * each) // size
+    return kept

@@ -20,13 +20,14 @@ from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_RELATIONS, Calibration, fit_calibration
-from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
+from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes, some_of_each
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
 from kgzsl.tasks.kg_completion.evidence.judged import Judged
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
+from kgzsl.tasks.kg_completion.evidence.unsaid import unsaid_relations
 from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
 from kgzsl.tasks.ranking import model_share, rows_under_budget
 
@@ -155,7 +156,7 @@ class EvidenceCompleter(ProposingCompleter):
         self.entities_, self.relations_ = kg.entities, kg.relations
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types if types is None else types)
         self.apart_ = Contradictions.read(kg.relations, schema)
-        self.unsaid_ = self._unsaid(kg.relations, schema)
+        self.unsaid_ = unsaid_relations(self.priors_, kg.relations, schema)
         self.memory_budget_ = self.memory_budget
         self._names, self._ranks = names, None
         train = kg.train.cpu()
@@ -229,7 +230,7 @@ class EvidenceCompleter(ProposingCompleter):
         folds = torch.unique(episodes.fold).tolist()
         if len(folds) < 2 or len(torch.unique(episodes.relation)) < FEWEST_RELATIONS:
             return
-        asked = (episodes.where(_first(episodes.relation, _ASKED)), silent)
+        asked = (episodes.where(some_of_each(episodes.relation, _ASKED)), silent)
         parts: tuple[list[Judged], list[Judged]] = ([], [])
         for fold in folds:
             ranker, loop = self._new_ranker(episodes.where(episodes.fold != fold), engine, random, self.steps)
@@ -264,21 +265,6 @@ class EvidenceCompleter(ProposingCompleter):
         name = self.relations_[relation]
         return name in self.unsaid_ and name not in self.seen_
 
-    def _unsaid(self, relations: Sequence[str], schema: ClassGraph | None) -> set[str]:
-        # Here, for that module imports the evidence's kinds.
-        from kgzsl.tasks.kg_completion.checks import says_nothing
-
-        priors = torch.nn.functional.normalize(self.priors_.align(list(relations)).to_tensor().float(), dim=1)
-        every = torch.nn.functional.normalize(self.priors_.to_tensor().float(), dim=1)
-        # Like itself at most; the sum of all cosines would let opposite ones cancel.
-        like = ((priors @ every.T).abs() > 1e-6).sum(dim=1) > 1
-        found = {name for name, one in zip(relations, like.tolist(), strict=True) if not one}
-        if schema is not None:
-            absent = schema.align(list(relations)).indices < 0
-            names = zip(relations, absent.tolist(), strict=True)
-            found |= {name for name, gone in names if gone or says_nothing(schema, name)}
-        return found
-
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
         self._known = torch.unique(triples.cpu(), dim=0)
@@ -299,7 +285,7 @@ class EvidenceCompleter(ProposingCompleter):
         self._names, self._ranks = None, None
         notes = super().grow(entities, relations, schema=schema, was=was, types=types)
         self.apart_ = self.apart_.joined(Contradictions.read(self.relations_, schema))
-        self.unsaid_ |= self._unsaid(relations, schema) if relations else set()
+        self.unsaid_ |= unsaid_relations(self.priors_, relations, schema) if relations else set()
         return notes
 
     def likeness(self, relation: int) -> Likeness:
@@ -444,16 +430,3 @@ class EvidenceCompleter(ProposingCompleter):
     def __repr__(self) -> str:
         fitted = f"{len(self.seen_)} seen of {len(self.relations_)} relations" if hasattr(self, "seen_") else ""
         return f"EvidenceCompleter({fitted})"
-
-
-def _first(relation: Tensor, most: int) -> Tensor:
-    """Queries of which about so many are kept, as many of each relation and at least 4 of it: bool [Q]."""
-    _, place, sizes = torch.unique(relation, return_inverse=True, return_counts=True)
-    # Queries of a relation lie together in two runs, tails and heads: every so many of them is of both.
-    each = max(4, most // len(sizes))
-    order = torch.argsort(place, stable=True)
-    start = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
-    number = torch.empty_like(place).index_copy_(0, order, torch.arange(len(place)) - start[place[order]])
-    size = sizes[place].clamp(min=each)
-    kept: Tensor = (number * each) // size != ((number - 1) * each) // size
-    return kept

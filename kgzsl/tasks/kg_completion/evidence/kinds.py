@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kgzsl.datasets.candidates import nell_type
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import closure, objects_of
 
 __all__ = ["EntityKinds", "Types"]
 
@@ -180,7 +181,7 @@ def _ends(
     nodes = schema.align(list(relations)).indices.tolist()
     ends = []
     for end in ("domain", "range"):
-        wanted = _objects(schema, _RDFS + end)
+        wanted = objects_of(schema, _RDFS + end)
         ends.append(
             {
                 relation: torch.tensor([wanted[node] <= kinds for kinds in above])
@@ -193,9 +194,9 @@ def _ends(
 
 def _above(names: Sequence[str], schema: ClassGraph) -> list[set[int]]:
     """For each kind the nodes of its classes and of all their superclasses."""
-    parents = _objects(schema, _RDFS + "subClassOf")
+    parents = objects_of(schema, _RDFS + "subClassOf")
     nodes = _known(schema, {one for name in names for one in name.split(_JOINT)})
-    closed = {one: _closure(parents, node) for one, node in nodes.items()}
+    closed = {one: closure(parents, node) for one, node in nodes.items()}
     return [set().union(*(closed.get(one, ()) for one in name.split(_JOINT))) for name in names]
 
 
@@ -214,25 +215,3 @@ def _joined(classes: Sequence[str]) -> str:
     """The name of a kind: one class, then all others in the order of their names."""
     each = list(dict.fromkeys(classes))
     return _JOINT.join([*each[:1], *sorted(each[1:])])
-
-
-def _objects(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    if iri in schema.relations:
-        rows = schema.edge_type == schema.relation(iri)
-        for subject, target in schema.edge_index[:, rows].T.tolist():
-            found.setdefault(subject, set()).add(target)
-    return found
-
-
-def _closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
-    """The node and all its superclasses."""
-    if node < 0:
-        return set()
-    found, waiting = {node}, [node]
-    while waiting:
-        for parent in parents.get(waiting.pop(), ()):
-            if parent not in found:
-                found.add(parent)
-                waiting.append(parent)
-    return found
