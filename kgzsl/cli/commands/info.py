@@ -186,6 +186,13 @@ def _run(folder: Any) -> Told:
     ]  # fmt: skip
 
 
+_CALIBRATIONS = {
+    "calibration": "confidences",
+    "silent_calibration": "confidences of relations of which nothing is said",
+    "bare_calibration": "confidences of relations without facts",
+}
+
+
 def _confidences(file: Path) -> Told:
     """How far the confidences of a run's proposals are off; nothing where its model makes no proposals."""
     from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
@@ -199,14 +206,12 @@ def _confidences(file: Path) -> Told:
     if about["calibration"] is None:
         few = ": too little could be held out" if about.get("options", {}).get("calibrate") else ""
         return {"calibration": None}, [f"confidences: none{few}"]
+    told = {name: about[name] for name in _CALIBRATIONS if name in about}
     try:
-        lines = [f"confidences: {Calibration.from_dict(about['calibration']).line()}"]
-        if about.get("silent_calibration"):
-            silent = Calibration.from_dict(about["silent_calibration"]).line()
-            lines.append(f"confidences of relations of which nothing is said: {silent}")
+        lines = [f"{_CALIBRATIONS[name]}: {Calibration.from_dict(one).line()}" for name, one in told.items() if one]
     except (KeyError, TypeError):
         return {}, []
-    return {name: about[name] for name in ("calibration", "silent_calibration") if name in about}, lines
+    return told, lines
 
 
 def _model(folder: Path) -> Told:

@@ -14,7 +14,10 @@ from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 
-__all__ = ["Asked", "put_aside", "put_relations_aside", "share_for_calibration"]
+__all__ = ["RELATIONS_ASIDE", "Asked", "put_aside", "put_relations_aside", "share_for_calibration"]
+
+RELATIONS_ASIDE = 0.25
+"""The share of the facts that relations which are put aside whole may have for probabilities."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
-from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_QUERIES, Calibration, fit_calibration
-from kgzsl.tasks.kg_completion.evidence.judged import Judged
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
-from kgzsl.tasks.kg_completion.inductive.asking import Asked
+from kgzsl.tasks.kg_completion.inductive.calibrations import Calibrations
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.new_priors import with_own_columns
@@ -36,6 +35,8 @@ class InductiveCompleter(ProposingCompleter):
     What :meth:`fit` is told to ask about can be changed afterwards: :meth:`set_facts`, :meth:`grow`.
 
     Attributes:
+        calibration_: From scores to probabilities, for relations with facts in the graph that is asked.
+        bare_calibration_: The same for relations without.
         history_: Losses of the training, where there is one.
         chosen_: What was found in training, by name.
         notes_: What a reader must know.
@@ -56,8 +57,8 @@ class InductiveCompleter(ProposingCompleter):
     @abstractmethod
     def _learn(
         self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
-    ) -> Calibration | None:
-        """Learn on a graph, to be asked about another; the calibration, where one is wanted and facts are enough."""
+    ) -> Calibrations:
+        """Learn on a graph, to be asked about another; calibrations, where they are wanted and facts are enough."""
 
     @abstractmethod
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
@@ -113,13 +114,10 @@ class InductiveCompleter(ProposingCompleter):
         self.priors_ = None if priors is None else priors.align(list(asked.relations))
         self._training_priors = None if priors is None else priors.align(list(training.relations))
         self.device_ = engine.torch_device
-        self.calibration_ = self._learn(training, asked, schema, engine)
+        self._take_calibrations(self._learn(training, asked, schema, engine))
         if self.calibrate and self.calibration_ is None:
             self.notes_.append("there are too few facts to fit probabilities on: the scores are not calibrated")
-        if self.calibration_ is not None:
-            found = self.calibration_
-            error = None if found.error is None else round(found.error, 4)
-            self.chosen_ |= {"calibration.queries": found.queries, "calibration.error": error}
+        self.chosen_ |= self._calibrations.chosen()
         return self.set_facts(asked.facts)
 
     def set_facts(self, triples: Tensor) -> Self:
@@ -160,21 +158,22 @@ class InductiveCompleter(ProposingCompleter):
     def confidence_notes(self, relation: int) -> list[str]:
         """See :meth:`ProposingCompleter.confidence_notes`."""
         notes = super().confidence_notes(relation)
-        if not notes and self.relations_[relation] not in self.seen_:
-            told = "confidences were fitted on held-out facts of relations that have others"
-            notes.append(f"{told}; {self.relations_[relation]} has none: they may be far too high")
+        if self.calibration_ is not None and self.relations_[relation] not in self.seen_:
+            on = (
+                "are those of relations that were held out whole"
+                if not notes
+                else "would need more relations to hold out"
+            )
+            notes.append(f"{self.relations_[relation]} has no fact in the graph that is asked: its confidences {on}")
         return notes
 
-    @staticmethod
-    def _calibrated(asked: Asked, scores: Tensor) -> Calibration | None:
-        """From scores [Q, 1 + M] of held-out facts; None where there are too few."""
-        if len(asked) < FEWEST_QUERIES:
-            return None
-        candidates = torch.full((len(asked),), asked.graph.num_entities - 1)
-        # Both queries of a fact are left out together; other facts of its relation are known, as they are when asked.
-        fact = torch.arange(len(asked)) % (len(asked) // 2)
-        judged = Judged.of_drawn(scores.cpu(), asked.wrong, candidates, fact)
-        return fit_calibration(judged, fewest_groups=FEWEST_QUERIES // 2, held_out="facts")
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """See :meth:`ProposingCompleter.calibrations_for`: relations without facts have their own."""
+        return self._calibrations.of(self.relations_[relation] in self.seen_)
+
+    def _take_calibrations(self, found: Calibrations) -> None:
+        self._calibrations = found
+        self.calibration_, self.bare_calibration_ = found.facts, found.relations
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""
@@ -189,7 +188,7 @@ class InductiveCompleter(ProposingCompleter):
             "kinds": list(self.kinds_.names),
             "chosen": self.chosen_,
             "notes": self.notes_,
-            "calibration": None if self.calibration_ is None else self.calibration_.to_dict(),
+            **self._calibrations.to_dict(),
         }
         tree = {"model": self._state(), "known": self._known, **self.kinds_.state()}
         return write_model(folder, about, tree, self.priors_)
@@ -213,8 +212,7 @@ class InductiveCompleter(ProposingCompleter):
             model.kinds_ = EntityKinds.from_state(about["kinds"], tree)
             model.memory_budget_, model.chosen_ = model.memory_budget, dict(about["chosen"])
             model.notes_, model.history_ = list(about["notes"]), History()
-            fitted = about["calibration"]
-            model.calibration_ = None if fitted is None else Calibration.from_dict(fitted)
+            model._take_calibrations(Calibrations.from_dict(about))
             model.device_ = Engine(device=device, progress=False).torch_device
             model._take_state(tree["model"])
             return model.set_facts(tree["known"])

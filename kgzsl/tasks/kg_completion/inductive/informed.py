@@ -14,6 +14,7 @@ from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_aside, put_relations_aside
+from kgzsl.tasks.kg_completion.inductive.calibrations import Answered
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.surroundings import Surroundings
@@ -29,6 +30,8 @@ _CHECKED = 0.1
 """The share of the facts of the graph that is asked that may be put aside: made sparser, it is less like itself."""
 _FEWEST = 20
 """Queries below which they say nothing about the weights."""
+_FOLDS = 4
+"""Of relations that are put aside whole, for probabilities: each is scored by weights that the other folds gave."""
 _BARE = 0.03
 """Penalty of the weights for relations without facts, chosen on relations of NL-0's inference graph that lost them."""
 _PULL = 2.0
@@ -68,6 +71,8 @@ class InformedUltra:
         trained_: Those that the training graph alone gave.
         trust_: How far these hold for the graph that is asked: 1, or less after :meth:`adapt`.
         loss_: The objective on the training graph.
+        bare_answered_: The relations that were put aside, each scored by weights that were learned on the others of
+            them; no part of what is saved.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class InformedUltra:
             )
         self.ultra, self.share, self.queries, self.others = ultra, share, queries, others
         self.penalty, self.check_queries, self.bare_queries, self.seed = penalty, check_queries, bare_queries, seed
+        self.bare_answered_: Answered | None = None
         self._around: Surroundings | None = None
         self._evidence: tuple[FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
 
@@ -118,6 +124,7 @@ class InformedUltra:
         found = weigh(table, asked.wrong, penalty=_held(self.penalty))
         self.trained_ = self.weights_ = found.weights.float()
         self.loss_, self.trust_ = found.loss, 1.0
+        self.bare_answered_ = None
         self.bare_ = self._fit_bare(triples, around) if self.bare_queries else None
         return self
 
@@ -134,6 +141,7 @@ class InformedUltra:
         if len(asked) < _FEWEST:
             return None
         table = self._table(asked, around).sub_(self.mean).div_(self.scale)
+        self.bare_answered_ = asked, _cross_fitted(table, asked)
         return weigh(table, asked.wrong, penalty=_held(_BARE)).weights.float()
 
     def adapt(self, triples: Tensor, around: Surroundings) -> Self:
@@ -305,3 +313,18 @@ class InformedUltra:
 def _held(penalty: float) -> Tensor:
     """The penalty of each column's weight; ULTRA's is free."""
     return torch.tensor([0.0, *[penalty] * (len(COLUMNS) - 1)])
+
+
+def _cross_fitted(table: Tensor, asked: Asked) -> Tensor:
+    """Scores [Q, 1 + M] of relations that were put aside, by weights that were learned on those of other folds."""
+    scores = torch.zeros(table.shape[:2])
+    relation = asked.relation % asked.graph.num_relations
+    # They come in an order that was drawn by names, whatever their numbers are.
+    order = list(dict.fromkeys(relation.tolist()))
+    fold = torch.tensor([order.index(number) % _FOLDS for number in relation.tolist()])
+    for number in torch.unique(fold).tolist():
+        mine = fold == number
+        if bool((~mine).any()):
+            weights = weigh(table[~mine], asked.wrong[~mine], penalty=_held(_BARE)).weights
+            scores[mine] = table[mine] @ weights.float()
+    return scores

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from kgzsl.engine import Engine
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside
+from kgzsl.tasks.kg_completion.inductive.calibrations import Calibrations
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra
@@ -43,7 +43,8 @@ class InformedCompleter(InductiveCompleter):
         check_queries: Facts given of the graph that is asked are put aside, at most so many, to check whether the
             weights hold there, and to mend them if not; 0 leaves them as the training graph has them.
         bare_queries: Facts of relations of the training graph that are put aside whole and asked for, at most so many,
-            to learn weights for relations without facts, or with few; 0 learns none.
+            to learn weights for relations without facts, or with few; 0 learns none, and then such relations have no
+            probabilities.
         calibrate: Whether to fit probabilities.
         seed: Decides which facts are put aside.
         memory_budget: Bytes that scoring may take at a time.
@@ -94,7 +95,7 @@ class InformedCompleter(InductiveCompleter):
 
     def _learn(
         self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
-    ) -> Calibration | None:
+    ) -> Calibrations:
         self.device_ = torch.device("cpu")
         assert self._training_priors is not None
         kinds = EntityKinds.read(training.entities, training.relations, schema, types=training.types)
@@ -115,7 +116,7 @@ class InformedCompleter(InductiveCompleter):
             "trust": self.informed_.trust_,
         }
         if not self.calibrate:
-            return None
+            return Calibrations()
         self.informed_.about(around)
         aside = put_aside(
             facts,
@@ -131,7 +132,7 @@ class InformedCompleter(InductiveCompleter):
             self.informed_.score(aside.graph, aside.subject[rows], aside.relation[rows]).gather(1, aside.answers[rows])
             for rows in torch.split(torch.arange(len(aside)), 32)
         ]
-        return self._calibrated(aside, torch.cat(parts)) if parts else None
+        return Calibrations.fit((aside, torch.cat(parts)) if parts else None, self.informed_.bare_answered_)
 
     def _around(self) -> Surroundings:
         assert self.priors_ is not None

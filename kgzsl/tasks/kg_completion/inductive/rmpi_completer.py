@@ -11,8 +11,14 @@ from torch import Tensor
 from kgzsl.engine import Engine
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
-from kgzsl.tasks.kg_completion.inductive.asking import put_aside, share_for_calibration
+from kgzsl.tasks.kg_completion.inductive.asking import (
+    RELATIONS_ASIDE,
+    Asked,
+    put_aside,
+    put_relations_aside,
+    share_for_calibration,
+)
+from kgzsl.tasks.kg_completion.inductive.calibrations import Answered, Calibrations
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.rmpi import Rmpi
@@ -43,8 +49,8 @@ class RmpiCompleter(InductiveCompleter):
         lr: Of Adam.
         facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
         calibrate: Whether to fit probabilities: a second network, trained in half of the epochs without some of the
-            facts, is asked for these.
-        queries: At most so many of them.
+            relations and some facts of the others, is asked for these.
+        queries: At most so many facts of either kind.
         others: Answers drawn beside each true one.
         seed: Of weights, batches, corrupted triples, vectors of unseen relations.
         memory_budget: Bytes that scoring may take at a time.
@@ -89,25 +95,20 @@ class RmpiCompleter(InductiveCompleter):
 
     def _learn(
         self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
-    ) -> Calibration | None:
+    ) -> Calibrations:
         del asked, schema
         facts, entities, relations = _by_name(training)
         options: dict[str, Any] = {"priors": self._training_priors}
         self.rmpi_ = self._new(seed=engine.seed).fit(facts, len(entities), relations, engine=engine, **options)
         self.history_ = self.rmpi_.history_
         if not self.calibrate:
-            return None
-        aside = put_aside(
-            facts,
-            entities,
-            relations,
-            share=share_for_calibration(len(facts)),
-            queries=self.queries,
-            others=self.others,
-            seed=engine.seed,
-        )
+            return Calibrations()
+        told: dict[str, Any] = {"queries": self.queries, "others": self.others, "seed": engine.seed}
+        bare = put_relations_aside(facts, entities, relations, share=RELATIONS_ASIDE, **told)
+        rest = bare.graph.triples
+        aside = put_aside(rest, entities, relations, share=share_for_calibration(len(rest)), **told)
         if not len(aside.graph.triples):
-            return None
+            return Calibrations()
         folder = None if engine.checkpoint is None else engine.checkpoint.with_name(engine.checkpoint.name + ".aside")
         second = self._new(seed=engine.seed, epochs=-(-self.epochs // 2)).fit(
             aside.graph.triples,
@@ -116,8 +117,14 @@ class RmpiCompleter(InductiveCompleter):
             engine=engine.apart(checkpoint=folder, on_log=None),
             **options,
         )
-        scores = second.score_triples(aside.graph, aside.triples(), budget=model_share(self.memory_budget_))
-        return self._calibrated(aside, scores.view(aside.answers.shape))
+
+        def answered(asked: Asked) -> Answered | None:
+            if not len(asked):
+                return None
+            scores = second.score_triples(aside.graph, asked.triples(), budget=model_share(self.memory_budget_))
+            return asked, scores.view(asked.answers.shape)
+
+        return Calibrations.fit(answered(aside), answered(bare))
 
     def _told(self) -> None:
         self.rmpi_.about(self.relations_, priors=self.priors_, draw=True)

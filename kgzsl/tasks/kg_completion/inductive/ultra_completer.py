@@ -10,8 +10,14 @@ from torch import Tensor
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
-from kgzsl.tasks.kg_completion.inductive.asking import put_aside, share_for_calibration
+from kgzsl.tasks.kg_completion.inductive.asking import (
+    RELATIONS_ASIDE,
+    Asked,
+    put_aside,
+    put_relations_aside,
+    share_for_calibration,
+)
+from kgzsl.tasks.kg_completion.inductive.calibrations import Answered, Calibrations
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
@@ -45,8 +51,9 @@ class UltraCompleter(InductiveCompleter):
         checkpoint: Path of the weights, such as ``ultra_3g.pth``.
         head_queries: ``"direct"``, as the public code, or ``"inverse"``; see :class:`Ultra`.
         facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
-        calibrate: Whether to fit probabilities: some of the training graph's facts are put aside and asked for.
-        queries: At most so many of them.
+        calibrate: Whether to fit probabilities: some of the training graph's facts are put aside and asked for, and
+            then some of its relations with all of their facts, for relations that have none where they are asked.
+        queries: At most so many facts, each time.
         others: Answers drawn beside each true one.
         seed: Decides which.
         memory_budget: Bytes that scoring may take at a time.
@@ -78,26 +85,27 @@ class UltraCompleter(InductiveCompleter):
 
     def _learn(
         self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
-    ) -> Calibration | None:
+    ) -> Calibrations:
         del asked, schema
         self.ultra_ = read_ultra(self.checkpoint, self.head_queries).to(self.device_)
         if not self.calibrate:
-            return None
-        aside = put_aside(
-            training.facts.to("cpu"),
-            training.entities,
-            training.relations,
-            share=share_for_calibration(len(training.facts)),
-            queries=self.queries,
-            others=self.others,
-            seed=engine.seed,
+            return Calibrations()
+        facts, names = training.facts.cpu(), (training.entities, training.relations)
+        told: dict[str, Any] = {"queries": self.queries, "others": self.others, "seed": engine.seed}
+        return Calibrations.fit(
+            self._answered(put_aside(facts, *names, share=share_for_calibration(len(facts)), **told)),
+            self._answered(put_relations_aside(facts, *names, share=RELATIONS_ASIDE, **told)),
         )
+
+    def _answered(self, aside: Asked) -> Answered | None:
+        if not len(aside):
+            return None
         graph = FactGraph(aside.graph.triples.to(self.device_), aside.graph.num_entities, aside.graph.num_relations)
         parts = []
         for rows in torch.split(torch.arange(len(aside)), 32):
             subject, relation = (x[rows].to(self.device_) for x in (aside.subject, aside.relation))
             parts.append(self.ultra_.score(graph, subject, relation).cpu().gather(1, aside.answers[rows]))
-        return self._calibrated(aside, torch.cat(parts))
+        return aside, torch.cat(parts)
 
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
         return self.ultra_.score(graph, subjects, directed, budget=budget)
