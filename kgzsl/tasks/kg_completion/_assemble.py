@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.tasks.image_classification._assemble import peak_memory_mb
+from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck
 from kgzsl.tasks.kg_completion.evaluation import Evaluation
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
@@ -37,12 +38,13 @@ _PREFIXES = {
 }
 
 
-def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
+def assemble(run: AnyRun, found: Mapping[str, Evaluation], checked: ConfidenceCheck | None = None) -> RunResult:
     """The result of a run.
 
     Args:
         run: The run; its test triples have been used.
         found: ``"<seed>/method"``, ``"<seed>/ridge"``, ``"<seed>/shuffled.method"`` ... to ranks.
+        checked: How far the confidences of the first seed's model are off.
     """
     rules = run.protocol.rules
     names = {rule.name: "kgc." if place == 0 else f"kgc.{rule.name}." for place, rule in enumerate(rules)}
@@ -56,6 +58,8 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
         if "chance" in run.recipe.controls:
             chance = found[f"{seed}/method"].chance(names)
             figures.update({f"control.chance.{metric}": value for metric, value in chance.items()})
+        if checked is not None and seed == run.seeds[0]:
+            figures.update(checked.metrics())
         per_seed.append(figures)
     columns = ["kgc.mrr", "kgc.hits@1", "kgc.hits@5", "kgc.hits@10", "kgc.linked.mrr", "kgc.unlinked.mrr"]
     columns += [f"{prefix}mrr" for prefix in list(names.values())[1:]]
@@ -80,7 +84,12 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
         graph=run.graph,
         seen=run.seen_names,
         unseen=run.unseen_names,
-        warnings=[*run.notes, *dict.fromkeys(run.warnings), *_warnings(run, first)],
+        warnings=[
+            *run.notes,
+            *dict.fromkeys(run.warnings),
+            *_warnings(run, first),
+            *([] if checked is None else [checked.line()]),
+        ],
     ).refresh()
     if first.many_unlisted:
         result.verdicts.insert(0, _unlisted(first))

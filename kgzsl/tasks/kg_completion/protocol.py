@@ -12,7 +12,9 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["CompletionProtocol"]
 
@@ -172,10 +174,9 @@ class CompletionProtocol:
                 "the test triples were used already: score everything in one call, or make a new protocol"
             )
         self._opened = True
-        unseen = torch.isin(self._kg.test[:, 1], self._kg.unseen_relations)
         return evaluate_all(
             self._kg,
-            self._kg.test[unseen],
+            self._asked(),
             scorers,
             self.rules,
             sides=self.sides,
@@ -185,6 +186,19 @@ class CompletionProtocol:
             budget=self.budget,
             report=report,
         )
+
+    def _asked(self) -> Tensor:
+        return self._kg.test[torch.isin(self._kg.test[:, 1], self._kg.unseen_relations)]
+
+    def check_confidences(self, model: ProposingCompleter) -> ConfidenceCheck | None:
+        """How far the confidences of a model that is final are off on the test triples.
+
+        Raises:
+            RuntimeError: The door is not open yet.
+        """
+        if not self._opened:
+            raise RuntimeError("the test triples come last: score first")
+        return check_confidences(model, self._kg, self._asked(), self.facts, sides=self.sides, budget=self.budget)
 
 
 def _without_test(kg: KGSplit, empty: Tensor) -> KGSplit:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kgzsl.tasks.kg_completion.evidence.judged import Judged
 
-__all__ = ["FEWEST_QUERIES", "FEWEST_RELATIONS", "Calibration", "fit_calibration"]
+__all__ = ["FEWEST_QUERIES", "FEWEST_RELATIONS", "SURE", "TOLD", "Calibration", "calibration_errors", "fit_calibration"]
 
 FEWEST_RELATIONS = 5
 """Held-out relations below which nothing is said of a new one."""
@@ -20,7 +20,10 @@ FEWEST_QUERIES = 12
 _LEVELS = 20
 _PARTS = 20
 _RIDGES = (0.1, 1.0, 10.0)
-_SEEN = 0.05
+TOLD = 0.05
+"""Nearly all answers are wrong and get nearly 0; what a user sees are those above this."""
+SURE = 0.5
+"""Answers above are those that a user may take."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,10 @@ class Calibration:
         """For people: how far confidences are off, and on what that was measured."""
         on = f"{self.groups:,} held-out {self.held_out}, {self.queries:,} queries"
         if self.error is None:
-            return f"calibration error unknown: hardly an answer is above {_SEEN} on {on}"
-        alone = "" if self.error_of_one is None else f"; {self.error_of_one:.3f} above 0.5 for one relation by itself"
+            return f"calibration error unknown: hardly an answer is above {TOLD} on {on}"
+        alone = (
+            "" if self.error_of_one is None else f"; {self.error_of_one:.3f} above {SURE} for one relation by itself"
+        )
         return f"calibration error {self.error:.3f} on {on}{alone}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,11 +133,40 @@ def fit_calibration(
     drawn = _drawn(rows, chance, count, benefit)
     told = _interpolate(drawn, chance)
     bias, of_score, of_share = rows.plain(_fit(rows, ridge)).tolist()
-    error, alone = _errors(rows, told, count)
+    error, alone = calibration_errors(told, rows.truth, rows.weight, rows.group)
     shrunk = tuple(drawn.tolist())
     return Calibration(
         bias, of_score, of_share, shrunk, error, alone if held_out == "relations" else None, count, queries, held_out
     )
+
+
+def calibration_errors(
+    chance: Tensor, truth: Tensor, weight: Tensor, group: Tensor, *, fewest: int = FEWEST_RELATIONS
+) -> tuple[float | None, float | None]:
+    """How far probabilities are off: expected calibration error, and that of one group by itself.
+
+    Args:
+        chance: float [N], probabilities of answers.
+        truth: float [N], 1 for true ones.
+        weight: float [N].
+        group: int64 [N].
+        fewest: Where fewer groups have such an answer, None.
+
+    Returns:
+        Of answers above 0.05, in ten bins of equal width, the mean of ``|share of true - mean chance|`` by weight; and
+        of answers above 0.5 the same with groups in place of bins.
+    """
+    bins = (chance * 10).long().clamp(max=9)
+    found: list[float | None] = []
+    for seen, places in ((chance > TOLD, bins), (chance > SURE, group)):
+        if len(torch.unique(group[seen])) < max(1, fewest):
+            found.append(None)
+            continue
+        of, size = places[seen], int(places[seen].max()) + 1
+        amount = weight[seen] * (truth[seen] - chance[seen])
+        gap = torch.zeros(size, dtype=torch.float64).index_add_(0, of, amount)
+        found.append(float(gap.abs().sum() / weight[seen].sum()))
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)
@@ -216,19 +250,3 @@ def _interpolate(values: Tensor, places: Tensor) -> Tensor:
     at = (places * (len(values) - 1)).clamp(0, len(values) - 1)
     low = at.long().clamp(max=len(values) - 2)
     return torch.lerp(values[low], values[low + 1], (at - low).to(values.dtype)).to(places.dtype)
-
-
-def _errors(rows: _Rows, chance: Tensor, count: int) -> tuple[float | None, float | None]:
-    # Nearly all answers are wrong and get nearly 0; what a user sees are those above a few per cent.
-    bins = (chance * 10).long().clamp(max=9)
-    error = _gap(rows, chance, chance > _SEEN, bins, 10)
-    return error, _gap(rows, chance, chance > 0.5, rows.group, count)
-
-
-def _gap(rows: _Rows, chance: Tensor, seen: Tensor, places: Tensor, size: int) -> float | None:
-    """Mean of ``|share of true - mean chance|`` of each place, by weight; None where fewer than 5 groups are seen."""
-    if len(torch.unique(rows.group[seen])) < FEWEST_RELATIONS:
-        return None
-    weight = rows.weight[seen]
-    gap = torch.zeros(size, dtype=torch.float64).index_add_(0, places[seen], weight * (rows.truth[seen] - chance[seen]))
-    return float(gap.abs().sum() / weight.sum())

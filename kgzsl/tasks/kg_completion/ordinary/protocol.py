@@ -12,7 +12,9 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["OrdinaryProtocol"]
 
@@ -129,3 +131,13 @@ class OrdinaryProtocol:
             budget=self.budget,
             report=report,
         )
+
+    def check_confidences(self, model: ProposingCompleter) -> ConfidenceCheck | None:
+        """How far the confidences of a model that is final are off on the test triples.
+
+        Raises:
+            RuntimeError: The door is not open yet.
+        """
+        if not self._opened:
+            raise RuntimeError("the test triples come last: score first")
+        return check_confidences(model, self._kg, self._kg.test, self.facts, sides=self.sides, budget=self.budget)

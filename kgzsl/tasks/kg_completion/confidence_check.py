@@ -1,0 +1,111 @@
+"""Whether confidences hold: what a model gave the test triples, against what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.tasks.kg_completion.evidence.calibration import SURE, TOLD, calibration_errors
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+from kgzsl.tasks.ranking import chunk_of_queries
+
+__all__ = ["ConfidenceCheck", "check_confidences"]
+
+
+@dataclass(frozen=True)
+class ConfidenceCheck:
+    """How far confidences are off on triples that nothing was fitted on, relations weighing alike.
+
+    Args:
+        error: Expected calibration error, ten bins of equal width, of answers above 0.05; None without such an answer.
+        error_of_one: For one relation by itself, of answers above 0.5: how far their mean confidence is from the share
+            of them that is true, on average over the relations; None without such an answer.
+        relations: How many were asked for.
+        queries: How many anchors, of both ends.
+        answers: How many answers were above 0.05.
+    """
+
+    error: float | None
+    error_of_one: float | None
+    relations: int
+    queries: int
+    answers: int
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures; those that there are."""
+        told = {"confidence.error": self.error, "confidence.error_of_one": self.error_of_one}
+        found = {f"kgc.{name}": value for name, value in told.items() if value is not None}
+        return {**found, "kgc.confidence.answers": float(self.answers)}
+
+    def line(self) -> str:
+        """For people."""
+        on = f"on {self.queries:,} queries of {self.relations} test relations"
+        if self.error is None:
+            return f"confidences: no answer is above {TOLD} {on}"
+        alone = "" if self.error_of_one is None else f", and {self.error_of_one:.3f} above {SURE} for one by itself"
+        return f"confidences are off by {self.error:.3f} {on}{alone}; the facts of the test are all that counts as true"
+
+
+@torch.no_grad()
+def check_confidences(
+    model: ProposingCompleter,
+    kg: KGSplit,
+    triples: Tensor,
+    facts: Tensor,
+    *,
+    sides: str = "both",
+    each: int = 20,
+    seed: int = 0,
+    budget: int = 256 * 2**20,
+) -> ConfidenceCheck | None:
+    """Hold the confidences of some queries about test triples against all that is known to be true.
+
+    Args:
+        model: It has the same entities and relations as ``kg``, in its order.
+        kg: With its test triples.
+        triples: int64 [T, 3], what is asked about: the test triples.
+        facts: int64 [F, 3], what is known when they are asked for, which is proposed to nobody.
+        sides: ``"tail"``, or ``"both"`` ends.
+        each: At most so many anchors of each relation and end.
+        seed: Decides which.
+        budget: Bytes that scoring may take at a time.
+
+    Returns:
+        None where no relation has calibrated probabilities.
+    """
+    random = torch.Generator().manual_seed(seed)
+    true = kg.filter.to("cpu")
+    known = type(true)(facts.cpu(), kg.num_entities, kg.num_relations)
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    asked, queries = 0, 0
+    for relation in torch.unique(triples[:, 1]).tolist():
+        if not model.calibrations_for(relation):
+            continue
+        mine = triples[triples[:, 1] == relation].cpu()
+        drawn = {}
+        for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
+            ends = torch.unique(mine[:, column])
+            drawn[side] = ends[torch.randperm(len(ends), generator=random)[:each]]
+        count = sum(map(len, drawn.values()))
+        asked, queries = asked + 1, queries + count
+        for side, anchors in drawn.items():
+            for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
+                chance = model.probabilities(relation, some, side=side)
+                number = torch.full_like(some, relation)
+                row, entity = known.tails(some, number) if side == "tail" else known.heads(number, some)
+                chance[row, entity] = 0.0
+                row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
+                truth = torch.zeros(chance.shape, dtype=torch.bool)
+                truth[row, entity] = True
+                told = chance > TOLD
+                found = chance[told].double()
+                weight = torch.full_like(found, 1 / count)
+                parts.append((found, truth[told], weight, torch.full(found.shape, asked)))
+    if not asked:
+        return None
+    chance, truth, weight, group = (torch.cat(part) for part in zip(*parts, strict=True))
+    error, alone = calibration_errors(chance, truth.double(), weight, group, fewest=1)
+    return ConfidenceCheck(error, alone, asked, queries, len(chance))
