@@ -61,7 +61,10 @@ class EvidenceRanker(nn.Module):
         state = torch.relu(table @ self.first + self.first_bias)
         state = nn.functional.dropout(state, self.dropout, self.training)
         state = torch.relu(state @ self.second + self.second_bias)
-        return (state @ self.last + table @ self.linear).squeeze(-1)
+        # What the query says is the same of all its answers: where it is only added, no loss depends on it, and its
+        # weights would be moved by rounding alone.
+        rest = table[..., _SIZES[0] :] @ self.linear[_SIZES[0] :]
+        return (state @ self.last + rest).squeeze(-1)
 
     @torch.no_grad()
     def score(self, query: Tensor, entity: Tensor, pairs: Iterable[Tensor], *, columns: int = 512) -> Tensor:

@@ -200,8 +200,16 @@ def test_training_does_not_hang_on_the_memory_budget(kg, priors, fitted):
     narrow = EvidenceCompleter(**SMALL, memory_budget=1).fit(kg, priors)
     anchors = torch.arange(6)
     torch.testing.assert_close(
-        narrow.scores("residesIn", anchors), fitted.scores("residesIn", anchors), atol=1e-2, rtol=1e-2
+        narrow.scores("residesIn", anchors), fitted.scores("residesIn", anchors), atol=1e-4, rtol=1e-4
     )
+
+
+def test_what_tells_nothing_among_answers_of_one_query_has_no_weight(fitted):
+    # Nothing but rounding could have moved it, and confidences are made of the scores that it would have moved.
+    query = len(QUERY)
+    assert not fitted.ranker_.linear[:query].any()
+    assert fitted.ranker_.linear[query:].any()
+    assert fitted.ranker_.first[:query].any()  # with what answers and pairs say it may count
 
 
 def test_evidence_that_is_held_is_worked_out_once(kg, fitted, monkeypatch):
@@ -321,8 +329,4 @@ def test_another_numbering_of_the_entities_changes_nothing(kg, priors):
         for side in ("tail", "head"):
             expected = one.scores("residesIn", asked, side=side)
             found = two.scores("residesIn", place[asked], side=side)[:, place]
-            if options:
-                torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
-            else:  # training enlarges what was rounded otherwise
-                both = torch.stack([found.flatten(), expected.flatten()])
-                assert torch.corrcoef(both)[0, 1] > 0.999
+            torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
