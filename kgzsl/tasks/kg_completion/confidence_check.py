@@ -23,6 +23,7 @@ class ConfidenceCheck:
         error: Expected calibration error, ten bins of equal width, of answers above 0.05; None without such an answer.
         error_of_one: For one relation by itself, of answers above 0.5: how far their mean confidence is from the share
             of them that is true, on average over the relations; None without such an answer.
+        lean: Mean confidence of answers above 0.05 less the share of them that is true; None without such an answer.
         relations: How many were asked for.
         queries: How many anchors, of both ends.
         answers: How many answers were above 0.05.
@@ -30,23 +31,30 @@ class ConfidenceCheck:
 
     error: float | None
     error_of_one: float | None
+    lean: float | None
     relations: int
     queries: int
     answers: int
 
     def metrics(self) -> dict[str, float]:
         """Flat figures; those that there are."""
-        told = {"confidence.error": self.error, "confidence.error_of_one": self.error_of_one}
+        told = {
+            "confidence.error": self.error,
+            "confidence.error_of_one": self.error_of_one,
+            "confidence.lean": self.lean,
+        }
         found = {f"kgc.{name}": value for name, value in told.items() if value is not None}
         return {**found, "kgc.confidence.answers": float(self.answers)}
 
     def line(self) -> str:
         """For people."""
         on = f"on {self.queries:,} queries of {self.relations} test relations"
-        if self.error is None:
+        if self.error is None or self.lean is None:
             return f"confidences: no answer is above {TOLD} {on}"
         alone = "" if self.error_of_one is None else f", and {self.error_of_one:.3f} above {SURE} for one by itself"
-        return f"confidences are off by {self.error:.3f} {on}{alone}; the facts of the test are all that counts as true"
+        whole = f"too {'high' if self.lean > 0 else 'low'} by {abs(self.lean):.3f} on the whole"
+        known = "the facts of the test are all that counts as true"
+        return f"confidences are off by {self.error:.3f} {on}, {whole}{alone}; {known}"
 
 
 @torch.no_grad()
@@ -107,5 +115,7 @@ def check_confidences(
     if not asked:
         return None
     chance, truth, weight, group = (torch.cat(part) for part in zip(*parts, strict=True))
-    error, alone = calibration_errors(chance, truth.double(), weight, group, fewest=1)
-    return ConfidenceCheck(error, alone, asked, queries, len(chance))
+    truth = truth.double()
+    error, alone = calibration_errors(chance, truth, weight, group, fewest=1)
+    lean = float((weight * (chance - truth)).sum() / weight.sum()) if len(chance) else None
+    return ConfidenceCheck(error, alone, lean, asked, queries, len(chance))

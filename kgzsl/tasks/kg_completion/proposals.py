@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
@@ -173,7 +172,7 @@ def propose(
     chunk = chunk_of_queries(len(model.entities_), model.memory_budget_)
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)
-        facts = _facts(model, number, some, side)
+        facts = model.known_answers(number, some, side)
         contradicted = model.ruled_out(number, some, side)
         barred = refused if contradicted is None else refused | contradicted
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
@@ -208,12 +207,3 @@ def propose(
         told = chance if calibrated else None
         proposals.append(Proposal(names[head], relation, names[tail], told, value, because))
     return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))
-
-
-def _facts(model: ProposingCompleter, relation: int, anchors: Tensor, side: str) -> Tensor:
-    given, asked = (0, 2) if side == "tail" else (2, 0)
-    mine = model._known[model._known[:, 1] == relation]
-    found = torch.zeros(len(anchors), len(model.entities_), dtype=torch.bool)
-    for row, anchor in enumerate(anchors.tolist()):
-        found[row, mine[mine[:, given] == anchor, asked]] = True
-    return found

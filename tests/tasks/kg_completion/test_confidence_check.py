@@ -45,10 +45,13 @@ def test_right_confidences_are_not_off_and_wrong_ones_are_by_as_much_as_they_are
     assert checked(kg, Told(kg, 1.0)).error == pytest.approx(0)
     shy = checked(kg, Told(kg, 0.6))
     assert (shy.error, shy.error_of_one) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert shy.lean == pytest.approx(-0.4)
+    assert "too low by 0.400 on the whole" in shy.line()
     # What is true counts for little among the many that are not.
     wild = checked(kg, Told(kg, 0.0, otherwise=0.9))
     assert wild.error == pytest.approx(0.9)
     assert "off by 0.900" in wild.line()
+    assert "too high by 0.900" in wild.line()
     nothing = checked(kg, Told(kg, 0.04))
     assert (nothing.error, nothing.answers) == (None, 0)
     assert "no answer is above 0.05" in nothing.line()

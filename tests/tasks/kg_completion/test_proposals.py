@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pyoxigraph
@@ -249,10 +250,19 @@ def test_open_ended_proposals_do_not_hang_on_how_much_memory_there_is(model):
     narrow = copy.copy(model)
     narrow.memory_budget_ = 1
     wide = propose(model, "residesIn", top=7, min_confidence=0.3, schema=SCHEMA)
-    assert propose(narrow, "residesIn", top=7, min_confidence=0.3, schema=SCHEMA) == wide
+    few = propose(narrow, "residesIn", top=7, min_confidence=0.3, schema=SCHEMA)
+    assert replace(few, found=()) == replace(wide, found=())
+    same_but_for_rounding(few.found, wide.found)
     assert len(wide.found) + wide.unsure == 7
     every = propose(model, "residesIn", top=10**6, schema=SCHEMA)
-    assert wide.found == every.found[: len(wide.found)]
+    same_but_for_rounding(wide.found, every.found[: len(wide.found)])
+
+
+def same_but_for_rounding(some, others):
+    """Products of matrices of another size may round otherwise, by processor."""
+    for one, other in zip(some, others, strict=True):
+        assert (one.head, one.tail) == (other.head, other.tail)
+        assert (one.confidence, one.score) == pytest.approx((other.confidence, other.score), abs=1e-4)
 
 
 def test_a_relation_that_the_schema_does_not_know_is_told(model):

@@ -62,15 +62,20 @@ class Calibration:
     queries: int
     held_out: str = "relations"
 
-    def __call__(self, scores: Tensor, out: Tensor | None = None) -> Tensor:
+    def __call__(self, scores: Tensor, out: Tensor | None = None, known: Tensor | None = None) -> Tensor:
         """Probabilities of all answers of each query.
 
         Args:
             scores: float [Q, E].
             out: bool [E] or [Q, E], answers that cannot be true: they take no share, and get 0.
+            known: bool [Q, E], answers that are facts already: they take no share of the others either.
         """
         kept = scores if out is None else scores.masked_fill(out, float("-inf"))
-        share = _logit(torch.log_softmax(kept, dim=1))
+        if known is None:
+            share = _logit(torch.log_softmax(kept, dim=1))
+        else:
+            whole = torch.logsumexp(kept.masked_fill(known, float("-inf")), dim=1, keepdim=True)
+            share = _logit(kept - torch.where(known, torch.logaddexp(kept, whole), whole))
         plain = torch.sigmoid(self.bias + self.of_score * scores + self.of_share * share)
         found = _interpolate(torch.tensor(self.drawn, dtype=plain.dtype, device=plain.device), plain)
         return found if out is None else found.masked_fill(out.expand_as(found), 0.0)

@@ -45,18 +45,23 @@ class Judged:
         return cls(scores, truth, stands, episodes.relation, 1 / episodes.truths.clamp(min=1))
 
     @classmethod
-    def of_drawn(cls, scores: Tensor, wrong: Tensor, candidates: Tensor, group: Tensor) -> Judged:
+    def of_drawn(cls, scores: Tensor, wrong: Tensor, truths: Tensor, candidates: Tensor, group: Tensor) -> Judged:
         """Queries whose first answer is true and whose others were drawn evenly.
+
+        Each query with T true answers is there once for each of them, or for some: the one stands for all, and the
+        query weighs 1 / T.
 
         Args:
             scores: float [Q, 1 + M].
             wrong: bool [Q, 1 + M], answers to be left out (drawn, but true).
-            candidates: int64 [Q], how many candidates the M stand for.
+            truths: int64 [Q], T.
+            candidates: int64 [Q], how many answers that are not true the M stand for.
             group: int64 [Q].
         """
         drawn = (~wrong[:, 1:]).sum(dim=1).clamp(min=1)
         stands = torch.ones(scores.shape)
+        stands[:, 0] = truths
         stands[:, 1:] = (candidates / drawn).clamp(min=1)[:, None]
         truth = torch.zeros(scores.shape, dtype=torch.bool)
         truth[:, 0] = True
-        return cls(scores, truth, stands.masked_fill(wrong, 0), group, torch.ones(len(scores)))
+        return cls(scores, truth, stands.masked_fill(wrong, 0), group, 1 / truths)

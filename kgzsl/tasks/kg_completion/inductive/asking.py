@@ -30,6 +30,8 @@ class Asked:
         relation: int64 [Q], directed: r + R asks for the heads of r.
         answers: int64 [Q, 1 + M], the true one first.
         wrong: bool [Q, 1 + M], drawn answers that are to be left out, being true.
+        truths: int64 [Q], how many answers are true and not among the facts that are left.
+        known: int64 [Q], how many are among them.
     """
 
     graph: FactGraph
@@ -37,6 +39,8 @@ class Asked:
     relation: Tensor
     answers: Tensor
     wrong: Tensor
+    truths: Tensor
+    known: Tensor
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -147,10 +151,23 @@ def _asked(graph: FactGraph, asked: Tensor, known: Tensor, rank: Tensor, others:
     truth = torch.cat([asked[:, 2], asked[:, 0]])
     drawn = torch.randint(graph.num_entities, (len(subject), others), generator=random)
     answers = torch.cat([truth[:, None], torch.argsort(rank)[drawn]], dim=1)
-    found = Asked(graph, subject, directed, answers, torch.zeros_like(answers, dtype=torch.bool))
-    wrong = FilterIndex(known, graph.num_entities, count).contains(found.triples()).view(answers.shape)
+    every, left = (FilterIndex(some, graph.num_entities, count) for some in (known, graph.triples))
+    true, told = (_answers(index, subject, directed, count) for index in (every, left))
+    found = Asked(graph, subject, directed, answers, torch.zeros_like(answers, dtype=torch.bool), true - told, told)
+    wrong = every.contains(found.triples()).view(answers.shape)
     wrong[:, 0] = False
     return replace(found, wrong=wrong)
+
+
+def _answers(index: FilterIndex, subject: Tensor, directed: Tensor, count: int) -> Tensor:
+    """int64 [Q]: how many answers the index has to each query."""
+    found = torch.zeros_like(subject)
+    for turned in (False, True):
+        mine = (directed >= count) == turned
+        given, relation = subject[mine], directed[mine] % count
+        rows, _ = index.heads(relation, given) if turned else index.tails(given, relation)
+        found[mine] = torch.bincount(rows, minlength=len(given))
+    return found
 
 
 def _spare(triples: Tensor, num_entities: int) -> Tensor:

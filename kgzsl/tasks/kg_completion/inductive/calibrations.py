@@ -84,5 +84,5 @@ def _of_relations(asked: Asked, scores: Tensor) -> Calibration | None:
 
 
 def _judged(asked: Asked, scores: Tensor, group: Tensor) -> Judged:
-    candidates = torch.full((len(asked),), asked.graph.num_entities - 1)
-    return Judged.of_drawn(scores.cpu(), asked.wrong, candidates, group)
+    candidates = asked.graph.num_entities - asked.truths - asked.known
+    return Judged.of_drawn(scores.cpu(), asked.wrong, asked.truths, candidates, group)

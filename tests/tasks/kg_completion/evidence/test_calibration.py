@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kgzsl.tasks.kg_completion._model_folder import write_model
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, calibration_errors, fit_calibration
 from kgzsl.tasks.kg_completion.evidence.judged import Judged
 
 PLAIN = tuple(torch.linspace(0, 1, 21).tolist())
@@ -19,7 +19,7 @@ def drawn(scores: torch.Tensor, group: torch.Tensor, candidates: int | None = No
     """The first answer of each query is true; the others stand for so many candidates."""
     count = scores.shape[1] - 1 if candidates is None else candidates
     wrong = torch.zeros(scores.shape, dtype=torch.bool)
-    return Judged.of_drawn(scores, wrong, torch.full((len(scores),), count), group)
+    return Judged.of_drawn(scores, wrong, torch.ones(len(scores)), torch.full((len(scores),), count), group)
 
 
 def sure(right: torch.Tensor, queries: int = 6) -> Judged:
@@ -120,3 +120,42 @@ def test_where_nothing_is_said_what_was_not_shown_gets_nothing():
     judged = sure(torch.arange(20) < 1)
     plain, silent = (fit_calibration(judged, benefit=benefit) for benefit in (1.0, 0.0))
     assert max(silent.drawn) < max(plain.drawn)
+
+
+def test_facts_take_no_share_of_the_answers_that_are_asked_for():
+    made = Calibration(0.0, 0.0, 1.0, PLAIN, None, None, 9, 99)
+    scores = torch.tensor([[9.0, 2.0, 1.0, 0.0]])
+    known = torch.tensor([[True, False, False, False]])
+    found = made(scores, known=known)
+    torch.testing.assert_close(found[:, 1:], torch.softmax(scores[:, 1:], dim=1))
+    torch.testing.assert_close(found[:, 0], torch.softmax(scores, dim=1)[:, 0])  # a fact is held against the others
+    assert float(made(scores)[0, 1]) < 0.01 < float(found[0, 1])
+    out = torch.tensor([False, False, True, False])
+    torch.testing.assert_close(made(scores, out, known)[:, [1, 3]], torch.softmax(scores[:, [1, 3]], dim=1))
+    assert float(made(scores, out, known)[0, 2]) == 0
+    every = torch.ones(1, 4, dtype=torch.bool)
+    assert bool(torch.isfinite(made(scores, known=every)).all())
+
+
+def test_one_true_answer_stands_for_all_of_its_query():
+    random = torch.Generator().manual_seed(0)
+    # Forty answers, four of them true; each query is there once for each of these, with twelve others that are not.
+    scores = 2 * torch.randn(2000, 40, generator=random)
+    scores[:, :4] += 4
+    some = torch.cat([torch.cat([scores[:, [one]], scores[:, 4:16]], dim=1) for one in range(4)])
+    groups = (torch.arange(2000) % 400).repeat(4)
+    wrong, ones = torch.zeros(some.shape, dtype=torch.bool), torch.ones(len(some), dtype=torch.int64)
+    made = fit_calibration(Judged.of_drawn(some, wrong, 4 * ones, 36 * ones, groups))
+    truth = torch.zeros(2000, 40, dtype=torch.float64)
+    truth[:, :4] = 1
+
+    def off(told):
+        group = torch.zeros(truth.numel(), dtype=torch.int64)
+        return calibration_errors(told.double().flatten(), truth.flatten(), torch.ones(truth.numel()), group, fewest=1)
+
+    told = made(scores)
+    assert off(told)[0] < 0.08
+    # As if there were one, they would all be told as less likely.
+    alone = fit_calibration(Judged.of_drawn(some, wrong, ones, 36 * ones, groups))
+    assert float(alone(scores)[:, :4].mean()) < float(told[:, :4].mean()) - 0.1
+    assert off(alone(scores))[0] > 2 * off(told)[0]

@@ -19,7 +19,7 @@ from kgzsl.tasks.kg_completion.inductive import (
     Ultra,
     UltraCompleter,
 )
-from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_relations_aside
+from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_aside, put_relations_aside
 from kgzsl.tasks.kg_completion.inductive.calibrations import Calibrations
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import COLUMNS, _cross_fitted
@@ -105,7 +105,8 @@ def drawn(num_relations: int, each: int, others: int) -> Asked:
     relation[len(relation) // 2 :] += num_relations
     answers = torch.randint(50, (len(relation), 1 + others))
     graph = FactGraph(torch.zeros(1, 3, dtype=torch.int64), 50, num_relations)
-    return Asked(graph, torch.zeros_like(relation), relation, answers, torch.zeros_like(answers, dtype=torch.bool))
+    one, none = torch.ones_like(relation), torch.zeros_like(relation)
+    return Asked(graph, none, relation, answers, torch.zeros_like(answers, dtype=torch.bool), one, none)
 
 
 def test_what_is_known_of_facts_is_not_said_of_relations():
@@ -133,9 +134,8 @@ def test_relations_weigh_alike_however_many_queries_they_have():
     relation = asked.relation % 10
     # Nine relations once, and the last one nine times over.
     again = torch.cat([torch.arange(len(asked)), *[torch.nonzero(relation == 9).flatten()] * 8])
-    more = Asked(
-        asked.graph, asked.subject[again], asked.relation[again], asked.answers[again], asked.wrong[again]
-    )  # fmt: skip
+    parts = ("subject", "relation", "answers", "wrong", "truths", "known")
+    more = Asked(asked.graph, *(getattr(asked, part)[again] for part in parts))
     one, other = Calibrations.fit(None, (asked, scores)), Calibrations.fit(None, (more, scores[again]))
     assert other.relations.queries > one.relations.queries
     assert other.relations.of_score == pytest.approx(one.relations.of_score, abs=1e-6)
@@ -191,3 +191,38 @@ def test_a_run_and_its_proposals_tell_on_what_confidences_rest(wide, told, tmp_p
     said = capsys.readouterr().out
     assert " held-out relations, " in said
     assert "its confidences are those of relations that were held out whole" in " ".join(said.split())
+
+
+def test_answers_that_were_put_aside_are_counted_apart_from_those_that_are_left(wide):
+    task = InductiveTask.training(wide)
+    for asked in (
+        put_aside(task.facts, task.entities, task.relations, share=0.4, queries=40, others=5, seed=0),
+        put_relations_aside(task.facts, task.entities, task.relations, share=0.4, queries=40, others=5, seed=0),
+    ):
+        left = {tuple(fact) for fact in asked.graph.triples.tolist()}
+        every = {tuple(fact) for fact in task.facts.tolist()}
+        for given, directed, truths, known in zip(
+            asked.subject.tolist(), asked.relation.tolist(), asked.truths.tolist(), asked.known.tolist(), strict=True
+        ):
+            turned, relation = divmod(directed, len(task.relations))
+            mine = {fact for fact in every if fact[1] == relation and fact[2 if turned else 0] == given}
+            assert truths == len(mine - left) >= 1
+            assert known == len(mine & left)
+    assert int(asked.truths.max()) > 1
+    assert not asked.known.any()
+
+
+def test_a_known_fact_takes_no_share_of_the_others(wide, told, checkpoint):
+    model = fitted("ultra", wide, told, checkpoint)
+    relation, anchors = model._relation("r0_1"), torch.arange(40)
+    known = model.known_answers(relation, anchors, "tail")
+    facts = {(h, t) for h, r, t in model._known.tolist() if r == relation}
+    assert {tuple(place) for place in known.nonzero().tolist()} == facts
+    scores = model.scores(relation, anchors)
+    found = model.calibration_of(scores, relation, anchors, "tail")
+    assert torch.equal(found, model.calibration_(scores, None, known))
+    has = known.any(dim=1)
+    assert not torch.allclose(found[has], model.calibration_(scores)[has], atol=1e-6)
+    turned = model.known_answers(relation, torch.tensor([3, 3, 1]), "head")
+    assert torch.equal(turned[0], turned[1])
+    assert {(int(h), 3) for h in turned[0].nonzero()} == {(h, t) for h, t in facts if t == 3}
