@@ -11,32 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kgzsl import generators
 from kgzsl._feature_files import read_features
-from kgzsl.classifiers.needs import needs_graph, takes_graph
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
-from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
-from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_images
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, chooses_by_features, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
-from kgzsl.tasks.image_classification._relevance import asked_relevance
+from kgzsl.tasks.image_classification._run_choices import RunChoices
+from kgzsl.tasks.image_classification._run_models import RunModels
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
-from kgzsl.tasks.image_classification.search import search, split_options
-from kgzsl.tasks.image_classification.selection import (
-    Choice,
-    Searcher,
-    ask,
-    averaged,
-    closed_form,
-    rows_without_labels,
-    seen_margin,
-    takes_epochs,
-)
+from kgzsl.tasks.image_classification.selection import Choice, ask, rows_without_labels, seen_margin
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 from kgzsl.tasks.result import RunResult
@@ -47,10 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ImageRun", "run"]
 
 Log = Callable[[str], None]
-ESZSL_GRID: dict[str, list[float]] = {
-    "gamma": [10.0**k for k in range(-3, 5)],
-    "lam": [10.0**k for k in range(-3, 3)],
-}
 
 
 def run(
@@ -130,6 +114,17 @@ class ImageRun:
         self.model: ZeroShotClassifier | None = None
         self.priors: ClassPriors | None = None
         self._priors_of_parts: dict[tuple[int, int], ClassPriors] = {}
+        self.models = RunModels(recipe, self.graph, self.backbone)
+        self.choices = RunChoices(
+            recipe,
+            self.protocol,
+            self.models,
+            self.stages,
+            folder=self.folder,
+            priors_for=self.priors_for,
+            engine_for=self._engine,
+            remember=self._remember,
+        )
 
     def _read_unlabelled(self, dim: int) -> dict[str, Any]:
         """What ``fit(..., unlabeled=)`` of the final training is given; selection has rows of its own."""
@@ -154,9 +149,9 @@ class ImageRun:
                     self.notes.append(why)
             first = seed == self.seeds[0]
             if first and (self.wants_eszsl or self.recipe.classifier.prior_head == "eszsl"):
-                choices["eszsl"] = self.choose_eszsl(priors)
+                choices["eszsl"] = self.choices.of_eszsl(priors, seed)
             if first or self.recipe.protocol.selection == "per-seed":
-                choices["generator"] = self.choose_generator(priors, seed, choices.get("eszsl"))
+                choices["generator"] = self.choices.of_method(priors, seed, choices.get("eszsl"))
             scores.update(self.answers(seed, priors, choices, ""))
             if "shuffled" in self.recipe.controls:
                 with warnings.catch_warnings():
@@ -226,163 +221,6 @@ class ImageRun:
             self._priors_of_parts[seed, number] = self.make_priors(seed, part=(number, data))
         return self._priors_of_parts[seed, number]
 
-    def new_model(
-        self, seed: int, choice: Choice | None = None, eszsl: Choice | None = None, *, shuffle: int | None = None
-    ) -> ZeroShotClassifier:
-        """The recipe's classifier, not yet fitted; with what was chosen, and ESZSL's weights for a prior head.
-
-        A classifier or generator that reads the class graph gets it, shuffled with the seed ``shuffle`` where that is
-        given.
-
-        Raises:
-            InputError: It reads the class graph, and there is none.
-        """
-        recipe, choice = self.recipe, choice or Choice()
-        name = None if recipe.generator is None else recipe.generator.name
-        options = {} if recipe.generator is None else dict(recipe.generator.options)
-        options.update(choice.generator_options or {})
-        if choice.epochs is not None and takes_epochs(name):
-            options["epochs"] = choice.epochs
-        if name is not None and generators.takes_graph(name, **options):
-            options["graph"] = self._read_graph(f"the generator {name!r}", "generator", shuffle)
-        spec = recipe.classifier
-        weight = choice.prior_weight
-        classifier_options = {**spec.options, **(choice.options or {})}
-        if takes_graph(spec.name) and (self.graph is not None or needs_graph(spec.name, classifier_options)):
-            classifier_options["graph"] = self._read_graph(f"the classifier {spec.name!r}", "classifier", shuffle)
-        model = ZeroShotClassifier(
-            name,
-            spec.name,
-            samples_per_class=spec.samples_per_class[0],
-            real_per_class=spec.real_per_class,
-            balanced=spec.balanced,
-            unseen_bias=spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0,
-            prior_head=spec.prior_head,
-            prior_weight=spec.prior_weight[0] if weight is None else weight,
-            prior_options=eszsl.options if eszsl is not None and spec.prior_head == "eszsl" else None,
-            generator_options=options,
-            classifier_options=classifier_options,
-            relevance=asked_relevance(recipe, choice.relevance, self.graph, shuffle),
-            seed=seed,
-            device=recipe.train.device,
-            precision=recipe.train.precision,
-        )
-        model.backbone_ = self.backbone
-        return model
-
-    def _read_graph(self, who: str, key: str, shuffle: int | None) -> ClassGraph:
-        if self.graph is None:
-            raise InputError(f"{who} needs a class graph", **self.recipe.where(key), remedy="give graph: {source: ...}")
-        return self.graph if shuffle is None else self.graph.shuffled(shuffle)
-
-    def new_eszsl(self, choice: Choice | None = None) -> ZeroShotClassifier:
-        """The ESZSL beside a method, not yet fitted; what the recipe says of its classifier is none of its business."""
-        options = None if choice is None else choice.options
-        return ZeroShotClassifier(None, "eszsl", classifier_options=options, device=self.recipe.train.device)
-
-    def searchers(
-        self, priors: ClassPriors, seed: int, stage: str, *, calibrate: bool, criterion: str, splits: int | None = None
-    ) -> list[Searcher]:
-        """Try settings, one on each of the validation problems (the first ``splits``); none where nothing is selected.
-
-        Args:
-            priors: Of the final training; those of a problem may differ, see :meth:`priors_for`.
-            seed: Of the run.
-            stage: Which choice it is.
-            calibrate, criterion: See :class:`Searcher`.
-            splits: How many of the problems; None is all.
-        """
-        parts = self.protocol.selection_splits()[:splits]
-        return [
-            self._searcher(self.priors_for(seed, priors, number, data), stage, calibrate, criterion, data)
-            for number, data in enumerate(parts)
-        ]
-
-    def _searcher(
-        self, priors: ClassPriors, stage: str, calibrate: bool, criterion: str, data: ImageFeatures
-    ) -> Searcher:
-        folder = None if self.folder is None else self.folder / stage
-        own = stage != "eszsl"
-        spec = self.recipe.unlabeled if own else None
-        return Searcher(
-            data,
-            priors,
-            criterion=criterion,
-            calibrate=calibrate,
-            margin=self.recipe.classifier.unseen_bias == "margin",
-            gate=self.recipe.classifier.gate if own else None,
-            folder=folder,
-            kind_known=None if spec is None else spec.kind_known,
-        )
-
-    def choose_generator(self, priors: ClassPriors, seed: int, eszsl: Choice | None = None) -> Choice:
-        """Epochs, samples per class, searched options, gate or bias of the method, on validation classes."""
-        spec, protocol = self.recipe.classifier, self.recipe.protocol
-        calibrate = spec.calibrated
-        stage = f"selection.seed{seed}"
-        if protocol.validation == "none":
-            several = len(spec.samples_per_class) > 1 or len(spec.prior_weight) > 1 or protocol.search
-            if calibrate or several or spec.gate is not None:
-                raise InputError(
-                    "there are choices to make (samples_per_class, unseen_bias, prior_weight, gate, search), but "
-                    "protocol.validation is 'none'",
-                    **self.recipe.where("protocol", "validation"),
-                    remedy="give one number each, or validation: held-out-classes",
-                )
-            bias = spec.unseen_bias if isinstance(spec.unseen_bias, float) else 0.0
-            return Choice(samples_per_class=spec.samples_per_class[0], unseen_bias=bias)
-        searchers = self.searchers(priors, seed, stage, calibrate=calibrate, criterion=self.recipe.criterion)
-
-        def work() -> dict[str, Any]:
-            def one(options: dict[str, Any], number: int) -> tuple[Choice, list[dict[str, Any]]]:
-                split = split_options(options)
-                grid = self._open_weights(split)
-                if grid is not None:
-                    models = [self.new_model(seed, split, eszsl) for _ in searchers]
-                    return closed_form(searchers, models, grid, split, spec.prior_weight), []
-                tried = [
-                    part.generator(
-                        self.new_model(seed, split, eszsl),
-                        samples=spec.samples_per_class,
-                        weights=spec.prior_weight,
-                        every=protocol.evaluate_every,
-                        engine=self._engine(seed, f"selection.{number}" if number else "selection"),
-                        start=split,
-                    )
-                    for part in searchers
-                ]
-                return averaged([choice for choice, _ in tried]), tried[0][1]
-
-            chosen, rows = search(one, protocol.search, protocol.trials, searchers[0].value, seed=seed)
-            return {"choice": chosen.to_dict(), "history": rows}
-
-        times = f", {protocol.splits} splits" if protocol.splits > 1 else ""
-        about = f"seed {seed}: selection on {len(searchers[0].data.unseen)} held-out classes{times}"
-        kept = self.stages.do(stage, work, about=about)
-        self._remember(kept["history"], seed, "selection")
-        return Choice(**kept["choice"])
-
-    def _open_weights(self, start: Choice) -> dict[str, list[float]] | None:
-        """For ESZSL as the method: values to try for its two weights, one each that is given; None where both are."""
-        if not self.recipe.is_eszsl:
-            return None
-        given = {**self.recipe.classifier.options, **(start.options or {})}
-        if all(name in given for name in ESZSL_GRID):
-            return None
-        return {name: [given[name]] if name in given else values for name, values in ESZSL_GRID.items()}
-
-    def choose_eszsl(self, priors: ClassPriors) -> Choice:
-        """Both weights of the ESZSL beside the method, on the same validation classes."""
-        found = self.searchers(priors, self.seeds[0], "eszsl", calibrate=True, criterion="zsl.top1", splits=1)
-        if not found:
-            return Choice()
-
-        def work() -> dict[str, Any]:
-            return closed_form(found, [self.new_eszsl()], ESZSL_GRID).to_dict()
-
-        about = f"ESZSL: selection on {len(found[0].data.unseen)} held-out classes"
-        return Choice(**self.stages.do("selection.eszsl", work, about=about))
-
     def answers(self, seed: int, priors: ClassPriors, choices: dict[str, Choice], prefix: str) -> dict[str, TestScores]:
         """What the method and ESZSL say about the test features, trained on all seen classes with ``priors``."""
         features, labels = self.protocol.train
@@ -397,7 +235,7 @@ class ImageRun:
         def train() -> dict[str, Any]:
             choice = choices["generator"]
             wrong = seed + 1 if prefix else None
-            model = self.new_model(seed, choice, choices.get("eszsl"), shuffle=wrong)
+            model = self.models.method(seed, choice, choices.get("eszsl"), shuffle=wrong)
             if choice.samples_per_class is not None:
                 model.set_params(samples_per_class=choice.samples_per_class)
             model.set_params(unseen_bias=choice.unseen_bias)
@@ -423,7 +261,7 @@ class ImageRun:
         if self.wants_eszsl:
 
             def baseline() -> dict[str, Any]:
-                model = self.new_eszsl(choices["eszsl"]).fit(features, names, priors)
+                model = self.models.eszsl(choices["eszsl"]).fit(features, names, priors)
                 return {**asked(model), "unseen_bias": self._bias(model, choices["eszsl"])}
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")

@@ -10,7 +10,7 @@ import pytest
 
 from kgzsl.errors import InputError
 from kgzsl.tasks.image_classification import ZeroShotClassifier, run
-from kgzsl.tasks.image_classification.pipeline import ESZSL_GRID
+from kgzsl.tasks.image_classification._run_choices import ESZSL_GRID
 from kgzsl.tasks.image_classification.selection import Searcher, labelled_names
 
 ALONE = ("generator=null", "controls=[chance]")
