@@ -245,7 +245,7 @@ def _raised(scores: Tensor, certain: Tensor) -> Tensor:
 
 
 def _best(scores: Tensor, count: int, ranks: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and places [Q, count] of the best of each row [Q, E]; of equals those of least rank, int64 [E], come first."""
+    """Values and places [Q, count] of the best of each row [Q, E]; of equals those of least rank (int64 [E]) first."""
     values, places = scores.topk(count, dim=1)
     level = values[:, -1:]
     # Which of those at the last value were taken is arbitrary: all of that value are gone through by rank.
