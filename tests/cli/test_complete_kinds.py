@@ -200,6 +200,15 @@ def test_options_that_would_do_nothing_are_refused(kgzsl, run, tmp_path):
     kgzsl("explain", run, asked, "--candidates", "unseen").refused("--candidates is for runs over images")
 
 
+def test_an_entity_by_a_local_name_in_facts_is_a_new_one_and_that_is_told(kgzsl, run, tmp_path):
+    new = tmp_path / "new.tsv"
+    new.write_text("country5\thasCity\tnewtown\n")
+    line = "# country5 in the facts is new, and not what the run has under an IRI that ends so"
+    assert line in told(kgzsl, run, "--head", "country5", "--facts", new).err
+    new.write_text(f"{W}country5\thasCity\tnewtown\n")
+    assert "under an IRI" not in told(kgzsl, run, "--head", "country5", "--facts", new).err
+
+
 def test_what_is_no_property_is_no_relation(kgzsl, run):
     for name in ("Country", f"{W}Country"):
         kgzsl("complete", run, "-r", name, "--head", "country5").refused("is a class of the schema", "no relation")

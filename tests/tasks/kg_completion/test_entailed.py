@@ -88,9 +88,7 @@ def test_what_follows_is_proposed_first_and_what_the_schema_refuses_is_not(model
 
 def test_what_follows_is_certain_and_is_asked_for_whatever_its_head_is(model, monkeypatch):
     sure = copy.copy(model)
-    monkeypatch.setattr(
-        sure, "calibrations_for", lambda relation: (lambda scores, *_: torch.full(scores.shape, 0.25),)
-    )
+    monkeypatch.setattr(sure, "calibrations_for", lambda relation: (lambda scores, *_: torch.full(scores.shape, 0.25),))
     found = propose(sure, X + "rules", top=8, schema=SCHEMA)
     # By name where all are alike; p1's is a fact already, and nothing says what p5 is.
     told = [("p0", "l0"), ("p0", "l7"), *((f"p{i}", f"l{i}") for i in range(2, 8))]
