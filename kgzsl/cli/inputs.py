@@ -17,10 +17,35 @@ __all__ = ["Query", "given_files", "read_features", "read_queries"]
 
 
 class Query(NamedTuple):
-    """A head, and the relation to complete (None where the command line gives it)."""
+    """A head, the relation to complete (None where the command line gives it), and a tail, where one is asked about."""
 
     head: str
     relation: str | None
+    tail: str | None = None
+
+    def relation_or(self, given: str | None, file: Path, number: int) -> str:
+        """Its relation, or the one of the command line.
+
+        Args:
+            given: What the command line says.
+            file: Where the query is from.
+            number: Its place there, from 1.
+
+        Raises:
+            InputError: There is neither, or they are two.
+        """
+        place = f"query {number}"
+        if self.relation is None and given is None:
+            raise InputError(
+                f"the head {self.head!r} has no relation",
+                file=file,
+                place=place,
+                remedy="write head and relation, or give --relation",
+            )
+        if None not in (self.relation, given) and self.relation != given:
+            problem = f"the relation is {self.relation!r} here, and --relation says {given!r}"
+            raise InputError(problem, file=file, place=place, remedy="leave --relation out, or write heads alone")
+        return str(self.relation or given)
 
 
 @contextmanager
@@ -36,7 +61,9 @@ def given_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Heads with relations, from ``.tsv``, ``.csv``, ``.txt`` (a header ``head, relation`` is skipped) or ``.jsonl``.
+    """Heads with relations, and perhaps tails, from ``.tsv``, ``.csv``, ``.txt`` or ``.jsonl``.
+
+    The first three columns of a table; a header (``head, relation``, and perhaps ``tail``) says where the tail is.
 
     Raises:
         InputError: The file is unreadable, empty, or a line has no head; the line is named.
@@ -46,13 +73,16 @@ def read_queries(path: Path) -> list[Query]:
     if path.suffix in (".jsonl", ".json", ".ndjson"):
         return _json_queries(path)
     found: list[Query] = []
+    tail = 2
     for number, row in enumerate(cells_of(path), start=1):
         cells = [cell.strip() for cell in row]
         if number == 1 and cells[0].lower() in ("head", "subject", "h"):
+            named = [cell.lower() for cell in cells]
+            tail = next((named.index(name) for name in ("tail", "object", "t") if name in named), len(cells))
             continue
         if not cells[0]:
             raise InputError("this row has no head", file=path, place=f"line {number}", remedy="write head, relation")
-        found.append(Query(cells[0], cells[1] if len(cells) > 1 and cells[1] else None))
+        found.append(Query(cells[0], *((cells[at] or None) if at < len(cells) else None for at in (1, tail))))
     return _some(found, path)
 
 
@@ -70,11 +100,11 @@ def _json_queries(path: Path) -> list[Query]:
         if not isinstance(entry, dict) or not isinstance(entry.get("head"), str):
             problem = "this object has no head"
             raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
-        relation = entry.get("relation")
-        if not isinstance(relation, str | None):
-            problem = f"the relation is {relation!r}, not a name"
-            raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
-        found.append(Query(entry["head"], relation))
+        for name in ("relation", "tail"):
+            if not isinstance(entry.get(name), str | None):
+                problem, remedy = f"the {name} is {entry[name]!r}, not a name", 'write {"head": ..., "relation": ...}'
+                raise InputError(problem, file=path, place=f"line {number}", remedy=remedy)
+        found.append(Query(entry["head"], entry.get("relation"), entry.get("tail")))
     return _some(found, path)
 
 

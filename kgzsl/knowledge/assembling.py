@@ -70,7 +70,9 @@ def assemble(
         "relations": len(projected.relations),
         "texts": projected.texts.num_texts,
     }
-    settings = {"projection": projection, "reasoning": reasoning, "language": language}
+    settings: dict[str, Any] = {"projection": projection, "reasoning": reasoning, "language": language}
+    if projected.unions:
+        settings["unions"] = projected.unions
     return ClassGraph(
         projected.iris,
         projected.kinds,

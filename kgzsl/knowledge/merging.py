@@ -80,9 +80,20 @@ def merge_graphs(
             "merged": [first.provenance, second.provenance],
             "prefixes": {**second.provenance.get("prefixes", {}), **first.provenance.get("prefixes", {})},
             "called": {**second.provenance.get("called", {}), **first.provenance.get("called", {})},
+            **_unions(first, second),
             "matched_by": {how: alignment.matched_by.count(how) for how in dict.fromkeys(alignment.matched_by)},
         },
     )
+
+
+def _unions(first: ClassGraph, second: ClassGraph) -> dict[str, dict[str, dict[str, list[list[str]]]]]:
+    """Which domains and ranges are unions, by what both say; nothing where none is."""
+    joined: dict[str, dict[str, list[list[str]]]] = {}
+    for graph in (first, second):
+        for end, properties in graph.provenance.get("unions", {}).items():
+            for iri, groups in properties.items():
+                joined.setdefault(end, {}).setdefault(iri, []).extend(groups)
+    return {"unions": joined} if joined else {}
 
 
 def _check(first: ClassGraph, second: ClassGraph, here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]) -> None:

@@ -72,6 +72,28 @@ def test_a_table_on_standard_output(kgzsl, run):
     assert "confidences of relations of which nothing is said: " in told.out
 
 
+def test_machines_are_told_what_people_are(kgzsl, run):
+    asked = ("complete", run, "--relation", "residesIn", "--top", 3)
+    people, machine = kgzsl(*asked), kgzsl(*asked, "--json")
+    notes = json.loads(machine.out)["notes"]
+    assert notes[0].startswith("calibration error")
+    assert any("heads were asked" in line for line in notes)
+    assert set(notes) <= {line.removeprefix("# ") for line in people.err.splitlines()}
+
+
+def test_a_dry_run_writes_the_file_that_it_is_told_to_and_is_json_where_that_is_asked(kgzsl, run, tmp_path):
+    out = tmp_path / "new.tsv"
+    asked = ("complete", run, "--relation", "residesIn", "--head", "w:person:p3", "--top", 2, "--dry-run")
+    plain = kgzsl(*asked, "--out", out)
+    assert plain.out.startswith("DELETE {")
+    assert f"# written to {out}" in plain.err
+    assert "# nothing was sent" in plain.err
+    assert len(out.read_text().splitlines()) == 3
+    found = json.loads(kgzsl(*asked, "--json").out)
+    assert found["update"] == plain.out
+    assert len(found["proposals"]) == 2
+
+
 def test_n_triples_and_json(kgzsl, run, tmp_path):
     out = tmp_path / "new.nt"
     done = kgzsl(

@@ -170,6 +170,45 @@ def test_predict_and_explain_take_such_names_too(kgzsl, run, tmp_path):
     assert kgzsl("explain", run, tmp_path / "asked.tsv").code == 0
 
 
+def test_a_tail_beside_the_question_is_the_one_that_is_explained(kgzsl, run, tmp_path):
+    def explained(*more):
+        done = kgzsl("explain", run, tmp_path / "asked.tsv", *more, "--json")
+        assert done.code == 0, done.err
+        return [one["tail"].removeprefix(W) for one in json.loads(done.out)["explanations"]]
+
+    asked = tmp_path / "asked.tsv"
+    asked.write_text("country5\tcapital\tcity7b\ncountry5\tcapital\tcity8b\n")
+    assert explained() == ["city7b", "city8b"]
+    assert explained("--tail", "city1a") == ["city1a", "city1a"]
+    # What complete and predict wrote can be asked about.
+    asked.write_text("head\trelation\trank\ttail\ncountry5\tcapital\t1\tcity7b\n")
+    assert explained() == ["city7b"]
+    asked.write_text("head\trelation\trank\ncountry5\tcapital\t1\n")
+    assert len(explained()) == 1
+    asked.write_text("country5\tcapital\tnowhere\n")
+    kgzsl("explain", run, asked).refused("asked.tsv, query 1", "no entity is called 'nowhere'")
+
+
+def test_options_that_would_do_nothing_are_refused(kgzsl, run, tmp_path):
+    asked = tmp_path / "asked.tsv"
+    asked.write_text("country5\tcapital\n")
+    for command in ("predict", "explain"):
+        kgzsl(command, run, asked, "--relation", "speaks").refused(
+            "query 1: the relation is 'capital' here", "'speaks'"
+        )
+        assert kgzsl(command, run, asked, "--relation", "capital").code == 0
+    kgzsl("explain", run, asked, "--candidates", "unseen").refused("--candidates is for runs over images")
+
+
+def test_an_entity_by_a_local_name_in_facts_is_a_new_one_and_that_is_told(kgzsl, run, tmp_path):
+    new = tmp_path / "new.tsv"
+    new.write_text("country5\thasCity\tnewtown\n")
+    line = "# country5 in the facts is new, and not what the run has under an IRI that ends so"
+    assert line in told(kgzsl, run, "--head", "country5", "--facts", new).err
+    new.write_text(f"{W}country5\thasCity\tnewtown\n")
+    assert "under an IRI" not in told(kgzsl, run, "--head", "country5", "--facts", new).err
+
+
 def test_what_is_no_property_is_no_relation(kgzsl, run):
     for name in ("Country", f"{W}Country"):
         kgzsl("complete", run, "-r", name, "--head", "country5").refused("is a class of the schema", "no relation")

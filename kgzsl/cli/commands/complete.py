@@ -125,25 +125,29 @@ def complete(
         lines.append(f"{'against the schema, kept' if keep_violations else 'refused'}: {against}")
     if found.unsure:
         lines.append(f"{found.unsure} of the best are less likely than {min_confidence}")
-    lines += [*(one.line() for one in model.calibrations_for(model._relation(relation))[-1:]), *found.notes, *more]
+    notes = [*(one.line() for one in model.calibrations_for(model._relation(relation))[-1:]), *found.notes, *more]
+    lines += notes
+    values = {"relation": relation, **found.to_dict(), "notes": notes, **news}
+    updates = []
     if write_back is not None or dry_run:
         updates = proposal_updates(found.found, graph=named_graph, style=style, base=base)
-        if dry_run:
-            sys.stdout.write("".join(updates))
-            for line in [] if quiet else [*lines, "nothing was sent"]:
-                print(f"# {line}", file=sys.stderr)
-            return
-        assert write_back is not None
+    if dry_run:
+        lines.append("nothing was sent")
+        values["update"] = "".join(updates)
+    elif write_back is not None:
         lines.append(_write_back(write_back, updates, auth, len(found.found), named_graph))
     if out is not None:
         write_proposals(found.found, out, style=style, base=base)
         lines.append(f"written to {out}")
-    elif not as_json:
-        write_proposals(found.found, sys.stdout)
-        for line in [] if quiet else lines:
-            print(f"# {line}", file=sys.stderr)
+    if as_json or not (dry_run or out is None):
+        Console(as_json=as_json, quiet=quiet).result(values, lines)
         return
-    Console(as_json=as_json, quiet=quiet).result({"relation": relation, **found.to_dict(), **news}, lines)
+    if dry_run:
+        sys.stdout.writelines(updates)
+    else:
+        write_proposals(found.found, sys.stdout)
+    for line in [] if quiet else lines:
+        print(f"# {line}", file=sys.stderr)
 
 
 def _account(user: str | None) -> tuple[str, str] | None:

@@ -34,7 +34,8 @@ def explain(
         typer.Argument(
             metavar="INPUT...",
             help="Images: features as .npy, .npz, .csv, .mat or .jsonl, or images and folders of images. Completion: "
-            "head and relation as .tsv, .csv or .jsonl. - reads JSON lines from standard input.",
+            "head and relation, and perhaps the tail to explain, as .tsv, .csv or .jsonl. - reads JSON lines from "
+            "standard input.",
         ),
     ],
     rows: Annotated[
@@ -42,7 +43,7 @@ def explain(
     ] = None,
     candidates: Annotated[
         list[str] | None,
-        typer.Option(help="all, unseen or seen classes; or names with commas between; or a file of names. Repeatable."),
+        typer.Option(help="Images: all, unseen or seen classes; or names with commas between; or a file. Repeatable."),
     ] = None,
     neighbours: Annotated[int, typer.Option(help="How many seen classes and runners-up to name.", min=1)] = 3,
     without: Annotated[
@@ -50,7 +51,8 @@ def explain(
         typer.Option("--without", help="Take so many statements away, one at a time, and see the score move.", min=0),
     ] = 0,
     relation: Annotated[
-        str | None, typer.Option(help="Completion: the relation of all heads.", show_default=False)
+        str | None,
+        typer.Option(help="Completion: the relation of all heads, where INPUT has only heads.", show_default=False),
     ] = None,
     tail: Annotated[
         str | None, typer.Option(help="Completion: explain this tail, not the best one.", show_default=False)
@@ -83,6 +85,12 @@ def explain(
         told = _images(model, features[wanted], parse_candidates(candidates), folder, neighbours, without)
         items: list[Any] = [row if names is None else names[row] for row in wanted]
     else:
+        if candidates is not None:
+            raise InputError(
+                "--candidates is for runs over images: a triple is explained, or the best tail of all entities",
+                file=run,
+                remedy="leave it out, or say which tail with --tail",
+            )
         with given_files(sources) as files:
             told, items = _triples(model, one_source(files), rows, folder, relation, tail, neighbours, without)
     values = [{"item": item, **one.to_dict()} for item, one in zip(items, told, strict=True)]
@@ -148,26 +156,13 @@ def _triples(
     graph, priors = folder.graph(), folder.priors()
     told, items = [], []
     for row in _wanted(rows, len(queries), source):
-        wanted = queries[row].relation or relation
-        if wanted is None:
-            raise InputError(
-                f"the head {queries[row].head!r} has no relation",
-                file=source,
-                place=f"query {row + 1}",
-                remedy="write head and relation, or give --relation",
-            )
-        wanted = own_relation(model, wanted, graph) or wanted
-        told.append(
-            explain_completion(
-                model,
-                priors,
-                queries[row].head,
-                wanted,
-                tail,
-                graph=graph,
-                neighbours=neighbours,
-                statements=without,
-            )
-        )
-        items.append(f"{queries[row].head} {wanted}")
+        head, _, own_tail = queries[row]
+        wanted = queries[row].relation_or(relation, source, row + 1)
+        options = {"graph": graph, "neighbours": neighbours, "statements": without}
+        try:
+            wanted = own_relation(model, wanted, graph) or wanted
+            told.append(explain_completion(model, priors, head, wanted, tail or own_tail, **options))
+        except InputError as error:
+            raise InputError(error.problem, file=source, place=f"query {row + 1}", remedy=error.remedy) from None
+        items.append(f"{head} {wanted}")
     return told, items

@@ -136,14 +136,7 @@ def complete(
     from kgzsl.tasks.kg_completion.naming import own_relation
 
     for number, query in enumerate(read_queries(source), start=1):
-        wanted = query.relation or relation
-        if wanted is None:
-            raise InputError(
-                f"the head {query.head!r} has no relation",
-                file=source,
-                place=f"query {number}",
-                remedy="write head and relation, or give --relation",
-            )
+        wanted = query.relation_or(relation, source, number)
         try:
             if wanted not in model._relation_ids and schema is not None:
                 wanted = own_relation(model, wanted, schema()) or wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kgzsl.knowledge.projection.context import DIFFERENT, Context
+from kgzsl.knowledge.projection.context import DIFFERENT, Context, union_parts
 from kgzsl.knowledge.projection.structure import STRUCTURAL
 from kgzsl.knowledge.projection.unfold import Outcome
 from kgzsl.knowledge.vocabulary import (
@@ -90,6 +90,10 @@ def _complex(context: Context, iri: str, kind: str, row: int) -> None:
             outcome = Outcome(lost=["the domain or range of an inverse"])
         else:
             outcome = Outcome([(relation, iri, target, 1.0) for target in found], lost)
+            unions = union_parts(structure, object_)
+            if unions:
+                ends = context.out.unions.setdefault(iri.removeprefix(RDFS), {})
+                ends.setdefault(triples.terms[relation], []).extend(unions)
         context.settle(kind, outcome, structure.claim([row, *used, *rows]))
         return
     if kind in ("SubPropertyOf", "EquivalentProperties", "InverseProperties", "DisjointProperties"):

@@ -11,7 +11,7 @@ from kgzsl.knowledge.projection.unfold import Outcome, Unfolder
 from kgzsl.knowledge.triples import Triples
 from kgzsl.knowledge.vocabulary import OWL, RDFS
 
-__all__ = ["DIFFERENT", "MAX_PAIRS", "Context", "NamedRanges", "named_parts"]
+__all__ = ["DIFFERENT", "MAX_PAIRS", "Context", "NamedRanges", "named_parts", "union_parts"]
 
 #: An n-ary axiom (all disjoint, all different) gives at most so many pairs.
 MAX_PAIRS = 250_000
@@ -38,6 +38,32 @@ def named_parts(structure: Structure, node: int) -> tuple[list[int], tuple[int, 
         else:
             lost.append(part.reason or ("a data range" if part.kind == "data" else "a restriction or complement"))
     return found, rows, lost
+
+
+def union_parts(structure: Structure, node: int) -> list[list[str]]:
+    """The named classes of each union that a class expression is, or is an intersection of.
+
+    A part that names no class (a restriction, a complement, owl:Thing, an individual) is an empty string.
+    """
+    terms, thing = structure.triples.terms, structure.triples.iri_index.get(OWL + "Thing", -2)
+    conjuncts, found = [structure.expression(node)[0]], []
+    while conjuncts:
+        conjunct = conjuncts.pop()
+        if conjunct.kind == "and":
+            conjuncts += reversed(conjunct.parts)
+        if conjunct.kind not in ("or", "oneof"):
+            continue
+        names, parts = [], [conjunct]
+        while parts:
+            part = parts.pop()
+            if part.kind == "name":
+                names.append("" if part.term == thing else terms[part.term])
+            elif part.kind in ("and", "or"):
+                parts += reversed(part.parts)
+            else:
+                names += ["", *(terms[one.term] for one in part.parts if part.kind == "oneof")]
+        found.append(names)
+    return found
 
 
 class NamedRanges:

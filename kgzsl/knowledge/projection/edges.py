@@ -20,7 +20,11 @@ Ints = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Projected:
-    """The parts of a class graph (see ``ClassGraph`` for shapes)."""
+    """The parts of a class graph (see ``ClassGraph`` for shapes).
+
+    ``unions`` says which edges are alternatives: ``"domain"`` or ``"range"``, to the IRI of a property, to the classes
+    of each union that stands there; an empty string for a part that names none.
+    """
 
     iris: tuple[str, ...]
     kinds: npt.NDArray[np.int8]
@@ -30,6 +34,7 @@ class Projected:
     edge_weight: npt.NDArray[np.float32] | None
     relations: tuple[str, ...]
     account: Account
+    unions: dict[str, dict[str, list[list[str]]]]
 
 
 class EdgeCollector:
@@ -53,6 +58,7 @@ class EdgeCollector:
         self._single: list[tuple[int, int, int, float]] = []
         self._text_rows: list[tuple[Ints, Ints, Ints]] = []
         self._text_names: dict[str, int] = {}
+        self.unions: dict[str, dict[str, list[list[str]]]] = {}
 
     def relation(self, iri: str) -> int:
         """The number of a relation."""
@@ -186,6 +192,7 @@ class EdgeCollector:
             edge_weight=weights,
             relations=relations,
             account=account,
+            unions=self.unions,
         )
 
     def _note_puns(self, nodes: Ints) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["closure", "objects_of", "says_nothing", "silent_node"]
+__all__ = ["closure", "objects_of", "properties_implied", "says_nothing", "silent_node", "superclasses_of"]
+
+_OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
+_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 
 
 def objects_of(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
@@ -30,6 +33,50 @@ def closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
                 found.add(parent)
                 waiting.append(parent)
     return found
+
+
+def superclasses_of(schema: ClassGraph) -> dict[int, set[int]]:
+    """Class to those that are above it by one axiom: rdfs:subClassOf, and owl:equivalentClass in both directions."""
+    found = objects_of(schema, _RDFS + "subClassOf")
+    for one, others in objects_of(schema, _OWL + "equivalentClass").items():
+        for other in others:
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+    return found
+
+
+def properties_implied(schema: ClassGraph) -> dict[int, set[tuple[int, bool]]]:
+    """Property to all that its facts imply facts of, and whether head and tail are exchanged there.
+
+    By rdfs:subPropertyOf, owl:equivalentProperty, owl:inverseOf and owl:SymmetricProperty, over and over. A property of
+    which none of them speaks is not there, and none is said to imply itself as it is.
+    """
+    steps: dict[int, set[tuple[int, bool]]] = {}
+    for iri, both, turned in (
+        (_RDFS + "subPropertyOf", False, False),
+        (_OWL + "equivalentProperty", True, False),
+        (_OWL + "inverseOf", True, True),
+    ):
+        for one, others in objects_of(schema, iri).items():
+            for other in others:
+                steps.setdefault(one, set()).add((other, turned))
+                if both:
+                    steps.setdefault(other, set()).add((one, turned))
+    symmetric = int(schema.align([_OWL + "SymmetricProperty"]).indices[0])
+    for one, kinds in objects_of(schema, _TYPE).items():
+        if symmetric in kinds:
+            steps.setdefault(one, set()).add((one, True))
+    implied = {}
+    for one in steps:
+        found, waiting = {(one, False)}, [(one, False)]
+        while waiting:
+            node, turned = waiting.pop()
+            for other, turn in steps.get(node, ()):
+                if (other, turned != turn) not in found:
+                    found.add((other, turned != turn))
+                    waiting.append((other, turned != turn))
+        implied[one] = found - {(one, False)}
+    return implied
 
 
 def says_nothing(schema: ClassGraph, relation: str) -> bool:

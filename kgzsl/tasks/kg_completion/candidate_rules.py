@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,14 +13,13 @@ from kgzsl.datasets import KGSplit
 from kgzsl.datasets.candidates import candidates_by_tail_type, nell_type
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import closure, superclasses_of
+from kgzsl.tasks.kg_completion.relation_ends import Clauses, RelationEnds
 
 __all__ = ["RULES", "CandidateRule", "headline_first", "make_rule", "subclasses", "training_candidates"]
 
 RULES = ("given", "type", "range", "all")
-_DOMAIN = "http://www.w3.org/2000/01/rdf-schema#domain"
-_RANGE = "http://www.w3.org/2000/01/rdf-schema#range"
 _PUBLISHED = "entities of the types that the true answers have (the published rule)"
-_SUBCLASS = "http://www.w3.org/2000/01/rdf-schema#subClassOf"
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _turned(kg: KGSplit) -> KGSplit:
 
 
 def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) -> CandidateRule | None:
-    known = set(schema.relations)
-    if not {_DOMAIN, _RANGE} & known:
+    said = RelationEnds.read(schema)
+    if not said.domain and not said.range:
         return None
     types = [type_of(entity) for entity in kg.entities]
     kinds = sorted(set(types) - {""})
@@ -135,22 +135,17 @@ def _range_rule(kg: KGSplit, schema: ClassGraph, type_of: Callable[[str], str]) 
     type_ids = torch.tensor([number.get(kind, -1) for kind in types], dtype=torch.int64)
     below = subclasses(schema)
 
-    def entities_of(iri: str) -> dict[int, Tensor]:
-        wanted: dict[int, set[int]] = {}
-        if iri in known:
-            rows = schema.edge_type == schema.relation(iri)
-            for subject, target in schema.edge_index[:, rows].T.tolist():
-                wanted.setdefault(subject, set()).add(target)
+    def entities_of(wanted: Mapping[int, Clauses]) -> dict[int, Tensor]:
         found: dict[int, Tensor] = {}
         for relation, node in enumerate(node_of_relation):
-            allowed = [below(target) for target in wanted.get(node, ())]
+            allowed = [set().union(*map(below, classes)) for classes in wanted.get(node, ())]
             if allowed:
                 nodes = set.intersection(*allowed)
                 places = [place for place, kind_node in enumerate(node_of_kind) if kind_node in nodes]
                 found[relation] = torch.nonzero(torch.isin(type_ids, torch.tensor(places, dtype=torch.int64))).flatten()
         return found
 
-    return CandidateRule("range", entities_of(_RANGE), entities_of(_DOMAIN), "entities that rdfs:range allows")
+    return CandidateRule("range", entities_of(said.range), entities_of(said.domain), "entities that rdfs:range allows")
 
 
 def headline_first(
@@ -179,19 +174,8 @@ def headline_first(
 
 def subclasses(schema: ClassGraph) -> Callable[[int], set[int]]:
     """A function from a node to itself and all classes below it."""
-    children: dict[int, list[int]] = {}
-    if _SUBCLASS in schema.relations:
-        rows = schema.edge_type == schema.relation(_SUBCLASS)
-        for child, parent in schema.edge_index[:, rows].T.tolist():
-            children.setdefault(parent, []).append(child)
-
-    def below(node: int) -> set[int]:
-        found, waiting = {node}, [node]
-        while waiting:
-            for child in children.get(waiting.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    waiting.append(child)
-        return found
-
-    return below
+    children: dict[int, set[int]] = {}
+    for child, parents in superclasses_of(schema).items():
+        for parent in parents:
+            children.setdefault(parent, set()).add(child)
+    return partial(closure, children)

@@ -124,6 +124,10 @@ class Completer(ABC):
         ends = ((a, b, s) if side == "tail" else (b, a, s) for s, a, b in found)
         return [Completion(names[h], self.relations_[number], names[t], score) for h, t, score in ends]
 
+    def named(self, fact: Sequence[int]) -> tuple[str, str, str]:
+        """The names of (head, relation, tail) ids."""
+        return self.entities_[fact[0]], self.relations_[fact[1]], self.entities_[fact[2]]
+
     def _forget_known(self, table: Tensor, relation: int, anchors: Tensor, side: str) -> None:
         given, asked = (0, 2) if side == "tail" else (2, 0)
         mine = self._known[self._known[:, 1] == relation]

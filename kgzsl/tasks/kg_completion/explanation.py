@@ -167,15 +167,11 @@ def explain_completion(
     )
 
 
-def _named(model: Completer, fact: Sequence[int]) -> Fact:
-    return model.entities_[fact[0]], model.relations_[fact[1]], model.entities_[fact[2]]
-
-
 def _links(model: Completer, known: torch.Tensor, ends: Sequence[int]) -> list[Fact]:
     a, b = ends
     there = (known[:, 0] == a) & (known[:, 2] == b)
     back = (known[:, 0] == b) & (known[:, 2] == a)
-    return [_named(model, fact) for fact in known[there | back].tolist()]
+    return [model.named(fact) for fact in known[there | back].tolist()]
 
 
 def _routes(model: Completer, known: torch.Tensor, ends: Sequence[int], most: int) -> list[tuple[Fact, Fact]]:
@@ -189,7 +185,7 @@ def _routes(model: Completer, known: torch.Tensor, ends: Sequence[int], most: in
     for fact in known[(known[:, 0] == b) | (known[:, 2] == b)].tolist():
         other = fact[2] if fact[0] == b else fact[0]
         if other in near and len(found) < most:
-            found.append((_named(model, near[other]), _named(model, fact)))
+            found.append((model.named(near[other]), model.named(fact)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
     from kgzsl.tasks.kg_completion.completer import Completer
 
-__all__ = ["by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
+__all__ = ["by_local_name", "is_iri", "last_part", "own_relation", "relations_of_facts", "require_property"]
 
 _ENDS = ("domain", "range", "subPropertyOf")
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -20,6 +21,11 @@ _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 def is_iri(name: str) -> bool:
     """Whether a name is an IRI with an authority, or a URN."""
     return "://" in name or name.startswith("urn:")
+
+
+def last_part(iri: str) -> str:
+    """What stands behind the last ``#`` or ``/`` of an IRI, or ``:`` of a URN."""
+    return re.split("[#/:]", iri)[-1]
 
 
 def by_local_name(name: str, known: Iterable[str], what: str) -> str | None:

@@ -13,7 +13,13 @@ from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.evidence.kinds import Types
-from kgzsl.tasks.kg_completion.naming import own_relation, relations_of_facts, require_property
+from kgzsl.tasks.kg_completion.naming import (
+    is_iri,
+    last_part,
+    own_relation,
+    relations_of_facts,
+    require_property,
+)
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.writing import iri_of
 
@@ -76,9 +82,15 @@ def take_facts(
     ends = dict.fromkeys(name for head, _, tail in triples for name in (head, tail) if name not in known[0])
     kinds = dict.fromkeys(relation for _, relation, _ in triples if relation not in known[1])
     before = model.kinds_.told
+    short = {last_part(name) for name in known[0] if is_iri(name)} & ends.keys()
     notes = []
     if ends or kinds or types:
         notes = model.grow(tuple(ends), tuple(kinds), schema=schema, was=was, types=types)
+    if short:
+        notes.append(
+            f"{some_names(sorted(short))} in the facts {'is' if len(short) == 1 else 'are'} new, and not what the run "
+            "has under an IRI that ends so: write the whole IRI where that is meant"
+        )
     classed = model.kinds_.told - before
     if types:
         notes.append(f"classes are told of {len(types):,} entities; {classed:,} more have one that the schema knows")

@@ -65,16 +65,16 @@ def with_new_relations(
     return priors, notes
 
 
-def _made_of_graph(priors: ClassPriors) -> ClassPriors:
-    """Without columns of their own, and without the relations that have one: the graph does not know them."""
-    parts = priors.made.get("parts", [])
-    if not parts or parts[-1]["how"].get("encoder") != OWN:
-        return priors
-    width = priors.dim - parts[-1]["dim"]
-    known = np.flatnonzero(~priors.matrix[:, width:].any(axis=1))
-    names = tuple(priors.names[row] for row in known.tolist())
-    made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts[:-1]), "parts": parts[:-1]}
-    return ClassPriors(names, priors.matrix[known, :width], made)
+def _made_of_graph(priors: ClassPriors, graph: ClassGraph) -> ClassPriors:
+    """Without columns of their own, and without relations that the graph does not know: others that came later, too."""
+    parts, made, width = priors.made.get("parts", []), priors.made, priors.dim
+    known = graph.align(list(priors.names)).indices >= 0
+    if parts and parts[-1]["how"].get("encoder") == OWN:
+        width -= parts[-1]["dim"]
+        known &= ~priors.matrix[:, width:].any(axis=1)
+        made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts[:-1]), "parts": parts[:-1]}
+    rows = np.flatnonzero(known)
+    return ClassPriors(tuple(priors.names[row] for row in rows.tolist()), priors.matrix[rows, :width], made)
 
 
 def _made_again(
@@ -91,7 +91,7 @@ def _made_again(
     if not known:
         return {}
     try:
-        again = PriorsAgain.of(_made_of_graph(priors), was or schema)
+        again = PriorsAgain.of(_made_of_graph(priors, was or schema), was or schema)
     except InputError:
         return {}
     if again is None or again.held:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.checks import some_names
+from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
 from kgzsl.tasks.kg_completion.silences import silences
@@ -76,7 +79,8 @@ class Proposals:
             | ({} if one.reasons is None else {"reasons": one.reasons.to_dict()})
             for one in self.found
         ]
-        return {"proposals": told, "refused": self.refused, "unsure": self.unsure, "known": self.known}
+        counts = {"refused": self.refused, "unsure": self.unsure, "known": self.known}
+        return {"proposals": told, **counts, "notes": list(self.notes)}
 
 
 def propose(
@@ -92,6 +96,9 @@ def propose(
     why: bool = False,
 ) -> Proposals:
     """The best triples of a relation that are no facts yet and that the schema does not speak against.
+
+    Those that follow from known facts by what the schema says about properties (:class:`Entailed`) come first, with
+    confidence 1 where there are confidences. Of equal answers the one whose name comes first does.
 
     Args:
         model: A fitted one; without calibration its proposals have no confidence.
@@ -127,21 +134,24 @@ def propose(
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
     refused = torch.stack(list(against.values())).any(dim=0)
+    entailed = Entailed.read(number, model.relations_, schema)
+    names, ranks = model.entities_, rank_of_names(model.entities_)
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if whole:
-        bad = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
+        wrong_heads = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
         domain = model.kinds_.allowed(number, "head")
         if domain is not None and bool(domain[model.kinds_.of].any()):
             # Every head is asked as if it had an answer; so only those are asked that the domain speaks for.
-            bad = bad | ~domain[model.kinds_.of]
+            bad = wrong_heads | ~domain[model.kinds_.of]
         else:
             # Nothing is known of kinds: what the heads of facts are follows from the domains of their relations.
             used = in_domain_by_use(number, model._known, len(model.entities_), model.relations_, schema)
-            if bool(used.any()):
-                bad = bad | ~used
+            bad = wrong_heads | ~used if bool(used.any()) else wrong_heads
+        # And those that have one.
+        bad = bad & (wrong_heads | ~entailed.heads(model._known, len(model.entities_)))
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
         if calibrated:
@@ -165,7 +175,7 @@ def propose(
             if not keep_violations:
                 anchors = anchors[~mask[anchors]]
     known = 0
-    found: list[tuple[float, float, int, int]] = []
+    found: list[_Found] = []
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
     notes += silences(model, relation, anchors if not whole else anchors[:0], schema)
@@ -178,12 +188,16 @@ def propose(
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
         # Of all answers, whichever are shown.
         confidence = model.calibration_of(scores, number, some, side) if calibrated else scores
-        best = scores.masked_fill(~(allowed & ~facts), float("-inf"))
-        values, places = best.topk(min(top, best.shape[1]), dim=1)
+        certain = entailed.answers(model._known, some, side, len(model.entities_)) & ~facts & ~barred
+        if calibrated:
+            confidence = confidence.masked_fill(certain, 1.0)
+        order = _raised(scores, certain) if entailed.sources else scores
+        best = order.masked_fill(~(allowed & ~facts), float("-inf"))
+        values, places = _best(best, min(top, best.shape[1]), ranks)
         kept = torch.isfinite(values)
         # With fewer than were asked for, whatever was refused would have been proposed.
         enough = kept.sum(dim=1) == top
-        above = scores >= torch.where(enough, values[:, -1], float("-inf"))[:, None]
+        above = order >= torch.where(enough, values[:, -1], float("-inf"))[:, None]
         known += int((above & facts).sum())
         for name, mask in against.items():
             counts[name] += int((above & mask & ~facts).sum())
@@ -191,19 +205,54 @@ def propose(
             counts["contradiction"] = counts.get("contradiction", 0) + int(
                 (above & contradicted & ~refused & ~facts).sum()
             )
-        sure = confidence.gather(1, places)[kept]
+        told = [table.gather(1, places)[kept].tolist() for table in (certain, confidence, scores)]
         ends = some[torch.nonzero(kept)[:, 0]]
-        found += zip(sure.tolist(), values[kept].tolist(), ends.tolist(), places[kept].tolist(), strict=True)
+        found += map(_Found, *told, ends.tolist(), places[kept].tolist())
         if whole:
             # By confidence, which heads are compared by, and not by scores, which they are not.
-            found = sorted(found, reverse=True)[:top]
-    unsure = sum(one[0] < min_confidence for one in found) if calibrated else 0
-    found = [one for one in found if not calibrated or one[0] >= min_confidence]
-    names = model.entities_
+            found = sorted(found, key=lambda one: (*(-x for x in one[:3]), names[one.anchor], names[one.entity]))[:top]
+    unsure = sum(one.confidence < min_confidence for one in found) if calibrated else 0
+    found = [one for one in found if not calibrated or one.confidence >= min_confidence]
+    follow = sum(one.certain for one in found)
+    if follow:
+        placed = "have confidence 1" if calibrated else "come first"
+        notes.append(f"{follow} follow from known facts by the schema, and {placed}")
     proposals = []
-    for chance, value, anchor, entity in found:
-        head, tail = (anchor, entity) if side == "tail" else (entity, anchor)
-        because = reasons(model, number, head, tail, schema=schema) if why else None
-        told = chance if calibrated else None
-        proposals.append(Proposal(names[head], relation, names[tail], told, value, because))
+    for one in found:
+        head, tail = (one.anchor, one.entity) if side == "tail" else (one.entity, one.anchor)
+        because = reasons(model, number, head, tail, schema=schema, entailed=entailed) if why else None
+        chance = one.confidence if calibrated else None
+        proposals.append(Proposal(names[head], relation, names[tail], chance, one.score, because))
     return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))
+
+
+class _Found(NamedTuple):
+    """An answer that may be proposed; without calibration its score stands for its confidence."""
+
+    certain: bool
+    confidence: float
+    score: float
+    anchor: int
+    entity: int
+
+
+def _raised(scores: Tensor, certain: Tensor) -> Tensor:
+    """Scores [Q, E] with those of what is certain above all others of their row, in their order."""
+    finite = torch.isfinite(scores)
+    low = scores.masked_fill(~finite, float("inf")).amin(dim=1, keepdim=True).nan_to_num(posinf=0)
+    high = scores.masked_fill(~finite, float("-inf")).amax(dim=1, keepdim=True).nan_to_num(neginf=0)
+    return torch.where(certain, scores.clamp(min=low) + (high - low + 1), scores)
+
+
+def _best(scores: Tensor, count: int, ranks: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and places [Q, count] of the best of each row [Q, E]; of equals those of least rank (int64 [E]) first."""
+    values, places = scores.topk(count, dim=1)
+    level = values[:, -1:]
+    # Which of those at the last value were taken is arbitrary: all of that value are gone through by rank.
+    last = ranks.expand_as(scores).masked_fill(scores != level, len(ranks)).topk(count, dim=1, largest=False).indices
+    values = values.masked_fill(values == level, float("-inf"))
+    values = torch.cat([values, scores.gather(1, last).masked_fill(scores.gather(1, last) != level, float("-inf"))], 1)
+    places = torch.cat([places, last], dim=1)
+    by_rank = ranks[places].argsort(dim=1)
+    order = by_rank.gather(1, values.gather(1, by_rank).argsort(dim=1, descending=True, stable=True))[:, :count]
+    return values.gather(1, order), places.gather(1, order)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["Reasons", "reasons"]
 
-_SAID = ("domain", "range", "subPropertyOf", "inverseOf", "propertyChainAxiom")
+_SAID = ("domain", "range", "subPropertyOf", "equivalentProperty", "inverseOf", "propertyChainAxiom")
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,26 @@ class Reasons:
     """What lies behind one proposal.
 
     Args:
-        nearest: The seen relations whose priors are most alike, with the cosine; none where there are no priors.
+        nearest: The seen relations whose priors are most alike, with the cosine; none where there are no priors
+            or where none is alike.
         axioms: What the schema says of the relation, as "predicate object" texts.
         links: Seen relations that link the pair, with the cosine of their priors (None without priors); "(inverse)" if
             from tail to head.
         paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
+        entailed: Known facts that the triple follows from, by what the schema says about properties.
     """
 
     nearest: tuple[tuple[str, float], ...]
     axioms: tuple[str, ...]
     links: tuple[tuple[str, float | None], ...]
     paths: tuple[str, ...]
+    entailed: tuple[str, ...] = ()
 
     def text(self) -> str:
         """One line."""
         parts = []
+        if self.entailed:
+            parts.append("follows from " + "; ".join(self.entailed))
         if self.links:
             parts.append("linked by " + ", ".join(_with(name, cosine) for name, cosine in self.links))
         if self.paths:
@@ -54,11 +60,19 @@ class Reasons:
             "axioms": list(self.axioms),
             "links": [{"relation": name, "cosine": cosine} for name, cosine in self.links],
             "paths": list(self.paths),
+            "entailed": list(self.entailed),
         }
 
 
 def reasons(
-    model: ProposingCompleter, relation: int, head: int, tail: int, *, schema: ClassGraph | None = None, most: int = 3
+    model: ProposingCompleter,
+    relation: int,
+    head: int,
+    tail: int,
+    *,
+    schema: ClassGraph | None = None,
+    entailed: Entailed | None = None,
+    most: int = 3,
 ) -> Reasons:
     """What the model's facts and the schema have to say for one triple.
 
@@ -68,6 +82,7 @@ def reasons(
         head: Id.
         tail: Id.
         schema: The ontology, for axioms.
+        entailed: What follows from facts about this relation; left out, as the schema has it.
         most: At most so many relations, links and paths.
     """
     graph, relations, cosine = model.likeness(relation)
@@ -80,12 +95,18 @@ def reasons(
     else:
         own = relations == relation
         near = cosine.masked_fill(own, float("-inf")).topk(min(most, max(1, len(cosine) - int(own.sum()))))
-        nearest = tuple((names[i], round(float(c), 4)) for c, i in zip(near.values, near.indices.tolist(), strict=True))
+        alike = zip(near.values.tolist(), near.indices.tolist(), strict=True)
+        nearest = tuple((names[i], round(value, 4)) for value, i in alike if round(value, 4) > 0)
         links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
         links = sorted(links, key=lambda one: -one[1])[:most]
         told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
+    rules = Entailed.read(relation, model.relations_, schema) if entailed is None else entailed
     return Reasons(
-        nearest, _axioms(model.relations_[relation], schema), told, _paths(graph, model, names, head, tail, most)
+        nearest,
+        _axioms(model.relations_[relation], schema),
+        told,
+        _paths(graph, model, names, head, tail, most),
+        tuple(" ".join(model.named(fact)) for fact in rules.because(model._known, head, tail)[:most]),
     )
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import closure, objects_of
+from kgzsl.tasks.kg_completion._axioms import closure, objects_of, superclasses_of
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.relation_ends import Clauses, RelationEnds
 
 __all__ = ["Violations", "in_domain_by_use"]
 
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _DISJOINT = "http://www.w3.org/2002/07/owl#disjointWith"
 
 
@@ -34,25 +34,32 @@ class Violations:
 
     @classmethod
     def read(cls, kinds: EntityKinds, relations: tuple[str, ...], schema: ClassGraph | None) -> Violations:
-        """Disjointness of kinds with domains and ranges, inherited by subclasses on both sides."""
+        """Disjointness of kinds with domains and ranges, inherited by subclasses on both sides.
+
+        What is disjoint with each class of a union is disjoint with the union.
+        """
         if schema is None or _DISJOINT not in schema.relations:
             return cls(kinds)
-        parents = objects_of(schema, _RDFS + "subClassOf")
+        parents = superclasses_of(schema)
         apart = objects_of(schema, _DISJOINT)
         for one, others in list(apart.items()):
             for other in others:
                 apart.setdefault(other, set()).add(one)
         above = kinds.above(schema)
         against = [set().union(*(apart.get(node, set()) for node in nodes)) for nodes in above]
-        found: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
+        said = RelationEnds.read(schema)
         nodes = schema.align(list(relations)).indices.tolist()
-        for end, masks in found.items():
-            wanted = objects_of(schema, _RDFS + end)
+
+        def masks(wanted: Mapping[int, Clauses]) -> dict[int, Tensor]:
+            found = {}
             for relation, node in enumerate(nodes):
-                classes = set().union(*(closure(parents, target) for target in wanted.get(node, ()) if node >= 0))
-                if classes:
-                    masks[relation] = torch.tensor([bool(classes & enemies) for enemies in against])
-        return cls(kinds, found["range"], found["domain"])
+                sets = [[closure(parents, one) for one in classes] for classes in wanted.get(node, ())]
+                if sets:
+                    barred = [any(all(one & enemies for one in each) for each in sets) for enemies in against]
+                    found[relation] = torch.tensor(barred)
+            return found
+
+        return cls(kinds, masks(said.range), masks(said.domain))
 
     def against(self, relation: int, side: str) -> dict[str, Tensor]:
         """Entities that may not be at the asked end: ``"disjoint"`` and ``"range"`` (or ``"domain"``) to bool [E].
@@ -87,12 +94,16 @@ def in_domain_by_use(
     if schema is None:
         return none
     nodes = schema.align(list(relations)).indices.tolist()
-    parents, domain, ranges = (objects_of(schema, _RDFS + name) for name in ("subClassOf", "domain", "range"))
+    parents, ends = superclasses_of(schema), RelationEnds.read(schema)
     each = []
-    for one in domain.get(nodes[relation], ()):
+    for wanted in ends.domain.get(nodes[relation], ()):
         holds = none.clone()
-        for column, said in ((0, domain), (2, ranges)):
-            speaks = [any(one in closure(parents, kind) for kind in said.get(node, ())) for node in nodes]
+        for column, said in ((0, ends.domain), (2, ends.range)):
+            # Of a union, whichever of its classes it is has to be one of those wanted.
+            speaks = [
+                any(all(wanted & closure(parents, one) for one in classes) for classes in said.get(node, ()))
+                for node in nodes
+            ]
             holds[facts[torch.tensor(speaks)[facts[:, 1]], column]] = True
         each.append(holds)
     return torch.stack(each).all(dim=0) if each else none

@@ -254,7 +254,7 @@ class EvidenceCompleter(ProposingCompleter):
         notes = super().confidence_notes(relation)
         if not notes and self._is_silent(relation):
             told = "no more than what held-out relations bear out of which nothing was said either"
-            notes.append(f"nothing says what {self.relations_[relation]} is: its confidences are {told}")
+            notes.append(f"nothing that is read says what {self.relations_[relation]} is: its confidences are {told}")
         return notes
 
     def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from kgzsl.datasets.candidates import nell_type
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import closure, objects_of
+from kgzsl.tasks.kg_completion._axioms import closure, superclasses_of
+from kgzsl.tasks.kg_completion.relation_ends import RelationEnds
 
 __all__ = ["EntityKinds", "Types"]
 
 Types: TypeAlias = Mapping[str, str | Sequence[str]]
 """Entity to its class, or its classes."""
 _JOINT = "\n"
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class EntityKinds:
         *,
         types: Types | None = None,
     ) -> EntityKinds:
-        """Kinds by ``types``, or else ``type_of``, and the rdfs:domain, rdfs:range and rdfs:subClassOf of a schema.
+        """Kinds by ``types``, or else ``type_of``; domains and ranges as in :class:`RelationEnds`, of a schema.
 
         A class that the schema does not know is none. Where kinds are guessed from names and no more than half of the
         names say one, nobody has one. Having none is held against no entity.
@@ -179,22 +179,21 @@ def _ends(
         return {}, {}
     above = _above(names, schema)
     nodes = schema.align(list(relations)).indices.tolist()
-    ends = []
-    for end in ("domain", "range"):
-        wanted = objects_of(schema, _RDFS + end)
-        ends.append(
-            {
-                relation: torch.tensor([wanted[node] <= kinds for kinds in above])
-                for relation, node in enumerate(nodes)
-                if node >= 0 and wanted.get(node)
-            }
-        )
+    said = RelationEnds.read(schema)
+    ends = [
+        {
+            relation: torch.tensor([all(classes & kinds for classes in wanted[node]) for kinds in above])
+            for relation, node in enumerate(nodes)
+            if node in wanted
+        }
+        for wanted in (said.domain, said.range)
+    ]
     return ends[0], ends[1]
 
 
 def _above(names: Sequence[str], schema: ClassGraph) -> list[set[int]]:
     """For each kind the nodes of its classes and of all their superclasses."""
-    parents = objects_of(schema, _RDFS + "subClassOf")
+    parents = superclasses_of(schema)
     nodes = _known(schema, {one for name in names for one in name.split(_JOINT)})
     closed = {one: closure(parents, node) for one, node in nodes.items()}
     return [set().union(*(closed.get(one, ()) for one in name.split(_JOINT))) for name in names]

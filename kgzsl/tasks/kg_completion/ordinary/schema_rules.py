@@ -10,11 +10,11 @@ from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import objects_of, properties_implied
 
 __all__ = ["SchemaRules"]
 
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-_SUB = "http://www.w3.org/2000/01/rdf-schema#subPropertyOf"
 _OWL = "http://www.w3.org/2002/07/owl#"
 _KINDS = ("Symmetric", "Asymmetric", "Irreflexive", "Functional", "InverseFunctional")
 
@@ -23,7 +23,8 @@ _KINDS = ("Symmetric", "Asymmetric", "Irreflexive", "Functional", "InverseFuncti
 class SchemaRules:
     """Rules about R relations.
 
-    Entailed are facts by ``rdfs:subPropertyOf``, ``owl:inverseOf`` and ``owl:SymmetricProperty``, over and over.
+    Entailed are facts by ``rdfs:subPropertyOf``, ``owl:equivalentProperty``, ``owl:inverseOf`` and
+    ``owl:SymmetricProperty``, over and over, also through properties that are none of the relations.
     Forbidden are a loop of an irreflexive (or asymmetric) property, the reverse of a fact of an asymmetric one, a
     second value of a functional one, and a second subject of an inverse functional one.
 
@@ -48,17 +49,15 @@ class SchemaRules:
         if schema is not None:
             nodes = schema.align(list(relations)).indices.tolist()
             place = {node: number for number, node in enumerate(nodes) if node >= 0}
-            for one, other in _edges(schema, _TYPE):
-                name = schema.iris[other].removeprefix(_OWL).removesuffix("Property")
-                if one in place and name in kinds:
-                    kinds[name].add(place[one])
-            for one, other in _edges(schema, _SUB):
-                if one in place and other in place and one != other:
-                    implied.add((place[one], place[other], 0))
-            for one, other in _edges(schema, _OWL + "inverseOf"):
-                if one in place and other in place:
-                    implied |= {(place[one], place[other], 1), (place[other], place[one], 1)}
-        implied |= {(relation, relation, 1) for relation in kinds["Symmetric"]}
+            for one, others in objects_of(schema, _TYPE).items():
+                for other in others:
+                    name = schema.iris[other].removeprefix(_OWL).removesuffix("Property")
+                    if one in place and name in kinds:
+                        kinds[name].add(place[one])
+            for one, all_implied in properties_implied(schema).items():
+                for other, turned in all_implied:
+                    if one in place and other in place:
+                        implied.add((place[one], place[other], int(turned)))
         table = torch.tensor(sorted(implied), dtype=torch.int64).reshape(-1, 3)
         return cls({kind: frozenset(found) for kind, found in kinds.items()}, table, len(relations))
 
@@ -160,10 +159,3 @@ class SchemaRules:
             _, place, often = torch.unique(key, return_inverse=True, return_counts=True)
             found[kind] = int((of(kind) & (often[place] > 1)).sum())
         return {kind: count for kind, count in found.items() if count}
-
-
-def _edges(schema: ClassGraph, iri: str) -> list[tuple[int, int]]:
-    if iri not in schema.relations:
-        return []
-    rows = schema.edge_type == schema.relation(iri)
-    return [(int(one), int(other)) for one, other in schema.edge_index[:, rows].T.tolist()]

@@ -12,6 +12,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.datasets.candidates import nell_type
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, subclasses
+from kgzsl.tasks.kg_completion.relation_ends import RelationEnds
 
 __all__ = ["range_rule", "type_rule", "types_of"]
 
@@ -62,20 +63,16 @@ def range_rule(kg: KGSplit, schema: ClassGraph | None, called: Sequence[str] | N
     free = ~table.having(nodes >= 0)
     below = subclasses(schema)
     relations = schema.align(list(called or kg.relations)).indices.tolist()
+    said = RelationEnds.read(schema)
     ends: dict[str, dict[int, Tensor]] = {"domain": {}, "range": {}}
-    for end, found in ends.items():
-        if _RDFS + end not in schema.relations:
-            continue
-        rows = schema.edge_type == schema.relation(_RDFS + end)
-        wanted: dict[int, list[int]] = {}
-        for one, other in schema.edge_index[:, rows].T.tolist():
-            wanted.setdefault(one, []).append(other)
+    for end, wanted in (("domain", said.domain), ("range", said.range)):
         for relation, node in enumerate(relations):
             allowed = torch.ones(kg.num_entities, dtype=torch.bool)
-            for target in wanted.get(node, ()):
-                allowed &= table.having(torch.isin(nodes, torch.tensor(sorted(below(target))))) | free
-            if wanted.get(node):
-                found[relation] = torch.nonzero(allowed).flatten()
+            for classes in wanted.get(node, ()):
+                fitting = sorted(set().union(*map(below, classes)))
+                allowed &= table.having(torch.isin(nodes, torch.tensor(fitting))) | free
+            if node in wanted:
+                ends[end][relation] = torch.nonzero(allowed).flatten()
     return CandidateRule("range", ends["range"], ends["domain"], "entities that rdfs:range and rdfs:domain allow")
 
 

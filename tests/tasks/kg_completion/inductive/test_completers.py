@@ -371,6 +371,20 @@ def test_new_rows_of_priors():
     assert "unheardOf is like" in notes[0]
 
 
+def test_a_second_new_relation_is_made_like_the_first():
+    from kgzsl import priors as encoders
+
+    old = [(X + one, RDFS + "range", X + "City") for one in ("livesIn", "bornIn")]
+    was = ClassGraph.from_triples([*old, (X + "knows", RDFS + "range", X + "Person")])
+    more = [(X + one, RDFS + "range", X + "City") for one in ("diedIn", "restsIn")]
+    now = was.merge(ClassGraph.from_triples(more))
+    found = encoders.make("attributes").fit(was).priors(["livesIn", "bornIn", "knows"]).normalised("l2")
+    for name in (X + "diedIn", X + "restsIn"):
+        found, notes = with_new_relations(found, [name], now, was)
+        assert notes == []
+    assert (found.matrix @ found.matrix.T)[4, :4].tolist() == pytest.approx([1, 1, 0, 1], abs=1e-5)
+
+
 def test_kinds_grow():
     schema = ClassGraph.from_triples([(X + "r", RDFS + "range", X + "city"), (X + "s", RDFS + "domain", X + "city")])
     old = EntityKinds.read(["x:city:a", "x:city:b"], ["r"], schema)
