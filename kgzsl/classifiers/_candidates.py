@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import class_labels, float_matrix, plain
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["candidate_rows", "frame_names", "label_rows", "prior_matrix"]
+__all__ = ["candidate_rows", "frame_names", "label_rows", "one_prior", "prior_matrix"]
 
 
 def frame_names(priors: Any) -> list[str] | None:
@@ -40,15 +40,28 @@ def prior_matrix(priors: Any, device: torch.device) -> tuple[np.ndarray, Tensor]
     return (np.arange(len(matrix)) if names is None else np.array(names)), matrix
 
 
-def label_rows(y: Any, names: np.ndarray) -> np.ndarray:
+def one_prior(prior: Any, columns: int, device: torch.device) -> Tensor:
+    """The row of one class, float32 [1, P], of a vector or a table of one row.
+
+    Raises:
+        InputError: More rows than one, another P, NaN.
+    """
+    row = float_matrix(np.atleast_2d(plain(prior)), "prior", columns=columns, device=device)
+    if len(row) != 1:
+        raise InputError(f"the prior of one class has {len(row)} rows", remedy="give one row, and call once a class")
+    return row
+
+
+def label_rows(y: Any, names: np.ndarray, what: str = "y") -> np.ndarray:
     """The row of each label among the prior names, int64 [N].
 
     Raises:
-        InputError: A label without a prior; the nearest names are given.
+        InputError: No list of labels, a row without one, or a label without a prior; the nearest names are given.
     """
-    if isinstance(y, Tensor):
-        y = y.detach().cpu().numpy()
-    labels, inverse = np.unique(np.asarray(y), return_inverse=True)
+    given = plain(y)
+    if given.ndim != 1:
+        raise InputError(f"{what} has shape {given.shape}", remedy="give one label a row")
+    labels, inverse = np.unique(class_labels(y, len(given), what), return_inverse=True)
     rows = {name: row for row, name in enumerate(names.tolist())}
     missing = [label for label in labels.tolist() if label not in rows]
     if missing:
@@ -75,7 +88,12 @@ def candidate_rows(candidates: str | Sequence[Any], names: np.ndarray, seen: np.
             )
         chosen: np.ndarray = np.flatnonzero(masks[candidates])
     else:
-        chosen = label_rows(list(candidates), names) if len(candidates) else np.zeros(0, dtype=np.int64)
+        if not isinstance(candidates, Iterable):
+            raise InputError(
+                f"candidates is {candidates!r}", remedy="choose all, seen, unseen, or give a list of names"
+            )
+        listed = plain(candidates if hasattr(candidates, "__len__") else list(candidates))
+        chosen = label_rows(listed, names, "the list of candidates") if len(listed) else np.zeros(0, dtype=np.int64)
     if not len(chosen):
         raise InputError("there is no candidate class to answer with", remedy="check the candidates and the priors")
     return chosen

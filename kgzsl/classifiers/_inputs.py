@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from kgzsl.errors import InputError
 
 __all__ = [
     "check_finite",
+    "check_label",
+    "check_positive",
     "class_indices",
     "class_labels",
     "float_matrix",
@@ -48,8 +52,12 @@ def float_matrix(
     try:
         if not isinstance(values, Tensor):
             values = np.asarray(values)
+            values = values.astype(np.float64) if values.dtype.kind in "USO" else values
             values = values if values.flags.writeable else values.copy()  # tensors cannot share read-only memory
-        matrix = torch.as_tensor(values, device=device).to(dtype)
+        matrix = torch.as_tensor(values, device=device)
+        if matrix.is_complex():
+            raise TypeError("complex numbers")
+        matrix = matrix.to(dtype)
     except (TypeError, ValueError) as error:
         raise InputError(f"{what} is not numeric ({error})", remedy="give a matrix of numbers [N, D]") from error
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -76,20 +84,20 @@ def plain(values: Any) -> np.ndarray:
     return array if array.flags.writeable else array.copy()  # tensors cannot share read-only memory
 
 
-def class_labels(y: Any, rows: int) -> np.ndarray:
-    """``y`` as an array [N].
+def class_labels(y: Any, rows: int, what: str = "y") -> np.ndarray:
+    """``y`` as an array [N]; ``what`` is what it is called in messages.
 
     Raises:
         InputError: Not one label a row, a label that is missing, or names beside numbers.
     """
     labels = plain(y)
     if labels.ndim != 1 or len(labels) != rows:
-        raise InputError(f"y has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
+        raise InputError(f"{what} has shape {labels.shape} for {rows} rows of X", remedy="give one label a row")
     missing = missing_label(labels)
     if missing is not None:
-        raise InputError("y has a row without a label", place=f"row {missing}", remedy="drop such rows")
+        raise InputError(f"{what} has a row without a label", place=f"row {missing}", remedy="drop such rows")
     if labels.dtype.kind == "O" or (labels.dtype.kind in "US" and _mixed(y)):
-        raise InputError("y has labels of several types", remedy="give all of them as names, or all as integers")
+        raise InputError(f"{what} has labels of several types", remedy="give all of them as names, or all as integers")
     return labels
 
 
@@ -125,11 +133,22 @@ def with_label(classes: np.ndarray, label: Any) -> tuple[np.ndarray, int]:
     Raises:
         InputError: A name among numbers, or a number among names.
     """
-    added = np.asarray([label])
-    if (added.dtype.kind in "US") != (classes.dtype.kind in "US"):
-        raise InputError(f"the label {label!r} is of another type than {classes[0].item()!r} and the others")
+    check_label(classes.tolist(), label)
     place = int(np.searchsorted(classes, label))
-    return np.concatenate([classes[:place], added, classes[place:]]), place
+    return np.concatenate([classes[:place], np.asarray([label]), classes[place:]]), place
+
+
+def check_label(classes: Sequence[Any], label: Any) -> None:
+    """Refuse to put ``label`` beside ``classes``, where one array of both would make names of numbers.
+
+    Raises:
+        InputError: A name among numbers, a number among names, or something else.
+    """
+    kind = np.asarray([label]).dtype.kind
+    if kind not in "USiufb" or label != label or (len(classes) and (kind in "US") != isinstance(classes[0], str)):
+        told, *known = np.asarray([label]).tolist() + np.asarray(classes[:1]).tolist()
+        first = f" than {known[0]!r} and the others" if known else ""
+        raise InputError(f"the label {told!r} is of another type{first}", remedy="give a name, or an integer")
 
 
 def check_finite(learnt: Tensor, owner: str) -> None:
@@ -140,6 +159,17 @@ def check_finite(learnt: Tensor, owner: str) -> None:
     """
     if not bool(torch.isfinite(learnt).all()):
         raise InputError(f"the training of {owner} diverged: its weights are NaN or infinite", remedy="lower lr")
+
+
+def check_positive(**weights: Any) -> None:
+    """Refuse weights that are no finite numbers above 0.
+
+    Raises:
+        InputError: The first such weight, by its name.
+    """
+    for name, value in weights.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+            raise InputError(f"{name} is {value!r}", remedy="give a positive ridge weight")
 
 
 def row_weights(sample_weight: Any | None, rows: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl.classifiers._inputs import check_label, check_positive, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -52,6 +52,12 @@ class AnalyticHead(Classifier):
         self.block = block
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        check_positive(gamma=self.gamma)
+        if self.block < 1 or (self.expansion is not None and self.expansion < 1):
+            raise InputError(f"block is {self.block} and expansion {self.expansion}", remedy="give 1 or more")
+
     def fit(self, X: Any, y: Any) -> AnalyticHead:
         """Forget everything, then learn X [N, D] with labels y [N]."""
         for name in ("classes_", "coef_", "_inverse", "_layer", "_dim"):
@@ -64,8 +70,7 @@ class AnalyticHead(Classifier):
         Raises:
             InputError: X of another width than before, NaN, or a gamma that is not positive.
         """
-        if self.gamma <= 0:
-            raise InputError(f"gamma is {self.gamma}", remedy="give a positive ridge weight")
+        self.check_options()
         known = hasattr(self, "classes_")
         features = float_matrix(X, "X", columns=self._dim if known else None, device=self.device, dtype=torch.float64)
         if not known:
@@ -92,6 +97,7 @@ class AnalyticHead(Classifier):
         """
         if name in self._rows:
             raise InputError(f"the class {name!r} is known already")
+        check_label(list(self._rows), name)
         column = torch.zeros(len(self.coef_), 1, dtype=torch.float64, device=self.coef_.device)
         if weights is not None:
             column = torch.as_tensor(weights, dtype=torch.float64, device=self.coef_.device).reshape(-1, 1)

@@ -87,6 +87,7 @@ class Bilinear(PriorClassifier):
             )
         if not 0 <= self.hold_out < 1:
             raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
+        self._check_normalise()
 
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._candidates import prior_matrix
+from kgzsl.classifiers._candidates import one_prior, prior_matrix
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
@@ -118,8 +118,7 @@ class ClipZeroShot(PriorClassifier):
         if self._reads_names():
             return super().add_class(name, self._read_names(np.array([name]))[0][0])
         start, stop, whole = self.columns_.tolist()
-        row = float_matrix(np.atleast_2d(np.asarray(prior)), "prior", columns=whole)
-        return super().add_class(name, row[0, start:stop].numpy())
+        return super().add_class(name, one_prior(prior, whole, self.priors_.device)[0, start:stop])
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return self.scale_.to(features) * (features @ priors.to(features).T)

@@ -67,14 +67,21 @@ class ConSE(PriorClassifier):
         self.seed = seed
         self.device = device
 
-    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ConSE:
-        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
         if self.top < 1:
             raise InputError(f"top is {self.top}", remedy="give 1 or more")
+        self._new_head().check_options()
+        self._check_normalise()
+
+    def _new_head(self) -> SoftmaxClassifier:
+        return SoftmaxClassifier(self.solver, self.lr, self.epochs, self.batch_size, self.weight_decay, seed=self.seed)
+
+    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ConSE:
+        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+        self.check_options()
         features, labels = self._start(X, y, priors, torch.float32)
-        head = SoftmaxClassifier(
-            self.solver, self.lr, self.epochs, self.batch_size, self.weight_decay, seed=self.seed
-        ).fit(features, labels, sample_weight)
+        head = self._new_head().fit(features, labels, sample_weight)
         self.coef_, self.intercept_ = head.coef_, head.intercept_
         self.anchors_ = self.priors_[self._seen_rows()].float()
         return self

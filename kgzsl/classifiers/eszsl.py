@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from kgzsl.classifiers._candidates import prior_matrix
-from kgzsl.classifiers._inputs import float_matrix, row_weights
+from kgzsl.classifiers._inputs import check_positive, float_matrix, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -49,7 +48,8 @@ class ESZSL(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        _check_weights(self.gamma, self.lam)
+        check_positive(gamma=self.gamma, lam=self.lam)
+        self._check_normalise()
 
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ESZSL:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
@@ -121,7 +121,7 @@ class ESZSL(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        _check_weights(gamma, lam)
+        check_positive(gamma=gamma, lam=lam)
         self._check_fitted("_gram")
         self.gamma, self.lam = gamma, lam
         if self._rotated is None:
@@ -149,9 +149,3 @@ class ESZSL(PriorClassifier):
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return features @ (self.coef_ @ priors.T).float()
-
-
-def _check_weights(*given: Any) -> None:
-    if not all(isinstance(value, Real) and 0 < float(value) < float("inf") for value in given):
-        gamma, lam = given
-        raise InputError(f"gamma is {gamma} and lam is {lam}", remedy="give positive ridge weights")

@@ -94,14 +94,18 @@ class EvidentialHead(Classifier):
         self.seed = seed
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        if min(self.epochs, self.batch_size, self.annealing) < 1 or self.lr <= 0 or self.regularisation < 0:
+            raise InputError("epochs, batch_size, annealing and lr must be positive, regularisation not negative")
+
     def fit(self, X: Any, y: Any) -> EvidentialHead:
         """Learn from X [N, D] and labels y [N].
 
         Raises:
             InputError: NaN, shapes that do not fit, options out of range.
         """
-        if min(self.epochs, self.batch_size, self.annealing) < 1 or self.lr <= 0 or self.regularisation < 0:
-            raise InputError("epochs, batch_size, annealing and lr must be positive, regularisation not negative")
+        self.check_options()
         features = float_matrix(X, "X", device=self.device)
         self.classes_, encoded = class_indices(y, len(features))
         labels = torch.as_tensor(encoded, device=features.device)

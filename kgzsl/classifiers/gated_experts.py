@@ -89,6 +89,8 @@ class GatedExperts:
         smoothing: Of COSMO: ``"adaptive"``, ``"constant"`` or ``"none"``.
         share: Whether the experts' scores are made log-probabilities over their own classes first, so that experts of
             different scales can stand side by side; ``"auto"`` tries both. COSMO and the evidential rule always do so.
+            Scores that hardly differ (ESZSL's) are first brought to a deviation of 1 over the classes on the fold: a
+            softmax of them would be near uniform, and hang on the number of classes alone.
         top: Of :class:`CosmoGate`.
         temperatures: Of :class:`CosmoGate`.
 
@@ -96,12 +98,14 @@ class GatedExperts:
         gate_: The rule that is used: ``"none"``, ``"stacking"``, ``"cosmo"`` or ``"evidential"``.
         share_: Whether log-probabilities are used.
         bias_: Added to the (log-)scores of unseen classes.
+        units_: What the two experts' scores are divided by where they become probabilities; 1 where they differ enough.
         figures_: What each rule that was tried reaches on the fold: rule -> :class:`Calibration` (at its bias).
     """
 
     gate_: str
     share_: bool
     bias_: float
+    units_: tuple[float, float]
 
     def __init__(
         self,
@@ -138,6 +142,9 @@ class GatedExperts:
             raise InputError(f"share is {self.share!r}", remedy="choose True, False or auto")
         seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
         truth = _columns(labels, len(seen), len(mask))
+        raw = seen, novel
+        self.units_ = _unit(seen[:, ~mask]), _unit(novel[:, mask])
+        seen, novel = seen / self.units_[0], novel / self.units_[1]
         shares = (False, True) if self.share == "auto" else (bool(self.share),)
         self.figures_: dict[str, Calibration] = {}
         rules: dict[str, tuple[str, bool]] = {}
@@ -145,7 +152,9 @@ class GatedExperts:
             for share in shares:
                 name = "stacking" + (" of log-probabilities" if share else "")
                 rules[name] = ("stacking", share)
-                self.figures_[name] = calibrate(_side_by_side(seen, novel, mask, share), truth, mask)
+                self.figures_[name] = calibrate(
+                    _side_by_side(*((seen, novel) if share else raw), mask, share), truth, mask
+                )
         if self.gate in ("cosmo", "auto"):
             is_unseen = mask.cpu().numpy()[truth]
             self.cosmo_ = self._new_gate().fit(seen, novel, mask, is_unseen)
@@ -153,9 +162,9 @@ class GatedExperts:
             rules["cosmo"] = ("cosmo", True)
             self.figures_["cosmo"] = calibrate(judged, truth, mask)
         if self.gate == "evidential":
-            self.evidential_ = EvidentialGate().fit(seen, novel, mask, truth)
+            self.evidential_ = EvidentialGate().fit(*raw, mask, truth)
             rules["evidential"] = ("evidential", True)
-            self.figures_["evidential"] = _as_it_is(self.evidential_.mix(seen, novel, mask), truth, mask)
+            self.figures_["evidential"] = _as_it_is(self.evidential_.mix(*raw, mask), truth, mask)
         best = max(self.figures_, key=lambda name: self.figures_[name].harmonic)
         self.gate_, self.share_ = rules[best]
         self.bias_ = self.figures_[best].bias
@@ -170,7 +179,7 @@ class GatedExperts:
         """
         if not hasattr(self, "gate_"):
             raise InputError("these GatedExperts are not fitted", remedy="call fit with a validation fold first")
-        seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
+        seen, novel, mask = self._asked(seen_scores, zero_shot_scores, unseen_mask)
         if self.gate_ == "cosmo":
             table = _log(self.cosmo_.mix(seen, novel, mask, smoothing=self.smoothing))
         elif self.gate_ == "evidential":
@@ -184,7 +193,7 @@ class GatedExperts:
         table = self.combine(seen_scores, zero_shot_scores, unseen_mask)
         if self.gate_ in ("cosmo", "evidential"):
             gate = self.cosmo_ if self.gate_ == "cosmo" else self.evidential_
-            return gate.predict_unseen(*_tables(seen_scores, zero_shot_scores, unseen_mask))
+            return gate.predict_unseen(*self._asked(seen_scores, zero_shot_scores, unseen_mask))
         mask = torch.from_numpy(plain(unseen_mask).astype(bool)).to(table.device)
         return table.softmax(dim=1)[:, mask].sum(dim=1)
 
@@ -198,11 +207,20 @@ class GatedExperts:
             raise InputError("this gate tells no uncertainty", remedy='fit GatedExperts("evidential")')
         return self.evidential_.uncertainty(*_tables(seen_scores, zero_shot_scores, unseen_mask))
 
+    def _asked(self, seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The two tables as the rule takes them, and the mask."""
+        first, second, mask = _tables(seen, zero_shot, unseen_mask)
+        if self.gate_ == "cosmo" or (self.share_ and self.gate_ != "evidential"):
+            return first / self.units_[0], second / self.units_[1], mask
+        return first, second, mask
+
     def state_dict(self) -> dict[str, Any]:
         """What was fitted, as tensors and plain values."""
         if not hasattr(self, "gate_"):
             raise InputError("these GatedExperts are not fitted", remedy="call fit first")
         state: dict[str, Any] = {"gate": self.gate_, "share": self.share_, "bias": self.bias_}
+        if self.units_ != (1.0, 1.0):
+            state["unit_seen"], state["unit_unseen"] = self.units_
         if self.gate_ == "cosmo":
             state |= {"mean": self.cosmo_.mean_, "scale": self.cosmo_.scale_, "weights": self.cosmo_.weights_}
         if self.gate_ == "evidential":
@@ -212,6 +230,7 @@ class GatedExperts:
     def load_state_dict(self, state: dict[str, Any]) -> GatedExperts:
         """Take over what :meth:`state_dict` gave."""
         self.gate_, self.share_, self.bias_ = str(state["gate"]), bool(state["share"]), float(state["bias"])
+        self.units_ = float(state.get("unit_seen", 1.0)), float(state.get("unit_unseen", 1.0))
         if self.gate_ == "cosmo":
             self.cosmo_ = self._new_gate()
             self.cosmo_.mean_, self.cosmo_.scale_ = state["mean"], state["scale"]
@@ -263,6 +282,12 @@ def _tables(seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor
     if len(tables[0]) != len(tables[1]):
         raise InputError(f"{len(tables[0])} rows of the seen expert for {len(tables[1])} of the zero-shot expert")
     return tables[0], tables[1].to(tables[0].device), mask.to(tables[0].device)
+
+
+def _unit(own: Tensor) -> float:
+    """The deviation of an expert's scores over its own classes, the mean of all rows; 1 where it is that or more."""
+    deviation = float(own.std(dim=1, correction=0).mean())
+    return min(1.0, deviation) if deviation > 1e-9 else 1.0
 
 
 def _side_by_side(seen: Tensor, novel: Tensor, mask: Tensor, share: bool) -> Tensor:

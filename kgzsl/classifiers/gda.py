@@ -54,14 +54,21 @@ class GDA(Classifier):
         self.alpha = alpha
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        if self.class_prior not in ("uniform", "empirical"):
+            raise InputError(f"class_prior is {self.class_prior!r}", remedy="choose uniform or empirical")
+        _check_covariance(self.covariance)
+        if not math.isfinite(self.alpha):
+            raise InputError(f"alpha is {self.alpha}", remedy="give a finite number")
+
     def fit(self, X: Any, y: Any) -> GDA:
         """Estimate means and the shared covariance from X [N, D] and labels y [N].
 
         Raises:
             InputError: NaN in X, unequal lengths, an unknown option.
         """
-        if self.class_prior not in ("uniform", "empirical"):
-            raise InputError(f"class_prior is {self.class_prior!r}", remedy="choose uniform or empirical")
+        self.check_options()
         features = float_matrix(X, "X", device=self.device)
         self.classes_, encoded = class_indices(y, len(features))
         labels = torch.as_tensor(encoded, device=features.device)
@@ -124,6 +131,11 @@ class GDA(Classifier):
         return proba
 
 
+def _check_covariance(name: str) -> None:
+    if name not in _COVARIANCES:
+        raise InputError(f"covariance is {name!r}", remedy=f"choose {', '.join(_COVARIANCES)}")
+
+
 def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
     """The inverse of a shrunk covariance [D, D] of ``centred`` rows [N, D] (each minus its class mean).
 
@@ -134,8 +146,7 @@ def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
     Raises:
         InputError: Unknown name, or ``"empirical"`` of rows without any spread.
     """
-    if covariance not in _COVARIANCES:
-        raise InputError(f"covariance is {covariance!r}", remedy=f"choose {', '.join(_COVARIANCES)}")
+    _check_covariance(covariance)
     rows, dim = centred.shape
     # Sums of squares lose digits in float32 when classes are many; the matrix is small, so take float64 throughout.
     centred = centred.double()

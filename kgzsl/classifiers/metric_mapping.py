@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import check_finite, class_indices, float_matrix
+from kgzsl.classifiers._inputs import check_finite, check_label, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -112,18 +112,22 @@ class MetricMapping(Classifier):
         self.seed = seed
         self.device = device
 
-    def fit(self, X: Any, y: Any) -> MetricMapping:
-        """Learn the map from X [N, D] and labels y [N].
-
-        Raises:
-            InputError: NaN, shapes that do not fit, options out of range.
-        """
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
         if min(self.dim, self.epochs, self.batch_size) < 1 or self.temperature <= 0 or self.lr <= 0:
             raise InputError("dim, epochs, batch_size, temperature and lr must be positive")
         if self.confusion < 0 or self.weight_decay < 0:
             raise InputError(
                 f"confusion is {self.confusion}, weight_decay {self.weight_decay}", remedy="give 0 or more"
             )
+
+    def fit(self, X: Any, y: Any) -> MetricMapping:
+        """Learn the map from X [N, D] and labels y [N].
+
+        Raises:
+            InputError: NaN, shapes that do not fit, options out of range.
+        """
+        self.check_options()
         features = float_matrix(X, "X", device=self.device)
         self.classes_, encoded = class_indices(y, len(features))
         labels = torch.as_tensor(encoded, device=features.device)
@@ -182,6 +186,7 @@ class MetricMapping(Classifier):
         self._check_fitted("coef_")
         if name in self.classes_.tolist():
             raise InputError(f"the class {name!r} is there already")
+        check_label(self.classes_.tolist(), name)
         centre = functional.normalize(self.transform(rows).sum(dim=0, keepdim=True), dim=1)
         self.centres_ = torch.cat([self.centres_, centre])
         self.classes_ = np.append(self.classes_, name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._candidates import candidate_rows, label_rows, prior_matrix
+from kgzsl.classifiers._candidates import candidate_rows, frame_names, label_rows, prior_matrix
 from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cca import MultiViewCCA
@@ -127,7 +127,8 @@ class MultiViewPropagation(Classifier):
         features = float_matrix(X, "X", device=self.device)
         rest = float_matrix(unlabeled, "unlabeled", columns=features.shape[1], device=features.device)
         names = prior_matrix(views[0], features.device)[0]
-        views = [view.align(names.tolist()) if hasattr(view, "align") else view for view in views]
+        views = [_named(view) for view in views]
+        views = [view.align(names.tolist()) if isinstance(view, ClassPriors) else view for view in views]
         self._maps = [
             NearestPrior(self.lam, "priors", normalise=self.normalise).fit(features, y, priors=view) for view in views
         ]
@@ -203,6 +204,10 @@ class MultiViewPropagation(Classifier):
             scores[some] = self._joined(rows[some])
         if candidates is None:
             return scores
+        if isinstance(candidates, str):
+            raise InputError(
+                f"candidates is {candidates!r}", remedy="give that word to fit, and here a list of its classes or none"
+            )
         columns = label_rows(list(candidates), self.classes_)
         return scores[:, torch.as_tensor(columns, device=scores.device)]
 
@@ -257,6 +262,12 @@ class MultiViewPropagation(Classifier):
 
 
 _TENSORS = ("means", "coordinates", "prototypes", "spread", "keys", "place")
+
+
+def _named(view: Any) -> Any:
+    """A data frame that class names index as ``ClassPriors``, whose rows can be brought into one order; others stay."""
+    names = frame_names(view)
+    return view if names is None else ClassPriors(tuple(names), view.to_numpy())
 
 
 def _parted(priors: Any) -> list[Any]:

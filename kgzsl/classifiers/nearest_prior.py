@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import float_matrix, row_weights
+from kgzsl.classifiers._inputs import check_positive, float_matrix, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -58,12 +58,18 @@ class NearestPrior(PriorClassifier):
         self.normalise = normalise
         self.device = device
 
-    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> NearestPrior:
-        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        check_positive(lam=self.lam)
         if self.direction not in ("features", "priors"):
             raise InputError(f"direction is {self.direction!r}", remedy="choose features or priors")
         if self.metric not in ("cosine", "euclidean"):
             raise InputError(f"metric is {self.metric!r}", remedy="choose cosine or euclidean")
+        self._check_normalise()
+
+    def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> NearestPrior:
+        """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
+        self.check_options()
         features, labels = self._start(X, y, priors)
         weights = row_weights(sample_weight, features)[:, None]
         wanted = self.priors_[labels]
@@ -83,8 +89,7 @@ class NearestPrior(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        if lam <= 0:
-            raise InputError(f"lam is {lam}", remedy="give a positive ridge weight")
+        check_positive(lam=lam)
         self._check_fitted("_rotated")
         self.lam = lam
         self.coef_ = self._basis @ (self._rotated / (self._values.clamp_min(0) + lam)[:, None])

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._candidates import candidate_rows, label_rows, prior_matrix
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._candidates import candidate_rows, label_rows, one_prior, prior_matrix
+from kgzsl.classifiers._inputs import check_label, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -63,14 +63,17 @@ class PriorClassifier(Classifier):
         name = type(self).__name__
         if priors is None:
             raise InputError(f"{name} needs priors", remedy="give priors=ClassPriors or a matrix [C, P]")
-        if self.normalise not in ("l2", "none"):
-            raise InputError(f"normalise is {self.normalise!r}", remedy="choose l2 or none")
+        self._check_normalise()
         features = self._prepared(float_matrix(X, "X", device=self.device, dtype=dtype))
         self.n_features_in_ = features.shape[1]
         self.classes_, matrix = prior_matrix(priors, features.device)
         self.priors_ = self._prepared(matrix)
         self.seen_ = np.zeros(len(self.classes_), dtype=bool)
         return features, self._labels(y, features)
+
+    def _check_normalise(self) -> None:
+        if self.normalise not in ("l2", "none"):
+            raise InputError(f"normalise is {self.normalise!r}", remedy="choose l2 or none")
 
     def _labels(self, y: Any, features: Tensor) -> Tensor:
         """Rows of priors for the labels of ``features``; marks these classes as seen."""
@@ -116,9 +119,8 @@ class PriorClassifier(Classifier):
         self._check_fitted("priors_")
         if name in self.classes_.tolist():
             raise InputError(f"the class {name!r} is there already")
-        row = float_matrix(
-            np.atleast_2d(np.asarray(prior)), "prior", columns=self.priors_.shape[1], device=self.priors_.device
-        )
+        check_label(self.classes_.tolist(), name)
+        row = one_prior(prior, self.priors_.shape[1], self.priors_.device)
         self.priors_ = torch.cat([self.priors_, self._prepared(row.double())])
         self.classes_ = np.append(self.classes_, name)
         self.seen_ = np.append(self.seen_, False)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl.classifiers._inputs import check_positive
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -48,10 +49,16 @@ class SAE(PriorClassifier):
         self.normalise = normalise
         self.device = device
 
-    def fit(self, X: Any, y: Any, priors: Any = None) -> SAE:
-        """See :class:`PriorClassifier`."""
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        check_positive(lam=self.lam)
         if self.direction not in ("features", "priors"):
             raise InputError(f"direction is {self.direction!r}", remedy="choose features or priors")
+        self._check_normalise()
+
+    def fit(self, X: Any, y: Any, priors: Any = None) -> SAE:
+        """See :class:`PriorClassifier`."""
+        self.check_options()
         features, labels = self._start(X, y, priors)
         wanted = self.priors_[labels]
         self._prior_values, self._prior_basis = torch.linalg.eigh(wanted.T @ wanted)
@@ -65,8 +72,7 @@ class SAE(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        if lam <= 0:
-            raise InputError(f"lam is {lam}", remedy="give a positive weight")
+        check_positive(lam=lam)
         self._check_fitted("_rotated")
         self.lam = lam
         scale = self._prior_values.clamp_min(0)[:, None] + lam * self._feature_values.clamp_min(0)

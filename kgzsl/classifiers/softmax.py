@@ -107,7 +107,8 @@ class SoftmaxClassifier(Classifier):
             weights = row_weights(sample_weight, features)
         self.n_features_in_ = features.shape[1]
         self._mean = features.mean(dim=0) if self.normalise == "standard" else None
-        self._scale = features.std(dim=0).clamp_min(1e-8) if self.normalise == "standard" else None
+        spread = int(len(features) > 1)  # of one row there is no unbiased deviation, and none at all
+        self._scale = features.std(dim=0, correction=spread).clamp_min(1e-8) if self.normalise == "standard" else None
         inputs = self._prepared(features)
         self.coef_ = torch.zeros(len(self.classes_), inputs.shape[1], device=inputs.device, requires_grad=True)
         self.intercept_ = torch.zeros(len(self.classes_), device=inputs.device, requires_grad=True)

@@ -145,7 +145,7 @@ def _batches(files: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 
 def _open(file: Path, skip: bool) -> Image | None:
     try:
-        return open_image(file, remedy="repair it, or give skip_damaged=True")
+        return open_image(file, remedy="repair it, or leave such images out: skip_damaged=True, --skip-damaged")
     except InputError:
         if skip:
             return None

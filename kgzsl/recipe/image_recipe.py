@@ -177,6 +177,12 @@ class ImageRecipe(Recipe):
                 self._check_searched_relevance(option, values)
                 continue
             owner = {"generator": self.generator, "classifier": self.classifier}.get(part)
+            if owner is not None and option == "name":
+                raise InputError(
+                    f"cannot search {key!r}: a search is over options of one {part}",
+                    **self.where("protocol", "search"),
+                    remedy="compare several with kgzsl compare --generators and --classifiers",
+                )
             if owner is None or not option or not values:
                 raise InputError(
                     f"cannot search {key!r}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -151,7 +152,7 @@ class ClassifierSpec(Component):
 
     name: str = "softmax"
     samples_per_class: Annotated[list[int], BeforeValidator(_listed)] = [300]
-    real_per_class: int | None = None
+    real_per_class: int | None = Field(default=None, ge=1)
     unseen_bias: float | Literal["validation", "margin"] = 0.0
     balanced: bool = False
     gate: Literal["none", "stacking", "cosmo", "evidential", "auto"] | None = None
@@ -175,6 +176,16 @@ class ClassifierSpec(Component):
             raise ValueError("samples_per_class must be at least 1")
         return self
 
+    @model_validator(mode="after")
+    def _weights_of_something(self) -> Self:
+        if not self.prior_weight or not all(map(math.isfinite, self.prior_weight)):
+            raise ValueError("prior_weight must be a number, or several to choose from")
+        if self.prior_head is None and self.prior_weight != [1.0]:
+            raise ValueError("prior_weight weighs the scores of a prior_head, and there is none")
+        if isinstance(self.unseen_bias, float) and math.isnan(self.unseen_bias):
+            raise ValueError("unseen_bias is nan")
+        return self
+
 
 Seeds = Annotated[int | list[int], Field(description="a number of seeds (0, 1, ...), or the seeds themselves")]
 
@@ -188,6 +199,8 @@ class _ProtocolSpec(Strict):
     def _some_seeds(self) -> Self:
         if (isinstance(self.seeds, int) and self.seeds < 1) or self.seeds == []:
             raise ValueError("at least one seed is needed")
+        if isinstance(self.seeds, list) and len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("a seed is named twice, which would count its figures twice")
         return self
 
     @property
@@ -216,7 +229,13 @@ class ImageProtocolSpec(_ProtocolSpec):
     splits: int = Field(default=1, ge=1)
     search: dict[str, list[Any]] = {}
     trials: int | None = Field(default=None, ge=1)
-    hits: list[int] = [2, 5]
+    hits: list[Annotated[int, Field(ge=1)]] = [2, 5]
+
+    @model_validator(mode="after")
+    def _trials_of_something(self) -> Self:
+        if self.trials is not None and not self.search:
+            raise ValueError("trials says how many combinations of search are tried, and there is no search")
+        return self
 
 
 class CompletionProtocolSpec(_ProtocolSpec):

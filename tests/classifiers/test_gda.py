@@ -117,3 +117,11 @@ def test_a_class_with_a_longer_name_keeps_it(kind) -> None:
     assert (model.predict(rows[12:]) == "chestnut").mean() > 0.8
     with pytest.raises(InputError, match="another type"):
         kind().fit(rows[:12], names).add_class(7, *([rows[12:]] if kind is GDA else [rows[12:], rows[:12]]))
+
+
+def test_shares_of_classes_stay_uniform_when_one_joins() -> None:
+    random = np.random.default_rng(5)
+    x, y = random.normal(size=(40, 4)), np.repeat([0, 1], 20)
+    model = GDA().fit(x, y).add_class(2, random.normal(size=(9, 4)) + 2.0)
+    quadratic = -0.5 * (model.coef_ * model.means_).sum(dim=1)
+    torch.testing.assert_close(model.intercept_ - quadratic, torch.full((3,), -float(np.log(3.0))))

@@ -17,6 +17,8 @@ from kgzsl.classifiers import (
     EvidentialHead,
     GatedExperts,
     LokiClassifier,
+    MetricMapping,
+    MultiViewPropagation,
     NearestPrior,
     SelfTraining,
     SoftmaxClassifier,
@@ -296,3 +298,58 @@ def test_a_data_frame_of_priors_names_the_classes() -> None:
     assert [NAMES[row] for row in numbered.predict(x)] == named.predict(x).tolist()
     with pytest.raises(InputError, match="two rows of 'ash'"):
         NearestPrior().fit(x, y, pandas.DataFrame(np.eye(4), index=["ash", "ash", "elm", "oak"]))
+
+
+def test_data_frames_as_views_are_brought_into_one_order() -> None:
+    pandas = pytest.importorskip("pandas")
+    x, y = rows()
+    frame = pandas.DataFrame(np.eye(4), index=list(NAMES))
+    words = np.random.default_rng(4).normal(size=(4, 3))
+    other = pandas.DataFrame(words, index=list(NAMES))
+    expected = MultiViewPropagation(neighbours=3).fit(
+        x, y, [ClassPriors(NAMES, np.eye(4)), ClassPriors(NAMES, words)], unlabeled=x, candidates="all"
+    )
+    found = MultiViewPropagation(neighbours=3).fit(x, y, [frame, other.iloc[::-1]], unlabeled=x, candidates="all")
+    torch.testing.assert_close(found.scores_, expected.scores_)
+    with pytest.raises(InputError, match="candidates is 'unseen'; give that word to fit"):
+        found.decision_function(x, "unseen")
+
+
+@pytest.mark.parametrize(
+    ("head", "joins"), [(AnalyticHead, lambda m, name, x: m.add_class(name)), (MetricMapping, MetricMapping.add_class)]
+)
+def test_a_class_of_another_type_does_not_join(head: Any, joins: Any) -> None:
+    x, y = rows()
+    numbers = np.array([NAMES.index(name) for name in y])
+    for labels, odd in ((numbers, "elm"), (y, 7), (y, None)):
+        model = head().fit(x, labels)
+        before = model.predict(x).tolist()
+        with pytest.raises(InputError, match="is of another type than"):
+            joins(model, odd, x[:2])
+        assert model.predict(x).tolist() == before
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (AnalyticHead(gamma=float("nan")), "gamma is nan"),
+        (AnalyticHead(expansion=0), "expansion 0"),
+        (AnalyticHead(block=0), "block is 0"),
+        (GDA(covariance="full"), "covariance is 'full'"),
+        (GDA(class_prior="mine"), "class_prior is 'mine'"),
+        (GDA(alpha=float("nan")), "alpha is nan"),
+        (EvidentialHead(epochs=0), "epochs"),
+        (MetricMapping(dim=0), "dim"),
+    ],
+)
+def test_options_out_of_range_are_told_before_and_at_a_fit(made: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        made.check_options()
+    with pytest.raises(InputError, match=words):
+        made.fit(*rows())
+
+
+def test_one_row_in_standard_units_is_no_nan() -> None:
+    x, y = rows()
+    model = SoftmaxClassifier(normalise="standard", **FAST).fit(x[:1], y[:1])
+    assert torch.isfinite(model.decision_function(x)).all()

@@ -119,6 +119,24 @@ def test_a_pandas_frame_is_taken(world, name: str) -> None:
     assert found.tolist() == build(name).fit(features, labels, priors=priors).predict(features).tolist()
 
 
+def test_a_name_does_not_join_numbers_and_turn_them_into_names(world, name: str) -> None:
+    features, labels, priors = world
+    numbers = [NAMES.index(label) for label in labels]
+    model = build(name).fit(features, numbers, priors=priors.matrix)
+    with pytest.raises(InputError, match="'new' is of another type than 0"):
+        model.add_class("new", priors.matrix[0])
+    row = torch.tensor(priors.matrix[0], requires_grad=True)
+    assert model.add_class(22, row).predict(features, [22]).tolist() == [22] * 200
+    assert model.predict(features).dtype.kind == "i"
+
+
+@pytest.mark.parametrize("kind", ["O", "U"])
+def test_numbers_that_come_as_objects_or_text_are_numbers(world, name: str, kind: str) -> None:
+    features, labels, priors = world
+    found = build(name).fit(features.astype(kind), labels, priors=priors).predict(features.astype(kind))
+    assert found.tolist() == build(name).fit(features, labels, priors=priors).predict(features).tolist()
+
+
 def test_one_sample_a_class_and_one_seen_class_work(world, name: str) -> None:
     features, labels, priors = world
     for rows in (np.arange(0, 200, 10), np.array([0])):
@@ -167,6 +185,18 @@ def test_sample_weights_of_zero_leave_rows_out(world, weighted: str) -> None:
     assert np.abs(found - expected).max() < 0.3 * np.abs(other - expected).max()
 
 
+@pytest.mark.parametrize("closed", CLOSED)
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), "much", None, True])
+def test_a_ridge_weight_is_a_positive_number(world, closed: str, weight: object) -> None:
+    features, labels, priors = world
+    with pytest.raises(InputError, match="lam is"):
+        make(closed, lam=weight).fit(features, labels, priors=priors)
+    with pytest.raises(InputError, match="lam is"):
+        make(closed).fit(features, labels, priors=priors).solve(
+            **({"gamma": 1.0} if closed == "eszsl" else {}), lam=weight
+        )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -181,6 +211,15 @@ def test_sample_weights_of_zero_leave_rows_out(world, weighted: str) -> None:
         (lambda m, x, y, p: m.fit(x, y, priors=p).predict(x, candidates=[]), "no candidate class"),
         (lambda m, x, y, p: m.fit(x, y, priors=p).add_class("class 1", p.matrix[0]), "there already"),
         (lambda m, x, y, p: m.fit(x, y, priors=p).add_class("new", p.matrix[0, :2]), "2 columns where 10"),
+        (lambda m, x, y, p: m.fit(x, y, priors=p).add_class("new", p.matrix[:2]), "one class has 2 rows"),
+        (lambda m, x, y, p: m.fit(x, y, priors=p).add_class(7, p.matrix[0]), "7 is of another type than 'class 0'"),
+        (lambda m, x, y, p: m.fit(x, y, priors=p).add_class(None, p.matrix[0]), "None is of another type"),
+        (lambda m, x, y, p: m.fit(x, [None, *y[1:]], priors=p), "row 0: y has a row without a label"),
+        (lambda m, x, y, p: m.fit(x, [3, *y[1:]], priors=p), "y has labels of several types"),
+        (lambda m, x, y, p: m.fit(x, y[:, None], priors=p), r"y has shape \(200, 1\)"),
+        (lambda m, x, y, p: m.fit(x, y, priors=p).predict(x, candidates=None), "candidates is None"),
+        (lambda m, x, y, p: m.fit(x, y, priors=p).predict(x, candidates=[["class 1"]]), "list of candidates has shape"),
+        (lambda m, x, y, p: m.fit(x + 1j, y, priors=p), "complex numbers"),
         (lambda m, x, y, p: m.predict(x), "not fitted"),
     ],
 )

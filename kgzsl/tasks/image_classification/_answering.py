@@ -108,11 +108,16 @@ class Answering(Synthesis):
             candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
         """
         names = self.candidates(candidates)
-        features = as_features(X, dim=self.n_features_in_)
-        # A table of all samples by all classes may be larger than memory; of each sample only its best is kept.
-        parts = torch.split(features, rows_at_once(len(names)))
+        return np.asarray(names[self._best(as_features(X, dim=self.n_features_in_), candidates, len(names))])
+
+    def _best(self, features: Tensor, candidates: str | Sequence[Any], count: int) -> npt.NDArray[np.int64]:
+        """The place of each sample's best one among the ``count`` candidates, int64 [N].
+
+        A table of all samples by all classes may be larger than memory; of each sample only its best is kept.
+        """
+        parts = torch.split(features, rows_at_once(count)) if len(features) else ()
         best = [self.decision_function(part, candidates).argmax(axis=1) for part in parts]
-        return np.asarray(names[np.concatenate(best)] if best else names[:0])
+        return np.concatenate([np.zeros(0, dtype=np.int64), *best])
 
     def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
         """The classes that the columns of :meth:`decision_function` stand for."""
@@ -127,7 +132,7 @@ class Answering(Synthesis):
         features = as_features(X, dim=self.n_features_in_)
         truth, _ = as_labels(y, self.names_, count=len(features))
         chosen = as_candidates(candidates, self.names_, self._is_seen)
-        predicted = chosen[self.decision_function(features, candidates).argmax(axis=1)]
+        predicted = chosen[self._best(features, candidates, len(chosen))]
         return per_class_accuracy(truth, predicted, num_classes=len(self.names_)).mean / 100.0
 
     def explain(

@@ -50,7 +50,7 @@ def assemble(run: ImageRun, cards: Mapping[str, ScoreCard], choices: Mapping[str
         graph=run.graph,
         seen=run.seen_names,
         unseen=run.unseen_names,
-        warnings=[*_stamp(run), *run.notes, *dict.fromkeys(run.warnings)],
+        warnings=[*_stamp(run), *run.notes, *dict.fromkeys(run.warnings), *_kept_model(run, picks)],
     ).refresh()
     result.verdicts = _verdicts(run, per_seed, picks)
     first = cards[f"{run.seeds[0]}/{picks['gzsl']}"]
@@ -114,6 +114,16 @@ def _stamp(run: ImageRun) -> list[str]:
     return lines
 
 
+def _kept_model(run: ImageRun, picks: Mapping[str, str]) -> list[str]:
+    """Where ESZSL answers for the method: which of the two is kept."""
+    if not any(pick.startswith("eszsl") for pick in picks.values()):
+        return []
+    return [
+        f"ESZSL answers here, but the model that is kept for kgzsl predict and explain is {_own_name(run)}; for one of "
+        "ESZSL run the recipe with generator: null and classifier: eszsl"
+    ]
+
+
 def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
     """Which method answers in each setting: the recipe's, or the better one on validation classes."""
     picks = {"zsl": "generator", "gzsl": "generator"}
@@ -121,8 +131,8 @@ def _picks(run: ImageRun, choices: Mapping[str, Choice]) -> dict[str, str]:
         for setting, metric in (("zsl", "zsl.top1"), ("gzsl", "gzsl.harmonic")):
             figures = {name: (choices[name].figures or {}).get(metric, -1.0) for name in ("generator", "eszsl")}
             picks[setting] = max(figures, key=lambda name: figures[name])
-    if picks["gzsl"] == "eszsl" and _calibrated(run):
-        picks["gzsl"] = "eszsl_calibrated"
+    if picks["gzsl"] == "eszsl":
+        picks["gzsl"] = "eszsl_calibrated"  # its figure was that with the best bias, so it answers with that bias
     return picks
 
 
@@ -169,6 +179,11 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
 def _method_name(run: ImageRun, pick: str) -> str:
     if pick.startswith("eszsl"):
         return "ESZSL"
+    return _own_name(run)
+
+
+def _own_name(run: ImageRun) -> str:
+    """The recipe's method, whatever answers in its place."""
     spec = run.recipe.classifier
     parts = [] if run.recipe.generator is None else [run.recipe.generator.name]
     own = "ESZSL" if run.recipe.is_eszsl else spec.name
@@ -194,12 +209,9 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
         rows.append(ResultRow(zsl, "method", note=note))
     if run.wants_eszsl:
         rows.append(ResultRow("ESZSL", "baseline", prefix="control.baseline."))
-        if _calibrated(run):
-            rows.append(
-                ResultRow(
-                    "ESZSL, calibrated", "baseline", prefix="control.baseline_calibrated.", note="bias as the method's"
-                )
-            )
+        if _calibrated(run) or picks["gzsl"] == "eszsl_calibrated":
+            note = "bias as the method's" if _calibrated(run) else "with the bias it was chosen with"
+            rows.append(ResultRow("ESZSL, calibrated", "baseline", prefix="control.baseline_calibrated.", note=note))
     if "shuffled" in run.recipe.controls:
         rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
         if run.wants_eszsl:

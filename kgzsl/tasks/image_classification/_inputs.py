@@ -52,6 +52,9 @@ def check_options(model: Any) -> None:
     samples: Any = model.samples_per_class
     if isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1:
         raise InputError(f"samples_per_class is {samples!r}", remedy="give an integer, 1 or more")
+    real: Any = model.real_per_class
+    if real is not None and (isinstance(real, bool) or not isinstance(real, Integral) or real < 1):
+        raise InputError(f"real_per_class is {real!r}", remedy="give an integer, 1 or more, or None for all rows")
     for name in ("unseen_bias", "prior_weight"):
         value = getattr(model, name)
         if not isinstance(value, Real) or math.isnan(value):

@@ -42,6 +42,11 @@ def test_chunks_give_the_same_answers(world, monkeypatch, method: str):
     assert max(sizes) == 7
     np.testing.assert_allclose(model.scores(world.data.features), scores, rtol=1e-4, atol=1e-4)
     assert max(sizes) == 7
+    truth = world.data.name_of(world.data.labels)
+    sizes.clear()
+    model.score(world.data.features, truth)
+    assert max(sizes) == 7
+    assert sizes.count(7) > 1
     assert model.predict(world.data.features[:0]).shape == (0,)
 
 

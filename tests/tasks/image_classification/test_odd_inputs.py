@@ -139,11 +139,13 @@ def test_priors_with_nan_are_refused_by_class() -> None:
     [
         ({"samples_per_class": 2.5}, r"samples_per_class is 2\.5"),
         ({"samples_per_class": True}, "samples_per_class is True"),
+        ({"real_per_class": 0}, "real_per_class is 0"),
+        ({"real_per_class": -2}, "real_per_class is -2"),
         ({"unseen_bias": "x"}, "unseen_bias is 'x'"),
         ({"unseen_bias": float("nan")}, "unseen_bias is nan"),
         ({"prior_weight": float("nan")}, "prior_weight is nan"),
         ({"classifier_options": {"gamma": float("nan")}}, "gamma is nan"),
-        ({"classifier_options": {"gamma": "x"}}, "gamma is x"),
+        ({"classifier_options": {"gamma": "x"}}, "gamma is 'x'"),
     ],
 )
 def test_options_that_are_no_numbers_are_refused(options: dict[str, Any], words: str) -> None:

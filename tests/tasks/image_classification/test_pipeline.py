@@ -184,6 +184,19 @@ def test_the_answer_is_the_better_one_on_validation_classes(world, fast):
     assert best == "eszsl"
 
 
+def test_eszsl_answers_with_the_bias_that_its_validation_figure_had(world, fast):
+    """Without that bias it is another method than the one that did better on validation classes."""
+    found = run(fast("answer=best", "generator.noise=30", "controls=[chance]"), data=world.data, progress=False)
+    metrics = found.metrics
+    assert found.selection["chosen"]["answer"]["gzsl"] == "eszsl_calibrated"
+    assert metrics["gzsl.harmonic"] == metrics["control.baseline_calibrated.gzsl.harmonic"]
+    assert metrics["gzsl.harmonic"] != metrics["control.baseline.gzsl.harmonic"]
+    assert "ESZSL, calibrated" in [row.name for row in found.rows]
+    assert any(
+        "the model that is kept for kgzsl predict and explain is linear" in line.lower() for line in found.warnings
+    )
+
+
 def test_eszsl_alone_is_a_method(world, small_recipe):
     recipe = small_recipe("generator=null", "classifier=eszsl", "controls=[chance, shuffled]")
     found = run(recipe, data=world.data, progress=False)
