@@ -117,6 +117,10 @@ def test_refusals(kgzsl, run, tmp_path):
     kgzsl(*asked, "-o", tmp_path / "a.nt").refused("'not an iri <' is no IRI")
     assert not (tmp_path / "a.nt").exists()
     kgzsl("complete", run, "-r", "residesIn", "--min-confidence", 3).refused("from 0 to 1")
+    asked = ("complete", run, "-r", "residesIn", "--head", "w:person:p3")
+    kgzsl(*asked, "--style", "star").refused("--style is for N-Triples", "--out FILE.nt")
+    kgzsl(*asked, "--style", "star", "-o", tmp_path / "a.tsv").refused("--style is for N-Triples")
+    kgzsl(*asked, "--named-graph", "http://x/g").refused("--named-graph", "--write-back")
     kgzsl("complete", tmp_path, "-r", "residesIn").refused(str(tmp_path))
 
 

@@ -16,6 +16,8 @@ from kgzsl.errors import InputError
 
 __all__ = ["add"]
 
+_STYLE, _GRAPH = "reified", "urn:kgzsl:proposals"
+
 
 def add(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -39,7 +41,7 @@ def complete(
         int, typer.Option("--top", "-k", help="How many for each head or tail; in all where none is given.", min=1)
     ] = 20,
     min_confidence: Annotated[float, typer.Option(help="Leave out what is less likely, from 0 to 1.")] = 0.0,
-    style: Annotated[str, typer.Option(help="In .nt: reified, or star (RDF 1.2 triple terms).")] = "reified",
+    style: Annotated[str, typer.Option(help="In .nt: reified, or star (RDF 1.2 triple terms).")] = _STYLE,
     base: Annotated[str, typer.Option(help="In .nt: put before names that are no IRIs.")] = "urn:kgzsl:name:",
     keep_violations: Annotated[
         bool, typer.Option("--keep-violations", help="Propose also what domain, range or disjointness speak against.")
@@ -64,7 +66,7 @@ def complete(
     ] = None,
     named_graph: Annotated[
         str, typer.Option(help="With --write-back: the named graph that they go to.")
-    ] = "urn:kgzsl:proposals",
+    ] = _GRAPH,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the update that --write-back would send, and send nothing.")
     ] = False,
@@ -92,6 +94,11 @@ def complete(
         from kgzsl.tasks.kg_completion.endpoint import proposal_updates
 
         proposal_updates((), graph=named_graph, style=style, base=base)  # a bad one is told before any work is done
+    else:
+        if named_graph != _GRAPH:
+            raise InputError("--named-graph says where --write-back writes to", remedy="give --write-back, or --dry-run")
+        if style != _STYLE and (out is None or out.suffix != ".nt"):
+            raise InputError("--style is for N-Triples and updates", remedy="give --out FILE.nt, or --write-back")
     if out is not None:
         check_target(out, style, base)
     task, model, folder = load_model(run, device, memory_budget)
