@@ -64,9 +64,7 @@ def complete(
         str | None,
         typer.Option(help="A SPARQL update endpoint that the proposals are written to. Left out, nothing is written."),
     ] = None,
-    named_graph: Annotated[
-        str, typer.Option(help="With --write-back: the named graph that they go to.")
-    ] = _GRAPH,
+    named_graph: Annotated[str, typer.Option(help="With --write-back: the named graph that they go to.")] = _GRAPH,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the update that --write-back would send, and send nothing.")
     ] = False,
@@ -96,7 +94,7 @@ def complete(
         proposal_updates((), graph=named_graph, style=style, base=base)  # a bad one is told before any work is done
     else:
         if named_graph != _GRAPH:
-            raise InputError("--named-graph says where --write-back writes to", remedy="give --write-back, or --dry-run")
+            raise InputError("--named-graph says where --write-back writes to", remedy="give --write-back URL")
         if style != _STYLE and (out is None or out.suffix != ".nt"):
             raise InputError("--style is for N-Triples and updates", remedy="give --out FILE.nt, or --write-back")
     if out is not None:

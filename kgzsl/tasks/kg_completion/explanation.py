@@ -43,6 +43,7 @@ class CompletionExplanation:
         routes: Pairs of known facts that lead from head to tail over one other entity.
         without: What would be answered without single statements.
         axioms: What the schema says about the relation itself; empty without a graph.
+        by_priors: Whether the score hangs on priors of relations; where it does not, likeness is told beside it.
     """
 
     head: str
@@ -58,6 +59,7 @@ class CompletionExplanation:
     routes: tuple[tuple[Fact, Fact], ...] = ()
     without: tuple[Counterfactual, ...] = ()
     axioms: tuple[Statement, ...] = ()
+    by_priors: bool = True
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` attributes a relation."""
@@ -70,6 +72,8 @@ class CompletionExplanation:
             lines.append(f"  known: {head} {by} {tail} (its relation is like {self.relation}: cosine {likeness:.2f})")
         for first, second in self.routes:
             lines.append(f"  known: {' '.join(first)}; {' '.join(second)}")
+        if self.nearest_seen and not self.by_priors:
+            lines.append("  the score is made of facts alone; which relations are alike is told beside it:")
         for name, likeness in self.nearest_seen:
             lines.append(f"  like {name} (cosine {likeness:.2f})")
             columns = self.shared.get(name, ())
@@ -97,6 +101,7 @@ class CompletionExplanation:
             "routes": [[list(first), list(second)] for first, second in self.routes],
             "without": [one.to_dict() for one in self.without],
             "axioms": [one.to_dict() for one in self.axioms],
+            "by_priors": self.by_priors,
         }
 
 
@@ -164,6 +169,7 @@ def explain_completion(
         tuple(_routes(model, known, ids, neighbours)),
         tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),
+        getattr(model, "priors_", None) is not None,
     )
 
 

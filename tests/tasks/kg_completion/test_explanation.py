@@ -10,6 +10,7 @@ from kgzsl.priors import Attributes
 from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.explanation import explain_completion
+from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 
 PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
 # What a relation goes from and leads to; only its range says that residesIn leads to cities.
@@ -58,3 +59,17 @@ def test_a_completer_that_looks_at_facts_loses_axioms_and_facts(kg, schema) -> N
     assert "fact" in kinds
     assert all(one.after != one.before for one in told.without if one.kind == "axiom")
     assert "p0 livesIn c0" in {one.removed for one in told.without}
+    assert told.by_priors
+    assert "facts alone" not in told.text()
+
+
+def test_likeness_that_was_no_part_of_a_score_is_told_as_such(kg, schema) -> None:
+    priors = Attributes().fit(schema).priors(kg.relations)
+    task = InductiveTask.training(kg)
+    for given in (None, priors):
+        model = RmpiCompleter(dim=8, epochs=1, calibrate=False).fit(task, priors=given)
+        told = explain_completion(model, priors, "p0", "livesIn", "c0", graph=schema)
+        assert told.nearest_seen
+        assert told.by_priors is (given is not None)
+        assert told.to_dict()["by_priors"] is told.by_priors
+        assert ("made of facts alone" in told.text()) is not told.by_priors
