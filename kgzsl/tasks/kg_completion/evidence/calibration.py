@@ -101,9 +101,14 @@ class Calibration:
 
 
 def fit_calibration(
-    judged: Judged, *, fewest_groups: int = FEWEST_RELATIONS, held_out: str = "relations", benefit: float = 1.0
+    judged: Judged,
+    *,
+    fewest_groups: int = FEWEST_RELATIONS,
+    held_out: str = "relations",
+    benefit: float = 1.0,
+    alike: bool = True,
 ) -> Calibration | None:
-    """Fit on held-out answers, each group (relation) weighing alike.
+    """Fit on held-out answers.
 
     Slopes are held back by a ridge that is chosen on groups left out: with few relations, or with answers that separate
     perfectly, they stay small.
@@ -114,6 +119,7 @@ def fit_calibration(
         held_out: What the groups are; see :class:`Calibration`.
         benefit: Of the doubt: the 1 in ``(n s + 1) / (n + 2)``. With 0 the last 2 is a 1, and what no held-out relation
             has shown gets nothing.
+        alike: Whether groups weigh alike, as relations do; else their queries weigh what they are told to.
 
     Returns:
         None where there are fewer groups, or fewer than 12 queries.
@@ -122,7 +128,7 @@ def fit_calibration(
     count, queries = len(groups), len(judged.scores)
     if count < fewest_groups or queries < FEWEST_QUERIES:
         return None
-    rows = _Rows.of(judged, of_query, count)
+    rows = _Rows.of(judged, of_query, count, alike)
     part = torch.arange(count) % min(count, _PARTS)
     best: tuple[float, float, Tensor] | None = None
     for ridge in _RIDGES:
@@ -187,12 +193,14 @@ class _Rows:
     scale: Tensor
 
     @classmethod
-    def of(cls, judged: Judged, of_query: Tensor, count: int) -> _Rows:
+    def of(cls, judged: Judged, of_query: Tensor, count: int, alike: bool) -> _Rows:
         stands, kept = judged.stands.double(), judged.stands > 0
         scores = judged.scores.double()
         logits = torch.where(kept, scores + stands.clamp(min=1e-12).log(), float("-inf"))
         share = _logit((scores - torch.logsumexp(logits, dim=1, keepdim=True)).clamp(max=0))
         total = torch.zeros(count, dtype=torch.float64).index_add_(0, of_query, judged.weight.double())
+        if not alike:
+            total = total.mean().expand_as(total)
         weight = ((judged.weight.double() / total[of_query])[:, None] * stands)[kept]
         columns = torch.stack([torch.ones_like(scores), scores, share], dim=-1)[kept]
         mean = (columns * weight[:, None]).sum(dim=0) / weight.sum()

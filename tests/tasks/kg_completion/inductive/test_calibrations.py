@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from kgzsl.cli.app import run as run_cli
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion import load_completer
+from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
+from kgzsl.tasks.kg_completion.evidence.judged import Judged
 from kgzsl.tasks.kg_completion.inductive import (
     InductiveTask,
     InformedCompleter,
@@ -226,3 +229,33 @@ def test_a_known_fact_takes_no_share_of_the_others(wide, told, checkpoint):
     turned = model.known_answers(relation, torch.tensor([3, 3, 1]), "head")
     assert torch.equal(turned[0], turned[1])
     assert {(int(h), 3) for h in turned[0].nonzero()} == {(h, t) for h, t in facts if t == 3}
+
+
+def test_an_anchor_counts_once_however_many_of_its_facts_were_put_aside():
+    torch.manual_seed(0)
+    asked = drawn(10, 12, 20)
+    scores = torch.randn(len(asked), 21)
+    scores[:, 0] += torch.linspace(0, 6, len(asked) // 2).repeat(2)
+    # Every fact of the first relations six times over, as one of six true answers at both ends.
+    many = asked.relation % 10 < 5
+    facts = torch.arange(len(asked) // 2)
+    again = torch.cat([facts, *[facts[many[: len(facts)]]] * 5])
+    again = torch.cat([again, again + len(facts)])
+    parts = ("subject", "relation", "answers", "wrong", "known")
+    told = {part: getattr(asked, part)[again] for part in parts}
+    more = Asked(asked.graph, truths=torch.where(many[again], 6, 1), **told)
+    once = Asked(asked.graph, truths=torch.where(many, 6, 1), **{part: getattr(asked, part) for part in parts})
+    found = Calibrations.fit((more, scores[again]), None).facts
+    rows = torch.arange(len(asked))
+    # The same answers, each anchor once, with the weight that its six queries have together.
+    judged = Judged.of_drawn(
+        scores, once.wrong, once.truths, 50 - once.truths, rows % len(facts)
+    )  # fmt: skip
+    plain = fit_calibration(replace(judged, weight=torch.ones(len(rows))), fewest_groups=6, alike=False)
+    facts_alike = torch.arange(len(again)) % (len(again) // 2)
+    loud = fit_calibration(
+        Judged.of_drawn(scores[again], more.wrong, more.truths, 50 - more.truths, facts_alike), fewest_groups=6
+    )
+    told_of, plain_of, loud_of = (one(scores) for one in (found, plain, loud))
+    assert float((told_of - plain_of).abs().max()) < 0.06
+    assert float((loud_of - plain_of).abs().max()) > 0.1
