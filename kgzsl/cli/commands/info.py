@@ -183,8 +183,9 @@ def _run(folder: Any) -> Told:
     told, more = _confidences(folder.path / "model.json")
     off, lean = (folder.metrics.get(f"kgc.confidence.{name}") for name in ("error", "lean"))
     if off is not None and lean is not None:
-        way = "high" if lean > 0 else "low"
-        more.append(f"confidences on the test relations: off by {off:.3f}, too {way} by {abs(lean):.3f} on the whole")
+        from kgzsl.tasks.kg_completion.confidence_check import leaning
+
+        more.append(f"confidences on the test relations: off by {off:.3f}, {leaning(lean)}")
     return values | told, [
         *result.verdicts, "", *result.table(), "", f"setting: {stamp}", *more, f"report: {folder.report}"
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor
 from kgzsl.tasks.image_classification._assemble import peak_memory_mb
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck
 from kgzsl.tasks.kg_completion.evaluation import Evaluation
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 from kgzsl.tasks.result import ResultRow, RunResult
 
@@ -38,16 +39,16 @@ _PREFIXES = {
 }
 
 
-def assemble(run: AnyRun, found: Mapping[str, Evaluation], checked: ConfidenceCheck | None = None) -> RunResult:
+def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
     """The result of a run.
 
     Args:
         run: The run; its test triples have been used.
         found: ``"<seed>/method"``, ``"<seed>/ridge"``, ``"<seed>/shuffled.method"`` ... to ranks.
-        checked: How far the confidences of the first seed's model are off.
     """
     rules = run.protocol.rules
     names = {rule.name: "kgc." if place == 0 else f"kgc.{rule.name}." for place, rule in enumerate(rules)}
+    checked = _checked(run)
     per_seed: list[dict[str, Any]] = []
     for seed in run.seeds:
         figures: dict[str, Any] = {"seed": seed}
@@ -101,6 +102,17 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation], checked: ConfidenceCh
     result.seconds = {**run.seconds, "total": time.perf_counter() - run.start}
     result.peak_memory_mb = peak_memory_mb()
     return result
+
+
+def _checked(run: AnyRun) -> ConfidenceCheck | None:
+    """How far the confidences of the model that is kept, the first seed's, are off; None where it has none."""
+    if not isinstance(run.model, ProposingCompleter):
+        return None
+    run.log("checking confidences")
+    begun = time.perf_counter()
+    checked = run.protocol.check_confidences(run.model)
+    run.seconds["confidences"] = time.perf_counter() - begun
+    return checked
 
 
 def _rows(run: AnyRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:

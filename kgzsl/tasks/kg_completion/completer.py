@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
+from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name
 from kgzsl.tasks.ranking import chunk_of_queries
@@ -113,7 +114,7 @@ class Completer(ABC):
             if allowed is not None:
                 table[:, ~allowed] = float("-inf")
             if not known:
-                self._forget_known(table, number, some, side)
+                table[self.known_answers(number, some, side).to(table.device)] = float("-inf")
             values, places = table.flatten().topk(min(k, table.numel()))
             rows, entities = places // table.shape[1], places % table.shape[1]
             for value, row, entity in zip(values.tolist(), rows.tolist(), entities.tolist(), strict=True):
@@ -128,13 +129,9 @@ class Completer(ABC):
         """The names of (head, relation, tail) ids."""
         return self.entities_[fact[0]], self.relations_[fact[1]], self.entities_[fact[2]]
 
-    def _forget_known(self, table: Tensor, relation: int, anchors: Tensor, side: str) -> None:
-        given, asked = (0, 2) if side == "tail" else (2, 0)
-        mine = self._known[self._known[:, 1] == relation]
-        row_of = torch.full((len(self.entities_),), -1, dtype=torch.int64)
-        row_of[anchors] = torch.arange(len(anchors))
-        rows = row_of[mine[:, given]]
-        table[rows[rows >= 0], mine[rows >= 0, asked]] = float("-inf")
+    def known_answers(self, relation: int, anchors: Tensor, side: str) -> Tensor:
+        """Answers that are facts already: bool [Q, E]."""
+        return answers_in(self._known.cpu(), relation, anchors.cpu(), side, len(self.entities_))
 
     def _allowed(self, candidates: str | Sequence[str]) -> Tensor | None:
         if isinstance(candidates, str):

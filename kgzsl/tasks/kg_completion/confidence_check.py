@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets import KGSplit
+from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion.evidence.calibration import SURE, TOLD, calibration_errors
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.ranking import chunk_of_queries
 
-__all__ = ["ConfidenceCheck", "check_confidences"]
+__all__ = ["ConfidenceCheck", "check_confidences", "leaning"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,13 @@ class ConfidenceCheck:
         if self.error is None or self.lean is None:
             return f"confidences: no answer is above {TOLD} {on}"
         alone = "" if self.error_of_one is None else f", and {self.error_of_one:.3f} above {SURE} for one by itself"
-        whole = f"too {'high' if self.lean > 0 else 'low'} by {abs(self.lean):.3f} on the whole"
         known = "the facts of the test are all that counts as true"
-        return f"confidences are off by {self.error:.3f} {on}, {whole}{alone}; {known}"
+        return f"confidences are off by {self.error:.3f} {on}, {leaning(self.lean)}{alone}; {known}"
+
+
+def leaning(lean: float) -> str:
+    """Which way confidences are off, for people."""
+    return f"too {'high' if lean > 0 else 'low'} by {abs(lean):.3f} on the whole"
 
 
 @torch.no_grad()
@@ -85,8 +90,7 @@ def check_confidences(
         None where no relation has calibrated probabilities.
     """
     random = torch.Generator().manual_seed(seed)
-    true = kg.filter.to("cpu")
-    known = type(true)(facts.cpu(), kg.num_entities, kg.num_relations)
+    true, facts = kg.filter.to("cpu"), facts.cpu()
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     asked, queries = 0, 0
     for relation in torch.unique(triples[:, 1]).tolist():
@@ -102,9 +106,8 @@ def check_confidences(
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
                 chance = model.probabilities(relation, some, side=side)
+                chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)
-                row, entity = known.tails(some, number) if side == "tail" else known.heads(number, some)
-                chance[row, entity] = 0.0
                 row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
                 truth = torch.zeros(chance.shape, dtype=torch.bool)
                 truth[row, entity] = True

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._answers import answers_of_pairs
 from kgzsl.tasks.kg_completion._axioms import closure, objects_of
 
 __all__ = ["Contradictions"]
@@ -80,11 +81,7 @@ class Contradictions:
         codes = self.codes(relation, facts, entities)
         head, tail = codes // entities, codes % entities
         given, asked = (head, tail) if side == "tail" else (tail, head)
-        names, place = torch.unique(anchors, return_inverse=True)
-        kept = torch.isin(given, names)
-        table = torch.zeros(len(names), entities, dtype=torch.bool)
-        table[torch.searchsorted(names, given[kept]), asked[kept]] = True
-        return table[place]
+        return answers_of_pairs(given, asked, anchors, entities)
 
     def to_dict(self) -> dict[str, dict[str, list[int]]]:
         """JSON-able; see :meth:`from_dict`."""

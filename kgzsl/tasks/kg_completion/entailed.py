@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._axioms import properties_implied
 
 __all__ = ["Entailed"]
@@ -46,14 +47,9 @@ class Entailed:
     def answers(self, facts: Tensor, anchors: Tensor, side: str, entities: int) -> Tensor:
         """bool [Q, E]: what follows for each anchor, int64 [Q], from facts int64 [T, 3], known or not."""
         found = torch.zeros(len(anchors), entities, dtype=torch.bool)
-        names, place = torch.unique(anchors, return_inverse=True)
         for number, turned in self.sources:
-            given, asked = (0, 2) if (side == "tail") != turned else (2, 0)
-            mine = facts[(facts[:, 1] == number) & torch.isin(facts[:, given], names)]
-            row = torch.searchsorted(names, mine[:, given].contiguous())
-            table = torch.zeros(len(names), entities, dtype=torch.bool)
-            table[row, mine[:, asked]] = True
-            found |= table[place]
+            asked = "tail" if (side == "tail") != turned else "head"
+            found |= answers_in(facts, number, anchors, asked, entities)
         return found
 
     def heads(self, facts: Tensor, entities: int) -> Tensor:

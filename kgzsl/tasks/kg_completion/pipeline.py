@@ -30,7 +30,6 @@ from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
-from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
 from kgzsl.tasks.result import RunResult
@@ -169,11 +168,7 @@ class CompletionRun:
                     scorers |= self.scorers(seed, wrong, "shuffled.", shuffle=seed + 1)
         self.log("scoring the test triples")
         found = self._timed("scoring", lambda: self.protocol.final_score(scorers, top=10, report=self._reporter()))
-        checked = None
-        if isinstance(self.model, ProposingCompleter):
-            self.log("checking confidences")
-            checked = self._timed("confidences", partial(self.protocol.check_confidences, self.model))
-        return assemble(self, found, checked)
+        return assemble(self, found)
 
     def _reporter(self, seconds: float = 10.0) -> Callable[[int, int], None]:
         """Logs how far the scoring is, at most every ``seconds``."""

@@ -90,16 +90,6 @@ class ProposingCompleter(Completer):
         # No more than each of them lets one say.
         return torch.stack([one(scores, out, known) for one in found]).amin(dim=0)
 
-    def known_answers(self, relation: int, anchors: Tensor, side: str) -> Tensor:
-        """Answers that are facts already: bool [Q, E]."""
-        given, asked = (0, 2) if side == "tail" else (2, 0)
-        mine = self._known[self._known[:, 1] == relation]
-        ends, place = torch.unique(anchors, return_inverse=True)
-        found = torch.zeros(len(ends), len(self.entities_), dtype=torch.bool)
-        mine = mine[torch.isin(mine[:, given], ends)]
-        found[torch.searchsorted(ends, mine[:, given].contiguous()), mine[:, asked]] = True
-        return found[place]
-
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
         """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""
         del relation

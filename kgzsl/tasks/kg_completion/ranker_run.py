@@ -15,10 +15,8 @@ from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, headline_first, make_rule
 from kgzsl.tasks.kg_completion.completer import Completer
-from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.ordinary.type_rules import range_rule, type_rule
-from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.result import RunResult
 
 if TYPE_CHECKING:
@@ -83,16 +81,7 @@ class RankerRun(ABC):
         begun = time.perf_counter()
         found = self.protocol.final_score(scorers, top=10)
         self.seconds["scoring"] = time.perf_counter() - begun
-        return assemble(self, found, self._timed_check())
-
-    def _timed_check(self) -> ConfidenceCheck | None:
-        if not isinstance(self.model, ProposingCompleter):
-            return None
-        self.log("checking confidences")
-        begun = time.perf_counter()
-        checked = self.protocol.check_confidences(self.model)
-        self._spent("confidences", begun)
-        return checked
+        return assemble(self, found)
 
     def _protocol_options(self) -> dict[str, Any]:
         """What the recipe says of the protocol, as its constructor takes it."""

@@ -37,9 +37,7 @@ class Calibrations:
     @classmethod
     def fit(cls, facts: Answered | None, relations: Answered | None) -> Calibrations:
         """Fit both, each on what was put aside for it."""
-        return cls(
-            None if facts is None else _of_facts(*facts), None if relations is None else _of_relations(*relations)
-        )
+        return cls(facts and _of_facts(*facts), relations and _of_relations(*relations))
 
     def of(self, has_facts: bool) -> tuple[Calibration, ...]:
         """Those of a relation: one, or none."""

@@ -159,12 +159,10 @@ class InductiveCompleter(ProposingCompleter):
         """See :meth:`ProposingCompleter.confidence_notes`."""
         notes = super().confidence_notes(relation)
         if self.calibration_ is not None and self.relations_[relation] not in self.seen_:
-            on = (
-                "are those of relations that were held out whole"
-                if not notes
-                else "would need more relations to hold out"
+            told = (
+                "would need more relations to hold out" if notes else "are those of relations that were held out whole"
             )
-            notes.append(f"{self.relations_[relation]} has no fact in the graph that is asked: its confidences {on}")
+            notes.append(f"{self.relations_[relation]} has no fact in the graph that is asked: its confidences {told}")
         return notes
 
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:

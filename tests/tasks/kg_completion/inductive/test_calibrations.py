@@ -19,7 +19,6 @@ from kgzsl.tasks.kg_completion.inductive import (
     InductiveTask,
     InformedCompleter,
     RmpiCompleter,
-    Ultra,
     UltraCompleter,
 )
 from kgzsl.tasks.kg_completion.inductive.asking import Asked, put_aside, put_relations_aside
@@ -52,14 +51,6 @@ def wide() -> KGSplit:
 def told(wide) -> ClassPriors:
     rows = [np.eye(FAMILIES)[0 if name == "new" else int(name[1])] for name in wide.relations]
     return ClassPriors(tuple(wide.relations), np.array(rows, dtype=np.float32))
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    torch.manual_seed(0)
-    file = tmp_path / "ultra.pth"
-    torch.save({"model": Ultra(8, 2).state_dict()}, file)
-    return str(file)
 
 
 def fitted(name: str, wide: KGSplit, told: ClassPriors, checkpoint: str, **changes):

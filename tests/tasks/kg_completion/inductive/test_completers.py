@@ -48,14 +48,6 @@ def inductive(kg) -> KGSplit:
     return KGSplit.from_names(train, [], test, support=support, unseen_relations=["residesIn", "nationOf"])
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
-    torch.manual_seed(0)
-    file = tmp_path / "ultra.pth"
-    torch.save({"model": Ultra(8, 2).state_dict()}, file)
-    return str(file)
-
-
 def made(name: str, checkpoint: str, **changes):
     kinds = {"ultra": UltraCompleter, "informed": InformedCompleter, "rmpi": RmpiCompleter}
     given = {} if name == "rmpi" else {"checkpoint": checkpoint}
