@@ -22,7 +22,7 @@ class Episodes:
     Args:
         evidence: float16 [Q, 1 + M, F]: columns of QUERY, ENTITY and PAIR.
         wrong: bool [Q, 1 + M], drawn answers that are true after all.
-        relation: int64 [Q].
+        relation: int64 [Q], the rank of the relation that is asked for.
         candidates: int64 [Q], how many candidates the M stand for.
         stands: float [Q, 1 + M], of how many candidates an answer is a sample, by how likely it was to be drawn; 0
             where the true answer was drawn again, and for what is ruled out.
@@ -61,6 +61,7 @@ def draw_episodes(
     generator: torch.Generator,
     chunk: int,
     rank: Tensor | None = None,
+    relation_rank: Tensor | None = None,
     silent: int = 0,
     apart: Contradictions | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -80,11 +81,15 @@ def draw_episodes(
         generator: Random state on the CPU.
         chunk: Queries at a time.
         rank: int64 [E], by which entities are drawn; None: by their ids.
+        relation_rank: int64 [relations], by which relations are dealt and called; None: by their ids. With ranks by
+            name the order of names in the data leaves no trace.
         silent: So many queries of each relation and side are asked once more with nothing told of their relation.
         apart: What relations exclude each other: an answer that the facts rule out stands for nothing.
         progress: Called with (done, all) folds.
     """
     relations = torch.unique(triples[:, 1])
+    called = torch.arange(int(relations.max()) + 1) if relation_rank is None else relation_rank
+    relations = relations[torch.argsort(called[relations])]
     relations = relations[torch.randperm(len(relations), generator=generator)]
     rank = torch.arange(num_entities) if rank is None else rank
     head, relation, tail = rank[triples[:, 0]], triples[:, 1], rank[triples[:, 2]]
@@ -115,7 +120,10 @@ def draw_episodes(
                     for some, told in ((len(mine), evidence), (silent, evidence.without(relation))):
                         few = _Drawn(*(value[:some] for value in asked))
                         if len(few.anchor):
-                            parts.append(_told(told, relation, few, told is not evidence, fold, chunk))
+                            each = (int(called[relation]), told is not evidence, fold)
+                            number, quiet, group = (torch.full((len(few.anchor),), value) for value in each)
+                            table, counts = _told(told, relation, few, chunk), (few.candidates, few.stands, few.truths)
+                            parts.append((table, few.wrong, number, *counts, quiet, group))
         if progress is not None:
             progress(fold + 1, folds)
     return Episodes(*(torch.cat(part) for part in zip(*parts, strict=True)))
@@ -176,9 +184,7 @@ def _draw(
     return _Drawn(anchor, answers, wrong, torch.full((count,), size), stands, truths)
 
 
-def _told(
-    evidence: FactEvidence, relation: int, drawn: _Drawn, silent: bool, fold: int, chunk: int
-) -> tuple[Tensor, ...]:
+def _told(evidence: FactEvidence, relation: int, drawn: _Drawn, chunk: int) -> Tensor:
     anchor, answers = drawn.anchor, drawn.answers
     table = torch.empty(*answers.shape, len(QUERY) + len(ENTITY) + len(PAIR), dtype=torch.float16)
     table[..., : len(QUERY)] = evidence.of_query(relation, anchor)[:, None]
@@ -187,9 +193,7 @@ def _told(
     for rows, given, some in zip(*(torch.split(x, chunk) for x in (table, anchor, answers)), strict=True):
         for place, column in enumerate(evidence.of_pairs(relation, given, some), start=len(QUERY) + len(ENTITY)):
             rows[..., place] = column
-    each = (torch.full((len(anchor),), value) for value in (relation, silent, fold))
-    number, quiet, group = each
-    return table, drawn.wrong, number, drawn.candidates, drawn.stands, drawn.truths, quiet, group
+    return table
 
 
 def some_of_each(relation: Tensor, most: int) -> Tensor:

@@ -177,6 +177,7 @@ class EvidenceCompleter(ProposingCompleter):
             generator=random,
             chunk=self._walking_chunk(),
             rank=self._entity_ranks(),
+            relation_rank=rank_of_names(self.relations_),
             silent=min(4, self.queries) if self.calibrate else 0,
             apart=self.apart_,
         )

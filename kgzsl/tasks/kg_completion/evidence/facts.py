@@ -90,9 +90,9 @@ class FactEvidence:
         turned: Whether heads and tails are exchanged, so that the evidence is for head queries.
         dim: Length of the vectors of entities.
         seed: Of the random vectors.
-        pairs_per_relation: So many pairs of each relation, at most, for its mean vectors.
-        rank: int64 [E], by which entities random numbers are drawn; None: by their ids. With ranks by name another
-            numbering of the entities changes nothing.
+        pairs_per_relation: So many pairs of each relation, at most, for its mean vectors, evenly along all of them.
+        rank: int64 [E], by which entities random numbers are drawn and pairs sorted; None: by their ids. With ranks by
+            name another numbering of the entities changes nothing.
     """
 
     def __init__(
@@ -125,9 +125,9 @@ class FactEvidence:
         self._some: tuple[Tensor, PairRows] | None = None
         self._last: tuple[PairRows, dict[str, Tensor], dict[str, Tensor]] | None = None
         self._arcs_by_kind = _by_kind(self.graph, self.graph.profiles.count.float())
-        self._count_relations(random, pairs_per_relation, rank)
+        self._count_relations(pairs_per_relation, rank)
 
-    def _count_relations(self, random: torch.Generator, limit: int, rank: Tensor) -> None:
+    def _count_relations(self, limit: int, rank: Tensor) -> None:
         graph, count = self.graph, self.graph.num_relations
         entities = graph.num_entities
         forward = graph.kind < count
@@ -146,8 +146,9 @@ class FactEvidence:
         for number in range(count):
             rows = torch.nonzero(relation == number).flatten()
             if len(rows) > limit:
+                # Evenly along the sorted pairs: nothing is drawn, so that no other relation has a part in it.
                 rows = rows[torch.argsort(rank[head[rows]] * entities + rank[tail[rows]])]
-                rows = rows[torch.randperm(len(rows), generator=random)[:limit]]
+                rows = rows[torch.arange(limit) * len(rows) // limit]
             for name, table in (("roles", self.roles), ("place", self.place)):
                 given, asked = table[head[rows]], table[tail[rows]]
                 self.centre[name][number] = asked.mean(dim=0)

@@ -12,12 +12,14 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion import load_completer
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
+from tests.tasks.kg_completion.renumbering import renumbered
 
 SMALL = {
     "folds": 7,
@@ -134,10 +136,11 @@ def test_probabilities_come_from_rankers_of_the_kept_length_each_without_the_fol
     assert runs == [("evidence", 20), *[("calibration", 10)] * 7]
     # The same schedule, so that the learning rate has fallen as far.
     assert [steps for _, steps in made] == [20] * 8
+    seen_ranks = sorted(rank_of_names(kg.relations)[kg.seen_relations].tolist())
     # Every seen relation is judged once with and once without what is said of it, by a ranker that never saw it.
     for silent in (False, True):
         mine = [relations for relations, quiet in judged if quiet == silent]
-        assert sorted(relation for relations in mine for relation in relations) == sorted(kg.seen_relations.tolist())
+        assert sorted(relation for relations in mine for relation in relations) == seen_ranks
         assert all(not relations & known for relations, (known, _) in zip(mine, made[1:], strict=True))
     assert model.calibration_.groups == model.silent_calibration_.groups == 7
 
@@ -310,23 +313,20 @@ def test_relations_whose_candidates_are_an_empty_list_draw_from_their_own_ends(k
     assert torch.isfinite(fitted.scores("residesIn", torch.arange(3))).all()
 
 
-def test_another_numbering_of_the_entities_changes_nothing(kg, priors):
-    place = torch.randperm(kg.num_entities, generator=torch.Generator().manual_seed(1))
-    entities = [""] * kg.num_entities
-    for old, new in enumerate(place.tolist()):
-        entities[new] = kg.entities[old]
+def test_another_numbering_of_entities_and_relations_changes_nothing(kg, priors):
+    other = renumbered(kg, 1)
+    place = torch.tensor([other.entities.index(name) for name in kg.entities])
 
-    def moved(triples):
-        return torch.stack([place[triples[:, 0]], triples[:, 1], place[triples[:, 2]]], dim=1)
+    def tails(data):
+        return {one: torch.unique(data.train[data.train[:, 1] == one, 2]) for one in data.seen_relations.tolist()}
 
-    other = replace(kg, entities=tuple(entities), train=moved(kg.train), valid=moved(kg.valid), test=moved(kg.test))
-    tails = {relation: torch.unique(kg.train[kg.train[:, 1] == relation, 2]) for relation in kg.seen_relations.tolist()}
-    turned = {relation: torch.sort(place[rows]).values for relation, rows in tails.items()}
     asked = torch.arange(6)
-    for options in ({"steps": 1, "lr": 0.0}, {}):
-        one = EvidenceCompleter(**{**SMALL, **options}).fit(kg, priors, candidates=tails)
-        two = EvidenceCompleter(**{**SMALL, **options}).fit(other, priors, candidates=turned)
+    for options in ({"steps": 1, "lr": 0.0}, {}, {"folds": 3}):
+        one = EvidenceCompleter(**{**CALIBRATED, **options}).fit(kg, priors, candidates=tails(kg))
+        two = EvidenceCompleter(**{**CALIBRATED, **options}).fit(other, priors, candidates=tails(other))
         for side in ("tail", "head"):
             expected = one.scores("residesIn", asked, side=side)
             found = two.scores("residesIn", place[asked], side=side)[:, place]
             torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+        expected, found = one.probabilities("residesIn", asked), two.probabilities("residesIn", place[asked])[:, place]
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)

@@ -214,3 +214,14 @@ def test_what_is_at_the_ends_is_counted_arc_by_arc():
         heads, tails = made.graph.near_ends(about[kernel])
         torch.testing.assert_close(about[f"as_head.{kernel}"], heads)
         torch.testing.assert_close(about[f"as_tail.{kernel}"], tails)
+
+
+def test_which_of_many_pairs_count_hangs_on_no_other_relation():
+    random = torch.Generator().manual_seed(2)
+    triples = torch.randint(60, (300, 3), generator=random) % torch.tensor([60, 4, 60])
+    other, kinds = triples.clone(), EntityKinds(("",), torch.zeros(60, dtype=torch.int64))
+    other[:, 1] = 3 - other[:, 1]
+    one, two = (FactEvidence(facts, 60, torch.eye(4), kinds, dim=6, pairs_per_relation=9) for facts in (triples, other))
+    torch.testing.assert_close(two.product["place"].flip(0), one.product["place"])
+    every = FactEvidence(triples, 60, torch.eye(4), kinds, dim=6)
+    assert not torch.allclose(every.product["place"], one.product["place"])

@@ -26,7 +26,7 @@ from kgzsl.tasks.kg_completion.inductive.calibrations import Calibrations
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import COLUMNS, _cross_fitted
 from kgzsl.tasks.kg_completion.proposals import propose
-from tests.tasks.kg_completion.inductive.test_completers import renumbered
+from tests.tasks.kg_completion.renumbering import renumbered
 
 NAMES = ["ultra", "informed", "rmpi"]
 FAMILIES, AKIN = 3, 8

@@ -30,6 +30,7 @@ from kgzsl.tasks.kg_completion.inductive import (
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside, put_relations_aside
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
+from tests.tasks.kg_completion.renumbering import renumbered
 
 RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
 SMALL = {
@@ -144,25 +145,6 @@ def test_a_relation_without_a_prior_is_drawn_only_where_that_is_asked_for(induct
     vectors = model.about(["livesIn", "unheardOf"], draw=True)._vectors
     assert torch.equal(vectors[0], model.about(["livesIn"])._vectors[0])
     assert vectors[1].norm() > 0
-
-
-def renumbered(kg: KGSplit, seed: int) -> KGSplit:
-    """The same data with entities and relations numbered otherwise, and facts in another order."""
-    random = torch.Generator().manual_seed(seed)
-    place = torch.randperm(kg.num_entities, generator=random)
-    kind = torch.randperm(kg.num_relations, generator=random)
-    entities, relations = [""] * kg.num_entities, [""] * kg.num_relations
-    for old, new in enumerate(place.tolist()):
-        entities[new] = kg.entities[old]
-    for old, new in enumerate(kind.tolist()):
-        relations[new] = kg.relations[old]
-
-    def moved(triples):
-        found = torch.stack([place[triples[:, 0]], kind[triples[:, 1]], place[triples[:, 2]]], dim=1)
-        return found[torch.randperm(len(found), generator=random)]
-
-    parts = {name: moved(getattr(kg, name)) for name in ("train", "valid", "test", "support")}
-    return KGSplit(tuple(entities), tuple(relations), **parts, name="renumbered")
 
 
 def test_what_is_put_aside_and_drawn_hangs_on_names_alone(inductive):
