@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kgzsl.errors import InputError
 
-__all__ = ["atomic_directory", "atomic_file", "atomic_text"]
+__all__ = ["atomic_directory", "atomic_file", "atomic_text", "require_free"]
 
 _DISK_ERRORS = {
     errno.ENOSPC: ("the disk is full", "free some space or choose another place, then run again"),
@@ -81,6 +81,12 @@ def atomic_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def require_free(path: str | os.PathLike[str], *, replace: bool) -> None:
+    """Refuse a folder that is there already and may not be replaced."""
+    if not replace and Path(path).exists():
+        raise InputError("this folder exists already", file=path, remedy="choose another name or remove it first")
+
+
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
     """Yield a fresh folder beside ``path``; move it into place on success, remove it on any error.
@@ -93,8 +99,7 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> I
         InputError: The folder exists and may not be replaced, or it cannot be written.
     """
     target = Path(path)
-    if target.exists() and not replace:
-        raise InputError("this folder exists already", file=target, remedy="choose another name or remove it first")
+    require_free(target, replace=replace)
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

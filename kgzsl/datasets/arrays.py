@@ -12,7 +12,7 @@ from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge.class_priors import ClassPriors
 
-__all__ = ["image_features_from_arrays"]
+__all__ = ["class_numbers", "image_features_from_arrays", "numbered_labels"]
 
 
 def image_features_from_arrays(
@@ -63,8 +63,8 @@ def image_features_from_arrays(
         InputError: As :class:`ImageFeatures`, or a label or unseen class that is no class name.
     """
     where = source or f"data set {name!r}"
-    names, numbers = _numbered_labels(labels, class_names, where)
-    unseen_ids = _class_numbers(unseen, names, where)
+    names, numbers = numbered_labels(labels, class_names, where)
+    unseen_ids = class_numbers(unseen, names, where)
     is_unseen = np.isin(numbers, unseen_ids)
     remarks = list(notes)
     if test_seen_loc is None and trainval_loc is None:
@@ -111,9 +111,10 @@ def _tensor(values: Any, what: str, where: str) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if what == "features" else np.int64)))
 
 
-def _numbered_labels(
+def numbered_labels(
     labels: Any, class_names: Sequence[str] | None, where: str
 ) -> tuple[tuple[str, ...], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Names of the classes, and which of them each label is: int64 [N]."""
     values = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if values.dtype.kind in "US" or values.dtype == object:
         text = values.astype(str)
@@ -138,9 +139,10 @@ def _numbered_labels(
     return tuple(class_names), values.astype(np.int64)
 
 
-def _class_numbers(
+def class_numbers(
     classes: Sequence[str] | Sequence[int], names: Sequence[str], where: str
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Numbers of the unseen classes, sorted; a name that no class has is refused."""
     known = {item: i for i, item in enumerate(names)}
     numbers = []
     for item in classes:

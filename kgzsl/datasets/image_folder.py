@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kgzsl._files import atomic_file
-from kgzsl.datasets.arrays import image_features_from_arrays
+from kgzsl.datasets.arrays import class_numbers, image_features_from_arrays, numbered_labels
 from kgzsl.datasets.backbones import Backbone, find_backbone
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.image_files import checked_features, is_image, open_image
@@ -61,10 +61,13 @@ def read_image_folder(
         The data set; its notes name unseen classes that are among the labels the backbone was trained on.
 
     Raises:
-        InputError: No images, a damaged one, or a backbone that is not there.
+        InputError: No images, a damaged one, an unseen class without a folder, or a backbone that is not there.
     """
     root = Path(folder)
     files = _images(root)
+    # Names are checked before hours may go by.
+    names, _ = numbered_labels([file.parent.name for file in files], options.get("class_names"), str(root))
+    class_numbers(unseen, names, str(root))
     place = Path(cache) if cache is not None else root / ".kgzsl-features"
     network = find_backbone(backbone, device=device) if isinstance(backbone, str) else backbone
     parts: list[Tensor] = []

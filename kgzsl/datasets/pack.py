@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kgzsl._files import atomic_directory
+from kgzsl._files import atomic_directory, require_free
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.packed import save_packed
 from kgzsl.datasets.tables import read_array, read_list
@@ -72,6 +72,13 @@ def pack(
     Raises:
         InputError: A file cannot be read, or the parts contradict each other; nothing is written.
     """
+    require_free(out, replace=replace)
+    for file, what in (
+        (graph, "ontology"),
+        *((file, f"file of the prior {key!r}") for key, file in (priors or {}).items()),
+    ):
+        if file is not None and not Path(file).is_file():
+            raise InputError(f"there is no such {what}", file=file, remedy="check the path")
     if Path(features).is_dir():
         data = _of_images(
             Path(features),
@@ -109,8 +116,6 @@ def pack(
     if priors:
         data = data.with_priors(**{key: ClassPriors.read(file, names=data.class_names) for key, file in priors.items()})
     if graph is not None:
-        if not Path(graph).is_file():
-            raise InputError("there is no such ontology", file=graph, remedy="check the path")
         data = dataclasses.replace(data, graph_source=str(graph))
     save_packed(data, out, replace=replace)
     return data

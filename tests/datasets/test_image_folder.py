@@ -115,6 +115,12 @@ def test_what_cannot_be_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty" / "a").mkdir(parents=True)
     with pytest.raises(InputError, match="no images here"):
         read(tmp_path / "empty", Mean())
+    mean = Mean()
+    with pytest.raises(InputError, match="the unseen class 'skye' is no class name; did you mean 'sky'"):
+        ImageFeatures.from_folder(folder, backbone=Backbone("mean", mean), unseen=["skye"])
+    with pytest.raises(InputError, match="the label 'lime' is outside the list of 2 classes"):
+        read(folder, mean, class_names=["red rose", "sky"])
+    assert mean.seen == 0, "names are checked before images are read"
     with pytest.raises(InputError, match="did you mean 'timm'"):
         find_backbone("tim:resnet50")
     with pytest.raises(InputError, match="one vector for each image"):

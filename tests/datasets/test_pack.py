@@ -170,6 +170,15 @@ def test_bad_parts_leave_nothing(toy: dict[str, Any], tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_places_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    features, out = tmp_path / "not there either.npy", tmp_path / "out"
+    with pytest.raises(InputError, match=r"a\.csv: there is no such file of the prior 'att'"):
+        pack(features, out, unseen=["zebra"], priors={"att": tmp_path / "a.csv"})
+    out.mkdir()
+    with pytest.raises(InputError, match="this folder exists already"):
+        pack(features, out, unseen=["zebra"])
+
+
 def test_xlsa17_files_come_back(whole: ImageFeatures, tmp_path: Path) -> None:
     export_xlsa17(whole, tmp_path / "AWA9")
     back = ImageFeatures.from_xlsa17(tmp_path / "AWA9")

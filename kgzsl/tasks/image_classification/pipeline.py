@@ -24,6 +24,7 @@ from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification._run_choices import RunChoices
 from kgzsl.tasks.image_classification._run_models import RunModels
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
+from kgzsl.tasks.image_classification.search import require_sampler
 from kgzsl.tasks.image_classification.selection import Choice, ask, rows_without_labels, seen_margin
 from kgzsl.tasks.image_classification.stages import Stages
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
@@ -86,6 +87,7 @@ class ImageRun:
     ) -> None:
         self.recipe = recipe
         self.start = time.perf_counter()
+        require_sampler(recipe.protocol.search, recipe.protocol.trials)
         self.seeds = recipe.protocol.seed_list
         self.folder = None if out is None else Path(out) / "checkpoint"
         self.stages = Stages(self.folder, resume=resume, log=log)

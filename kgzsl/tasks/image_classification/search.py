@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kgzsl.errors import InputError
 from kgzsl.tasks.image_classification.selection import Choice
 
-__all__ = ["search", "split_options"]
+__all__ = ["require_sampler", "search", "split_options"]
 
 Try = Callable[[dict[str, Any], int], tuple[Choice, list[dict[str, Any]]]]
 
@@ -54,25 +55,40 @@ def search(
         kept.append((value(choice.figures or {}), choice, rows))
         return kept[-1][0]
 
-    combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
-    if trials is None or trials >= len(combinations):
-        for options in combinations:
-            once(options)
-    else:
+    if _samples(space, trials):
+        assert trials is not None
         _by_optuna(once, space, trials, seed)
+    else:
+        for values in itertools.product(*space.values()):
+            once(dict(zip(space, values, strict=True)))
     _, choice, rows = max(kept, key=lambda one: one[0])
     return choice, rows
 
 
-def _by_optuna(
-    once: Callable[[dict[str, Any]], float], space: Mapping[str, Sequence[Any]], trials: int, seed: int
-) -> None:
+def require_sampler(space: Mapping[str, Sequence[Any]], trials: int | None) -> None:
+    """Refuse a search that needs the package optuna, where it is not there."""
+    if _samples(space, trials):
+        _optuna()
+
+
+def _samples(space: Mapping[str, Sequence[Any]], trials: int | None) -> bool:
+    return trials is not None and trials < math.prod(len(values) for values in space.values())
+
+
+def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
         raise InputError(
             "protocol.trials needs the package optuna", remedy="pip install 'kgzsl[search]', or leave trials out"
         ) from None
+    return optuna
+
+
+def _by_optuna(
+    once: Callable[[dict[str, Any]], float], space: Mapping[str, Sequence[Any]], trials: int, seed: int
+) -> None:
+    optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from kgzsl.errors import InputError
 from kgzsl.tasks._knowledge import Source, build_priors
 from kgzsl.tasks.image_classification import ZeroShotClassifier, run
-from kgzsl.tasks.image_classification.search import search
+from kgzsl.tasks.image_classification.search import require_sampler, search
 from kgzsl.tasks.image_classification.selection import Choice, Searcher, labelled_names, seen_margin
 
 FAST = ("generator={name: linear, ridge: 0.1}", "classifier={name: gda, samples_per_class: 20}", "controls=[chance]")
@@ -215,6 +216,17 @@ def test_every_combination_or_as_many_as_trials():
 def test_what_cannot_be_is_refused_before_anything_runs(fast, override: str, words: str):
     with pytest.raises(InputError, match=words):
         fast(override)
+
+
+def test_a_search_without_its_package_is_refused_before_anything_runs(world, fast, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    told: list[str] = []
+    space = "protocol.search={generator.noise: [0.5, 1.0]}"
+    with pytest.raises(InputError, match="needs the package optuna"):
+        run(fast(space, "protocol.trials=1"), data=world.data, progress=False, log=told.append)
+    assert not told
+    # As many trials as combinations: all are tried, and nothing draws.
+    require_sampler({"a": [1, 2], "b": [3]}, 2)
 
 
 def test_choices_need_validation(world, fast):
