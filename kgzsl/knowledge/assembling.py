@@ -73,6 +73,8 @@ def assemble(
     settings: dict[str, Any] = {"projection": projection, "reasoning": reasoning, "language": language}
     if projected.unions:
         settings["unions"] = projected.unions
+    if projected.chains:
+        settings["chains"] = projected.chains
     return ClassGraph(
         projected.iris,
         projected.kinds,

@@ -81,6 +81,7 @@ def merge_graphs(
             "prefixes": {**second.provenance.get("prefixes", {}), **first.provenance.get("prefixes", {})},
             "called": {**second.provenance.get("called", {}), **first.provenance.get("called", {})},
             **_unions(first, second),
+            **_chains(first, second),
             "matched_by": {how: alignment.matched_by.count(how) for how in dict.fromkeys(alignment.matched_by)},
         },
     )
@@ -94,6 +95,15 @@ def _unions(first: ClassGraph, second: ClassGraph) -> dict[str, dict[str, dict[s
             for iri, groups in properties.items():
                 joined.setdefault(end, {}).setdefault(iri, []).extend(groups)
     return {"unions": joined} if joined else {}
+
+
+def _chains(first: ClassGraph, second: ClassGraph) -> dict[str, dict[str, list[list[str]]]]:
+    """The property chains of both; nothing where there is none."""
+    joined: dict[str, list[list[str]]] = {}
+    for graph in (first, second):
+        for iri, chains in graph.provenance.get("chains", {}).items():
+            joined.setdefault(iri, []).extend(chains)
+    return {"chains": joined} if joined else {}
 
 
 def _check(first: ClassGraph, second: ClassGraph, here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]) -> None:

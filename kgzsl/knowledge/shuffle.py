@@ -47,6 +47,8 @@ def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
         edge_index[1, rows] = edge_index[1, random.permutation(rows)]
     source = _within_kinds(graph.kinds, random)
     labels = graph.labels
+    # The order of links in property chains is knowledge too, and is not kept in edges.
+    provenance = {key: value for key, value in graph.provenance.items() if key != "chains"}
     note = f"a control: edges and texts shuffled with seed {seed}"
     return ClassGraph(
         graph.iris,
@@ -60,7 +62,7 @@ def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
         names=graph.names if graph.names is not None else graph.texts,
         language=graph.language,
         account=Account(num_edges=graph.num_edges, notes=(note,)),
-        provenance={**graph.provenance, "shuffled": seed},
+        provenance={**provenance, "shuffled": seed},
     )
 
 

@@ -23,7 +23,8 @@ class Projected:
     """The parts of a class graph (see ``ClassGraph`` for shapes).
 
     ``unions`` says which edges are alternatives: ``"domain"`` or ``"range"``, to the IRI of a property, to the classes
-    of each union that stands there; an empty string for a part that names none.
+    of each union that stands there; an empty string for a part that names none. ``chains`` are the property chains, by
+    the IRI of the property that they make: the links of each in order, ``^IRI`` for one that is turned round.
     """
 
     iris: tuple[str, ...]
@@ -35,6 +36,7 @@ class Projected:
     relations: tuple[str, ...]
     account: Account
     unions: dict[str, dict[str, list[list[str]]]]
+    chains: dict[str, list[list[str]]]
 
 
 class EdgeCollector:
@@ -59,6 +61,7 @@ class EdgeCollector:
         self._text_rows: list[tuple[Ints, Ints, Ints]] = []
         self._text_names: dict[str, int] = {}
         self.unions: dict[str, dict[str, list[list[str]]]] = {}
+        self.chains: dict[str, list[list[str]]] = {}
 
     def relation(self, iri: str) -> int:
         """The number of a relation."""
@@ -193,6 +196,7 @@ class EdgeCollector:
             relations=relations,
             account=account,
             unions=self.unions,
+            chains=self.chains,
         )
 
     def _note_puns(self, nodes: Ints) -> None:

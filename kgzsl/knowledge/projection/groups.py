@@ -45,18 +45,22 @@ def _members(context: Context, row: int) -> tuple[int, list[int], list[int], boo
 
 
 def _chain(context: Context, kind: str, row: int) -> None:
-    """``r1 o r2 ⊑ r``: an edge from r to each link of the chain."""
+    """``r1 o r2 ⊑ r``: an edge from r to each link of the chain; their order is kept beside the edges."""
     subject, members, rows, whole = _members(context, row)
     outcome = Outcome()
+    terms, links = context.triples.terms, []
     for member in members if whole else ():
-        link, _, used = context.structure.property_expression(member)
+        link, inverse, used = context.structure.property_expression(member)
         rows += used
         if link < 0:
             outcome.lost.append("a link that is no property")
         else:
             outcome.edges.append((subject, OWL + "propertyChainAxiom", link, 1.0))
+            links.append("^" * inverse + terms[link])
     if not whole:
         outcome.lost.append("a list without an end, or no named property")
+    elif links and not outcome.lost:
+        context.out.chains.setdefault(terms[subject], []).append(links)
     context.settle(kind, outcome, context.structure.claim(rows))
 
 

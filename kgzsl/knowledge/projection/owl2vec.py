@@ -25,7 +25,7 @@ def project_owl2vec(triples: Triples, only: frozenset[str] | None = None) -> Pro
     - Intersections split; ``A ≡ B ⊔ C`` puts B and C below A, ``A ⊑ B ⊔ C`` gives (A, owl:unionOf, B). Fillers that are
       unions or intersections count one by one. Named equivalents link both ways.
     - Domain D and range R of r give (r, rdfs:domain, D), (r, rdfs:range, R) and (D, r, R). Sub-properties, inverses,
-      chains, keys and characteristics are edges at properties.
+      chains, keys and characteristics are edges at properties; the order of a chain's links is kept beside them.
     - Disjointness in all its forms is an edge of its own type, and so is ``A ⊑ ¬B``.
     - Individuals link to their classes and to each other. Texts go to their nodes.
     - A number that a property gives is the weight of an edge to the property: ``:cat :furry 0.9`` is (cat, furry,

@@ -3,68 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._answers import answers_in, answers_of_pairs
 from kgzsl.tasks.kg_completion._axioms import properties_implied
+from kgzsl.tasks.kg_completion.compositions import Compositions, Fact
 
 __all__ = ["Entailed"]
 
 
 @dataclass(frozen=True)
 class Entailed:
-    """Which relations' facts are facts of one relation too.
+    """What follows for one relation from known facts.
 
-    By rdfs:subPropertyOf, owl:equivalentProperty, owl:inverseOf and owl:SymmetricProperty, over and over, and through
-    properties that no fact uses.
+    By rdfs:subPropertyOf, owl:equivalentProperty, owl:inverseOf, owl:SymmetricProperty, owl:propertyChainAxiom and
+    owl:TransitiveProperty, over and over, and through properties that no fact uses.
 
     Args:
-        sources: (relation id, whether its head and tail are exchanged).
+        facts: int64 [T, 3], what is known.
+        entities: E.
+        sources: Relations whose facts are facts of this one: (id, whether head and tail are exchanged).
+        composed: What follows by chains of facts.
     """
 
+    facts: Tensor
+    entities: int
     sources: tuple[tuple[int, bool], ...] = ()
+    composed: Compositions = field(default_factory=Compositions)
 
     @classmethod
-    def read(cls, relation: int, relations: Sequence[str], schema: ClassGraph | None) -> Entailed:
-        """What a schema says of the relation with this id among ``relations``."""
+    def read(
+        cls, relation: int, relations: Sequence[str], schema: ClassGraph | None, facts: Tensor, entities: int
+    ) -> Entailed:
+        """What a schema says of the relation with this id among ``relations``, over facts int64 [T, 3]."""
         if schema is None:
-            return cls()
+            return cls(facts, entities)
         nodes = schema.align(list(relations)).indices.tolist()
         implied = properties_implied(schema)
-        return cls(
-            tuple(
-                (number, turned)
-                for number, node in enumerate(nodes)
-                for turned in (False, True)
-                if (nodes[relation], turned) in implied.get(node, ()) and (number, turned) != (relation, False)
-            )
+        sources = tuple(
+            (number, turned)
+            for number, node in enumerate(nodes)
+            for turned in (False, True)
+            if (nodes[relation], turned) in implied.get(node, ()) and (number, turned) != (relation, False)
         )
+        return cls(facts, entities, sources, Compositions.read(relation, relations, schema, facts, entities))
 
-    def answers(self, facts: Tensor, anchors: Tensor, side: str, entities: int) -> Tensor:
-        """bool [Q, E]: what follows for each anchor, int64 [Q], from facts int64 [T, 3], known or not."""
-        found = torch.zeros(len(anchors), entities, dtype=torch.bool)
+    @property
+    def empty(self) -> bool:
+        """Whether the schema says nothing of this kind."""
+        return not self.sources and not self.composed.rounds
+
+    def answers(self, anchors: Tensor, side: str) -> Tensor:
+        """bool [Q, E]: what follows for each anchor, int64 [Q], known or not."""
+        found = torch.zeros(len(anchors), self.entities, dtype=torch.bool)
         for number, turned in self.sources:
             asked = "tail" if (side == "tail") != turned else "head"
-            found |= answers_in(facts, number, anchors, asked, entities)
+            found |= answers_in(self.facts, number, anchors, asked, self.entities)
+        if self.composed.rounds:
+            heads, tails = self.composed.pairs()
+            ends = (heads, tails) if side == "tail" else (tails, heads)
+            found |= answers_of_pairs(*ends, anchors, self.entities)
         return found
 
-    def heads(self, facts: Tensor, entities: int) -> Tensor:
-        """bool [E]: entities of which a triple of the relation follows from facts int64 [T, 3]."""
-        found = torch.zeros(entities, dtype=torch.bool)
+    def heads(self) -> Tensor:
+        """bool [E]: entities of which a triple of the relation follows."""
+        found = torch.zeros(self.entities, dtype=torch.bool)
         for number, turned in self.sources:
-            found[facts[facts[:, 1] == number, 2 if turned else 0]] = True
+            found[self.facts[self.facts[:, 1] == number, 2 if turned else 0]] = True
+        found[self.composed.pairs()[0]] = True
         return found
 
-    def because(self, facts: Tensor, head: int, tail: int) -> list[tuple[int, int, int]]:
-        """The known facts, as (head, relation, tail) ids, that one triple follows from."""
-        found = []
+    def because(self, head: int, tail: int) -> list[tuple[Fact, ...]]:
+        """The known facts, as (head, relation, tail) ids, that one triple follows from; any of the tuples is enough."""
+        found: list[tuple[Fact, ...]] = []
         for number, turned in self.sources:
             ends = (tail, head) if turned else (head, tail)
             fact = (ends[0], number, ends[1])
-            if bool((facts == torch.tensor(fact)).all(dim=1).any()):
-                found.append(fact)
-        return found
+            if bool((self.facts == torch.tensor(fact)).all(dim=1).any()):
+                found.append((fact,))
+        together = () if found else self.composed.because(head, tail)
+        return [together] if together else found

@@ -134,10 +134,12 @@ def propose(
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
     refused = torch.stack(list(against.values())).any(dim=0)
-    entailed = Entailed.read(number, model.relations_, schema)
+    entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
     names, ranks = model.entities_, rank_of_names(model.entities_)
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)
+    if not entailed.composed.complete:
+        notes.append("property chains lead to more than could be followed: not all that follows is known to follow")
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if whole:
@@ -151,7 +153,7 @@ def propose(
             used = in_domain_by_use(number, model._known, len(model.entities_), model.relations_, schema)
             bad = wrong_heads | ~used if bool(used.any()) else wrong_heads
         # And those that have one.
-        bad = bad & (wrong_heads | ~entailed.heads(model._known, len(model.entities_)))
+        bad = bad & (wrong_heads | ~entailed.heads())
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
         if calibrated:
@@ -188,10 +190,10 @@ def propose(
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
         # Of all answers, whichever are shown.
         confidence = model.calibration_of(scores, number, some, side) if calibrated else scores
-        certain = entailed.answers(model._known, some, side, len(model.entities_)) & ~facts & ~barred
+        certain = entailed.answers(some, side) & ~facts & ~barred
         if calibrated:
             confidence = confidence.masked_fill(certain, 1.0)
-        order = _raised(scores, certain) if entailed.sources else scores
+        order = scores if entailed.empty else _raised(scores, certain)
         best = order.masked_fill(~(allowed & ~facts), float("-inf"))
         values, places = _best(best, min(top, best.shape[1]), ranks)
         kept = torch.isfinite(values)

@@ -29,7 +29,8 @@ class Reasons:
         links: Seen relations that link the pair, with the cosine of their priors (None without priors); "(inverse)" if
             from tail to head.
         paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
-        entailed: Known facts that the triple follows from, by what the schema says about properties.
+        entailed: Known facts that the triple follows from, by what the schema says about properties: each of them is
+            enough, those of a property chain are one text.
     """
 
     nearest: tuple[tuple[str, float], ...]
@@ -100,13 +101,16 @@ def reasons(
         links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
         links = sorted(links, key=lambda one: -one[1])[:most]
         told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
-    rules = Entailed.read(relation, model.relations_, schema) if entailed is None else entailed
+    if entailed is None:
+        entailed = Entailed.read(relation, model.relations_, schema, model._known, len(model.entities_))
     return Reasons(
         nearest,
         _axioms(model.relations_[relation], schema),
         told,
         _paths(graph, model, names, head, tail, most),
-        tuple(" ".join(model.named(fact)) for fact in rules.because(model._known, head, tail)[:most]),
+        tuple(
+            " and ".join(" ".join(model.named(fact)) for fact in facts) for facts in entailed.because(head, tail)[:most]
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from kgzsl.tasks.kg_completion.proposals import propose
 RDFS, OWL, X = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#", "http://x/"
 TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 RELATIONS = (X + "rules", X + "ruledBy", X + "near", X + "leads", X + "commands")
+NONE = torch.zeros(0, 3, dtype=torch.int64)
 SCHEMA = ClassGraph.from_triples(
     [
         (X + "rules", OWL + "inverseOf", X + "ruledBy"),
@@ -31,7 +32,7 @@ SCHEMA = ClassGraph.from_triples(
 
 
 def sources(name: str) -> set[tuple[str, bool]]:
-    told = Entailed.read(RELATIONS.index(X + name), RELATIONS, SCHEMA).sources
+    told = Entailed.read(RELATIONS.index(X + name), RELATIONS, SCHEMA, NONE, 8).sources
     return {(RELATIONS[number].removeprefix(X), turned) for number, turned in told}
 
 
@@ -41,7 +42,7 @@ def test_which_relations_facts_are_those_of_another_one():
     assert sources("near") == {("near", True)}
     assert sources("leads") == {("commands", False)}
     assert sources("commands") == set()
-    assert Entailed.read(0, RELATIONS, None).sources == ()
+    assert Entailed.read(0, RELATIONS, None, NONE, 8).empty
     # The rules of embeddings say the same.
     table = {tuple(row) for row in SchemaRules.read(SCHEMA, RELATIONS).implied.tolist()}
     assert (4, 0, 0) in table
@@ -50,12 +51,12 @@ def test_which_relations_facts_are_those_of_another_one():
 
 def test_answers_and_their_facts_at_both_ends():
     facts = torch.tensor([[5, 1, 6], [7, 3, 5], [2, 2, 2]])
-    rules = Entailed.read(0, RELATIONS, SCHEMA)
-    assert torch.nonzero(rules.answers(facts, torch.tensor([7, 6, 6]), "tail", 8)).tolist() == [[0, 5], [1, 5], [2, 5]]
-    assert torch.nonzero(rules.answers(facts, torch.tensor([5]), "head", 8)).tolist() == [[0, 6], [0, 7]]
-    assert torch.nonzero(rules.heads(facts, 8)).flatten().tolist() == [6, 7]
-    assert rules.because(facts, 6, 5) == [(5, 1, 6)]
-    assert rules.because(facts, 5, 6) == []
+    rules = Entailed.read(0, RELATIONS, SCHEMA, facts, 8)
+    assert torch.nonzero(rules.answers(torch.tensor([7, 6, 6]), "tail")).tolist() == [[0, 5], [1, 5], [2, 5]]
+    assert torch.nonzero(rules.answers(torch.tensor([5]), "head")).tolist() == [[0, 6], [0, 7]]
+    assert torch.nonzero(rules.heads()).flatten().tolist() == [6, 7]
+    assert rules.because(6, 5) == [((5, 1, 6),)]
+    assert rules.because(5, 6) == []
 
 
 @pytest.fixture(scope="module")
