@@ -51,6 +51,10 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
     if told.get("axioms"):
         said = [(one["text"], one["kind"]) for one in told["axioms"]]
         parts.append(_table("What the ontology says about it", ("statement", "kind"), said))
+    if told.get("entailed"):
+        parts.append(
+            _table("It follows, by the ontology, from", ("known facts",), [(one,) for one in told["entailed"]])
+        )
     facts = [(" ".join(link["fact"]), f"{link['likeness']:.2f}") for link in told.get("links", ())]
     facts += [("; ".join(" ".join(fact) for fact in route), "over one other") for route in told.get("routes", ())]
     if facts:

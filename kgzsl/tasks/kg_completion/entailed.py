@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -87,3 +87,7 @@ class Entailed:
                 found.append((fact,))
         together = () if found else self.composed.because(head, tail)
         return [together] if together else found
+
+    def told(self, head: int, tail: int, named: Callable[[Fact], tuple[str, str, str]]) -> tuple[str, ...]:
+        """:meth:`because`, in words."""
+        return tuple(" and ".join(" ".join(named(fact)) for fact in facts) for facts in self.because(head, tail))

@@ -14,6 +14,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.counterfactuals import Counterfactual, moving_statements
+from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.statements import Statement, statements_about
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class CompletionExplanation:
         without: What would be answered without single statements.
         axioms: What the schema says about the relation itself; empty without a graph.
         by_priors: Whether the score hangs on priors of relations; where it does not, likeness is told beside it.
+        entailed: Known facts that the triple follows from, whatever its score; see :class:`Reasons`.
     """
 
     head: str
@@ -60,12 +62,14 @@ class CompletionExplanation:
     without: tuple[Counterfactual, ...] = ()
     axioms: tuple[Statement, ...] = ()
     by_priors: bool = True
+    entailed: tuple[str, ...] = ()
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` attributes a relation."""
         kind = "seen" if self.is_seen else "no triple of it in training"
         lines = [f"{self.head} {self.relation} {self.tail} (score {self.score:.3f}, rank {self.rank:g}; {kind})"]
         lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
+        lines += [f"  follows, by the schema, from {facts}" for facts in self.entailed]
         if not self.links:
             lines.append("  no known fact links the two")
         for (head, by, tail), likeness in self.links:
@@ -102,6 +106,7 @@ class CompletionExplanation:
             "without": [one.to_dict() for one in self.without],
             "axioms": [one.to_dict() for one in self.axioms],
             "by_priors": self.by_priors,
+            "entailed": list(self.entailed),
         }
 
 
@@ -170,6 +175,7 @@ def explain_completion(
         tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),
         getattr(model, "priors_", None) is not None,
+        Entailed.read(number, model.relations_, graph, known, len(model.entities_)).told(ids[0], ids[1], model.named),
     )
 
 

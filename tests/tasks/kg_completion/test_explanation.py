@@ -73,3 +73,16 @@ def test_likeness_that_was_no_part_of_a_score_is_told_as_such(kg, schema) -> Non
         assert told.by_priors is (given is not None)
         assert told.to_dict()["by_priors"] is told.by_priors
         assert ("made of facts alone" in told.text()) is not told.by_priors
+
+
+def test_facts_that_a_triple_follows_from_are_told(kg) -> None:
+    axioms = [(name, "range", ends[1]) for name, ends in SCHEMA.items()]
+    schema = ClassGraph.from_triples([*axioms, ("livesIn", "subPropertyOf", "residesIn")])
+    priors = Attributes().fit(schema).priors(kg.relations)
+    model = EvidenceCompleter(folds=2, queries=4, corrupted=8, steps=2, hidden=4, calibrate=False).fit(kg, priors)
+    head, _, tail = model.named(kg.train[kg.train[:, 1] == kg.relation("livesIn")][0].tolist())
+    told = explain_completion(model, priors, head, "residesIn", tail, graph=schema)
+    assert told.entailed == (f"{head} livesIn {tail}",)
+    assert f"follows, by the schema, from {head} livesIn {tail}" in told.text()
+    assert told.to_dict()["entailed"] == [f"{head} livesIn {tail}"]
+    assert not explain_completion(model, priors, head, "residesIn", tail).entailed
