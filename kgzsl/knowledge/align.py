@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Alignment:
         names: The names asked for.
         indices: int64 [n], node numbers, -1 where there is none.
         matched_by: How each was found (``"iri"``, ``"label"`` ...), ``None`` where it was not.
-        missing: Each name that was not found -> labels of the nearest nodes.
+        missing: Each name that was not found -> labels of the nearest nodes, which are looked for when asked for.
         ambiguous: Each name that several nodes answer to equally well -> their IRIs; these count as not found.
         alternatives: Each name for which one of several nodes was taken -> the IRIs of the others.
         source: What the graph was read from, for messages.
@@ -44,7 +44,7 @@ class Alignment:
     names: tuple[str, ...]
     indices: npt.NDArray[np.int64]
     matched_by: tuple[str | None, ...]
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    missing: Mapping[str, list[str]] = field(default_factory=dict)
     ambiguous: dict[str, list[str]] = field(default_factory=dict)
     alternatives: dict[str, list[str]] = field(default_factory=dict)
     source: str | None = None
@@ -129,6 +129,32 @@ class NameIndex:
         return nearest(name, known) or nearest(local_name(name), known)
 
 
+class _Nearest(Mapping[str, list[str]]):
+    """Names to those that look like them. A search goes through all names of the graph, and few callers want it."""
+
+    def __init__(self, names: Sequence[str], index: NameIndex) -> None:
+        self._found: dict[str, list[str] | None] = dict.fromkeys(names)
+        self._index = index
+
+    def __getitem__(self, name: str) -> list[str]:
+        found = self._found[name]
+        if found is None:
+            found = self._found[name] = self._index.near(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 def _folded(table: dict[str, list[int]]) -> dict[str, list[int]]:
     folded: dict[str, list[int]] = {}
     for name, nodes in table.items():
@@ -176,7 +202,7 @@ def align(
     finder = _Finder(graph, kinds)
     indices = np.full(len(names), -1, np.int64)
     how: list[str | None] = [None] * len(names)
-    missing: dict[str, list[str]] = {}
+    missing: list[str] = []
     ambiguous: dict[str, list[str]] = {}
     alternatives: dict[str, list[str]] = {}
     called = graph.provenance.get("called", {})
@@ -199,10 +225,11 @@ def align(
         elif iris:
             ambiguous[name] = iris
         else:
-            missing[name] = finder.index.near(name)
+            missing.append(name)
     source = graph.provenance.get("source")
     told = source if isinstance(source, str) else None
-    return Alignment(tuple(names), indices, tuple(how), missing, ambiguous, alternatives, told)
+    near = _Nearest(missing, finder.index)
+    return Alignment(tuple(names), indices, tuple(how), near, ambiguous, alternatives, told)
 
 
 class _Finder:

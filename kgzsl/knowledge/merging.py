@@ -81,7 +81,7 @@ def merge_graphs(
             "prefixes": {**second.provenance.get("prefixes", {}), **first.provenance.get("prefixes", {})},
             "called": {**second.provenance.get("called", {}), **first.provenance.get("called", {})},
             **_unions(first, second),
-            **_chains(first, second),
+            **_chains(first, second, iris, number),
             "matched_by": {how: alignment.matched_by.count(how) for how in dict.fromkeys(alignment.matched_by)},
         },
     )
@@ -97,12 +97,19 @@ def _unions(first: ClassGraph, second: ClassGraph) -> dict[str, dict[str, dict[s
     return {"unions": joined} if joined else {}
 
 
-def _chains(first: ClassGraph, second: ClassGraph) -> dict[str, dict[str, list[list[str]]]]:
-    """The property chains of both; nothing where there is none."""
-    joined: dict[str, list[list[str]]] = {}
-    for graph in (first, second):
-        for iri, chains in graph.provenance.get("chains", {}).items():
-            joined.setdefault(iri, []).extend(chains)
+def _chains(
+    first: ClassGraph, second: ClassGraph, iris: list[str], number: npt.NDArray[np.int64]
+) -> dict[str, dict[str, list[list[str]]]]:
+    """The property chains of both, by the merged graph's names; nothing where there is none."""
+
+    def renamed(link: str) -> str:
+        name = link.removeprefix("^")
+        node = second.node_index.get(name)
+        return "^" * link.startswith("^") + (name if node is None else iris[number[node]])
+
+    joined = {whole: list(chains) for whole, chains in first.provenance.get("chains", {}).items()}
+    for whole, chains in second.provenance.get("chains", {}).items():
+        joined.setdefault(renamed(whole), []).extend([renamed(link) for link in chain] for chain in chains)
     return {"chains": joined} if joined else {}
 
 

@@ -87,7 +87,8 @@ class ImageRun:
     ) -> None:
         self.recipe = recipe
         self.start = time.perf_counter()
-        require_sampler(recipe.protocol.search, recipe.protocol.trials)
+        if not resume:  # else the choice may have been made already
+            require_sampler(recipe.protocol.search, recipe.protocol.trials)
         self.seeds = recipe.protocol.seed_list
         self.folder = None if out is None else Path(out) / "checkpoint"
         self.stages = Stages(self.folder, resume=resume, log=log)

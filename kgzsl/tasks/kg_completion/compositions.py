@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import objects_of, properties_implied
+from kgzsl.tasks.kg_completion._axioms import objects_of
+from kgzsl.tasks.kg_completion._pair_sets import Ints, PairSet, turned_codes
 
 __all__ = ["Compositions", "Fact"]
 
 _OWL = "http://www.w3.org/2002/07/owl#"
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-_MOST = 20_000_000
+_MOST = 5_000_000
+_ROUNDS = 2_000
 Link = tuple[int, bool]
 """Node of a property, and whether head and tail are exchanged."""
+Chain = tuple[Link, ...]
 Fact = tuple[int, int, int]
 """Ids of head, relation and tail."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Compositions:
     """What follows for one property by owl:propertyChainAxiom and owl:TransitiveProperty, and all that leads there.
 
-    Chains and sub-, equivalent, inverse and symmetric properties are followed together until nothing new comes of them,
-    round after round: a round has what follows at once from the one before.
+    Chains and sub-, equivalent, inverse and symmetric properties are followed together, round after round, until
+    nothing new comes of them; a round looks only at what joins the news of the one before (semi-naive evaluation).
 
     Args:
-        node: The property, as a node of the schema; -1 where the schema does not have it.
-        rounds: Node to the facts of the property, bool [E, E] sparse, after each round. Nothing where no chain leads to
-            the property.
+        node: The property, as a node of the schema; -1 where no chain leads to it, and then nothing follows.
         steps: Node to the links that imply it.
         chains: Node to the chains that make it.
-        ids: Node to the relation ids that are called so.
-        facts: int64 [T, 3], what is known.
-        complete: Whether everything was followed; else the budget was spent, and what is there holds all the same.
+        entities: int64 [n], ascending: those that the facts in question have, which pairs are numbered by.
+        facts: Relation id to its facts as codes of pairs, by node.
+        pairs: Node to all facts of the property, known or not.
+        complete: Whether everything was followed; else what it takes went beyond the budget. What is there holds.
     """
 
     node: int = -1
-    rounds: tuple[dict[int, Any], ...] = ()
-    steps: dict[int, tuple[Link, ...]] | None = None
-    chains: dict[int, tuple[tuple[Link, ...], ...]] | None = None
-    ids: dict[int, tuple[int, ...]] | None = None
-    facts: Tensor | None = None
+    steps: Mapping[int, Set[Link]] = field(default_factory=dict)
+    chains: Mapping[int, tuple[Chain, ...]] = field(default_factory=dict)
+    entities: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    facts: dict[int, dict[int, Ints]] = field(default_factory=dict)
+    pairs: dict[int, PairSet] = field(default_factory=dict)
     complete: bool = True
 
     @classmethod
     def read(
         cls,
         relation: int,
-        relations: Sequence[str],
-        schema: ClassGraph | None,
+        nodes: Sequence[int],
+        implied: Mapping[int, set[Link]],
+        schema: ClassGraph,
         facts: Tensor,
-        entities: int,
         *,
         most: int = _MOST,
     ) -> Compositions:
@@ -65,123 +66,193 @@ class Compositions:
 
         Args:
             relation: Id.
-            relations: Names of all.
-            schema: With its chains; None: nothing follows.
+            nodes: Of each relation, its node in the schema; -1 where it has none.
+            implied: What :func:`properties_implied` says.
+            schema: With its chains.
             facts: int64 [T, 3].
-            entities: E.
-            most: Pairs of facts with an end in common that may be looked at in all.
+            most: Pairs that joins may make in all; 16 bytes each, for a while.
         """
-        if schema is None:
-            return cls()
-        nodes = schema.align(list(relations)).indices.tolist()
         chains = _chains(schema)
         if nodes[relation] < 0 or not chains:
-            return cls(nodes[relation])
+            return cls()
         steps: dict[int, set[Link]] = {}
-        for one, found in properties_implied(schema).items():
+        for one, found in implied.items():
             for other, turned in found:
                 steps.setdefault(other, set()).add((one, turned))
         needed = _leading_to(nodes[relation], steps, chains)
-        if not any(node in chains for node in needed):
-            return cls(nodes[relation])
-        ids: dict[int, tuple[int, ...]] = {}
-        for number, node in enumerate(nodes):
-            if node in needed:
-                ids[node] = (*ids.get(node, ()), number)
-        first = {node: _matrix(facts, ids.get(node, ()), entities) for node in sorted(needed)}
-        made = cls(
-            nodes[relation],
-            (first,),
-            {node: tuple(sorted(steps.get(node, ()))) for node in first},
-            {node: chains.get(node, ()) for node in first},
-            ids,
-            facts,
-        )
-        return made._followed(most)
+        if not needed & chains.keys():
+            return cls()
+        ids = [number for number, node in enumerate(nodes) if node in needed]
+        mine = facts[torch.isin(facts[:, 1], torch.tensor(ids, dtype=torch.int64))].numpy()
+        entities = np.unique(mine[:, [0, 2]])
+        codes = np.searchsorted(entities, mine[:, 0]) * len(entities) + np.searchsorted(entities, mine[:, 2])
+        by_id = {number: codes[mine[:, 1] == number] for number in np.unique(mine[:, 1]).tolist()}
+        grouped: dict[int, dict[int, Ints]] = {node: {} for node in needed}
+        for number, found_codes in by_id.items():
+            grouped[nodes[number]][number] = np.unique(found_codes)
+        pairs = {
+            node: PairSet.of(len(entities), np.concatenate([np.zeros(0, np.int64), *groups.values()]))
+            for node, groups in grouped.items()
+        }
+        made = cls(nodes[relation], steps, chains, entities, grouped, pairs)
+        made._follow(most)
+        return made
 
-    def _followed(self, most: int) -> Compositions:
-        rounds, left = list(self.rounds), most
-        assert self.steps is not None
-        assert self.chains is not None
-        while True:
-            before, after = rounds[-1], {}
-            for node, known in before.items():
-                parts = [known, *(_turned(before[one], turned) for one, turned in self.steps[node])]
-                for chain in self.chains[node]:
-                    product = _turned(before[chain[0][0]], chain[0][1])
-                    for one, turned in chain[1:]:
-                        other = _turned(before[one], turned)
-                        left -= int(np.diff(other.indptr)[product.indices].sum())
-                        if left < 0:
-                            return self._with(rounds, complete=False)
-                        product = product @ other
-                    parts.append(product)
-                whole = parts[0]
-                for part in parts[1:]:
-                    whole = whole + part
-                after[node] = whole
-            if all(after[node].nnz == before[node].nnz for node in after):
-                return self._with(rounds, complete=True)
-            rounds.append(after)
+    def _follow(self, most: int) -> None:
+        fresh = {node: pairs.codes for node, pairs in self.pairs.items()}
+        left = most
+        for number in range(1, _ROUNDS + 1):
+            made: dict[int, list[Ints]] = {}
+            for node, pairs in self.pairs.items():
+                for one, turned in self.steps.get(node, ()):
+                    if len(fresh[one]):
+                        made.setdefault(node, []).append(_turned(fresh[one], turned, pairs.size))
+                for chain in self.chains.get(node, ()):
+                    for place, (one, _) in enumerate(chain):
+                        if len(fresh[one]):
+                            found, cost = self._joined(chain, place, fresh[one], left)
+                            left -= cost
+                            self.complete &= found is not None
+                            if found is not None:
+                                made.setdefault(node, []).append(found)
+            fresh = {
+                node: pairs.new(np.concatenate(made[node])) if node in made else pairs.codes[:0]
+                for node, pairs in self.pairs.items()
+            }
+            if not any(map(len, fresh.values())):
+                return
+            for node, codes in fresh.items():
+                if len(codes):
+                    self.pairs[node] = self.pairs[node].grown(codes, number)
+        self.complete = False
 
-    def _with(self, rounds: Sequence[dict[int, Any]], *, complete: bool) -> Compositions:
-        return replace(self, rounds=tuple(rounds), complete=complete)
+    def _joined(self, chain: Chain, place: int, codes: Ints, most: int) -> tuple[Ints | None, int]:
+        """What a chain makes of new pairs of one of its links, as codes, and how many pairs were made on the way.
 
-    def pairs(self) -> tuple[Tensor, Tensor]:
-        """Heads and tails of all facts of the property, known or not: int64 [N] each."""
-        if not self.rounds:
-            none = torch.zeros(0, dtype=torch.int64)
-            return none, none
-        found = self.rounds[-1][self.node].tocoo()
-        return torch.from_numpy(found.row.astype(np.int64)), torch.from_numpy(found.col.astype(np.int64))
+        None where that would be more than ``most``.
+        """
+        size, cost = len(self.entities), 0
+        codes = _turned(codes, chain[place][1], size)
+        head, tail = codes // size, codes % size
+        for step, links in ((1, chain[place + 1 :]), (-1, chain[:place][::-1])):
+            for one, turned in links:
+                other = self.pairs[one].way(turned if step == 1 else not turned)
+                ends = tail if step == 1 else head
+                cost += other.count(ends)
+                if cost > most:
+                    return None, 0
+                row, found, _ = other.tails(ends)
+                head, tail = (head[row], found) if step == 1 else (found, tail[row])
+        return head * size + tail, cost
+
+    def answers(self, anchors: Tensor, side: str, table: Tensor) -> None:
+        """Mark what follows for each anchor, int64 [Q], in a table bool [Q, E]."""
+        given = anchors.numpy()
+        place = np.searchsorted(self.entities, given)
+        rows = np.flatnonzero(np.isin(given, self.entities))
+        if self.node < 0 or not len(rows):
+            return
+        row, found, _ = self.pairs[self.node].way(side == "head").tails(place[rows])
+        table[torch.from_numpy(rows[row]), torch.from_numpy(self.entities[found])] = True
+
+    def heads(self) -> Tensor:
+        """int64 [N], entities of which a triple of the relation follows or is known."""
+        if self.node < 0:
+            return torch.zeros(0, dtype=torch.int64)
+        codes = self.pairs[self.node].codes
+        return torch.from_numpy(self.entities[np.unique(codes // max(1, len(self.entities)))])
 
     def because(self, head: int, tail: int) -> tuple[Fact, ...]:
-        """Known facts, as (head, relation, tail) ids, that one triple follows from; none where it does not follow."""
-        if not self.rounds or not self.rounds[-1][self.node][head, tail]:
+        """Known facts that one triple follows from, as it was found first; none where it does not follow.
+
+        A triple that is known follows from itself.
+        """
+        if self.node < 0 or not np.isin([head, tail], self.entities).all():
             return ()
-        return tuple(dict.fromkeys(self._grounds(self.node, head, tail)))
+        first, last = np.searchsorted(self.entities, [head, tail]).tolist()
+        if self._born(self.node, first, last) < 0:
+            return ()
+        found: dict[Fact, None] = {}
+        done: set[tuple[int, int, int]] = set()
+        waiting = [(self.node, first, last)]
+        while waiting:
+            one = waiting.pop()
+            if one not in done:
+                done.add(one)
+                if self._born(*one):
+                    waiting += reversed(self._premises(*one))
+                else:
+                    found[self._fact(*one)] = None
+        return tuple(found)
 
-    def _grounds(self, node: int, head: int, tail: int) -> Iterator[Fact]:
-        assert self.steps is not None
-        assert self.chains is not None
-        assert self.ids is not None
-        assert self.facts is not None
-        first = next(number for number, one in enumerate(self.rounds) if one[node][head, tail])
-        if not first:
-            facts = ((head, number, tail) for number in self.ids[node])
-            yield next(fact for fact in facts if bool((self.facts == torch.tensor(fact)).all(dim=1).any()))
-            return
-        before = self.rounds[first - 1]
-        for one, turned in self.steps[node]:
+    def _born(self, node: int, head: int, tail: int) -> int:
+        pairs = self.pairs[node]
+        place = int(pairs.places(np.array([head * pairs.size + tail]))[0])
+        return -1 if place < 0 else int(pairs.born[place])
+
+    def _fact(self, node: int, head: int, tail: int) -> Fact:
+        code = head * len(self.entities) + tail
+        number = next(
+            number
+            for number, codes in self.facts[node].items()
+            if np.searchsorted(codes, code) < len(codes) and codes[np.searchsorted(codes, code)] == code
+        )
+        return int(self.entities[head]), number, int(self.entities[tail])
+
+    def _premises(self, node: int, head: int, tail: int) -> list[tuple[int, int, int]]:
+        """Pairs of properties, all of them of earlier rounds, that one pair follows from at once."""
+        born = self._born(node, head, tail)
+        for one, turned in sorted(self.steps.get(node, ())):
             ends = (tail, head) if turned else (head, tail)
-            if before[one][ends]:
-                yield from self._grounds(one, *ends)
-                return
-        for chain in self.chains[node]:
-            stops = _stops([_turned(before[one], turned) for one, turned in chain], head, tail)
+            if 0 <= self._born(one, *ends) < born:
+                return [(one, *ends)]
+        for chain in self.chains.get(node, ()):
+            stops = self._stops(chain, head, tail, born)
             if stops:
-                for (one, turned), start, end in zip(chain, stops, stops[1:], strict=False):
-                    yield from self._grounds(one, *((end, start) if turned else (start, end)))
-                return
+                ways = zip(chain, stops, stops[1:], strict=False)
+                return [(one, *((end, start) if turned else (start, end))) for (one, turned), start, end in ways]
+        raise AssertionError("what is there came from something")
+
+    def _stops(self, chain: Chain, head: int, tail: int, born: int) -> list[int]:
+        """Entities on a way along a chain from head to tail, by pairs of earlier rounds; none where there is none."""
+        reached = [np.array([head])]
+        for one, turned in chain[:-1]:
+            _, found, rounds = self.pairs[one].way(turned).tails(reached[-1])
+            reached.append(np.unique(found[rounds < born]))
+        way = [tail]
+        for (one, turned), here in zip(reversed(chain), reversed(reached), strict=True):
+            _, found, rounds = self.pairs[one].way(not turned).tails(np.array([way[0]]))
+            back = np.intersect1d(found[rounds < born], here)
+            if not len(back):
+                return []
+            way.insert(0, int(back[0]))
+        return way
 
 
-def _chains(schema: ClassGraph) -> dict[int, tuple[tuple[Link, ...], ...]]:
+def _turned(codes: Ints, turned: bool, size: int) -> Ints:
+    return turned_codes(codes, size) if turned else codes
+
+
+def _chains(schema: ClassGraph) -> dict[int, tuple[Chain, ...]]:
     """Property to the chains that make it, transitive properties being chains of themselves."""
-    found: dict[int, list[tuple[Link, ...]]] = {}
+    found: dict[int, list[Chain]] = {}
+    # The order of links is told beside the edges; a chain whose edges were taken away is none any more.
+    edges = objects_of(schema, _OWL + "propertyChainAxiom")
     for whole, chains in schema.provenance.get("chains", {}).items():
         node = schema.node_index.get(whole, -1)
         for chain in chains:
             links = tuple((schema.node_index.get(link.removeprefix("^"), -1), link.startswith("^")) for link in chain)
-            if node >= 0 and all(one >= 0 for one, _ in links):
+            if links and all(one in edges.get(node, ()) for one, _ in links):
                 found.setdefault(node, []).append(links)
-    transitive = int(schema.align([_OWL + "TransitiveProperty"]).indices[0])
-    for node, kinds in objects_of(schema, _TYPE).items():
-        if transitive in kinds:
+    transitive = schema.node_index.get(_OWL + "TransitiveProperty", -1)
+    if transitive >= 0 and _TYPE in schema.relations:
+        rows = (schema.edge_index[1] == transitive) & (schema.edge_type == schema.relation(_TYPE))
+        for node in schema.edge_index[0, rows].tolist():
             found.setdefault(node, []).append(((node, False), (node, False)))
     return {node: tuple(dict.fromkeys(chains)) for node, chains in found.items()}
 
 
-def _leading_to(node: int, steps: dict[int, set[Link]], chains: dict[int, tuple[tuple[Link, ...], ...]]) -> set[int]:
+def _leading_to(node: int, steps: Mapping[int, Set[Link]], chains: Mapping[int, tuple[Chain, ...]]) -> set[int]:
     """The property and all whose facts may become facts of it."""
     found, waiting = {node}, [node]
     while waiting:
@@ -191,32 +262,3 @@ def _leading_to(node: int, steps: dict[int, set[Link]], chains: dict[int, tuple[
                 found.add(other)
                 waiting.append(other)
     return found
-
-
-def _matrix(facts: Tensor, relations: Sequence[int], entities: int) -> Any:
-    from scipy.sparse import csr_array
-
-    mine = facts[torch.isin(facts[:, 1], torch.tensor(relations, dtype=torch.int64))].numpy()
-    made = csr_array((np.ones(len(mine), bool), (mine[:, 0], mine[:, 2])), shape=(entities, entities))
-    made.sum_duplicates()
-    return made
-
-
-def _turned(matrix: Any, turned: bool) -> Any:
-    return matrix.T.tocsr() if turned else matrix
-
-
-def _stops(links: Sequence[Any], head: int, tail: int) -> list[int]:
-    """Entities on a way along the links from head to tail, both among them; none where there is no way."""
-    reached = [np.array([head])]
-    for link in links[:-1]:
-        reached.append(np.unique(link[reached[-1]].indices))
-        if not len(reached[-1]):
-            return []
-    way = [tail]
-    for link, here in zip(reversed(links), reversed(reached), strict=True):
-        back = here[np.asarray(link[here][:, [way[0]]].todense()).ravel()]
-        if not len(back):
-            return []
-        way.insert(0, int(back[0]))
-    return way

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._answers import answers_in, answers_of_pairs
+from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._axioms import properties_implied
 from kgzsl.tasks.kg_completion.compositions import Compositions, Fact
 
@@ -44,18 +44,20 @@ class Entailed:
             return cls(facts, entities)
         nodes = schema.align(list(relations)).indices.tolist()
         implied = properties_implied(schema)
+        same = nodes[relation]
         sources = tuple(
             (number, turned)
             for number, node in enumerate(nodes)
             for turned in (False, True)
-            if (nodes[relation], turned) in implied.get(node, ()) and (number, turned) != (relation, False)
+            if (number, turned) != (relation, False)
+            and ((same, turned) in implied.get(node, ()) or (node == same >= 0 and not turned))
         )
-        return cls(facts, entities, sources, Compositions.read(relation, relations, schema, facts, entities))
+        return cls(facts, entities, sources, Compositions.read(relation, nodes, implied, schema, facts))
 
     @property
     def empty(self) -> bool:
         """Whether the schema says nothing of this kind."""
-        return not self.sources and not self.composed.rounds
+        return not self.sources and self.composed.node < 0
 
     def answers(self, anchors: Tensor, side: str) -> Tensor:
         """bool [Q, E]: what follows for each anchor, int64 [Q], known or not."""
@@ -63,10 +65,7 @@ class Entailed:
         for number, turned in self.sources:
             asked = "tail" if (side == "tail") != turned else "head"
             found |= answers_in(self.facts, number, anchors, asked, self.entities)
-        if self.composed.rounds:
-            heads, tails = self.composed.pairs()
-            ends = (heads, tails) if side == "tail" else (tails, heads)
-            found |= answers_of_pairs(*ends, anchors, self.entities)
+        self.composed.answers(anchors, side, found)
         return found
 
     def heads(self) -> Tensor:
@@ -74,7 +73,7 @@ class Entailed:
         found = torch.zeros(self.entities, dtype=torch.bool)
         for number, turned in self.sources:
             found[self.facts[self.facts[:, 1] == number, 2 if turned else 0]] = True
-        found[self.composed.pairs()[0]] = True
+        found[self.composed.heads()] = True
         return found
 
     def because(self, head: int, tail: int) -> list[tuple[Fact, ...]]:

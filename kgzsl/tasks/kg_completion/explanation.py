@@ -175,8 +175,17 @@ def explain_completion(
         tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),
         getattr(model, "priors_", None) is not None,
-        Entailed.read(number, model.relations_, graph, known, len(model.entities_)).told(ids[0], ids[1], model.named),
+        _entailed(model, number, ids, known, graph),
     )
+
+
+def _entailed(
+    model: Completer, number: int, ends: Sequence[int], known: torch.Tensor, graph: ClassGraph | None
+) -> tuple[str, ...]:
+    # A triple that is known follows from itself, which says nothing.
+    others = known[(known != torch.tensor([ends[0], number, ends[1]])).any(dim=1)]
+    rules = Entailed.read(number, model.relations_, graph, others, len(model.entities_))
+    return rules.told(ends[0], ends[1], model.named)
 
 
 def _links(model: Completer, known: torch.Tensor, ends: Sequence[int]) -> list[Fact]:

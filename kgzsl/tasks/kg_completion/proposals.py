@@ -139,7 +139,9 @@ def propose(
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)
     if not entailed.composed.complete:
-        notes.append("property chains lead to more than could be followed: not all that follows is known to follow")
+        notes.append(
+            "property chains lead to more than could be followed: not all that follows by them is proposed as such"
+        )
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if whole:
