@@ -19,11 +19,11 @@ from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.evidence.calibration import FEWEST_RELATIONS, Calibration, fit_calibration
-from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes, some_of_each
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.evidence.cross_fit import cross_fitted
+from kgzsl.tasks.kg_completion.evidence.episodes import Episodes, draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, FactEvidence
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
-from kgzsl.tasks.kg_completion.evidence.judged import Judged
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
 from kgzsl.tasks.kg_completion.evidence.ranker import EvidenceRanker, RankerLoop
@@ -33,8 +33,6 @@ from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["EvidenceCompleter"]
 
-_ASKED = 2000
-"""Held-out queries that probabilities are fitted on, at most (but 4 of each relation)."""
 FORMAT = "kgzsl.evidence_completer/2"
 
 
@@ -198,10 +196,16 @@ class EvidenceCompleter(ProposingCompleter):
             self.ranker_.load_state_dict(keep.state)
             self.chosen_ = {"steps": keep.at, "validation.mrr": keep.value}
         kept = self.steps if keep.state is None else keep.at
+
+        def taught(some: Episodes) -> EvidenceRanker:
+            ranker, loop = self._new_ranker(some, engine, random, self.steps)
+            engine.run(loop, steps=kept, name="calibration")
+            return ranker
+
         self.calibration_: Calibration | None = None
         self.silent_calibration_: Calibration | None = None
         if self.calibrate:
-            self._calibrated(episodes, silent, engine, random, kept)
+            self.calibration_, self.silent_calibration_ = cross_fitted(episodes, silent, taught)
         return self
 
     def _new_ranker(
@@ -219,30 +223,6 @@ class EvidenceCompleter(ProposingCompleter):
             weight_decay=self.weight_decay,
         )
         return ranker, loop
-
-    @torch.no_grad()
-    def _score_episodes(self, ranker: EvidenceRanker, episodes: Episodes) -> Tensor:
-        return torch.cat([ranker.eval()(rows) for rows in torch.split(episodes.evidence, 64)])
-
-    def _calibrated(
-        self, episodes: Episodes, silent: Episodes, engine: Engine, random: torch.Generator, steps: int
-    ) -> None:
-        """Fit both calibrations: each seen relation is scored by a ranker that was trained without its fold."""
-        folds = torch.unique(episodes.fold).tolist()
-        if len(folds) < 2 or len(torch.unique(episodes.relation)) < FEWEST_RELATIONS:
-            return
-        asked = (episodes.where(some_of_each(episodes.relation, _ASKED)), silent)
-        parts: tuple[list[Judged], list[Judged]] = ([], [])
-        for fold in folds:
-            ranker, loop = self._new_ranker(episodes.where(episodes.fold != fold), engine, random, self.steps)
-            engine.run(loop, steps=steps, name="calibration")
-            for found, whole in zip(parts, asked, strict=True):
-                mine = whole.where(whole.fold == fold)
-                if len(mine):
-                    found.append(Judged.of_episodes(self._score_episodes(ranker, mine), mine))
-        self.calibration_ = fit_calibration(Judged.joined(parts[0]))
-        if parts[1]:
-            self.silent_calibration_ = fit_calibration(Judged.joined(parts[1]), benefit=0.0)
 
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
         """See :meth:`ProposingCompleter.calibrations_for`; two for a relation of which nothing is said."""

@@ -15,7 +15,7 @@ from kgzsl.tasks.kg_completion import load_completer
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
-from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter, cross_fit
 from kgzsl.tasks.kg_completion.evidence.episodes import draw_episodes
 from kgzsl.tasks.kg_completion.evidence.facts import ENTITY, PAIR, QUERY
 from kgzsl.tasks.kg_completion.evidence.held import HeldEvidence
@@ -114,7 +114,7 @@ def test_runs_are_repeatable_and_validation_keeps_the_best(kg, priors, fitted):
 
 def test_probabilities_come_from_rankers_of_the_kept_length_each_without_the_fold_it_judges(kg, priors, monkeypatch):
     made, runs, judged = [], [], []
-    new_ranker, train, judge = EvidenceCompleter._new_ranker, Engine.run, EvidenceCompleter._score_episodes
+    new_ranker, train, judge = EvidenceCompleter._new_ranker, Engine.run, cross_fit.score_episodes
 
     def spied(model, episodes, engine, random, steps):
         made.append((set(episodes.relation.tolist()), steps))
@@ -124,12 +124,12 @@ def test_probabilities_come_from_rankers_of_the_kept_length_each_without_the_fol
         runs.append((name, steps))
         return train(engine, loop, steps=steps, name=name, **more)
 
-    def seen(model, ranker, episodes):
+    def seen(ranker, episodes):
         judged.append((set(episodes.relation.tolist()), bool(episodes.silent.all())))
-        return judge(model, ranker, episodes)
+        return judge(ranker, episodes)
 
     monkeypatch.setattr(EvidenceCompleter, "_new_ranker", spied)
-    monkeypatch.setattr(EvidenceCompleter, "_score_episodes", seen)
+    monkeypatch.setattr(cross_fit, "score_episodes", seen)
     monkeypatch.setattr(Engine, "run", counted)
     values = iter([0.9, 0.1])
     model = EvidenceCompleter(**CALIBRATED).fit(kg, priors, validate=lambda _scorer: next(values))
