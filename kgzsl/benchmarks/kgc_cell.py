@@ -86,6 +86,7 @@ def _recipe(spec: dict[str, Any]) -> dict[str, Any]:
     }
     if spec["method"] == "evidence":
         content |= {
+            "generator": None,  # it has a cell of its own
             "ranker": {"name": "evidence", "calibrate": False},
             "controls": ["chance", "link_overlap", "shuffled"],
         }
