@@ -84,7 +84,9 @@ def atomic_text(path: str | os.PathLike[str], text: str) -> None:
 def require_free(path: str | os.PathLike[str], *, replace: bool) -> None:
     """Refuse a folder that is there already and may not be replaced."""
     if not replace and Path(path).exists():
-        raise InputError("this folder exists already", file=path, remedy="choose another name or remove it first")
+        raise InputError(
+            "this folder exists already", file=path, remedy="choose another name, or give --replace (replace=True)"
+        )
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Resolver(Generic[T]):
             found: type[T] = self._resolver.lookup(name)
         except KeyError:
             close = nearest(name, self.names)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.names)}"
+            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.names)}."
             raise InputError(
                 f"no {self.kind} is called {name!r}",
                 remedy=f"{hint} A class of your own goes by its import path, package.module:Class",

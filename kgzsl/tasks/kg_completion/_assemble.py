@@ -110,7 +110,7 @@ def _checked(run: AnyRun) -> ConfidenceCheck | None:
         return None
     run.log("checking confidences")
     begun = time.perf_counter()
-    checked = run.protocol.check_confidences(run.model)
+    checked = run.protocol.check_confidences(run.model, run.graph)
     run.seconds["confidences"] = time.perf_counter() - begun
     return checked
 

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets import KGSplit
+from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.evidence.calibration import SURE, TOLD, calibration_errors
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+from kgzsl.tasks.kg_completion.violations import Violations
 from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["ConfidenceCheck", "check_confidences", "leaning"]
@@ -69,6 +72,7 @@ def check_confidences(
     triples: Tensor,
     facts: Tensor,
     *,
+    schema: ClassGraph | None = None,
     sides: str = "both",
     each: int = 20,
     seed: int = 0,
@@ -81,6 +85,7 @@ def check_confidences(
         kg: With its test triples.
         triples: int64 [T, 3], what is asked about: the test triples.
         facts: int64 [F, 3], what is known when they are asked for, which is proposed to nobody.
+        schema: What follows by it is certain, and what it refuses is not proposed: as where answers are asked for.
         sides: ``"tail"``, or ``"both"`` ends.
         each: At most so many anchors of each relation and end.
         seed: Decides which.
@@ -93,6 +98,7 @@ def check_confidences(
     true, facts = kg.filter.to("cpu"), facts.cpu()
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     asked, queries = 0, 0
+    rules = None if schema is None else Violations.read(model.kinds_, kg.relations, schema)
     for relation in torch.unique(triples[:, 1]).tolist():
         if not model.calibrations_for(relation):
             continue
@@ -103,9 +109,13 @@ def check_confidences(
             drawn[side] = ends[torch.randperm(len(ends), generator=random)[:each]]
         count = sum(map(len, drawn.values()))
         asked, queries = asked + 1, queries + count
+        entailed = None if schema is None else Entailed.read(relation, kg.relations, schema, facts, kg.num_entities)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
-                chance = model.probabilities(relation, some, side=side)
+                if rules is None or entailed is None:
+                    chance = model.probabilities(relation, some, side=side)
+                else:
+                    chance = _as_proposed(model, relation, some, side, rules, entailed)
                 chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)
                 row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
@@ -122,3 +132,17 @@ def check_confidences(
     error, alone = calibration_errors(chance, truth, weight, group, fewest=1)
     lean = float((weight * (chance - truth)).sum() / weight.sum()) if len(chance) else None
     return ConfidenceCheck(error, alone, lean, asked, queries, len(chance))
+
+
+def _as_proposed(
+    model: ProposingCompleter, relation: int, anchors: Tensor, side: str, rules: Violations, entailed: Entailed
+) -> Tensor:
+    """Confidences [Q, E] as ``propose`` tells them: 1 for what follows, 0 for what the schema refuses."""
+    other = "head" if side == "tail" else "tail"
+    wrong, strange = (torch.stack(list(rules.against(relation, end).values())).any(dim=0) for end in (side, other))
+    barred = wrong | strange[anchors][:, None]
+    contradicted = model.ruled_out(relation, anchors, side)
+    if contradicted is not None:
+        barred = barred | contradicted
+    chance = model.probabilities(relation, anchors, side=side)
+    return chance.masked_fill(entailed.answers(anchors, side), 1.0).masked_fill(barred, 0.0)

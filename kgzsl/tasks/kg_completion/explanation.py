@@ -155,7 +155,7 @@ def explain_completion(
     known = model._known.cpu()
     seen = [model.relations_[i] for i in torch.unique(known[:, 1]).tolist()]
     priors = priors.align(model.relations_)
-    near = nearest_classes(priors, relation, seen, neighbours)
+    near = [one for one in nearest_classes(priors, relation, seen, neighbours) if round(one[1], 4) > 0]
     likeness = dict(nearest_classes(priors, relation, seen, len(seen)))
     links = _links(model, known, ids)
     links.sort(key=lambda fact: -likeness.get(fact[1], 0.0))

@@ -22,13 +22,14 @@ def with_own_columns(priors: ClassPriors, names: Sequence[str]) -> ClassPriors:
     strange = sorted(set(names) - set(priors.names))
     if not strange:
         return priors.align(list(names))
-    known = [name for name in names if name in set(priors.names)]
-    width = priors.dim
-    rows = np.zeros((len(names), width + len(strange)), dtype=np.float32)
-    place = {name: number for number, name in enumerate(names)}
-    rows[[place[name] for name in known], :width] = priors.align(known).matrix
-    rows[[place[name] for name in strange], width + np.arange(len(strange))] = 1
-    return ClassPriors(tuple(names), rows)
+    there, place = set(priors.names), {name: number for number, name in enumerate(names)}
+    known = [name for name in names if name in there]
+    rows = np.zeros((len(names), priors.dim), dtype=np.float32)
+    rows[[place[name] for name in known]] = priors.align(known).matrix
+    own = np.zeros((len(names), len(strange)), dtype=np.float32)
+    own[[place[name] for name in strange], np.arange(len(strange))] = 1
+    # What made the others stays known: relations that come later still can be made alike.
+    return ClassPriors(tuple(names), rows, priors.made) | ClassPriors(tuple(names), own, {"encoder": OWN})
 
 
 def with_new_relations(
@@ -67,12 +68,12 @@ def with_new_relations(
 
 def _made_of_graph(priors: ClassPriors, graph: ClassGraph) -> ClassPriors:
     """Without columns of their own, and without relations that the graph does not know: others that came later, too."""
-    parts, made, width = priors.made.get("parts", []), priors.made, priors.dim
+    parts, made, width = list(priors.made.get("parts", [])), priors.made, priors.dim
     known = graph.align(list(priors.names)).indices >= 0
-    if parts and parts[-1]["how"].get("encoder") == OWN:
-        width -= parts[-1]["dim"]
+    while parts and parts[-1]["how"].get("encoder") == OWN:
+        width -= parts.pop()["dim"]
         known &= ~priors.matrix[:, width:].any(axis=1)
-        made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts[:-1]), "parts": parts[:-1]}
+        made = {"encoder": " | ".join(str(part["how"].get("encoder")) for part in parts), "parts": list(parts)}
     rows = np.flatnonzero(known)
     return ClassPriors(tuple(priors.names[row] for row in rows.tolist()), priors.matrix[rows, :width], made)
 

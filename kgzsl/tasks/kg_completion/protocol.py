@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
@@ -190,15 +191,17 @@ class CompletionProtocol:
     def _asked(self) -> Tensor:
         return self._kg.test[torch.isin(self._kg.test[:, 1], self._kg.unseen_relations)]
 
-    def check_confidences(self, model: ProposingCompleter) -> ConfidenceCheck | None:
-        """How far the confidences of a model that is final are off on the test triples.
+    def check_confidences(self, model: ProposingCompleter, schema: ClassGraph | None = None) -> ConfidenceCheck | None:
+        """How far the confidences of a model that is final are off on the test triples, asked beside its schema.
 
         Raises:
             RuntimeError: The door is not open yet.
         """
         if not self._opened:
             raise RuntimeError("the test triples come last: score first")
-        return check_confidences(model, self._kg, self._asked(), self.facts, sides=self.sides, budget=self.budget)
+        return check_confidences(
+            model, self._kg, self._asked(), self.facts, schema=schema, sides=self.sides, budget=self.budget
+        )
 
 
 def _without_test(kg: KGSplit, empty: Tensor) -> KGSplit:

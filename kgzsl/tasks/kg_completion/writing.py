@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +20,7 @@ SCORE = "urn:kgzsl:score"
 """In the place of a confidence where there is none: the score of a ranker without calibration."""
 STYLES = ("reified", "star")
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_BREAKS = re.compile(r"[\t\r\n]")
 _DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
 
 
@@ -80,12 +81,13 @@ def weight_of(one: Proposal) -> tuple[str, float]:
 
 
 def _table(proposals: Sequence[Proposal], stream: TextIO) -> None:
-    writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+    # As tables of facts are read: no quotation marks are put around anything, and none is doubled.
     bare = any(one.confidence is None for one in proposals)
-    writer.writerow(["head", "relation", "tail", "score" if bare else "confidence", "why"])
+    stream.write("\t".join(["head", "relation", "tail", "score" if bare else "confidence", "why"]) + "\n")
     for one in proposals:
         why = "" if one.reasons is None else one.reasons.text()
-        writer.writerow([one.head, one.relation, one.tail, f"{weight_of(one)[1]:.6f}", why])
+        cells = [one.head, one.relation, one.tail, f"{weight_of(one)[1]:.6f}", why]
+        stream.write("\t".join(_BREAKS.sub(" ", cell) for cell in cells) + "\n")
 
 
 def _lines(proposals: Sequence[Proposal], style: str, base: str) -> Iterator[str]:

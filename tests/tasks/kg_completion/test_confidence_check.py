@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from kgzsl.datasets import KGSplit
+from kgzsl.knowledge import ClassGraph
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import run
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.confidence_check import check_confidences
 from kgzsl.tasks.kg_completion.evidence.calibration import calibration_errors
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.ordinary.protocol import OrdinaryProtocol
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 
@@ -39,6 +41,26 @@ class Told:
 
 def checked(kg, model, **options):
     return check_confidences(model, kg, kg.test, kg.train, **options)
+
+
+def test_what_the_schema_says_counts_as_where_answers_are_asked_for(kg):
+    class Calm(Told):
+        kinds_ = EntityKinds.read(kg.entities, kg.relations)
+
+        def ruled_out(self, relation, anchors, side):
+            return None
+
+    model = Calm(kg, 0.6)
+    schema = ClassGraph.from_triples([("livesIn", "subPropertyOf", "residesIn")])
+    lives, resides = kg.relation("livesIn"), kg.relation("residesIn")
+    as_lives = kg.test[kg.test[:, 1] == resides].clone()
+    as_lives[:, 1] = lives
+    facts = torch.cat([kg.train, as_lives])
+    some = kg.test[kg.test[:, 1] == resides]
+    assert check_confidences(model, kg, some, kg.train).error == pytest.approx(0.4)
+    # All that is true follows, and is told as certain.
+    right = check_confidences(model, kg, some, facts, schema=schema, sides="tail")
+    assert right.error == pytest.approx(0, abs=1e-6)
 
 
 def test_right_confidences_are_not_off_and_wrong_ones_are_by_as_much_as_they_are(kg):

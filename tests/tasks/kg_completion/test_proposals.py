@@ -210,6 +210,9 @@ def test_tables_and_bad_targets(tmp_path):
         "head\trelation\ttail\tconfidence\twhy",
         "a\tr\tb\t0.250000\t",
     ]
+    # As tables of facts are read: quotation marks stand for themselves, and a cell has no tab.
+    write_proposals([Proposal('Jo "J" M', "r", "b\tc", 0.25, 1.0)], tmp_path / "odd.tsv")
+    assert (tmp_path / "odd.tsv").read_text().splitlines()[1] == 'Jo "J" M\tr\tb c\t0.250000\t'
     assert iri_of("http://x/a b", "u:") == "u:http%3A%2F%2Fx%2Fa%20b"
     with pytest.raises(InputError, match=r"cannot be written as \.ttl"):
         write_proposals([], tmp_path / "new.ttl")

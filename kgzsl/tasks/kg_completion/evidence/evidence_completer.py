@@ -235,7 +235,11 @@ class EvidenceCompleter(ProposingCompleter):
         notes = super().confidence_notes(relation)
         if not notes and self._is_silent(relation):
             told = "no more than what held-out relations bear out of which nothing was said either"
-            notes.append(f"nothing that is read says what {self.relations_[relation]} is: its confidences are {told}")
+            name, mend = (
+                self.relations_[relation],
+                "a comment in the schema and a prior that reads texts would tell more",
+            )
+            notes.append(f"by its prior {name} is like no other relation: its confidences are {told}; {mend}")
         return notes
 
     def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:

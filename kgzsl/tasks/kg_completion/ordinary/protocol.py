@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
@@ -132,12 +133,14 @@ class OrdinaryProtocol:
             report=report,
         )
 
-    def check_confidences(self, model: ProposingCompleter) -> ConfidenceCheck | None:
-        """How far the confidences of a model that is final are off on the test triples.
+    def check_confidences(self, model: ProposingCompleter, schema: ClassGraph | None = None) -> ConfidenceCheck | None:
+        """How far the confidences of a model that is final are off on the test triples, asked beside its schema.
 
         Raises:
             RuntimeError: The door is not open yet.
         """
         if not self._opened:
             raise RuntimeError("the test triples come last: score first")
-        return check_confidences(model, self._kg, self._kg.test, self.facts, sides=self.sides, budget=self.budget)
+        return check_confidences(
+            model, self._kg, self._kg.test, self.facts, schema=schema, sides=self.sides, budget=self.budget
+        )

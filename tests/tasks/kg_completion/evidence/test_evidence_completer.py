@@ -180,7 +180,7 @@ def test_relations_of_which_nothing_is_said_get_no_more_than_such_relations_bear
     torch.testing.assert_close(found, torch.minimum(plain(scores), silent(scores)))
     assert float(found.max()) < float(plain(scores).max())
     (note,) = model.confidence_notes(number)
-    assert note.startswith("nothing that is read says what residesIn is")
+    assert note.startswith("by its prior residesIn is like no other relation")
     assert not model.confidence_notes(kg.relation("livesIn"))
     model.save(tmp_path / "model")
     again = load_completer(tmp_path / "model")

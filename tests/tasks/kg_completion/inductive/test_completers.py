@@ -357,6 +357,13 @@ def test_a_second_new_relation_is_made_like_the_first():
         found, notes = with_new_relations(found, [name], now, was)
         assert notes == []
     assert (found.matrix @ found.matrix.T)[4, :4].tolist() == pytest.approx([1, 1, 0, 1], abs=1e-5)
+    # One that the schema lacks takes nothing from those that come after it, twice over.
+    found = encoders.make("attributes").fit(was).priors(["livesIn", "bornIn", "knows"]).normalised("l2")
+    for name in ("unheardOf", X + "diedIn", "neverHeardOf", X + "restsIn"):
+        found, notes = with_new_relations(found, [name], now, was)
+        assert bool(notes) == (name in ("unheardOf", "neverHeardOf"))
+    assert found.names[3:] == ("unheardOf", X + "diedIn", "neverHeardOf", X + "restsIn")
+    assert (found.matrix @ found.matrix.T)[6].tolist() == pytest.approx([1, 1, 0, 0, 1, 0, 1], abs=1e-5)
 
 
 def test_kinds_grow():
