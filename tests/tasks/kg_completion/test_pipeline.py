@@ -11,7 +11,7 @@ from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import run
 from kgzsl.tasks.kg_completion.evaluation import Evaluation
-from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence import evidence_completer
 from kgzsl.tasks.kg_completion.pipeline import CompletionRun
 
 PAIRS = {"dim": 16, "link_dim": 16, "steps": 20, "batch_size": 16, "queries": 8, "corrupted": 8, "support": 3}
@@ -135,16 +135,17 @@ def test_a_ranker_is_the_method_and_its_control_sees_a_shuffled_ontology(kg, pri
 
 
 def test_only_the_ranker_that_is_kept_learns_probabilities(kg, prior_file, monkeypatch):
-    calibrated, work = [], EvidenceCompleter._calibrated
+    calibrated, work = [], evidence_completer.cross_fitted
 
-    def spy(self, *given):
-        calibrated.append(self)
-        return work(self, *given)
+    def spy(*given):
+        calibrated.append(work(*given))
+        return calibrated[-1]
 
-    monkeypatch.setattr(EvidenceCompleter, "_calibrated", spy)
+    monkeypatch.setattr(evidence_completer, "cross_fitted", spy)
     ranker = {"name": "evidence", "folds": 7, "queries": 8, "corrupted": 8, "steps": 30, "hidden": 8, "dim": 8}
     result = run(recipe(prior_file, ranker=ranker, generator=None), data=kg, progress=False)
-    assert calibrated == [result.model]  # not the one of selection, and none of the shuffled ontology
+    # Not the one of selection, and none of the shuffled ontology.
+    assert calibrated == [(result.model.calibration_, result.model.silent_calibration_)]
     assert result.model.calibration_ is not None
 
 
