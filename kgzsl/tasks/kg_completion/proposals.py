@@ -134,6 +134,8 @@ def propose(
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
     refused = torch.stack(list(against.values())).any(dim=0)
+    at_other = rules.against(number, "head" if side == "tail" else "tail")
+    strange_ends = torch.stack(list(at_other.values())).any(dim=0)
     entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
     names, ranks = model.entities_, rank_of_names(model.entities_)
     whole = heads is None and tails is None
@@ -145,17 +147,16 @@ def propose(
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if whole:
-        wrong_heads = torch.stack(list(rules.against(number, "head").values())).any(dim=0)
         domain = model.kinds_.allowed(number, "head")
         if domain is not None and bool(domain[model.kinds_.of].any()):
             # Every head is asked as if it had an answer; so only those are asked that the domain speaks for.
-            bad = wrong_heads | ~domain[model.kinds_.of]
+            bad = strange_ends | ~domain[model.kinds_.of]
         else:
             # Nothing is known of kinds: what the heads of facts are follows from the domains of their relations.
             used = in_domain_by_use(number, model._known, len(model.entities_), model.relations_, schema)
-            bad = wrong_heads | ~used if bool(used.any()) else wrong_heads
+            bad = strange_ends | ~used if bool(used.any()) else strange_ends
         # And those that have one.
-        bad = bad & (wrong_heads | ~entailed.heads())
+        bad = bad & (strange_ends | ~entailed.heads())
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
         if calibrated:
@@ -166,8 +167,7 @@ def propose(
         anchors = torch.tensor(list(dict.fromkeys(model._entity(name) for name in given)), dtype=torch.int64)
     counts = dict.fromkeys(against, 0)
     if not whole:
-        wrong = rules.against(number, "head" if side == "tail" else "tail")
-        for name, mask in wrong.items():
+        for name, mask in at_other.items():
             strange = anchors[mask[anchors]]
             if not len(strange):
                 continue
@@ -192,7 +192,7 @@ def propose(
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
         # Of all answers, whichever are shown.
         confidence = model.calibration_of(scores, number, some, side) if calibrated else scores
-        certain = entailed.answers(some, side) & ~facts & ~barred
+        certain = entailed.answers(some, side) & ~facts & ~barred & ~strange_ends[some][:, None]
         if calibrated:
             confidence = confidence.masked_fill(certain, 1.0)
         order = scores if entailed.empty else _raised(scores, certain)

@@ -98,6 +98,16 @@ def test_what_follows_is_certain_and_is_asked_for_whatever_its_head_is(model, mo
     assert len(propose(sure, X + "rules", top=30, min_confidence=0.5, schema=SCHEMA).found) == 8
 
 
+def test_nothing_follows_for_certain_where_the_given_end_is_of_the_wrong_kind(model, monkeypatch):
+    sure = copy.copy(model)
+    monkeypatch.setattr(sure, "calibrations_for", lambda relation: (lambda scores, *_: torch.full(scores.shape, 0.25),))
+    axioms = [(X + "rules", OWL + "inverseOf", X + "ruledBy"), (X + "rules", RDFS + "domain", X + "Land")]
+    schema = ClassGraph.from_triples([*axioms, (X + "Person", OWL + "disjointWith", X + "Land")])
+    told = propose(sure, X + "rules", heads=["p0"], top=2, schema=schema, keep_violations=True)
+    assert {one.confidence for one in told.found} == {0.25}
+    assert propose(sure, X + "rules", heads=["p0"], top=2, schema=schema).found == ()
+
+
 def test_of_equal_answers_the_first_by_name_is_proposed_whatever_their_ids(model, monkeypatch):
     flat = copy.copy(model)
     monkeypatch.setattr(flat, "scores", lambda relation, anchors, side="tail": torch.zeros(len(anchors), 17))
