@@ -13,6 +13,7 @@ from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.evidence.calibration import SURE, TOLD, calibration_errors
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+from kgzsl.tasks.kg_completion.ruled_out import RuledOut
 from kgzsl.tasks.kg_completion.violations import Violations
 from kgzsl.tasks.ranking import chunk_of_queries
 
@@ -110,12 +111,13 @@ def check_confidences(
         count = sum(map(len, drawn.values()))
         asked, queries = asked + 1, queries + count
         entailed = None if schema is None else Entailed.read(relation, kg.relations, schema, facts, kg.num_entities)
+        apart = None if schema is None else RuledOut.read(model, relation, schema)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
-                if rules is None or entailed is None:
+                if rules is None or entailed is None or apart is None:
                     chance = model.probabilities(relation, some, side=side)
                 else:
-                    chance = _as_proposed(model, relation, some, side, rules, entailed)
+                    chance = _as_proposed(apart, some, side, rules, entailed)
                 chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)
                 row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
@@ -134,15 +136,13 @@ def check_confidences(
     return ConfidenceCheck(error, alone, lean, asked, queries, len(chance))
 
 
-def _as_proposed(
-    model: ProposingCompleter, relation: int, anchors: Tensor, side: str, rules: Violations, entailed: Entailed
-) -> Tensor:
+def _as_proposed(apart: RuledOut, anchors: Tensor, side: str, rules: Violations, entailed: Entailed) -> Tensor:
     """Confidences [Q, E] as ``propose`` tells them: 1 for what follows, 0 for what the schema refuses."""
-    other = "head" if side == "tail" else "tail"
+    relation, other = apart.relation, "head" if side == "tail" else "tail"
     wrong, strange = (torch.stack(list(rules.against(relation, end).values())).any(dim=0) for end in (side, other))
     barred = wrong | strange[anchors][:, None]
-    contradicted = model.ruled_out(relation, anchors, side)
+    contradicted = apart.answers(anchors, side)
     if contradicted is not None:
         barred = barred | contradicted
-    chance = model.probabilities(relation, anchors, side=side)
+    chance = apart.model.probabilities(relation, anchors, side=side)
     return chance.masked_fill(entailed.answers(anchors, side), 1.0).masked_fill(barred, 0.0)

@@ -16,6 +16,7 @@ from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
+from kgzsl.tasks.kg_completion.ruled_out import RuledOut
 from kgzsl.tasks.kg_completion.silences import silences
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.ranking import chunk_of_queries
@@ -137,6 +138,7 @@ def propose(
     at_other = rules.against(number, "head" if side == "tail" else "tail")
     strange_ends = torch.stack(list(at_other.values())).any(dim=0)
     entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
+    apart = RuledOut.read(model, number, schema)
     names, ranks = model.entities_, rank_of_names(model.entities_)
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)
@@ -187,7 +189,7 @@ def propose(
     for some in torch.split(anchors, chunk):
         scores = model.scores(number, some, side=side)
         facts = model.known_answers(number, some, side)
-        contradicted = model.ruled_out(number, some, side)
+        contradicted = apart.answers(some, side)
         barred = refused if contradicted is None else refused | contradicted
         allowed = torch.ones_like(scores, dtype=torch.bool) if keep_violations else ~barred.expand(scores.shape)
         # Of all answers, whichever are shown.
@@ -195,6 +197,8 @@ def propose(
         certain = entailed.answers(some, side) & ~facts & ~barred & ~strange_ends[some][:, None]
         if calibrated:
             confidence = confidence.masked_fill(certain, 1.0)
+            if contradicted is not None:
+                confidence = confidence.masked_fill(contradicted, 0.0)
         order = scores if entailed.empty else _raised(scores, certain)
         best = order.masked_fill(~(allowed & ~facts), float("-inf"))
         values, places = _best(best, min(top, best.shape[1]), ranks)

@@ -213,3 +213,23 @@ def test_what_follows_by_a_chain_is_proposed_first_with_its_facts(schema, monkey
     monkeypatch.setattr("kgzsl.tasks.kg_completion.compositions._ROUNDS", 0)
     short = propose(model, X + "uncle", heads=["c0"], top=1, schema=schema)
     assert any(note.startswith("property chains lead to more than could be followed") for note in short.notes)
+
+
+def test_what_follows_for_a_disjoint_relation_rules_answers_out_for_any_ranker(tmp_path):
+    (tmp_path / "s.ttl").write_text(TEXT + ":stranger owl:propertyDisjointWith :uncle .")
+    schema = ClassGraph.read(tmp_path / "s.ttl")
+    train = [(f"c{i}", X + "parent", f"p{i}") for i in range(4)] + [(f"p{i}", X + "brother", f"u{i}") for i in range(4)]
+    kg = KGSplit.from_names([*train, ("c0", X + "stranger", "u3"), ("c1", X + "uncle", "u3")], [], [])
+    task = InductiveTask(kg.entities, kg.relations, kg.train, kg.valid, kg.test)
+    model = RmpiCompleter(dim=4, epochs=1, queries=8, others=8, calibrate=False).fit(task, schema=schema)
+    found = propose(model, X + "stranger", heads=["c0", "c1"], top=20, schema=schema)
+    told = {(one.head, one.tail) for one in found.found}
+    assert ("c0", "u1") in told
+    # One by a chain, one by a fact; the other way round from the tail.
+    assert not told & {("c0", "u0"), ("c1", "u1"), ("c1", "u3")}
+    assert found.refused["contradiction"] == 3
+    assert "c2" not in {one.head for one in propose(model, X + "stranger", tails=["u2"], top=20, schema=schema).found}
+    sure = copy.copy(model)
+    sure.calibrations_for = lambda relation: (lambda scores, *_: torch.full(scores.shape, 0.25),)
+    kept = propose(sure, X + "stranger", heads=["c0"], top=20, schema=schema, keep_violations=True).found
+    assert {one.tail: one.confidence for one in kept}["u0"] == 0

@@ -46,6 +46,7 @@ def checked(kg, model, **options):
 def test_what_the_schema_says_counts_as_where_answers_are_asked_for(kg):
     class Calm(Told):
         kinds_ = EntityKinds.read(kg.entities, kg.relations)
+        relations_, entities_, _known = kg.relations, kg.entities, kg.train
 
         def ruled_out(self, relation, anchors, side):
             return None

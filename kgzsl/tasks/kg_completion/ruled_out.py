@@ -1,0 +1,55 @@
+"""What known facts, and all that follows from them, hold against answers, whichever ranker is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
+from kgzsl.tasks.kg_completion.entailed import Entailed
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+
+__all__ = ["RuledOut"]
+
+
+@dataclass(frozen=True)
+class RuledOut:
+    """Answers of one relation that cannot be true beside facts of relations that exclude it.
+
+    Args:
+        model: Which may rule out more by itself.
+        relation: Id.
+        against: Relations that exclude this one: id, what follows for it, whether heads and tails are exchanged.
+    """
+
+    model: ProposingCompleter
+    relation: int
+    against: tuple[tuple[int, Entailed, bool], ...] = ()
+
+    @classmethod
+    def read(cls, model: ProposingCompleter, relation: int, schema: ClassGraph | None) -> RuledOut:
+        """What a schema says of the relation, beside what the model knows."""
+        names, facts, size = model.relations_, model._known, len(model.entities_)
+        said = Contradictions.read(names, schema)
+        return cls(
+            model,
+            relation,
+            tuple(
+                (other, Entailed.read(other, names, schema, facts, size), turned)
+                for table, turned in ((said.forward, False), (said.backward, True))
+                for other in table.get(relation, ())
+            ),
+        )
+
+    def answers(self, anchors: Tensor, side: str) -> Tensor | None:
+        """bool [Q, E]; None where nothing excludes the relation."""
+        found = self.model.ruled_out(self.relation, anchors, side)
+        for other, entailed, turned in self.against:
+            asked = "tail" if (side == "tail") != turned else "head"
+            mine = entailed.answers(anchors, asked)
+            mine |= answers_in(entailed.facts, other, anchors, asked, entailed.entities)
+            found = mine if found is None else found | mine
+        return found
