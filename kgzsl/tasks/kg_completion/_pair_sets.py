@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ints", "PairSet"]
+__all__ = ["Ints", "PairSet", "turned_codes"]
 
 Ints = npt.NDArray[np.int64]
 
