@@ -62,8 +62,8 @@ def find_relation(name: str, known: Sequence[str], file: Path) -> str:
     if found:
         raise InputError(f"{name!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
     close = nearest(name, [*by_local, *known])
-    listed = [*list(by_local)[:20], *(["..."] if len(by_local) > 20 else [])]
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(listed)}"
+    listed = ", ".join(list(by_local)[:20]) + (", ..." if len(by_local) > 20 else "")
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {listed}"
     raise InputError(f"no fact of this file uses the relation {name!r}", file=file, remedy=hint)
 
 

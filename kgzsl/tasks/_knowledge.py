@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from kgzsl.engine import Engine
     from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
 
-__all__ = ["OWN", "Source", "build_priors", "chooses_by_features", "read_sources", "reasons", "strangers_of"]
+__all__ = [
+    "OWN",
+    "Source",
+    "build_priors",
+    "chooses_by_features",
+    "filled",
+    "own_columns",
+    "read_sources",
+    "reasons",
+    "strangers_of",
+]
 
 OWN = "own columns"
 """What made the last columns, where some relations are like themselves and nothing else."""
@@ -167,14 +177,17 @@ def build_priors(
             block = ClassPriors(
                 block.names, block.matrix * np.float32(spec.weight), {**block.made, "weight": spec.weight}
             )
-        blocks.append(_filled(block, class_names))
+        blocks.append(filled(block, class_names))
     joined = blocks[0]
     for block in blocks[1:]:
         joined = joined | block
-    return _own_columns(joined) if strangers else joined
+    if not strangers:
+        return joined
+    # Classes without a number that is not 0 are like themselves and nothing else.
+    return own_columns(joined, np.flatnonzero(~joined.matrix.any(axis=1)).tolist())
 
 
-def _filled(block: ClassPriors, names: Sequence[str]) -> ClassPriors:
+def filled(block: ClassPriors, names: Sequence[str]) -> ClassPriors:
     """The block for all classes: zeros where it has none."""
     if len(block) == len(names):
         return block
@@ -184,13 +197,12 @@ def _filled(block: ClassPriors, names: Sequence[str]) -> ClassPriors:
     return ClassPriors(tuple(names), matrix, block.made)
 
 
-def _own_columns(priors: ClassPriors) -> ClassPriors:
-    """Classes without a number that is not 0 are like themselves and nothing else."""
-    silent = np.flatnonzero(~priors.matrix.any(axis=1))
-    if not len(silent):
+def own_columns(priors: ClassPriors, rows: Sequence[int]) -> ClassPriors:
+    """The priors with a column more for each of some classes, which nobody else has."""
+    if not len(rows):
         return priors
-    own = np.zeros((len(priors), len(silent)), dtype=np.float32)
-    own[silent, np.arange(len(silent))] = 1
+    own = np.zeros((len(priors), len(rows)), dtype=np.float32)
+    own[rows, np.arange(len(rows))] = 1
     return priors | ClassPriors(priors.names, own, {"encoder": OWN})
 
 

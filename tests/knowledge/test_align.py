@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kgzsl import ClassGraph, InputError
-from kgzsl.knowledge.align import fold
+from kgzsl.knowledge.align import NameIndex, fold
 
 Turtle = Callable[..., ClassGraph]
 WHALES = """
@@ -53,11 +53,14 @@ def test_a_mapping_comes_first_and_must_lead_somewhere(turtle: Turtle) -> None:
         graph.align(["orca"], mapping={"orca": "Blue Wail"})
 
 
-def test_every_missing_name_is_reported_with_its_nearest(turtle: Turtle) -> None:
+def test_every_missing_name_is_reported_with_its_nearest(turtle: Turtle, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = turtle(WHALES)
+    searched, near = [], NameIndex.near
+    monkeypatch.setattr(NameIndex, "near", lambda index, name: searched.append(name) or near(index, name))
     found = graph.align(["BlueWhael", "orca", "xyzzy"])
     assert found.indices.tolist() == [-1, graph.node("http://example.org/n02071294"), -1]
     assert list(found.missing) == ["BlueWhael", "xyzzy"]
+    assert not searched, "names like it are looked for when they are asked for"
     assert found.missing["BlueWhael"][0] == "BlueWhale"
     with pytest.raises(
         InputError, match=r"2 of 3 names.*'BlueWhael' \(nearest: BlueWhale, killer_whale\); 'xyzzy' \(nearest: none\)"

@@ -59,6 +59,11 @@ class PairSet:
         there[there] = self.codes[place[there]] == codes[there]
         return np.where(there, place, -1)
 
+    def born_in(self, head: int, tail: int) -> int:
+        """The round that one pair came in; -1 where it is not there."""
+        place = int(self.places(np.array([head * self.size + tail]))[0])
+        return -1 if place < 0 else int(self.born[place])
+
     def grown(self, codes: Ints, born: int) -> PairSet:
         """With more of them, none of which is there, ascending."""
         at = np.searchsorted(self.codes, codes)

@@ -38,7 +38,7 @@ class Compositions:
         steps: Node to the links that imply it.
         chains: Node to the chains that make it.
         entities: int64 [n], ascending: those that the facts in question have, which pairs are numbered by.
-        facts: Relation id to its facts as codes of pairs, by node.
+        facts: Node to the known facts of each relation id that is called so.
         pairs: Node to all facts of the property, known or not.
         complete: Whether everything was followed; else what it takes went beyond the budget. What is there holds.
     """
@@ -47,7 +47,7 @@ class Compositions:
     steps: Mapping[int, Set[Link]] = field(default_factory=dict)
     chains: Mapping[int, tuple[Chain, ...]] = field(default_factory=dict)
     entities: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    facts: dict[int, dict[int, Ints]] = field(default_factory=dict)
+    facts: dict[int, dict[int, PairSet]] = field(default_factory=dict)
     pairs: dict[int, PairSet] = field(default_factory=dict)
     complete: bool = True
 
@@ -86,12 +86,11 @@ class Compositions:
         mine = facts[torch.isin(facts[:, 1], torch.tensor(ids, dtype=torch.int64))].numpy()
         entities = np.unique(mine[:, [0, 2]])
         codes = np.searchsorted(entities, mine[:, 0]) * len(entities) + np.searchsorted(entities, mine[:, 2])
-        by_id = {number: codes[mine[:, 1] == number] for number in np.unique(mine[:, 1]).tolist()}
-        grouped: dict[int, dict[int, Ints]] = {node: {} for node in needed}
-        for number, found_codes in by_id.items():
-            grouped[nodes[number]][number] = np.unique(found_codes)
+        grouped: dict[int, dict[int, PairSet]] = {node: {} for node in needed}
+        for number in np.unique(mine[:, 1]).tolist():
+            grouped[nodes[number]][number] = PairSet.of(len(entities), codes[mine[:, 1] == number])
         pairs = {
-            node: PairSet.of(len(entities), np.concatenate([np.zeros(0, np.int64), *groups.values()]))
+            node: PairSet.of(len(entities), np.concatenate([codes[:0], *(one.codes for one in groups.values())]))
             for node, groups in grouped.items()
         }
         made = cls(nodes[relation], steps, chains, entities, grouped, pairs)
@@ -186,17 +185,10 @@ class Compositions:
         return tuple(found)
 
     def _born(self, node: int, head: int, tail: int) -> int:
-        pairs = self.pairs[node]
-        place = int(pairs.places(np.array([head * pairs.size + tail]))[0])
-        return -1 if place < 0 else int(pairs.born[place])
+        return self.pairs[node].born_in(head, tail)
 
     def _fact(self, node: int, head: int, tail: int) -> Fact:
-        code = head * len(self.entities) + tail
-        number = next(
-            number
-            for number, codes in self.facts[node].items()
-            if np.searchsorted(codes, code) < len(codes) and codes[np.searchsorted(codes, code)] == code
-        )
+        number = next(number for number, known in self.facts[node].items() if known.born_in(head, tail) == 0)
         return int(self.entities[head]), number, int(self.entities[tail])
 
     def _premises(self, node: int, head: int, tail: int) -> list[tuple[int, int, int]]:

@@ -99,7 +99,7 @@ def check_confidences(
     true, facts = kg.filter.to("cpu"), facts.cpu()
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     asked, queries = 0, 0
-    rules = None if schema is None else Violations.read(model.kinds_, kg.relations, schema)
+    rules = Violations.read(model.kinds_, kg.relations, schema)
     for relation in torch.unique(triples[:, 1]).tolist():
         if not model.calibrations_for(relation):
             continue
@@ -110,14 +110,11 @@ def check_confidences(
             drawn[side] = ends[torch.randperm(len(ends), generator=random)[:each]]
         count = sum(map(len, drawn.values()))
         asked, queries = asked + 1, queries + count
-        entailed = None if schema is None else Entailed.read(relation, kg.relations, schema, facts, kg.num_entities)
-        apart = None if schema is None else RuledOut.read(model, relation, schema)
+        entailed = Entailed.read(relation, kg.relations, schema, facts, kg.num_entities)
+        apart = RuledOut.read(model, relation, schema)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
-                if rules is None or entailed is None or apart is None:
-                    chance = model.probabilities(relation, some, side=side)
-                else:
-                    chance = _as_proposed(apart, some, side, rules, entailed)
+                chance = _as_proposed(apart, some, side, rules, entailed)
                 chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)
                 row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
@@ -139,8 +136,7 @@ def check_confidences(
 def _as_proposed(apart: RuledOut, anchors: Tensor, side: str, rules: Violations, entailed: Entailed) -> Tensor:
     """Confidences [Q, E] as ``propose`` tells them: 1 for what follows, 0 for what the schema refuses."""
     relation, other = apart.relation, "head" if side == "tail" else "tail"
-    wrong, strange = (torch.stack(list(rules.against(relation, end).values())).any(dim=0) for end in (side, other))
-    barred = wrong | strange[anchors][:, None]
+    barred = rules.wrong(relation, side) | rules.wrong(relation, other)[anchors][:, None]
     contradicted = apart.answers(anchors, side)
     if contradicted is not None:
         barred = barred | contradicted

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.tasks._knowledge import OWN
+from kgzsl.tasks._knowledge import OWN, filled, own_columns
 
 __all__ = ["with_new_relations", "with_own_columns"]
 
@@ -23,13 +23,9 @@ def with_own_columns(priors: ClassPriors, names: Sequence[str]) -> ClassPriors:
     if not strange:
         return priors.align(list(names))
     there, place = set(priors.names), {name: number for number, name in enumerate(names)}
-    known = [name for name in names if name in there]
-    rows = np.zeros((len(names), priors.dim), dtype=np.float32)
-    rows[[place[name] for name in known]] = priors.align(known).matrix
-    own = np.zeros((len(names), len(strange)), dtype=np.float32)
-    own[[place[name] for name in strange], np.arange(len(strange))] = 1
+    known = priors.align([name for name in names if name in there])
     # What made the others stays known: relations that come later still can be made alike.
-    return ClassPriors(tuple(names), rows, priors.made) | ClassPriors(tuple(names), own, {"encoder": OWN})
+    return own_columns(filled(known, names), [place[name] for name in strange])
 
 
 def with_new_relations(

@@ -134,9 +134,8 @@ def propose(
     side = "tail" if tails is None else "head"
     rules = Violations.read(model.kinds_, model.relations_, schema)
     against = rules.against(number, side)
-    refused = torch.stack(list(against.values())).any(dim=0)
-    at_other = rules.against(number, "head" if side == "tail" else "tail")
-    strange_ends = torch.stack(list(at_other.values())).any(dim=0)
+    other = "head" if side == "tail" else "tail"
+    refused, strange_ends = rules.wrong(number, side), rules.wrong(number, other)
     entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
     apart = RuledOut.read(model, number, schema)
     names, ranks = model.entities_, rank_of_names(model.entities_)
@@ -169,7 +168,7 @@ def propose(
         anchors = torch.tensor(list(dict.fromkeys(model._entity(name) for name in given)), dtype=torch.int64)
     counts = dict.fromkeys(against, 0)
     if not whole:
-        for name, mask in at_other.items():
+        for name, mask in rules.against(number, other).items():
             strange = anchors[mask[anchors]]
             if not len(strange):
                 continue

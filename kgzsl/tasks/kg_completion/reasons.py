@@ -108,9 +108,7 @@ def reasons(
         _axioms(model.relations_[relation], schema),
         told,
         _paths(graph, model, names, head, tail, most),
-        tuple(
-            " and ".join(" ".join(model.named(fact)) for fact in facts) for facts in entailed.because(head, tail)[:most]
-        ),
+        entailed.told(head, tail, model.named)[:most],
     )
 
 

@@ -34,15 +34,13 @@ class RuledOut:
         """What a schema says of the relation, beside what the model knows."""
         names, facts, size = model.relations_, model._known, len(model.entities_)
         said = Contradictions.read(names, schema)
-        return cls(
-            model,
-            relation,
-            tuple(
-                (other, Entailed.read(other, names, schema, facts, size), turned)
-                for table, turned in ((said.forward, False), (said.backward, True))
-                for other in table.get(relation, ())
-            ),
+        forward, backward = said.forward.get(relation, ()), said.backward.get(relation, ())
+        follows = {other: Entailed.read(other, names, schema, facts, size) for other in {*forward, *backward}}
+        straight, turned = (
+            tuple((other, follows[other], way) for other in table)
+            for table, way in ((forward, False), (backward, True))
         )
+        return cls(model, relation, (*straight, *turned))
 
     def answers(self, anchors: Tensor, side: str) -> Tensor | None:
         """bool [Q, E]; None where nothing excludes the relation."""

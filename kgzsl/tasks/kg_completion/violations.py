@@ -61,6 +61,10 @@ class Violations:
 
         return cls(kinds, masks(said.range), masks(said.domain))
 
+    def wrong(self, relation: int, side: str) -> Tensor:
+        """Entities that may not be at the asked end, for whatever reason: bool [E]."""
+        return torch.stack(list(self.against(relation, side).values())).any(dim=0)
+
     def against(self, relation: int, side: str) -> dict[str, Tensor]:
         """Entities that may not be at the asked end: ``"disjoint"`` and ``"range"`` (or ``"domain"``) to bool [E].
 

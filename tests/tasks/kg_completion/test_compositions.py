@@ -32,8 +32,7 @@ TEXT = (
 :uncle a owl:ObjectProperty ; rdfs:subPropertyOf :kin ;
     owl:propertyChainAxiom ( :parent :brother ) , ( :aunt [ owl:inverseOf :wife ] ) .
 :husband owl:inverseOf :husbandOf . :wife owl:equivalentProperty :husbandOf .
-:in a owl:TransitiveProperty . :within rdfs:subPropertyOf :in .
-:dead owl:propertyChainAxiom ( :parent :nobody ) .
+:in a owl:TransitiveProperty .
 """
 )
 
@@ -92,7 +91,7 @@ def test_a_graph_that_was_saved_merged_or_shuffled(schema, tmp_path):
     other = ClassGraph.from_triples([(X + "aunt", "rdfs:range", X + "Woman")])
     for graph in (back, schema.merge(other), other.merge(schema)):
         assert pairs(follow(graph, UNCLE, facts)) == {(0, 2)}
-    assert not pairs(follow(schema.shuffled(0), UNCLE, facts))
+    assert "chains" not in schema.shuffled(0).provenance
     assert schema.provenance["chains"], "the graph itself keeps them"
 
 
@@ -216,7 +215,7 @@ def test_what_follows_by_a_chain_is_proposed_first_with_its_facts(schema, monkey
 
 
 def test_what_follows_for_a_disjoint_relation_rules_answers_out_for_any_ranker(tmp_path):
-    (tmp_path / "s.ttl").write_text(TEXT + ":stranger owl:propertyDisjointWith :uncle .")
+    (tmp_path / "s.ttl").write_text(TEXT + ":stranger a owl:SymmetricProperty ; owl:propertyDisjointWith :uncle .")
     schema = ClassGraph.read(tmp_path / "s.ttl")
     train = [(f"c{i}", X + "parent", f"p{i}") for i in range(4)] + [(f"p{i}", X + "brother", f"u{i}") for i in range(4)]
     kg = KGSplit.from_names([*train, ("c0", X + "stranger", "u3"), ("c1", X + "uncle", "u3")], [], [])
@@ -228,6 +227,10 @@ def test_what_follows_for_a_disjoint_relation_rules_answers_out_for_any_ranker(t
     # One by a chain, one by a fact; the other way round from the tail.
     assert not told & {("c0", "u0"), ("c1", "u1"), ("c1", "u3")}
     assert found.refused["contradiction"] == 3
+    # A stranger is one in both directions.
+    turned = {one.tail for one in propose(model, X + "stranger", heads=["u0"], top=20, schema=schema).found}
+    assert "c0" not in turned
+    assert "c1" in turned
     assert "c2" not in {one.head for one in propose(model, X + "stranger", tails=["u2"], top=20, schema=schema).found}
     sure = copy.copy(model)
     sure.calibrations_for = lambda relation: (lambda scores, *_: torch.full(scores.shape, 0.25),)

@@ -25,6 +25,11 @@ class Told:
     def __init__(self, kg: KGSplit, chance: float, otherwise: float = 0.0, silent: tuple[int, ...] = ()) -> None:
         self.kg, self.chance, self.otherwise, self.silent = kg, chance, otherwise, silent
         self.asked = 0
+        self.kinds_ = EntityKinds.read(kg.entities, kg.relations)
+        self.relations_, self.entities_, self._known = kg.relations, kg.entities, kg.train
+
+    def ruled_out(self, relation, anchors, side):
+        return None
 
     def calibrations_for(self, relation):
         return () if relation in self.silent else ("one",)
@@ -39,19 +44,16 @@ class Told:
         return found
 
 
+def _everything(relation, anchors, side):
+    return torch.ones(len(anchors), 1, dtype=torch.bool)
+
+
 def checked(kg, model, **options):
     return check_confidences(model, kg, kg.test, kg.train, **options)
 
 
 def test_what_the_schema_says_counts_as_where_answers_are_asked_for(kg):
-    class Calm(Told):
-        kinds_ = EntityKinds.read(kg.entities, kg.relations)
-        relations_, entities_, _known = kg.relations, kg.entities, kg.train
-
-        def ruled_out(self, relation, anchors, side):
-            return None
-
-    model = Calm(kg, 0.6)
+    model = Told(kg, 0.6)
     schema = ClassGraph.from_triples([("livesIn", "subPropertyOf", "residesIn")])
     lives, resides = kg.relation("livesIn"), kg.relation("residesIn")
     as_lives = kg.test[kg.test[:, 1] == resides].clone()
@@ -62,6 +64,20 @@ def test_what_the_schema_says_counts_as_where_answers_are_asked_for(kg):
     # All that is true follows, and is told as certain.
     right = check_confidences(model, kg, some, facts, schema=schema, sides="tail")
     assert right.error == pytest.approx(0, abs=1e-6)
+    # What is refused, at either end, has no confidence, whether it follows or not.
+    for axiom in ("range", "domain"):
+        end = 2 if axiom == "range" else 0
+        types = dict.fromkeys((kg.entities[entity] for entity in some[:, end].tolist()), "City")
+        against = [
+            ("residesIn", f"rdfs:{axiom}", "Moon"),
+            ("Moon", "disjointWith", "City"),
+            ("livesIn", "subPropertyOf", "residesIn"),
+        ]
+        moon = ClassGraph.from_triples(against)
+        model.kinds_ = EntityKinds.read(kg.entities, kg.relations, moon, types=types)
+        assert check_confidences(model, kg, some, facts, schema=moon, sides="tail").answers == 0
+    model.kinds_, model.ruled_out = EntityKinds.read(kg.entities, kg.relations), _everything
+    assert check_confidences(model, kg, some, facts, schema=schema, sides="tail").answers == 0
 
 
 def test_right_confidences_are_not_off_and_wrong_ones_are_by_as_much_as_they_are(kg):

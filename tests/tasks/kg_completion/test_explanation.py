@@ -12,6 +12,7 @@ from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 
+OWL = "http://www.w3.org/2002/07/owl#"
 PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
 # What a relation goes from and leads to; only its range says that residesIn leads to cities.
 SCHEMA = {
@@ -86,3 +87,10 @@ def test_facts_that_a_triple_follows_from_are_told(kg) -> None:
     assert f"follows, by the schema, from {head} livesIn {tail}" in told.text()
     assert told.to_dict()["entailed"] == [f"{head} livesIn {tail}"]
     assert not explain_completion(model, priors, head, "residesIn", tail).entailed
+    # A known fact follows from others or from none, but not from itself; what is not alike is no neighbour.
+    turning = (OWL + "TransitiveProperty", "http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+    schema = ClassGraph.from_triples([*axioms, ("livesIn", turning[1], turning[0])])
+    told = explain_completion(model, priors, head, "livesIn", tail, graph=schema, neighbours=9)
+    assert told.entailed == ()
+    assert 0 < len(told.nearest_seen) < 6
+    assert min(value for _, value in told.nearest_seen) > 0

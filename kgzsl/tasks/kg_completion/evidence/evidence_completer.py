@@ -235,10 +235,8 @@ class EvidenceCompleter(ProposingCompleter):
         notes = super().confidence_notes(relation)
         if not notes and self._is_silent(relation):
             told = "no more than what held-out relations bear out of which nothing was said either"
-            name, mend = (
-                self.relations_[relation],
-                "a comment in the schema and a prior that reads texts would tell more",
-            )
+            mend = "a comment in the schema and a prior that reads texts would tell more"
+            name = self.relations_[relation]
             notes.append(f"by its prior {name} is like no other relation: its confidences are {told}; {mend}")
         return notes
 
