@@ -8,6 +8,7 @@ from kgzsl.classifiers.cca import MultiViewCCA
 from kgzsl.classifiers.clip import ClipZeroShot
 from kgzsl.classifiers.compositional import CompositionalClassifier
 from kgzsl.classifiers.conse import ConSE
+from kgzsl.classifiers.deep_prototypes import DeepPrototypes
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential import Opinion, fuse, opinion_from_evidence
@@ -50,6 +51,7 @@ __all__ = [
     "ConSE",
     "CosmoGate",
     "DeViSE",
+    "DeepPrototypes",
     "EvidentialGate",
     "EvidentialHead",
     "GatedExperts",

@@ -11,6 +11,7 @@ from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cascade import Cascade
 from kgzsl.classifiers.clip import ClipZeroShot
 from kgzsl.classifiers.conse import ConSE
+from kgzsl.classifiers.deep_prototypes import DeepPrototypes
 from kgzsl.classifiers.devise import DeViSE
 from kgzsl.classifiers.eszsl import ESZSL
 from kgzsl.classifiers.evidential_head import EvidentialHead
@@ -38,6 +39,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "cascade": Cascade,
         "clip": ClipZeroShot,
         "conse": ConSE,
+        "deep-prototypes": DeepPrototypes,
         "devise": DeViSE,
         "eszsl": ESZSL,
         "evidential": EvidentialHead,

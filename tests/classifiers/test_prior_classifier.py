@@ -16,6 +16,7 @@ NAMES = tuple(f"class {i}" for i in range(22))
 OPTIONS = {
     "ale": {"lr": 0.1, "epochs": 15, "batch_size": 50},
     "conse": {"lr": 0.2, "epochs": 15, "batch_size": 50, "top": 8},
+    "deep-prototypes": {"networks": 2, "hidden": 64, "epochs": 15, "batch_size": 50},
     "devise": {"lr": 0.1, "epochs": 15, "batch_size": 50},
     "eszsl": {"gamma": 0.1, "lam": 0.1},
     "nearest-prior": {"lam": 0.1},

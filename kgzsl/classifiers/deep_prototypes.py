@@ -1,0 +1,236 @@
+"""Gaussian prototypes in the features and in hidden layers that were trained on seen classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kgzsl.classifiers._candidates import candidate_rows
+from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._seen_networks import NetworkOptions, hidden_rows, train_networks
+from kgzsl.classifiers.prior_classifier import PriorClassifier
+from kgzsl.classifiers.prototypes import GaussianPrototypes
+from kgzsl.errors import InputError
+
+__all__ = ["DeepPrototypes"]
+
+_SAMPLE = 2000
+
+
+class DeepPrototypes(PriorClassifier):
+    """:class:`GaussianPrototypes` in the features, and in the hidden layers of networks, their scores added up.
+
+    Features that no network was trained for (histograms, descriptors, sensor data) hold more about classes than linear
+    maps find. ``networks`` networks with one hidden layer learn to tell the seen classes apart, through a last layer
+    that ends in the space of the priors: the score of class c is its inner product with c's prior, as in ALE (Akata
+    et al., TPAMI 2016), under a cross-entropy. Their last layers are thrown away. In each hidden layer, as in the
+    features, prototypes are found in closed form, which knows what the regression from priors misses. The answer is the
+    class of largest ``f(x) + depth mean_k g_k(x)``, where f and g_k are the scores in the features and in layer k, each
+    brought to deviation 1 over the seen classes on training rows. ``depth=0`` is :class:`GaussianPrototypes`, divided by its
+    own deviation.
+
+    Args:
+        networks: K; more are steadier and slower.
+        depth: Weight of the hidden layers beside the features.
+        hidden: Units of a hidden layer.
+        hidden_shrinkage: As ``shrinkage``, in the hidden layers.
+        drop_inputs: Share of the features that a training step leaves out.
+        drop_hidden: Share of the hidden units that a training step leaves out.
+        smoothing: Share of each label that goes to all seen classes alike.
+        lr: Learning rate of AdamW.
+        epochs: Passes over the data.
+        batch_size: Rows of a step.
+        weight_decay: AdamW's.
+        power: See :class:`GaussianPrototypes`, for the features; so are all further options.
+        ridge: There, in both spaces.
+        mean_error: There, in both.
+        shrinkage: There, for the features.
+        metric: There, in both.
+        seen_weight: There, in both.
+        normalise: There, in both.
+        seed: Of the networks' weights, batches and what is left out.
+        device: Where it computes; None follows X.
+
+    Attributes:
+        shallow_: The prototypes in the features.
+        deep_: Those in the hidden layers.
+        weights_, bias_: float32 [K, D, H] and [K, 1, H], of the hidden layers.
+        mean_, scale_: float32 [D] and scalar: what is taken off the features before, and what they are divided by.
+        units_: float64 [1 + K], the deviations of the scores.
+    """
+
+    _learnt = ("weights_", "bias_", "mean_", "scale_", "units_")
+
+    shallow_: GaussianPrototypes
+    deep_: list[GaussianPrototypes]
+    weights_: Tensor
+    bias_: Tensor
+    mean_: Tensor
+    scale_: Tensor
+    units_: Tensor
+
+    def __init__(
+        self,
+        networks: int = 3,
+        depth: float = 1.0,
+        hidden: int = 1024,
+        hidden_shrinkage: float = 1.0,
+        drop_inputs: float = 0.3,
+        drop_hidden: float = 0.6,
+        smoothing: float = 0.1,
+        lr: float = 1e-3,
+        epochs: int = 12,
+        batch_size: int = 128,
+        weight_decay: float = 1e-2,
+        power: float = 1.0,
+        ridge: float | str = 0.1,
+        mean_error: float = 1.0,
+        shrinkage: float = 1.0,
+        metric: str = "cosine",
+        seen_weight: float = 0.5,
+        normalise: str = "l2",
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.networks = networks
+        self.depth = depth
+        self.hidden = hidden
+        self.hidden_shrinkage = hidden_shrinkage
+        self.drop_inputs = drop_inputs
+        self.drop_hidden = drop_hidden
+        self.smoothing = smoothing
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.power = power
+        self.ridge = ridge
+        self.mean_error = mean_error
+        self.shrinkage = shrinkage
+        self.metric = metric
+        self.seen_weight = seen_weight
+        self.normalise = normalise
+        self.seed = seed
+        self.device = device
+
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        checks = {
+            "networks": self.networks >= 1,
+            "depth": self.depth >= 0,
+            "hidden": self.hidden >= 1,
+            "hidden_shrinkage": self.hidden_shrinkage > 0,
+            "drop_inputs": 0 <= self.drop_inputs < 1,
+            "drop_hidden": 0 <= self.drop_hidden < 1,
+            "smoothing": 0 <= self.smoothing < 1,
+            "lr": self.lr > 0,
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "weight_decay": self.weight_decay >= 0,
+        }
+        for name, fine in checks.items():
+            if not fine:
+                raise InputError(
+                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
+                )
+        self._prototypes(deep=False).check_options()
+        self._check_normalise()
+
+    def _prototypes(self, *, deep: bool) -> GaussianPrototypes:
+        return GaussianPrototypes(
+            power=1.0 if deep else self.power,
+            ridge=self.ridge,
+            mean_error=self.mean_error,
+            shrinkage=self.hidden_shrinkage if deep else self.shrinkage,
+            metric=self.metric,
+            seen_weight=self.seen_weight,
+            normalise=self.normalise,
+            device=self.device,
+        )
+
+    def fit(self, X: Any, y: Any, priors: Any = None) -> DeepPrototypes:
+        """See :class:`PriorClassifier`."""
+        self.check_options()
+        features, rows = self._start(X, y, priors, torch.float32)
+        seen = self._seen_rows()
+        self.mean_ = features.mean(dim=0)
+        self.scale_ = (features - self.mean_).square().mean().sqrt().clamp_min(1e-12)
+        inputs = self._inputs(features)
+        place = torch.zeros(len(self.classes_), dtype=torch.int64, device=rows.device)
+        place[seen] = torch.arange(len(seen), device=rows.device)
+        # About their mean and of one length: what all classes share tells none apart.
+        anchors = functional.normalize(self.priors_[seen] - self.priors_[seen].mean(dim=0), dim=1).float()
+        self.weights_, self.bias_ = train_networks(inputs, place[rows], anchors, self._network_options())
+        self.shallow_ = self._prototypes(deep=False).fit(features, rows, self.priors_)
+        self.deep_ = [
+            self._prototypes(deep=True).fit(hidden_rows(inputs, *layer), rows, self.priors_)
+            for layer in zip(self.weights_, self.bias_, strict=True)
+        ]
+        sample = features[:: max(1, len(features) // _SAMPLE)]
+        spreads = torch.stack([table.std(dim=1, correction=0).mean() for table in self._tables(sample, seen.tolist())])
+        self.units_ = torch.where(spreads > 0, spreads, 1.0).double()  # one class, or rows that are all alike
+        return self
+
+    def _network_options(self) -> NetworkOptions:
+        return NetworkOptions(
+            networks=self.networks,
+            hidden=self.hidden,
+            drop_inputs=self.drop_inputs,
+            drop_hidden=self.drop_hidden,
+            smoothing=self.smoothing,
+            lr=self.lr,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            seed=self.seed,
+        )
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        return (features - self.mean_) / self.scale_
+
+    def _tables(self, features: Tensor, rows: Iterable[int]) -> list[Tensor]:
+        """Scores [N, C] of the classes in these rows of the priors: in the features, then in each hidden layer."""
+        # The prototypes know classes by their rows.
+        inputs, candidates = self._inputs(features), list(rows)
+        layers = zip(self.weights_, self.bias_, self.deep_, strict=True)
+        return [
+            self.shallow_.decision_function(features, candidates),
+            *(found.decision_function(hidden_rows(inputs, w, b), candidates) for w, b, found in layers),
+        ]
+
+    def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> Tensor:
+        """See :class:`PriorClassifier`."""
+        self._check_fitted("priors_")
+        rows = candidate_rows(candidates, self.classes_, self.seen_)
+        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device)
+        shallow, *deep = self._tables(self._prepared(features), rows.tolist())
+        scores = shallow / self.units_[0]
+        for table, unit in zip(deep, self.units_[1:], strict=True):
+            scores = scores + self.depth / len(deep) * table / unit
+        return scores.float()
+
+    def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
+        raise NotImplementedError  # the scores of a class depend on whether it was seen, see decision_function
+
+    def add_class(self, name: Any, prior: Any) -> DeepPrototypes:
+        """See :class:`PriorClassifier`."""
+        super().add_class(name, prior)
+        for each in (self.shallow_, *self.deep_):
+            each.add_class(len(self.classes_) - 1, prior)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`PriorClassifier`."""
+        nested = {"shallow": self.shallow_.state_dict(), "deep": [each.state_dict() for each in self.deep_]}
+        return {**super().state_dict(), **nested}
+
+    def load_state_dict(self, state: dict[str, Any]) -> DeepPrototypes:
+        """See :class:`PriorClassifier`."""
+        super().load_state_dict(state)
+        self.shallow_ = self._prototypes(deep=False).load_state_dict(state["shallow"])
+        self.deep_ = [self._prototypes(deep=True).load_state_dict(each) for each in state["deep"]]
+        return self

@@ -1,0 +1,151 @@
+"""Prototypes in hidden layers: what the networks are trained on, what is added up, and what each part is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from kgzsl.classifiers import DeepPrototypes, GaussianPrototypes
+from kgzsl.classifiers._seen_networks import NetworkOptions, hidden_rows, train_networks
+from kgzsl.errors import InputError
+
+CLASSES, SEEN, ROWS = 30, 24, 25
+SMALL = {"networks": 2, "hidden": 64, "epochs": 20, "batch_size": 50}
+
+
+@pytest.fixture(scope="module")
+def bent() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that follow the priors, each with a sign of its own: all classes have their mean at the origin."""
+    random = np.random.default_rng(0)
+    priors = random.uniform(size=(CLASSES, 6))
+    labels = np.repeat(np.arange(CLASSES), ROWS)
+    signs = random.choice([-1.0, 1.0], size=(len(labels), 1))
+    features = signs * (priors[labels] + 0.1 * random.normal(size=(len(labels), 6)))
+    return features.astype(np.float32), labels, priors
+
+
+def options(**more: object) -> dict:
+    return {"normalise": "none", "drop_inputs": 0.0, "drop_hidden": 0.2, **SMALL, **more}
+
+
+def test_scores_are_the_sum_of_those_in_the_features_and_in_the_layers(bent) -> None:
+    features, labels, priors = bent
+    seen = labels < SEEN
+    model = DeepPrototypes(**options(depth=0.7, ridge=0.2, shrinkage=0.4, hidden_shrinkage=2.0, seen_weight=0.3))
+    model.fit(features[seen], labels[seen], priors=priors)
+    rows = torch.as_tensor(features)
+    shared = {"ridge": 0.2, "seen_weight": 0.3, "normalise": "none"}
+    shallow = GaussianPrototypes(shrinkage=0.4, **shared).fit(features[seen], labels[seen], priors=priors)
+    expected = 0
+    for number, (layer, weight) in enumerate([(None, 1.0), (0, 0.35), (1, 0.35)]):
+        at, found = rows, shallow
+        if layer is not None:
+            scaled = (rows - model.mean_) / model.scale_
+            at = torch.relu(scaled @ model.weights_[layer] + model.bias_[layer])
+            deep = GaussianPrototypes(shrinkage=2.0, **shared)
+            found = deep.fit(at[torch.as_tensor(seen)], labels[seen], priors=priors)
+        table = found.decision_function(at)
+        unit = table[torch.as_tensor(seen), :SEEN].std(dim=1, correction=0).mean()
+        torch.testing.assert_close(model.units_[number].float(), unit, rtol=1e-4, atol=0)
+        expected = expected + weight * table / unit
+    torch.testing.assert_close(model.decision_function(features), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_hidden_layers_find_what_no_linear_map_does(bent) -> None:
+    features, labels, priors = bent
+    seen = labels < SEEN
+
+    def accuracy(**more: object) -> float:
+        model = DeepPrototypes(**options(seen_weight=0.0, epochs=60, hidden=128, **more))
+        model.fit(features[seen], labels[seen], priors=priors)
+        return float((model.predict(features[~seen], "unseen") == labels[~seen]).mean())
+
+    assert accuracy(depth=0.0) < 0.35  # chance is 1/6
+    assert accuracy(depth=4.0) > 0.5
+
+
+def test_without_depth_the_answers_are_those_of_plain_prototypes(bent) -> None:
+    features, labels, priors = bent
+    model = DeepPrototypes(depth=0.0, **SMALL).fit(features[labels < SEEN], labels[labels < SEEN], priors=priors)
+    plain = GaussianPrototypes().fit(features[labels < SEEN], labels[labels < SEEN], priors=priors)
+    assert model.predict(features).tolist() == plain.predict(features).tolist()
+
+
+def test_networks_descend_the_cross_entropy_of_inner_products_with_priors(bent) -> None:
+    """Against a step by step training of one network by plain automatic differentiation, without dropping."""
+    features, labels, priors = bent
+    inputs = torch.as_tensor(features[labels < 6])
+    labels = torch.as_tensor(labels[labels < 6])
+    keep = torch.ones(len(labels), dtype=torch.bool)
+    keep[:20] = False  # of unequal classes
+    inputs, labels = inputs[keep], labels[keep]
+    anchors = torch.as_tensor(priors[:6]).float()
+    told = NetworkOptions(networks=2, hidden=8, drop_inputs=0, drop_hidden=0, epochs=3, batch_size=len(labels))
+    weights, bias = train_networks(inputs, labels, anchors, told)
+    random = torch.Generator().manual_seed(0)
+
+    def drawn(rows: int, columns: int) -> list[torch.Tensor]:
+        return [
+            torch.empty(2, size, columns).uniform_(-(rows**-0.5), rows**-0.5, generator=random) for size in (rows, 1)
+        ]
+
+    first, last = drawn(inputs.shape[1], 8), drawn(8, anchors.shape[1])
+    counts = torch.bincount(labels, minlength=6)
+    for network in range(2):
+        parts = [torch.nn.Parameter(part[network].clone()) for part in (*first, *last)]
+        adam = torch.optim.AdamW(parts, lr=1e-3, weight_decay=1e-2)
+        for step in range(3):
+            adam.param_groups[0]["lr"] = 1e-3 * (1 - step / 3)
+            heard = torch.relu(inputs @ parts[0] + parts[1]) @ parts[2] + parts[3]
+            logits = heard @ anchors.T + (counts / counts.sum()).log()
+            # Half of a mean over both: what the two share is divided by their number, and taken times it again.
+            loss = functional.cross_entropy(logits, labels, label_smoothing=0.1)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        torch.testing.assert_close(weights[network], parts[0].detach(), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(bias[network], parts[1].detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_left_out_and_the_seed_change_the_networks(bent) -> None:
+    features, labels, priors = bent
+    inputs, rows = torch.as_tensor(features[labels < 6]), torch.as_tensor(labels[labels < 6])
+
+    def trained(**more: object) -> torch.Tensor:
+        told = NetworkOptions(**{"networks": 1, "hidden": 8, "drop_inputs": 0, "drop_hidden": 0, "epochs": 2, **more})
+        return train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), told)[0]
+
+    plain = trained()
+    assert torch.equal(plain, trained())
+    for change in ({"drop_inputs": 0.5}, {"drop_hidden": 0.5}, {"seed": 1}, {"smoothing": 0.5}, {"weight_decay": 1.0}):
+        assert not torch.allclose(plain, trained(**change)), change
+    two = train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), NetworkOptions(networks=2, hidden=8))[0]
+    assert not torch.allclose(two[0], two[1])
+
+
+def test_hidden_rows_are_those_of_one_network() -> None:
+    rows, weights, bias = torch.randn(3, 4), torch.randn(4, 5), torch.randn(1, 5)
+    torch.testing.assert_close(hidden_rows(rows, weights, bias), (rows @ weights + bias).clamp_min(0))
+
+
+def test_one_class_and_rows_that_are_all_alike_are_answered(bent) -> None:
+    features, labels, priors = bent
+    one = DeepPrototypes(**SMALL).fit(features[:ROWS], labels[:ROWS], priors=priors)
+    assert torch.isfinite(one.decision_function(features)).all()
+    same = DeepPrototypes(**SMALL).fit(np.ones((4, 3)), [0, 0, 1, 1], priors=np.eye(3))
+    assert torch.isfinite(same.decision_function(np.ones((2, 3)))).all()
+
+
+BAD = {
+    "networks": 0, "depth": -1, "hidden": 0, "hidden_shrinkage": 0, "drop_inputs": 1, "drop_hidden": 1, "smoothing": 1,
+    "lr": 0, "epochs": 0, "batch_size": 0, "weight_decay": -1, "ridge": 0, "metric": "l1", "normalise": "l3",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_options(bent, name: str) -> None:
+    features, labels, priors = bent
+    with pytest.raises(InputError, match=name):
+        DeepPrototypes(**{name: BAD[name]}).fit(features, labels, priors=priors)
