@@ -55,6 +55,10 @@ METHODS: dict[str, dict[str, Any]] = {
         "classifier": {"name": "prototypes", "unseen_bias": "margin"},
         "splits": 3,
     },
+    "deep prototypes, bias by margins": {
+        **_alone("deep-prototypes", shrinkage=[0.5, 10.0]),
+        "classifier": {"name": "deep-prototypes", "unseen_bias": "margin"},
+    },
     "GCN": _network("gcn"),
     "DGP": _network("dgp"),
     "linear": _trained("linear"),
