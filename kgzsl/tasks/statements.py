@@ -31,7 +31,7 @@ _KINDS: dict[str, tuple[Kind, str]] = {
     "complementof": ("different", "is all but"),
     "differentfrom": ("different", "is not"),
 }
-_ORDER = ("kind of", "same as", "different", "attribute")
+_ORDER = ("kind of", "attribute", "same as", "different")
 _BOTH_WAYS = ("same as", "different")
 _NO_STATEMENT = {"seealso", "isdefinedby", "versioninfo", "imports", "inscheme", "topconceptof"}
 
@@ -58,7 +58,7 @@ class Statement:
 
 
 def statements_about(graph: ClassGraph, name: str) -> tuple[Statement, ...]:
-    """The statements whose subject is the class ``name``: what it is a kind of, what it is not, its attributes.
+    """The statements whose subject is the class ``name``: what it is a kind of, its attributes, what it is not.
 
     Equivalences and disjointness hold both ways, so that they are found from either end. Each triple is told once; the
     order is that of the kinds, then of the graph. Empty where the graph lacks the class.
