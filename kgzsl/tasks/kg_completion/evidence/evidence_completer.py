@@ -33,7 +33,7 @@ from kgzsl.tasks.ranking import model_share, rows_under_budget
 
 __all__ = ["EvidenceCompleter"]
 
-FORMAT = "kgzsl.evidence_completer/2"
+FORMAT = "kgzsl.evidence_completer/3"
 
 
 class EvidenceCompleter(ProposingCompleter):
@@ -70,7 +70,8 @@ class EvidenceCompleter(ProposingCompleter):
         history_: Losses of the training.
         calibration_: From scores to probabilities; None where that is not wanted, or where there are too few relations.
         silent_calibration_: The same for relations of which nothing is said.
-        unsaid_: Those relations: the schema has no axiom and no text about them, or their priors are like no other's.
+        unsaid_: Those relations: the schema has no axiom and no text about them, or their priors are like no other's, and
+            no training triple was theirs. Facts that come later lift nothing: no fit was made with so few.
         apart_: Relations that exclude each other, as the schema says.
     """
 
@@ -154,10 +155,11 @@ class EvidenceCompleter(ProposingCompleter):
         self.entities_, self.relations_ = kg.entities, kg.relations
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types if types is None else types)
         self.apart_ = Contradictions.read(kg.relations, schema)
-        self.unsaid_ = unsaid_relations(self.priors_, kg.relations, schema)
+        train = kg.train.cpu()
+        taught_of = {kg.relations[number] for number in torch.unique(train[:, 1]).tolist()}
+        self.unsaid_ = unsaid_relations(self.priors_, kg.relations, schema) - taught_of
         self.memory_budget_ = self.memory_budget
         self._names, self._ranks = names, None
-        train = kg.train.cpu()
         if len(torch.unique(train[:, 1])) < 2:
             raise InputError(
                 "fewer than two relations have training triples: none can play the unseen one", file=kg.source
@@ -226,27 +228,23 @@ class EvidenceCompleter(ProposingCompleter):
 
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
         """See :meth:`ProposingCompleter.calibrations_for`; two for a relation of which nothing is said."""
-        if self.calibration_ is None or not self._is_silent(relation):
+        if self.calibration_ is None or self.relations_[relation] not in self.unsaid_:
             return super().calibrations_for(relation)
         return () if self.silent_calibration_ is None else (self.calibration_, self.silent_calibration_)
 
     def confidence_notes(self, relation: int) -> list[str]:
         """See :meth:`ProposingCompleter.confidence_notes`."""
         notes = super().confidence_notes(relation)
-        if not notes and self._is_silent(relation):
+        name = self.relations_[relation]
+        if not notes and name in self.unsaid_:
             told = "no more than what held-out relations bear out of which nothing was said either"
             mend = "a comment in the schema and a prior that reads texts would tell more"
-            name = self.relations_[relation]
             notes.append(f"by its prior {name} is like no other relation: its confidences are {told}; {mend}")
         return notes
 
     def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:
         """See :meth:`ProposingCompleter.ruled_out`: by facts of relations that the schema holds to be disjoint."""
         return self.apart_.out(relation, anchors, side, self._known, len(self.entities_))
-
-    def _is_silent(self, relation: int) -> bool:
-        name = self.relations_[relation]
-        return name in self.unsaid_ and name not in self.seen_
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
