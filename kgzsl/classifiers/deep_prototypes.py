@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgzsl.classifiers._candidates import candidate_rows
-from kgzsl.classifiers._inputs import float_matrix
+from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.classifiers._seen_networks import NetworkOptions, hidden_rows, train_networks
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.prototypes import GaussianPrototypes
@@ -30,8 +30,8 @@ class DeepPrototypes(PriorClassifier):
     et al., TPAMI 2016), under a cross-entropy. Their last layers are thrown away. In each hidden layer, as in the
     features, prototypes are found in closed form, which knows what the regression from priors misses. The answer is the
     class of largest ``f(x) + depth mean_k g_k(x)``, where f and g_k are the scores in the features and in layer k, each
-    brought to deviation 1 over the seen classes on training rows. ``depth=0`` is :class:`GaussianPrototypes`, divided by its
-    own deviation.
+    brought to deviation 1 over the seen classes on training rows. With ``depth=0`` f alone is left, which answers as
+    :class:`GaussianPrototypes` does.
 
     Args:
         networks: K; more are steadier and slower.
@@ -63,6 +63,7 @@ class DeepPrototypes(PriorClassifier):
         units_: float64 [1 + K], the deviations of the scores.
     """
 
+    _budget = 256 << 20  # bytes of what is computed of some rows
     _learnt = ("weights_", "bias_", "mean_", "scale_", "units_")
 
     shallow_: GaussianPrototypes
@@ -206,8 +207,14 @@ class DeepPrototypes(PriorClassifier):
         """See :class:`PriorClassifier`."""
         self._check_fitted("priors_")
         rows = candidate_rows(candidates, self.classes_, self.seen_)
-        features = float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device)
-        shallow, *deep = self._tables(self._prepared(features), rows.tolist())
+        features = self._prepared(float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device))
+        # Hidden rows, which are made twice as wide by double precision, are as many bytes as anything here.
+        chunk = rows_per_chunk(12 * (self.hidden + len(rows) + self.n_features_in_), self._budget)
+        return torch.cat([self._joined(some, rows.tolist()) for some in torch.split(features, chunk)])
+
+    def _joined(self, features: Tensor, rows: list[int]) -> Tensor:
+        """Scores float32 [N, C] of prepared features [N, D]."""
+        shallow, *deep = self._tables(features, rows)
         scores = shallow / self.units_[0]
         for table, unit in zip(deep, self.units_[1:], strict=True):
             scores = scores + self.depth / len(deep) * table / unit

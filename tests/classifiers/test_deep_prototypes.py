@@ -130,6 +130,14 @@ def test_hidden_rows_are_those_of_one_network() -> None:
     torch.testing.assert_close(hidden_rows(rows, weights, bias), (rows @ weights + bias).clamp_min(0))
 
 
+def test_few_rows_at_a_time_give_the_same_scores(bent, monkeypatch) -> None:
+    features, labels, priors = bent
+    model = DeepPrototypes(**SMALL).fit(features[labels < SEEN], labels[labels < SEEN], priors=priors)
+    whole = model.decision_function(features)
+    monkeypatch.setattr(DeepPrototypes, "_budget", 12 * (64 + CLASSES + 6) * 7)
+    torch.testing.assert_close(model.decision_function(features), whole)
+
+
 def test_one_class_and_rows_that_are_all_alike_are_answered(bent) -> None:
     features, labels, priors = bent
     one = DeepPrototypes(**SMALL).fit(features[:ROWS], labels[:ROWS], priors=priors)

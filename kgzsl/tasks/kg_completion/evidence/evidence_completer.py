@@ -70,8 +70,8 @@ class EvidenceCompleter(ProposingCompleter):
         history_: Losses of the training.
         calibration_: From scores to probabilities; None where that is not wanted, or where there are too few relations.
         silent_calibration_: The same for relations of which nothing is said.
-        unsaid_: Those relations: the schema has no axiom and no text about them, or their priors are like no other's, and
-            no training triple was theirs. Facts that come later lift nothing: no fit was made with so few.
+        unsaid_: Those relations: the schema has no axiom and no text about them, or their priors are like no other's,
+            and no training triple was theirs. Facts that come later lift nothing: no fit was made with so few.
         apart_: Relations that exclude each other, as the schema says.
     """
 
