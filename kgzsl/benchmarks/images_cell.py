@@ -40,6 +40,7 @@ def _network(name: str, **options: Any) -> dict[str, Any]:
 #: Name in the table to what differs between recipes: generator, classifier, what is searched on validation classes.
 METHODS: dict[str, dict[str, Any]] = {
     "ESZSL": {"generator": None, "classifier": {"name": "eszsl", "unseen_bias": "validation"}},
+    "ESZSL, without a bias": {"generator": None, "classifier": {"name": "eszsl"}},
     "SAE": _alone("sae", lam=[0.01, 0.1, 1.0, 10.0, 100.0], direction=["features", "priors"]),
     "nearest prior": _alone("nearest-prior", lam=[0.01, 0.1, 1.0, 10.0, 100.0]),
     "ConSE": _alone("conse", top=[1, 5, 10]),

@@ -25,6 +25,8 @@ _SMALL = (
     *("linear", "linear + ESZSL", "linear, Gaussian head", "f-CLSWGAN", "LisGAN"),
 )
 _KNOWLEDGE = ("linear", "ESZSL", "prototypes")
+#: Of one prior alone, since it trains networks.
+_KNOWLEDGE_TOO = {"shipped and weighted ontology": ("deep prototypes, bias by margins",)}
 _WEIGHT = {"flo": 0.1, "awa1_handcrafted": 0.5}  # as in the recipes flowers_best and awa1_best
 
 #: What knowledge is worth: prior to what its recipes have. ``{graph}`` is the data set's ontology, ``{weight}`` how
@@ -156,7 +158,7 @@ def _cells(
         for prior, filled in _changes(dataset).items():
             cells += [
                 {"dataset": dataset, "method": method, "prior": prior, **filled, **shared}
-                for method in _KNOWLEDGE
+                for method in (*_KNOWLEDGE, *_KNOWLEDGE_TOO.get(prior, ()))
                 if method in methods
             ]
     return [{**cell, "recipe": _digest(cell)} for cell in cells]

@@ -45,8 +45,11 @@ def float_matrix(
         dtype: Type of the result.
 
     Raises:
-        InputError: Not a matrix, no rows, another D, NaN or infinite values (the first bad row is named).
+        InputError: Not a matrix, no rows, another D, NaN or infinite values (the first bad row is named), or a CUDA
+            device where there is none.
     """
+    if device is not None and torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device is {str(device)!r}, but torch finds no CUDA GPU", remedy="leave it out, or give cpu")
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     try:
@@ -54,7 +57,7 @@ def float_matrix(
             values = np.asarray(values)
             values = values.astype(np.float64) if values.dtype.kind in "USO" else values
             values = values if values.flags.writeable else values.copy()  # tensors cannot share read-only memory
-        matrix = torch.as_tensor(values, device=device)
+        matrix = torch.as_tensor(values, device=device).detach()  # what made it learns nothing here
         if matrix.is_complex():
             raise TypeError("complex numbers")
         matrix = matrix.to(dtype)

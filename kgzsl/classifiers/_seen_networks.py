@@ -42,6 +42,7 @@ class NetworkOptions:
     seed: int = 0
 
 
+@torch.enable_grad()
 def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: NetworkOptions) -> tuple[Tensor, Tensor]:
     """Learn hidden layers from which a linear map leads to the priors.
 

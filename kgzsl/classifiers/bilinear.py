@@ -89,6 +89,7 @@ class Bilinear(PriorClassifier):
             raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
         self._check_normalise()
 
+    @torch.enable_grad()
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
         self.check_options()

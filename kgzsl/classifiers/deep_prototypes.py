@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -120,24 +122,24 @@ class DeepPrototypes(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        checks = {
-            "networks": self.networks >= 1,
-            "depth": self.depth >= 0,
-            "hidden": self.hidden >= 1,
-            "hidden_shrinkage": self.hidden_shrinkage > 0,
-            "drop_inputs": 0 <= self.drop_inputs < 1,
-            "drop_hidden": 0 <= self.drop_hidden < 1,
-            "smoothing": 0 <= self.smoothing < 1,
-            "lr": self.lr > 0,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "weight_decay": self.weight_decay >= 0,
+        least = {"networks": 1, "hidden": 1, "epochs": 1, "batch_size": 1, "seed": 0}
+        inside: dict[str, Callable[[float], bool]] = {
+            "depth": lambda value: value >= 0,
+            "hidden_shrinkage": lambda value: value > 0,
+            "drop_inputs": lambda value: 0 <= value < 1,
+            "drop_hidden": lambda value: 0 <= value < 1,
+            "smoothing": lambda value: 0 <= value < 1,
+            "lr": lambda value: value > 0,
+            "weight_decay": lambda value: value >= 0,
         }
-        for name, fine in checks.items():
-            if not fine:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
-                )
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < low:
+                raise InputError(f"{name} is {value!r}", remedy=f"give a whole number, {low} or more")
+        for name, fits in inside.items():
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not math.isfinite(value) or not fits(float(value)):
+                raise InputError(f"{name} is {value!r}: out of range", remedy="see the option's description")
         self._prototypes(deep=False).check_options()
         self._check_normalise()
 
@@ -232,6 +234,7 @@ class DeepPrototypes(PriorClassifier):
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`PriorClassifier`."""
+        self._check_fitted("priors_")
         nested = {"shallow": self.shallow_.state_dict(), "deep": [each.state_dict() for each in self.deep_]}
         return {**super().state_dict(), **nested}
 

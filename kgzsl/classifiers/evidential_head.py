@@ -99,6 +99,7 @@ class EvidentialHead(Classifier):
         if min(self.epochs, self.batch_size, self.annealing) < 1 or self.lr <= 0 or self.regularisation < 0:
             raise InputError("epochs, batch_size, annealing and lr must be positive, regularisation not negative")
 
+    @torch.enable_grad()
     def fit(self, X: Any, y: Any) -> EvidentialHead:
         """Learn from X [N, D] and labels y [N].
 

@@ -121,6 +121,7 @@ class MetricMapping(Classifier):
                 f"confusion is {self.confusion}, weight_decay {self.weight_decay}", remedy="give 0 or more"
             )
 
+    @torch.enable_grad()
     def fit(self, X: Any, y: Any) -> MetricMapping:
         """Learn the map from X [N, D] and labels y [N].
 

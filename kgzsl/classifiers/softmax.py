@@ -231,6 +231,7 @@ class SoftmaxClassifier(Classifier):
             return (features - self._mean) / self._scale
         return features
 
+    @torch.enable_grad()
     def _adam(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
         generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
         optimiser = torch.optim.Adam([self.coef_, self.intercept_], lr=self.lr, fused=True)
@@ -254,6 +255,7 @@ class SoftmaxClassifier(Classifier):
                 previous = mean
         return self.epochs
 
+    @torch.enable_grad()
     def _lbfgs(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
         optimiser = torch.optim.LBFGS(
             [self.coef_, self.intercept_],

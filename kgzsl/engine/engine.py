@@ -237,6 +237,7 @@ class Engine:
         made._names = {}
         return made
 
+    @torch.enable_grad()
     def run(
         self,
         loop: TrainingLoop,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from kgzsl.engine.errors import TrainingError
+
 if TYPE_CHECKING:
     from kgzsl.generators.base import FeatureGenerator
 
@@ -80,6 +82,9 @@ def check_health(generator: FeatureGenerator, features: Tensor, labels: Tensor, 
 
     Returns:
         What was measured; None where the real features do not vary themselves.
+
+    Raises:
+        TrainingError: Samples are NaN or infinite.
     """
     counts = torch.bincount(labels, minlength=len(priors))
     classes = torch.nonzero(counts >= 2).flatten()[:_CLASSES]
@@ -89,6 +94,11 @@ def check_health(generator: FeatureGenerator, features: Tensor, labels: Tensor, 
     real_within, real_between = spreads(features[rows], labels[rows])
     random = torch.Generator().manual_seed(0)
     fake, made_of = generator.sample(priors[classes], _ROWS, generator=random)
+    if not bool(torch.isfinite(fake).all()):
+        raise TrainingError(
+            f"the samples of {type(generator).__name__} are NaN or infinite: its training diverged",
+            remedy="lower lr, or set clip",
+        )
     within, between = spreads(fake, made_of)
     if real_within == 0.0:
         return None

@@ -67,6 +67,15 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _bias(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("validation", "margin"):
+        try:
+            return float(value)
+        except ValueError:
+            raise ValueError("it should be a number, validation or margin") from None
+    return value
+
+
 def sourced(value: Any) -> Any:
     """``zoo.ttl`` as ``{source: zoo.ttl}``."""
     return {"source": value} if isinstance(value, str) else value
@@ -153,7 +162,7 @@ class ClassifierSpec(Component):
     name: str = "softmax"
     samples_per_class: Annotated[list[int], BeforeValidator(_listed)] = [300]
     real_per_class: int | None = Field(default=None, ge=1)
-    unseen_bias: float | Literal["validation", "margin"] = 0.0
+    unseen_bias: Annotated[float | Literal["validation", "margin"], BeforeValidator(_bias)] = 0.0
     balanced: bool = False
     gate: Literal["none", "stacking", "cosmo", "evidential", "auto"] | None = None
     prior_head: str | None = None

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from kgzsl.classifiers import DeepPrototypes, GaussianPrototypes
-from kgzsl.classifiers._seen_networks import NetworkOptions, hidden_rows, train_networks
+from kgzsl.classifiers import _seen_networks as networks
+from kgzsl.classifiers._seen_networks import NetworkOptions, _dropped, hidden_rows, train_networks
 from kgzsl.errors import InputError
 
 CLASSES, SEEN, ROWS = 30, 24, 25
@@ -30,14 +31,15 @@ def options(**more: object) -> dict:
     return {"normalise": "none", "drop_inputs": 0.0, "drop_hidden": 0.2, **SMALL, **more}
 
 
-def test_scores_are_the_sum_of_those_in_the_features_and_in_the_layers(bent) -> None:
+@pytest.mark.parametrize("metric", ["cosine", "gaussian"])
+def test_scores_are_the_sum_of_those_in_the_features_and_in_the_layers(bent, metric: str) -> None:
     features, labels, priors = bent
     seen = labels < SEEN
-    model = DeepPrototypes(**options(depth=0.7, ridge=0.2, shrinkage=0.4, hidden_shrinkage=2.0, seen_weight=0.3))
+    shared = {"ridge": 0.2, "seen_weight": 0.3, "mean_error": 0.5, "metric": metric, "normalise": "none"}
+    model = DeepPrototypes(**options(depth=0.7, power=0.5, shrinkage=0.4, hidden_shrinkage=2.0, **shared))
     model.fit(features[seen], labels[seen], priors=priors)
     rows = torch.as_tensor(features)
-    shared = {"ridge": 0.2, "seen_weight": 0.3, "normalise": "none"}
-    shallow = GaussianPrototypes(shrinkage=0.4, **shared).fit(features[seen], labels[seen], priors=priors)
+    shallow = GaussianPrototypes(power=0.5, shrinkage=0.4, **shared).fit(features[seen], labels[seen], priors=priors)
     expected = 0
     for number, (layer, weight) in enumerate([(None, 1.0), (0, 0.35), (1, 0.35)]):
         at, found = rows, shallow
@@ -148,12 +150,74 @@ def test_one_class_and_rows_that_are_all_alike_are_answered(bent) -> None:
 
 BAD = {
     "networks": 0, "depth": -1, "hidden": 0, "hidden_shrinkage": 0, "drop_inputs": 1, "drop_hidden": 1, "smoothing": 1,
-    "lr": 0, "epochs": 0, "batch_size": 0, "weight_decay": -1, "ridge": 0, "metric": "l1", "normalise": "l3",
+    "lr": 0, "epochs": 0, "batch_size": 0, "weight_decay": -1, "seed": -1, "ridge": 0, "metric": "l1",
+    "normalise": "l3",
 }  # fmt: skip
+WRONG = {"networks": 2.0, "hidden": "many", "epochs": None, "depth": float("inf"), "lr": "fast", "seed": None}
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_options(bent, name: str) -> None:
+@pytest.mark.parametrize(("name", "value"), [*BAD.items(), *WRONG.items()])
+def test_bad_options(bent, name: str, value: object) -> None:
     features, labels, priors = bent
     with pytest.raises(InputError, match=name):
-        DeepPrototypes(**{name: BAD[name]}).fit(features, labels, priors=priors)
+        DeepPrototypes(**{name: value}).fit(features, labels, priors=priors)
+
+
+def test_a_training_that_blows_up_is_told(bent) -> None:
+    features, labels, priors = bent
+    with pytest.raises(InputError, match="diverged"):
+        DeepPrototypes(**{**SMALL, "lr": 1e38}).fit(features, labels, priors=priors)
+
+
+def test_before_it_is_fitted_there_is_nothing_to_save() -> None:
+    with pytest.raises(InputError, match="not fitted"):
+        DeepPrototypes().state_dict()
+
+
+def test_networks_are_told_the_options_and_the_priors_about_their_mean(bent, monkeypatch) -> None:
+    features, labels, priors = bent
+    given = {
+        "networks": 2, "hidden": 5, "drop_inputs": 0.1, "drop_hidden": 0.2, "smoothing": 0.3, "lr": 0.4, "epochs": 6,
+        "batch_size": 7, "weight_decay": 0.8, "seed": 9,
+    }  # fmt: skip
+    heard: list = []
+
+    def listening(inputs, rows, anchors, told):
+        heard.extend([inputs, rows, anchors, told])
+        return train_networks(inputs, rows, anchors, NetworkOptions(networks=2, hidden=5, epochs=1))
+
+    monkeypatch.setattr("kgzsl.classifiers.deep_prototypes.train_networks", listening)
+    # The classes that have rows lie apart among the priors.
+    some = (labels % 2 == 0) & (labels < SEEN)
+    DeepPrototypes(**given, normalise="none").fit(features[some], labels[some], priors=priors)
+    inputs, rows, anchors, told = heard
+    assert told == NetworkOptions(**given)
+    about = priors[:SEEN:2] - priors[:SEEN:2].mean(0)
+    np.testing.assert_allclose(anchors, about / np.linalg.norm(about, axis=1, keepdims=True), rtol=1e-5)
+    assert (2 * rows).tolist() == labels[some].tolist()
+    away = features[some] - features[some].mean(0)
+    np.testing.assert_allclose(inputs, away / np.sqrt((away**2).mean()), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_left_out_keeps_the_mean_of_what_is_left() -> None:
+    random = torch.Generator().manual_seed(0)
+    found = _dropped(torch.full((200, 200), 3.0), 0.4, random)
+    assert set(found.unique().tolist()) == {0.0, 5.0}
+    assert float(found.mean()) == pytest.approx(3.0, rel=0.02)
+
+
+def test_each_network_has_its_own_order_of_rows(bent) -> None:
+    """Networks that begin alike and drop nothing end apart by their batches alone."""
+    features, labels, priors = bent
+    inputs, rows = torch.as_tensor(features[labels < 6]), torch.as_tensor(labels[labels < 6])
+    told = NetworkOptions(networks=2, hidden=8, drop_inputs=0, drop_hidden=0, epochs=3, batch_size=10)
+    drawn = networks._drawn
+
+    def alike(count, *shape):
+        weights, bias = drawn(1, *shape)
+        return tuple(one.detach().repeat(count, 1, 1).requires_grad_(True) for one in (weights, bias))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "_drawn", alike)
+        first, second = train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), told)[0]
+    assert not torch.allclose(first, second)

@@ -182,3 +182,10 @@ def test_rows_that_no_metric_has_are_refused(rows: list, message: str) -> None:
 def test_a_name_that_is_no_class_is_refused() -> None:
     with pytest.raises(InputError, match="no class is called 'bb'"):
         Loki([[0, 1], [1, 0]], ["a", "b"], ["a"]).next_class(["bb"])
+
+
+def test_of_two_observed_classes_at_the_same_risk_the_more_probable_one_is_answered() -> None:
+    # Risks: y 0.5 * 1 + 0.2 * 3, x 0.3 * 1 + 0.2 * 4, both 1.1.
+    squared = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 4.0], [3.0, 4.0, 0.0]])
+    names = ["y", "x", "z"]
+    assert Loki(np.sqrt(squared), names, names).predict([[0.3, 0.5, 0.2]]).tolist() == ["x"]

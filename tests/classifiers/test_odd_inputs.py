@@ -353,3 +353,13 @@ def test_one_row_in_standard_units_is_no_nan() -> None:
     x, y = rows()
     model = SoftmaxClassifier(normalise="standard", **FAST).fit(x[:1], y[:1])
     assert torch.isfinite(model.decision_function(x)).all()
+
+
+@pytest.mark.parametrize("head", [SoftmaxClassifier, EvidentialHead, MetricMapping])
+def test_rows_out_of_a_network_are_taken_and_training_without_gradients_around_it_trains(head: Any) -> None:
+    x, y = rows()
+    asked = torch.tensor(x, dtype=torch.float32, requires_grad=True)
+    plain = head(epochs=5).fit(asked, y).decision_function(asked)
+    assert not plain.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(head(epochs=5).fit(x, y).decision_function(x), plain)

@@ -113,6 +113,24 @@ def test_integer_labels_torch_inputs_and_a_bare_matrix(world, name: str) -> None
     assert [NAMES[i] for i in found] == expected.tolist()
 
 
+def test_rows_that_come_out_of_a_network_are_taken_and_nothing_is_learnt_through_them(world, name: str) -> None:
+    features, labels, priors = world
+    rows = torch.tensor(features, dtype=torch.float32, requires_grad=True)
+    model = build(name).fit(rows, labels, priors=priors)
+    assert not model.decision_function(rows).requires_grad
+    assert rows.grad is None
+    with torch.no_grad():
+        again = build(name).fit(rows, labels, priors=priors)
+    torch.testing.assert_close(again.decision_function(features), model.decision_function(features))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told(world, name: str) -> None:
+    features, labels, priors = world
+    with pytest.raises(InputError, match="no CUDA GPU"):
+        make(name, **OPTIONS[name], device="cuda").fit(features, labels, priors=priors)
+
+
 def test_a_pandas_frame_is_taken(world, name: str) -> None:
     pandas = pytest.importorskip("pandas")
     features, labels, priors = world

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from kgzsl.engine import Engine
-from kgzsl.generators import WGAN, LinearGenerator
+from kgzsl.engine.errors import TrainingError
+from kgzsl.generators import WGAN, Diffusion, LinearGenerator
 from kgzsl.generators.health import CollapseWarning, check_health, spreads
 
 
@@ -71,3 +72,11 @@ def test_one_row_a_class_has_no_spread_to_compare_with() -> None:
     features, labels, priors = world()
     assert check_health(fitted(), features[::30], labels[::30], priors) is None
     assert check_health(fitted(), torch.zeros_like(features), labels, priors) is None
+
+
+def test_samples_that_are_no_numbers_are_named() -> None:
+    features, labels, priors = world()
+    engine = Engine(device="cpu", precision="32-true", progress=False)
+    model = Diffusion(hidden=8, epochs=30, batch_size=16, lr=100.0)
+    with pytest.raises(TrainingError, match=r"samples of .*Diffusion.* are NaN or infinite"):
+        model.fit(features, labels, priors, engine=engine)

@@ -152,6 +152,7 @@ class CompositionalClassifier(Classifier):
         left = torch.as_tensor(label_rows(pairs[:, 0], self.attributes_), device=device)
         return left, torch.as_tensor(label_rows(pairs[:, 1], self.objects_), device=device)
 
+    @torch.enable_grad()
     def _train(self, features: Tensor, row_pairs: Tensor) -> None:
         inputs = (features - self.mean_) / self.scale_
         generator = torch.Generator().manual_seed(self.seed)
