@@ -24,7 +24,7 @@ _SMALL = (
     *("ESZSL", "SAE", "nearest prior", "prototypes"),
     *("linear", "linear + ESZSL", "linear, Gaussian head", "f-CLSWGAN", "LisGAN"),
 )
-_KNOWLEDGE = ("linear", "ESZSL", "prototypes")
+_KNOWLEDGE = ("linear", "ESZSL", "nearest prior", "prototypes")
 #: Of one prior alone, since it trains networks.
 _KNOWLEDGE_TOO = {"shipped and weighted ontology": ("deep prototypes, bias by margins",)}
 _WEIGHT = {"flo": 0.1, "awa1_handcrafted": 0.5}  # as in the recipes flowers_best and awa1_best
