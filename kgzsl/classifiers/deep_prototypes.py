@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -33,7 +33,7 @@ class DeepPrototypes(PriorClassifier):
     features, prototypes are found in closed form, which knows what the regression from priors misses. The answer is the
     class of largest ``f(x) + depth mean_k g_k(x)``, where f and g_k are the scores in the features and in layer k, each
     brought to deviation 1 over the seen classes on training rows. With ``depth=0`` f alone is left, which answers as
-    :class:`GaussianPrototypes` does.
+    :class:`GaussianPrototypes` does. No paper has it in this form.
 
     Args:
         networks: K; more are steadier and slower.
@@ -195,14 +195,14 @@ class DeepPrototypes(PriorClassifier):
     def _inputs(self, features: Tensor) -> Tensor:
         return (features - self.mean_) / self.scale_
 
-    def _tables(self, features: Tensor, rows: Iterable[int]) -> list[Tensor]:
+    def _tables(self, features: Tensor, rows: list[int]) -> list[Tensor]:
         """Scores [N, C] of the classes in these rows of the priors: in the features, then in each hidden layer."""
         # The prototypes know classes by their rows.
-        inputs, candidates = self._inputs(features), list(rows)
+        inputs = self._inputs(features)
         layers = zip(self.weights_, self.bias_, self.deep_, strict=True)
         return [
-            self.shallow_.decision_function(features, candidates),
-            *(found.decision_function(hidden_rows(inputs, w, b), candidates) for w, b, found in layers),
+            self.shallow_.decision_function(features, rows),
+            *(found.decision_function(hidden_rows(inputs, w, b), rows) for w, b, found in layers),
         ]
 
     def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> Tensor:
