@@ -16,6 +16,7 @@ METHODS = {
     "eszsl": (None, "eszsl", {"gamma": 1e-6, "lam": 1e-6}),
     "nearest prior": (None, "nearest-prior", {"lam": 1e-3}),
     "prototypes": (None, "prototypes", {"ridge": 1e-3}),
+    "deep prototypes": (None, "deep-prototypes", {"ridge": 1e-3, "hidden": 64, "networks": 2, "depth": 0.1}),
     "linear head": ("linear", "gda", {}),
     "softmax": ("linear", "softmax", {"epochs": 1, "batch_size": 4096}),
 }
