@@ -15,7 +15,7 @@ __all__ = ["NetworkOptions", "hidden_rows", "train_networks"]
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """How the networks are trained.
+    """How the networks are trained; what is usual stands in :class:`kgzsl.classifiers.DeepPrototypes`.
 
     Attributes:
         networks: K, how many; they differ by their first weights, their batches and what is dropped.
@@ -30,16 +30,16 @@ class NetworkOptions:
         seed: Of all draws.
     """
 
-    networks: int = 3
-    hidden: int = 1024
-    drop_inputs: float = 0.3
-    drop_hidden: float = 0.6
-    smoothing: float = 0.1
-    lr: float = 1e-3
-    epochs: int = 12
-    batch_size: int = 128
-    weight_decay: float = 1e-2
-    seed: int = 0
+    networks: int
+    hidden: int
+    drop_inputs: float
+    drop_hidden: float
+    smoothing: float
+    lr: float
+    epochs: int
+    batch_size: int
+    weight_decay: float
+    seed: int
 
 
 @torch.enable_grad()

@@ -96,9 +96,7 @@ class Bilinear(PriorClassifier):
         features, labels = self._start(X, y, priors, torch.float32)
         weights = row_weights(sample_weight, features)
         seen = self._seen_rows()
-        place = torch.zeros(len(self.classes_), dtype=torch.int64, device=features.device)
-        place[seen] = torch.arange(len(seen), device=features.device)
-        labels, vectors = place[labels], self.priors_[seen].float().T
+        labels, vectors = self._among_seen(labels), self.priors_[seen].float().T
         coef = torch.zeros(self.n_features_in_, len(vectors), device=features.device, requires_grad=True)
         generator = torch.Generator(device=features.device).manual_seed(self.seed)
         optimiser = torch.optim.Adam([coef], lr=self.lr, fused=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -163,11 +164,10 @@ class DeepPrototypes(PriorClassifier):
         self.mean_ = features.mean(dim=0)
         self.scale_ = (features - self.mean_).square().mean().sqrt().clamp_min(1e-12)
         inputs = self._inputs(features)
-        place = torch.zeros(len(self.classes_), dtype=torch.int64, device=rows.device)
-        place[seen] = torch.arange(len(seen), device=rows.device)
+        told = NetworkOptions(**{each.name: getattr(self, each.name) for each in fields(NetworkOptions)})
         # About their mean and of one length: what all classes share tells none apart.
         anchors = functional.normalize(self.priors_[seen] - self.priors_[seen].mean(dim=0), dim=1).float()
-        self.weights_, self.bias_ = train_networks(inputs, place[rows], anchors, self._network_options())
+        self.weights_, self.bias_ = train_networks(inputs, self._among_seen(rows), anchors, told)
         self.shallow_ = self._prototypes(deep=False).fit(features, rows, self.priors_)
         self.deep_ = [
             self._prototypes(deep=True).fit(hidden_rows(inputs, *layer), rows, self.priors_)
@@ -177,20 +177,6 @@ class DeepPrototypes(PriorClassifier):
         spreads = torch.stack([table.std(dim=1, correction=0).mean() for table in self._tables(sample, seen.tolist())])
         self.units_ = torch.where(spreads > 0, spreads, 1.0).double()  # one class, or rows that are all alike
         return self
-
-    def _network_options(self) -> NetworkOptions:
-        return NetworkOptions(
-            networks=self.networks,
-            hidden=self.hidden,
-            drop_inputs=self.drop_inputs,
-            drop_hidden=self.drop_hidden,
-            smoothing=self.smoothing,
-            lr=self.lr,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            weight_decay=self.weight_decay,
-            seed=self.seed,
-        )
 
     def _inputs(self, features: Tensor) -> Tensor:
         return (features - self.mean_) / self.scale_
@@ -210,7 +196,7 @@ class DeepPrototypes(PriorClassifier):
         self._check_fitted("priors_")
         rows = candidate_rows(candidates, self.classes_, self.seen_)
         features = self._prepared(float_matrix(X, "X", columns=self.n_features_in_, device=self.priors_.device))
-        # Hidden rows, which are made twice as wide by double precision, are as many bytes as anything here.
+        # A row, its hidden rows and its scores, in single and in double precision.
         chunk = rows_per_chunk(12 * (self.hidden + len(rows) + self.n_features_in_), self._budget)
         return torch.cat([self._joined(some, rows.tolist()) for some in torch.split(features, chunk)])
 

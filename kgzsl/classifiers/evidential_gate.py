@@ -53,7 +53,6 @@ class EvidentialGate:
     def __init__(self, l2: float = 3e-3) -> None:
         self.l2 = l2
 
-    @torch.enable_grad()
     def fit(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any, labels: Any) -> EvidentialGate:
         """Learn from scores [N, C] of both experts, over their own classes, and the column of each row's class.
 

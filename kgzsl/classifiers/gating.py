@@ -96,7 +96,6 @@ class CosmoGate:
         self.temperatures = tuple(temperatures)
         self.l2 = l2
 
-    @torch.enable_grad()
     def fit(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any, is_unseen: Any) -> CosmoGate:
         """Learn from scores (logits) [N, C] of both experts and, per row, whether its true class plays unseen.
 

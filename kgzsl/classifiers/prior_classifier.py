@@ -86,6 +86,10 @@ class PriorClassifier(Classifier):
     def _seen_rows(self) -> Tensor:
         return torch.as_tensor(np.flatnonzero(self.seen_), device=self.priors_.device)
 
+    def _among_seen(self, rows: Tensor) -> Tensor:
+        """The places of rows of priors, int64 [N], among those of the seen classes."""
+        return torch.searchsorted(self._seen_rows(), rows)
+
     def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> Tensor:
         """Compatibilities, float32 [N, K], of the candidates in their order ("all": the order of ``classes_``).
 

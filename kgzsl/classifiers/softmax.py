@@ -255,7 +255,6 @@ class SoftmaxClassifier(Classifier):
                 previous = mean
         return self.epochs
 
-    @torch.enable_grad()
     def _lbfgs(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
         optimiser = torch.optim.LBFGS(
             [self.coef_, self.intercept_],

@@ -103,6 +103,9 @@ def test_every_method_has_a_recipe_that_is_accepted(monkeypatch: pytest.MonkeyPa
     assert set(images_table._KNOWLEDGE) < set(METHODS)
     cells = images_table._cells(["flo"], ["prototypes"], 3, {}, "cpu", True)
     assert [cell["prior"] for cell in cells] == ["", *images_table.PRIORS]
+    deep = "deep prototypes, bias by margins"
+    asked = [cell["prior"] for cell in images_table._cells(["awa1_handcrafted"], [deep], 3, {}, "cpu", True)]
+    assert asked == ["", "shipped and weighted ontology"]
     recipe = Recipe.build(recipe_of(cells[-1]))
     assert [prior.weight for prior in recipe.priors] == [1.0, 0.1]
     assert recipe.protocol.splits == 3

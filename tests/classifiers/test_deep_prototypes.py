@@ -27,6 +27,15 @@ def bent() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return features.astype(np.float32), labels, priors
 
 
+def told(**more: object) -> NetworkOptions:
+    """Of one small network that drops nothing."""
+    usual = {
+        "networks": 1, "hidden": 8, "drop_inputs": 0.0, "drop_hidden": 0.0, "smoothing": 0.1, "lr": 1e-3, "epochs": 2,
+        "batch_size": 128, "weight_decay": 1e-2, "seed": 0,
+    }  # fmt: skip
+    return NetworkOptions(**{**usual, **more})
+
+
 def options(**more: object) -> dict:
     return {"normalise": "none", "drop_inputs": 0.0, "drop_hidden": 0.2, **SMALL, **more}
 
@@ -84,8 +93,7 @@ def test_networks_descend_the_cross_entropy_of_inner_products_with_priors(bent) 
     keep[:20] = False  # of unequal classes
     inputs, labels = inputs[keep], labels[keep]
     anchors = torch.as_tensor(priors[:6]).float()
-    told = NetworkOptions(networks=2, hidden=8, drop_inputs=0, drop_hidden=0, epochs=3, batch_size=len(labels))
-    weights, bias = train_networks(inputs, labels, anchors, told)
+    weights, bias = train_networks(inputs, labels, anchors, told(networks=2, epochs=3, batch_size=len(labels)))
     random = torch.Generator().manual_seed(0)
 
     def drawn(rows: int, columns: int) -> list[torch.Tensor]:
@@ -102,7 +110,6 @@ def test_networks_descend_the_cross_entropy_of_inner_products_with_priors(bent) 
             adam.param_groups[0]["lr"] = 1e-3 * (1 - step / 3)
             heard = torch.relu(inputs @ parts[0] + parts[1]) @ parts[2] + parts[3]
             logits = heard @ anchors.T + (counts / counts.sum()).log()
-            # Half of a mean over both: what the two share is divided by their number, and taken times it again.
             loss = functional.cross_entropy(logits, labels, label_smoothing=0.1)
             adam.zero_grad()
             loss.backward()
@@ -116,15 +123,14 @@ def test_what_is_left_out_and_the_seed_change_the_networks(bent) -> None:
     inputs, rows = torch.as_tensor(features[labels < 6]), torch.as_tensor(labels[labels < 6])
 
     def trained(**more: object) -> torch.Tensor:
-        told = NetworkOptions(**{"networks": 1, "hidden": 8, "drop_inputs": 0, "drop_hidden": 0, "epochs": 2, **more})
-        return train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), told)[0]
+        return train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), told(**more))[0]
 
     plain = trained()
     assert torch.equal(plain, trained())
     for change in ({"drop_inputs": 0.5}, {"drop_hidden": 0.5}, {"seed": 1}, {"smoothing": 0.5}, {"weight_decay": 1.0}):
         assert not torch.allclose(plain, trained(**change)), change
-    two = train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), NetworkOptions(networks=2, hidden=8))[0]
-    assert not torch.allclose(two[0], two[1])
+    one, other = trained(networks=2)
+    assert not torch.allclose(one, other)
 
 
 def test_hidden_rows_are_those_of_one_network() -> None:
@@ -136,8 +142,17 @@ def test_few_rows_at_a_time_give_the_same_scores(bent, monkeypatch) -> None:
     features, labels, priors = bent
     model = DeepPrototypes(**SMALL).fit(features[labels < SEEN], labels[labels < SEEN], priors=priors)
     whole = model.decision_function(features)
+    sizes: list[int] = []
+    joined = DeepPrototypes._joined
+
+    def counted(self, some, rows):
+        sizes.append(len(some))
+        return joined(self, some, rows)
+
+    monkeypatch.setattr(DeepPrototypes, "_joined", counted)
     monkeypatch.setattr(DeepPrototypes, "_budget", 12 * (64 + CLASSES + 6) * 7)
     torch.testing.assert_close(model.decision_function(features), whole)
+    assert max(sizes) == 7
 
 
 def test_one_class_and_rows_that_are_all_alike_are_answered(bent) -> None:
@@ -182,16 +197,16 @@ def test_networks_are_told_the_options_and_the_priors_about_their_mean(bent, mon
     }  # fmt: skip
     heard: list = []
 
-    def listening(inputs, rows, anchors, told):
-        heard.extend([inputs, rows, anchors, told])
-        return train_networks(inputs, rows, anchors, NetworkOptions(networks=2, hidden=5, epochs=1))
+    def listening(inputs, rows, anchors, wanted):
+        heard.extend([inputs, rows, anchors, wanted])
+        return train_networks(inputs, rows, anchors, told(networks=2, hidden=5))
 
     monkeypatch.setattr("kgzsl.classifiers.deep_prototypes.train_networks", listening)
     # The classes that have rows lie apart among the priors.
     some = (labels % 2 == 0) & (labels < SEEN)
     DeepPrototypes(**given, normalise="none").fit(features[some], labels[some], priors=priors)
-    inputs, rows, anchors, told = heard
-    assert told == NetworkOptions(**given)
+    inputs, rows, anchors, wanted = heard
+    assert wanted == NetworkOptions(**given)
     about = priors[:SEEN:2] - priors[:SEEN:2].mean(0)
     np.testing.assert_allclose(anchors, about / np.linalg.norm(about, axis=1, keepdims=True), rtol=1e-5)
     assert (2 * rows).tolist() == labels[some].tolist()
@@ -210,7 +225,6 @@ def test_each_network_has_its_own_order_of_rows(bent) -> None:
     """Networks that begin alike and drop nothing end apart by their batches alone."""
     features, labels, priors = bent
     inputs, rows = torch.as_tensor(features[labels < 6]), torch.as_tensor(labels[labels < 6])
-    told = NetworkOptions(networks=2, hidden=8, drop_inputs=0, drop_hidden=0, epochs=3, batch_size=10)
     drawn = networks._drawn
 
     def alike(count, *shape):
@@ -219,5 +233,7 @@ def test_each_network_has_its_own_order_of_rows(bent) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "_drawn", alike)
-        first, second = train_networks(inputs, rows, torch.as_tensor(priors[:6]).float(), told)[0]
+        first, second = train_networks(
+            inputs, rows, torch.as_tensor(priors[:6]).float(), told(networks=2, epochs=3, batch_size=10)
+        )[0]
     assert not torch.allclose(first, second)

@@ -363,3 +363,14 @@ def test_rows_out_of_a_network_are_taken_and_training_without_gradients_around_i
     assert not plain.requires_grad
     with torch.no_grad():
         torch.testing.assert_close(head(epochs=5).fit(x, y).decision_function(x), plain)
+
+
+@pytest.mark.parametrize("gate", ["cosmo", "evidential"])
+def test_gates_and_pairs_are_learnt_without_gradients_around_them(gate: str) -> None:
+    seen, novel, truth, mask = tables()
+    x, y = pairs()
+    with torch.no_grad():
+        inside, among = GatedExperts(gate).fit(seen, novel, truth, mask), composed(x, y)
+    plain = GatedExperts(gate).fit(seen, novel, truth, mask)
+    torch.testing.assert_close(inside.combine(seen, novel, mask), plain.combine(seen, novel, mask))
+    assert among.predict(x).tolist() == composed(x, y).predict(x).tolist()

@@ -51,6 +51,14 @@ def test_every_name_is_tried_here() -> None:
     assert generators.generators.names == sorted(OPTIONS)
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_training_without_gradients_around_it_trains(name: str) -> None:
+    _, _, priors = world()
+    with torch.no_grad():
+        inside = fitted(name)
+    torch.testing.assert_close(inside.sample(priors, 3), fitted(name).sample(priors, 3))
+
+
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_samples_repeat_themselves_and_survive_a_file(name: str, tmp_path: Path) -> None:
     features, _, priors = world()

@@ -156,11 +156,11 @@ class EvidenceCompleter(ProposingCompleter):
         self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types if types is None else types)
         self.apart_ = Contradictions.read(kg.relations, schema)
         train = kg.train.cpu()
-        taught_of = {kg.relations[number] for number in torch.unique(train[:, 1]).tolist()}
-        self.unsaid_ = unsaid_relations(self.priors_, kg.relations, schema) - taught_of
+        seen = {kg.relations[number] for number in torch.unique(train[:, 1]).tolist()}
+        self.unsaid_ = unsaid_relations(self.priors_, kg.relations, schema) - seen
         self.memory_budget_ = self.memory_budget
         self._names, self._ranks = names, None
-        if len(torch.unique(train[:, 1])) < 2:
+        if len(seen) < 2:
             raise InputError(
                 "fewer than two relations have training triples: none can play the unseen one", file=kg.source
             )
