@@ -173,6 +173,8 @@ def test_relations_of_which_nothing_is_said_get_no_more_than_such_relations_bear
     schema = ClassGraph.from_triples([("livesIn", "http://www.w3.org/2000/01/rdf-schema#range", "City")])
     model = EvidenceCompleter(**CALIBRATED).fit(kg, priors, schema=schema)
     assert {"residesIn", "nationOf"} <= model.unsaid_
+    # Nothing is said of this one either, but it has training triples.
+    assert model.calibrations_for(kg.relation("friendOf")) == (model.calibration_,)
     assert not fitted.unsaid_
     asked, number = torch.arange(6), kg.relation("residesIn")
     found, scores = model.probabilities("residesIn", asked), model.scores("residesIn", asked)
