@@ -19,6 +19,8 @@ _OWL = "http://www.w3.org/2002/07/owl#"
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _MOST = 5_000_000
 _ROUNDS = 2_000
+_COPIED = 32
+"""How many pairs are copied, where a set grows, in the time that a join takes for one."""
 Link = tuple[int, bool]
 """Node of a property, and whether head and tail are exchanged."""
 Chain = tuple[Link, ...]
@@ -32,10 +34,12 @@ class Compositions:
 
     Chains and sub-, equivalent, inverse and symmetric properties are followed together, round after round, until
     nothing new comes of them; a round looks only at what joins the news of the one before (semi-naive evaluation).
+    Ways along a transitive property are made link by link: what it is but for its being transitive, its *links*, stands
+    as a node of its own, so that a pair is not found once for every place that its way could be cut at.
 
     Args:
         node: The property, as a node of the schema; -1 where no chain leads to it, and then nothing follows.
-        steps: Node to the links that imply it.
+        steps: Node to what implies it.
         chains: Node to the chains that make it.
         entities: int64 [n], ascending: those that the facts in question have, which pairs are numbered by.
         facts: Node to the known facts of each relation id that is called so.
@@ -70,7 +74,7 @@ class Compositions:
             implied: What :func:`properties_implied` says.
             schema: With its chains.
             facts: int64 [T, 3].
-            most: Pairs that joins may make in all; 16 bytes each, for a while.
+            most: Pairs that joins may make in all; 16 bytes each, for a while. Copying counts, too, for its time.
         """
         chains = _chains(schema)
         if nodes[relation] < 0 or not chains:
@@ -82,6 +86,7 @@ class Compositions:
         needed = _leading_to(nodes[relation], steps, chains)
         if not needed & chains.keys():
             return cls()
+        steps, chains, links = _link_by_link(steps, chains, needed)
         ids = [number for number, node in enumerate(nodes) if node in needed]
         mine = facts[torch.isin(facts[:, 1], torch.tensor(ids, dtype=torch.int64))].numpy()
         entities = np.unique(mine[:, [0, 2]])
@@ -89,6 +94,7 @@ class Compositions:
         grouped: dict[int, dict[int, PairSet]] = {node: {} for node in needed}
         for number in np.unique(mine[:, 1]).tolist():
             grouped[nodes[number]][number] = PairSet.of(len(entities), codes[mine[:, 1] == number])
+        grouped |= {link: grouped[node] for node, link in links.items()}
         pairs = {
             node: PairSet.of(len(entities), np.concatenate([codes[:0], *(one.codes for one in groups.values())]))
             for node, groups in grouped.items()
@@ -109,7 +115,7 @@ class Compositions:
                 for chain in self.chains.get(node, ()):
                     for place, (one, _) in enumerate(chain):
                         if len(fresh[one]):
-                            found, cost = self._joined(chain, place, fresh[one], left)
+                            found, cost = self._joined(chain, place, fresh[one], max(0, left))
                             left -= cost
                             self.complete &= found is not None
                             if found is not None:
@@ -123,6 +129,7 @@ class Compositions:
             for node, codes in fresh.items():
                 if len(codes):
                     self.pairs[node] = self.pairs[node].grown(codes, number)
+                    left -= len(self.pairs[node]) // _COPIED
         self.complete = False
 
     def _joined(self, chain: Chain, place: int, codes: Ints, most: int) -> tuple[Ints | None, int]:
@@ -219,6 +226,22 @@ class Compositions:
                 return []
             way.insert(0, int(back[0]))
         return way
+
+
+def _link_by_link(
+    steps: Mapping[int, set[Link]], chains: Mapping[int, tuple[Chain, ...]], needed: Set[int]
+) -> tuple[dict[int, set[Link]], dict[int, tuple[Chain, ...]], dict[int, int]]:
+    """Steps and chains in which each transitive property is made of its links, and the node of those."""
+    found, made, links = dict(steps), dict(chains), {}
+    for node in sorted(needed & chains.keys()):
+        itself = (node, False)
+        if (itself, itself) not in chains[node]:
+            continue
+        link = links[node] = -2 - node
+        found[link] = steps.get(node, set())
+        made[link] = tuple(chain for chain in chains[node] if chain != (itself, itself))
+        found[node], made[node] = {(link, False)}, (((link, False), itself),)
+    return found, made, links
 
 
 def _turned(codes: Ints, turned: bool, size: int) -> Ints:

@@ -81,6 +81,32 @@ def test_transitive_properties_are_followed_to_their_end(schema):
     assert pairs(made) == {(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3), (5, 5)}
     assert made.because(0, 3) == ((0, IN, 1), (1, IN, 2), (2, IN, 3))
     assert made.complete
+    # Link by link; a pair is not made again for each entity on its way, which would be 562,000 pairs here.
+    line = torch.tensor([[i, IN, i + 1] for i in range(150)])
+    made = follow(schema, IN, line, most=60_000)
+    assert made.complete
+    assert len(made.pairs[made.node]) == 150 * 151 // 2
+    assert made.because(3, 150) == tuple(tuple(row) for row in line[3:].tolist())
+
+
+def test_many_short_rounds_are_counted_too(schema, monkeypatch):
+    line = torch.tensor([[i, IN, i + 1] for i in range(400)])
+    assert follow(schema, IN, line).complete
+    monkeypatch.setattr("kgzsl.tasks.kg_completion.compositions._COPIED", 1)
+    made = follow(schema, IN, line)
+    assert not made.complete
+    assert {(0, 1), (0, 2), (398, 400)} <= pairs(made, 401)
+
+
+def test_a_transitive_property_of_which_chains_and_inverses_make_more(tmp_path):
+    text = ":in a owl:TransitiveProperty ; owl:inverseOf :kin ; owl:propertyChainAxiom ( :parent :brother ) ."
+    (tmp_path / "s.ttl").write_text(PREFIXES + text)
+    schema = ClassGraph.read(tmp_path / "s.ttl")
+    facts = torch.tensor([[0, PARENT, 1], [1, BROTHER, 2], [3, KIN, 2], [3, IN, 4], [4, IN, 0]])
+    made = follow(schema, IN, facts)
+    assert pairs(made) == {(a, b) for a in (0, 2, 3, 4) for b in (0, 2, 3, 4)}
+    assert made.because(4, 3) == ((4, IN, 0), (0, PARENT, 1), (1, BROTHER, 2), (3, KIN, 2))
+    assert pairs(follow(schema, KIN, facts)) == pairs(made)
 
 
 def test_a_graph_that_was_saved_merged_or_shuffled(schema, tmp_path):
@@ -155,7 +181,10 @@ def test_relations_of_one_name_in_the_schema_share_their_facts(schema):
 
 
 FACT = st.tuples(st.integers(0, 5), st.sampled_from([PARENT, BROTHER, UNCLE, IN]), st.integers(0, 5))
-CHAIN = st.tuples(st.lists(st.sampled_from(RELATIONS[:5]), min_size=1, max_size=3), st.sampled_from(RELATIONS[:5]))
+CHAIN = st.one_of(
+    st.tuples(st.lists(st.sampled_from(RELATIONS[:5]), min_size=1, max_size=3), st.sampled_from(RELATIONS[:5])),
+    st.sampled_from(RELATIONS[:5]).map(lambda name: ([name, name], name)),
+)
 
 
 @settings(max_examples=60, deadline=None)
