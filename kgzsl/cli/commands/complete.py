@@ -113,6 +113,7 @@ def complete(
     require_entities(model, [*(head or ()), *(tail or ())])
     if endpoint is not None:
         more.append(_take_facts(model, endpoint, base, auth, max_triples))
+    console = Console(as_json=as_json, quiet=quiet)
     found = propose(
         model,
         relation,
@@ -123,6 +124,7 @@ def complete(
         schema=graph,
         keep_violations=keep_violations,
         why=why,
+        progress=console.counted("asked"),
     )
     lines = [f"{len(found.found)} proposed; {found.known} better ones are facts already"]
     against = ", ".join(f"{count} by {reason}" for reason, count in found.refused.items() if count)
@@ -145,7 +147,7 @@ def complete(
         write_proposals(found.found, out, style=style, base=base)
         lines.append(f"written to {out}")
     if as_json or not (dry_run or out is None):
-        Console(as_json=as_json, quiet=quiet).result(values, lines)
+        console.result(values, lines)
         return
     if dry_run:
         sys.stdout.writelines(updates)

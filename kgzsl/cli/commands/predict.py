@@ -20,8 +20,12 @@ from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
     from kgzsl.report.run_folder import RunFolder
+    from kgzsl.tasks.kg_completion.completer import Completion
 
 __all__ = ["add"]
+
+_TOGETHER = 4096
+"""Queries that are gone through before any of them is written."""
 
 
 def add(app: typer.Typer) -> None:
@@ -81,7 +85,15 @@ def predict(
             answers = classify(model, *items, parse_candidates(candidates), top)
         else:
             answers = complete(
-                model, one_source(files), parse_candidates(candidates), top, relation, known, asked, folder.graph
+                model,
+                one_source(files),
+                parse_candidates(candidates),
+                top,
+                relation,
+                known,
+                asked,
+                folder.graph,
+                console.counted("queries"),
             )
         count = write_answers(answers, out)
     for line in _unknown(model, asked, folder):
@@ -128,27 +140,43 @@ def complete(
     known: bool,
     asked: dict[str, set[str]] | None = None,
     schema: Callable[[], Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Answers]:
     """Ranked tails of each head and relation, with their scores; ``asked`` takes the heads of each relation.
 
-    What ``schema`` gives is looked into where a relation is called otherwise than in the run.
+    What ``schema`` gives is looked into where a relation is called otherwise than in the run. Queries about one
+    relation are answered together.
     """
     from kgzsl.tasks.kg_completion.naming import own_relation
 
-    for number, query in enumerate(read_queries(source), start=1):
-        wanted = query.relation_or(relation, source, number)
+    queries = read_queries(source)
+    wanted: list[tuple[str, str]] = []
+    for number, query in enumerate(queries, start=1):
+        called = query.relation_or(relation, source, number)
         try:
-            if wanted not in model._relation_ids and schema is not None:
-                wanted = own_relation(model, wanted, schema()) or wanted
-            ranked = model.complete(wanted, head=query.head, k=top, candidates=candidates, known=known)
+            if called not in model._relation_ids and schema is not None:
+                called = own_relation(model, called, schema()) or called
+            model._relation(called), model._entity(query.head)
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None
         if asked is not None:
-            asked.setdefault(wanted, set()).add(query.head)
-        yield Answers(
-            {"head": query.head, "relation": wanted},
-            [{"tail": found.tail, "score": round(float(found.score), 6)} for found in ranked],
-        )
+            asked.setdefault(called, set()).add(query.head)
+        wanted.append((query.head, called))
+    options = {"k": top, "candidates": candidates, "known": known}
+    for start in range(0, len(wanted), _TOGETHER):
+        some = wanted[start : start + _TOGETHER]
+        groups: dict[str, list[str]] = {}
+        for head, called in dict.fromkeys(some):
+            groups.setdefault(called, []).append(head)
+        found: dict[tuple[str, str], list[Completion]] = {}
+        for called, heads in groups.items():
+            for head, ranked in zip(heads, model.complete_each(called, heads=heads, **options), strict=True):
+                found[head, called] = ranked
+                if progress is not None:
+                    progress(start + len(found), len(wanted))
+        for head, called in some:
+            tails = [{"tail": one.tail, "score": round(one.score, 6)} for one in found[head, called]]
+            yield Answers({"head": head, "relation": called}, tails)
 
 
 def _unknown(model: Any, asked: dict[str, set[str]], folder: RunFolder) -> list[str]:

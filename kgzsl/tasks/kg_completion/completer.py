@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -12,11 +12,14 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._ranks import best_of_rows, rank_of_names
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name
 from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Completer", "Completion"]
+
+_AT_ONCE = 64
 
 
 class Completion(NamedTuple):
@@ -94,36 +97,85 @@ class Completer(ABC):
         Raises:
             InputError: An unknown relation, entity or candidate; the nearest names are given.
         """
-        number = self._relation(relation)
-        if k < 1:
-            raise InputError(f"k is {k}", remedy="give 1 or more")
-        allowed = self._allowed(candidates)
         if head is not None and tail is not None:
-            anchor, other = self._entity(head), self._entity(tail)
+            number, anchor, other = self._relation(relation), self._entity(head), self._entity(tail)
+            _at_least_one(k)
+            self._allowed(candidates)
             score = self.scores(number, torch.tensor([anchor]))[0, other]
             return [Completion(self.entities_[anchor], self.relations_[number], self.entities_[other], float(score))]
-        side = "head" if head is None and tail is not None else "tail"
-        if head is None and tail is None:
-            anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
-        else:
-            anchors = torch.tensor([self._entity(str(head if tail is None else tail))])
-        chunk = chunk_of_queries(len(self.entities_), self.memory_budget_)
-        found: list[tuple[float, int, int]] = []
-        for some in torch.split(anchors, chunk):
-            table = self.scores(number, some, side=side).cpu()
+        if head is not None:
+            return next(self.complete_each(relation, heads=[head], k=k, candidates=candidates, known=known))
+        if tail is not None:
+            return next(self.complete_each(relation, tails=[tail], k=k, candidates=candidates, known=known))
+        number, allowed = self._relation(relation), self._allowed(candidates)
+        _at_least_one(k)
+        anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
+        found: list[Completion] = []
+        for some in self._each(number, anchors, "tail", k, allowed, known):
+            if len(found) < k or (some and some[0].score >= found[-1].score):
+                found = sorted(found + some, key=lambda one: (-one.score, one.head, one.tail))[:k]
+        return found
+
+    def complete_each(
+        self,
+        relation: str,
+        *,
+        heads: Sequence[str] | None = None,
+        tails: Sequence[str] | None = None,
+        k: int = 20,
+        candidates: str | Sequence[str] = "all",
+        known: bool = False,
+    ) -> Iterator[list[Completion]]:
+        """:meth:`complete` for many given ends of one relation, which are scored together.
+
+        Args:
+            relation: Its name.
+            heads: Tails are ranked for each.
+            tails: Heads are ranked for each; give one of the two.
+            k: How many for each.
+            candidates: See :meth:`complete`.
+            known: See :meth:`complete`.
+
+        Yields:
+            Those of each given end in turn, best first; of equals those whose name comes first.
+
+        Raises:
+            InputError: See :meth:`complete`; before anything is scored.
+        """
+        if (heads is None) == (tails is None):
+            raise InputError("give heads or tails, one of the two")
+        number, given = self._relation(relation), heads if tails is None else tails
+        assert given is not None
+        _at_least_one(k)
+        allowed = self._allowed(candidates)
+        anchors = torch.tensor([self._entity(name) for name in given], dtype=torch.int64)
+        return self._each(number, anchors, "tail" if tails is None else "head", k, allowed, known)
+
+    def _each(
+        self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
+    ) -> Iterator[list[Completion]]:
+        names, called = self.entities_, self.relations_[relation]
+        if not len(anchors):
+            return
+        for some in self.parts(anchors):
+            table = self.scores(relation, some, side=side).cpu()
+            table = table.masked_fill(torch.isnan(table), float("-inf"))
             if allowed is not None:
                 table[:, ~allowed] = float("-inf")
             if not known:
-                table[self.known_answers(number, some, side).to(table.device)] = float("-inf")
-            values, places = table.flatten().topk(min(k, table.numel()))
-            rows, entities = places // table.shape[1], places % table.shape[1]
-            for value, row, entity in zip(values.tolist(), rows.tolist(), entities.tolist(), strict=True):
-                if value != float("-inf"):
-                    found.append((value, int(some[row]), entity))
-            found = sorted(found, key=lambda one: -one[0])[:k]
-        names = self.entities_
-        ends = ((a, b, s) if side == "tail" else (b, a, s) for s, a, b in found)
-        return [Completion(names[h], self.relations_[number], names[t], score) for h, t, score in ends]
+                table[self.known_answers(relation, some, side)] = float("-inf")
+            values, places = best_of_rows(table, k, self.name_ranks)
+            for anchor, row, entities in zip(some.tolist(), values.tolist(), places.tolist(), strict=True):
+                ends = ((anchor, one) if side == "tail" else (one, anchor) for one in entities)
+                yield [
+                    Completion(names[head], called, names[tail], score)
+                    for (head, tail), score in zip(ends, row, strict=True)
+                    if score != float("-inf")
+                ]
+
+    def parts(self, anchors: Tensor) -> Sequence[Tensor]:
+        """Given ends, int64 [Q], in parts to be scored at once: as memory allows, and few enough to tell of progress."""
+        return torch.split(anchors, min(_AT_ONCE, chunk_of_queries(len(self.entities_), self.memory_budget_)))
 
     def named(self, fact: Sequence[int]) -> tuple[str, str, str]:
         """The names of (head, relation, tail) ids."""
@@ -153,12 +205,26 @@ class Completer(ABC):
         return _find(name, self._entity_ids, "entity")
 
     @property
+    def name_ranks(self) -> Tensor:
+        """int64 [E], the place of each entity's name among all of them, sorted."""
+        key = "_ranks_of_names"
+        if self.__dict__.get(key, (None,))[0] is not self.entities_:
+            self.__dict__[key] = self.entities_, rank_of_names(self.entities_)
+        ranks: Tensor = self.__dict__[key][1]
+        return ranks
+
+    @property
     def _relation_ids(self) -> dict[str, int]:
         return _numbers(self, "relations_")
 
     @property
     def _entity_ids(self) -> dict[str, int]:
         return _numbers(self, "entities_")
+
+
+def _at_least_one(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k is {k}", remedy="give 1 or more")
 
 
 def _find(name: str, ids: Mapping[str, int], what: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion._ranks import best_of_rows
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
@@ -19,7 +19,6 @@ from kgzsl.tasks.kg_completion.reasons import Reasons, reasons
 from kgzsl.tasks.kg_completion.ruled_out import RuledOut
 from kgzsl.tasks.kg_completion.silences import silences
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
-from kgzsl.tasks.ranking import chunk_of_queries
 
 __all__ = ["Proposal", "Proposals", "propose"]
 
@@ -95,6 +94,7 @@ def propose(
     schema: ClassGraph | None = None,
     keep_violations: bool = False,
     why: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Proposals:
     """The best triples of a relation that are no facts yet and that the schema does not speak against.
 
@@ -112,6 +112,7 @@ def propose(
         schema: For disjointness, and for the axioms in explanations.
         keep_violations: Propose what the schema speaks against, too (it is counted all the same).
         why: Explain each proposal.
+        progress: Called with (done, all) given ends.
 
     Raises:
         InputError: An unknown name, both ends given, a confidence outside 0..1, or one that is asked of a model without
@@ -138,7 +139,7 @@ def propose(
     refused, strange_ends = rules.wrong(number, side), rules.wrong(number, other)
     entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
     apart = RuledOut.read(model, number, schema)
-    names, ranks = model.entities_, rank_of_names(model.entities_)
+    names, ranks = model.entities_, model.name_ranks
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)
     if not entailed.composed.complete:
@@ -184,8 +185,8 @@ def propose(
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
     notes += silences(model, relation, anchors if not whole else anchors[:0], schema)
-    chunk = chunk_of_queries(len(model.entities_), model.memory_budget_)
-    for some in torch.split(anchors, chunk):
+    asked = 0
+    for some in model.parts(anchors):
         scores = model.scores(number, some, side=side)
         facts = model.known_answers(number, some, side)
         contradicted = apart.answers(some, side)
@@ -200,7 +201,7 @@ def propose(
                 confidence = confidence.masked_fill(contradicted, 0.0)
         order = scores if entailed.empty else _raised(scores, certain)
         best = order.masked_fill(~(allowed & ~facts), float("-inf"))
-        values, places = _best(best, min(top, best.shape[1]), ranks)
+        values, places = best_of_rows(best, top, ranks)
         kept = torch.isfinite(values)
         # With fewer than were asked for, whatever was refused would have been proposed.
         enough = kept.sum(dim=1) == top
@@ -218,6 +219,9 @@ def propose(
         if whole:
             # By confidence, which heads are compared by, and not by scores, which they are not.
             found = sorted(found, key=lambda one: (*(-x for x in one[:3]), names[one.anchor], names[one.entity]))[:top]
+        asked += len(some)
+        if progress is not None:
+            progress(asked, len(anchors))
     unsure = sum(one.confidence < min_confidence for one in found) if calibrated else 0
     found = [one for one in found if not calibrated or one.confidence >= min_confidence]
     follow = sum(one.certain for one in found)
@@ -249,17 +253,3 @@ def _raised(scores: Tensor, certain: Tensor) -> Tensor:
     low = scores.masked_fill(~finite, float("inf")).amin(dim=1, keepdim=True).nan_to_num(posinf=0)
     high = scores.masked_fill(~finite, float("-inf")).amax(dim=1, keepdim=True).nan_to_num(neginf=0)
     return torch.where(certain, scores.clamp(min=low) + (high - low + 1), scores)
-
-
-def _best(scores: Tensor, count: int, ranks: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and places [Q, count] of the best of each row [Q, E]; of equals those of least rank (int64 [E]) first."""
-    values, places = scores.topk(count, dim=1)
-    level = values[:, -1:]
-    # Which of those at the last value were taken is arbitrary: all of that value are gone through by rank.
-    last = ranks.expand_as(scores).masked_fill(scores != level, len(ranks)).topk(count, dim=1, largest=False).indices
-    values = values.masked_fill(values == level, float("-inf"))
-    values = torch.cat([values, scores.gather(1, last).masked_fill(scores.gather(1, last) != level, float("-inf"))], 1)
-    places = torch.cat([places, last], dim=1)
-    by_rank = ranks[places].argsort(dim=1)
-    order = by_rank.gather(1, values.gather(1, by_rank).argsort(dim=1, descending=True, stable=True))[:, :count]
-    return values.gather(1, order), places.gather(1, order)

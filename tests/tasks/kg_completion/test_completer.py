@@ -1,0 +1,93 @@
+"""What every completer does with its scores: order, ties, what is left out, many ends at once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion.completer import Completer, Completion
+
+NAN = float("nan")
+
+
+class Table(Completer):
+    """Scores that are there, [E, E], heads by tails."""
+
+    def __init__(self, table: list[list[float]], names: str, known: list[list[int]] | None = None) -> None:
+        self.table = torch.tensor(table)
+        self.entities_, self.relations_, self.seen_ = tuple(names), ("r",), ["r"]
+        self.memory_budget = self.memory_budget_ = 1 << 20
+        self._known = torch.tensor(known or [], dtype=torch.int64).reshape(-1, 3)
+        self.asked: list[int] = []
+
+    def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
+        self.asked.append(len(anchors))
+        return (self.table if side == "tail" else self.table.T)[anchors]
+
+
+def tails(found: list[Completion]) -> str:
+    return "".join(one.tail for one in found)
+
+
+def test_the_best_come_first_and_of_equals_those_whose_name_does():
+    model = Table([[1.0, 3.0, 3.0, 3.0, 2.0]] * 5, "edbca")
+    assert tails(model.complete("r", head="a", k=3)) == "bcd"
+    assert tails(model.complete("r", head="a", k=2)) == "bc"
+    assert tails(model.complete("r", head="a")) == "bcdae"
+    assert tails(model.complete("r", head="a", candidates=["e", "a", "d"])) == "dae"
+    assert [one.head for one in model.complete("r", tail="b", k=2)] == ["a", "b"]
+
+
+def test_facts_and_what_has_no_score_are_no_answers():
+    model = Table([[1.0, NAN, 3.0], [NAN, NAN, NAN], [1.0, 2.0, 3.0]], "abc", [[0, 0, 2]])
+    assert tails(model.complete("r", head="a")) == "a"
+    assert tails(model.complete("r", head="a", known=True)) == "ca"
+    assert model.complete("r", head="b") == []
+
+
+def test_many_ends_at_once_are_answered_as_each_by_itself():
+    table = torch.randn(150, 150, generator=torch.Generator().manual_seed(0)).mul(3).round()
+    names = [f"{7 * i % 150:03d}" for i in range(150)]
+    model = Table(table.tolist(), "a", [[i, 0, (3 * i) % 150] for i in range(150)])
+    model.entities_ = tuple(names)
+    asked = names[10:] + names[:3] + names[:1]
+    for ends in ("heads", "tails"):
+        together = list(model.complete_each("r", **{ends: asked}, k=4))
+        assert together == [model.complete("r", **{ends[:-1]: name}, k=4) for name in asked]
+    model.asked.clear()
+    list(model.complete_each("r", heads=asked))
+    assert model.asked == [64, 64, 16]
+    model.limit_memory(150 * 24 * 3 * 5)
+    assert [len(part) for part in model.parts(torch.arange(11))] == [5, 5, 1]
+    assert list(model.complete_each("r", heads=[])) == []
+
+
+def test_the_best_of_all_pairs():
+    model = Table([[1.0, 5.0, 2.0], [5.0, 4.0, 9.0], [0.0, 3.0, 5.0]], "abc", [[1, 0, 2]])
+    every = [(one.head, one.tail, one.score) for one in model.complete("r", k=4)]
+    assert every == [("a", "b", 5.0), ("b", "a", 5.0), ("c", "c", 5.0), ("b", "b", 4.0)]
+    # Pairs of candidates, each once.
+    some = model.complete("r", k=9, candidates=["a", "b", "b"])
+    assert [(one.head, one.tail) for one in some] == [("a", "b"), ("b", "a"), ("b", "b"), ("a", "a")]
+    assert model.complete("r", head="b", tail="c") == [Completion("b", "r", "c", 9.0)]
+
+
+def test_bad_requests():
+    model = Table([[1.0, 2.0], [2.0, 1.0]], "ab")
+    with pytest.raises(InputError, match="one of the two"):
+        model.complete_each("r")
+    with pytest.raises(InputError, match="one of the two"):
+        model.complete_each("r", heads=["a"], tails=["b"])
+    # Before anything is scored or taken from it.
+    with pytest.raises(InputError, match="no entity is called 'x'"):
+        model.complete_each("r", heads=["a", "x"])
+    for ends in ({}, {"head": "a"}, {"head": "a", "tail": "b"}):
+        with pytest.raises(InputError, match="k is 0"):
+            model.complete("r", **ends, k=0)
+        with pytest.raises(InputError, match="candidates='unseen' is not known"):
+            model.complete("r", **ends, candidates="unseen")
+        with pytest.raises(InputError, match="no relation is called 's'"):
+            model.complete("s", **ends)
+    assert not model.asked
