@@ -48,6 +48,25 @@ def test_predict_takes_one_relation_and_candidates_for_all(countries, tmp_path: 
     assert [answer["tail"] for answer in json.loads(line)["answers"]] == ["city3_1", "city4_1"]
 
 
+def test_complete_proposes_with_reasons_and_takes_what_came_since(countries, tmp_path: Path, refused) -> None:
+    out = tmp_path / "new.nt"
+    done = countries.kgzsl("complete", "run", "--relation", "capital", "--head", "country3", "--top", 3, "--out", out)
+    assert done.code == 0, done.err
+    assert "city3_0" in out.read_text()
+    assert "heads were asked" not in done.out
+    done = countries.kgzsl("complete", "run", "-r", "capital", "--head", "country3", "--top", 3, "--json")
+    proposed = json.loads(done.out)["proposals"]
+    assert {one["tail"] for one in proposed} == {"city3_0", "city3_1", "city3_2"}
+    best = next(one for one in proposed if one["tail"] == "city3_0")
+    assert {"hasCity", "largestCity"} <= {link["relation"] for link in best["reasons"]["links"]}
+    (tmp_path / "facts.tsv").write_text("atlantis\thasCity\tposeidonis\natlantis\tlargestCity\tposeidonis\n")
+    arguments = ["complete", "run", "-r", "capital", "--head", "atlantis", "--facts", tmp_path / "facts.tsv", "--json"]
+    told = json.loads(countries.kgzsl(*arguments).out)
+    assert told["facts"]["entities"] == ["atlantis", "poseidonis"]
+    assert told["proposals"][0]["tail"] == "poseidonis"
+    refused(countries.kgzsl("complete", "run", "-r", "capital", "--min-confidence", 0.5), "no calibration for capital")
+
+
 def test_predict_names_what_it_does_not_know(countries, tmp_path: Path, refused) -> None:
     (tmp_path / "heads.csv").write_text("country3,capital\ncountri4,capital\n")
     out = tmp_path / "a.csv"

@@ -84,7 +84,6 @@ def complete(
     """
     from kgzsl.cli.growing import grown_schema, require_entities, take_news
     from kgzsl.tasks.kg_completion.proposals import propose
-    from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
     from kgzsl.tasks.kg_completion.writing import check_target, write_proposals
 
     auth = _account(user)
@@ -100,13 +99,8 @@ def complete(
     if out is not None:
         check_target(out, style, base)
     task, model, folder = load_model(run, device, memory_budget)
-    if task != "kg_completion" or not isinstance(model, ProposingCompleter):
-        raise InputError(
-            "this run has no ranker to propose triples with",
-            file=run,
-            remedy="train one with ranker: evidence (or ultra, informed, rmpi) in a completion recipe, or use kgzsl "
-            "predict for plain scores",
-        )
+    if task != "kg_completion":
+        raise InputError("this run is about images", file=run, remedy="ask kgzsl predict")
     graph = grown_schema(folder, schema)
     was = folder.graph() if schema is not None else None
     relation, news, more = take_news(model, relation, facts, graph, was, base)

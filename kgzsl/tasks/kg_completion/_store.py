@@ -14,6 +14,8 @@ from kgzsl.errors import InputError
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
         "relations": list(model.relations_),
         "seen": model.seen_,
         "chosen": _plain(model.chosen_),
+        "kinds": list(model.kinds_.names),
+        "calibration": None if model.calibration_ is None else model.calibration_.to_dict(),
     }
     tree: dict[str, Any] = {
         "features": model.features_.state_dict(),
@@ -56,6 +60,7 @@ def save_model(model: RelationCompleter, folder: Path) -> Path:
         "distances": model._distances,
         "seen": model._seen,
         "known": model._known,
+        "kinds": model.kinds_.state(),
     }
     return write_model(folder, about, tree, model.priors_)
 
@@ -72,6 +77,12 @@ def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> Relat
         model.priors_ = ClassPriors.load(folder / PRIORS)
         model._prior_rows = model.priors_.to_tensor()
         model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
+        if "kinds" in about:
+            model.kinds_ = EntityKinds.from_state(about["kinds"], tree["kinds"])
+        else:  # of before, which knew the kinds that names tell
+            model.kinds_ = EntityKinds.read(model.entities_, model.relations_)
+        told = about.get("calibration")
+        model.calibration_ = None if told is None else Calibration.from_dict(told)
         distances = tree.get("distances")
         model._distances = None if distances is None else distances.cpu()
         model._drawn = {}

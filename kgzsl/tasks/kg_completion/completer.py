@@ -174,7 +174,7 @@ class Completer(ABC):
                 ]
 
     def parts(self, anchors: Tensor) -> Sequence[Tensor]:
-        """Given ends, int64 [Q], in parts to be scored at once: as memory allows, and few enough to tell of progress."""
+        """Given ends, int64 [Q], in parts to score at once: as memory allows, and few enough to tell of progress."""
         return torch.split(anchors, min(_AT_ONCE, chunk_of_queries(len(self.entities_), self.memory_budget_)))
 
     def named(self, fact: Sequence[int]) -> tuple[str, str, str]:

@@ -226,7 +226,8 @@ def _without(
         scores = changed.scores(number, anchor)[0].cpu()
         return Counterfactual(removed, before, float(scores[ends[1]]), model.entities_[int(scores.argmax())], kind)
 
-    found = _without_axioms(model, number, ends, most, graph)
+    axioms = _without_axioms(model, number, ends, most, graph)
+    found = list(axioms)
     if hasattr(model, "set_facts"):
         known = model._known
         for fact in links[:most]:
@@ -234,7 +235,7 @@ def _without(
             row[2] = model.entities_.index(fact[2])
             without = copy.copy(model).set_facts(known[(known != row).any(dim=1)])
             found.append(told(" ".join(fact), without, "fact"))
-    elif hasattr(model, "_prior_rows") and model.priors_.columns is not None and not found:
+    if hasattr(model, "_prior_rows") and model.priors_.columns is not None and not axioms:
         named = torch.from_numpy(model.priors_.named)
         held = torch.nonzero((model._prior_rows[number] > 0) & named).flatten()
         common = (model._prior_rows[:, held] > 0).sum(dim=0)
@@ -251,7 +252,7 @@ def _without_axioms(
     """Of the schema, where the model answers from priors that were made from it."""
     from kgzsl.priors import PriorsAgain
 
-    if graph is None or not hasattr(model, "priors_"):
+    if graph is None or getattr(model, "priors_", None) is None:
         return []
     again = PriorsAgain.of(model.priors_, graph, seed=getattr(model, "seed", 0))
     if again is None:

@@ -304,6 +304,10 @@ class PairFeatures:
             self._last_amounts = (side, anchors, near, amounts(self.graph, anchors, near, side=side))
         return self._last_amounts[3]
 
+    def forget(self) -> None:
+        """Keep nothing of what was scored: the graph is another now."""
+        self.__dict__.pop("_last_amounts", None)
+
     def _entity_tables(self) -> tuple[Tensor, Tensor]:
         everyone = torch.arange(self.graph.num_entities, device=self.graph.device)
         profile = self.graph.profiles.of(everyone)

@@ -26,6 +26,7 @@ from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
@@ -242,6 +243,7 @@ class CompletionRun:
         self.chosen.setdefault(f"{prefix}{told if model.network is None else model.network}", dict(model.chosen_))
         if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
+            model.calibration_ = self._timed("calibration", partial(self._calibration, seed, chooser))
         found = {f"{seed}/{prefix}{'method' if ranker is None else 'generator'}": model.scorer}
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]
@@ -264,17 +266,15 @@ class CompletionRun:
         protocol = self.protocol
         rule = protocol.rules[0].name
         validate = protocol.validate if protocol.selects else None
-        schema = None
         generator = self.recipe.generator
         by_graph = generator is not None and generators.takes_graph(generator.name, **generator.options)
-        if by_graph or self.recipe.relation_network is not None:
-            if self.graph is None:
-                raise InputError(
-                    f"a {'generator by the class graph' if by_graph else 'relation network'} needs a schema",
-                    **self.recipe.where("generator" if by_graph else "relation_network"),
-                    remedy="add graph: ...",
-                )
-            schema = self.graph if shuffle is None else self.graph.shuffled(shuffle)
+        if (by_graph or self.recipe.relation_network is not None) and self.graph is None:
+            raise InputError(
+                f"a {'generator by the class graph' if by_graph else 'relation network'} needs a schema",
+                **self.recipe.where("generator" if by_graph else "relation_network"),
+                remedy="add graph: ...",
+            )
+        schema = self.graph if self.graph is None or shuffle is None else self.graph.shuffled(shuffle)
         options: dict[str, Any] = {"sides": protocol.sides, "every": self._every(), "schema": schema}
 
         def fit(model: RelationCompleter, kg: KGSplit, stage: str, **more: Any) -> RelationCompleter:
@@ -363,6 +363,12 @@ class CompletionRun:
             {"seed": seed, "stage": "ridge", "step": 0, "penalty": best, "validation.mrr": values[best]}
         )
         return best
+
+    def _calibration(self, seed: int, chooser: RelationCompleter) -> Calibration | None:
+        """Probabilities by what the model of the choices makes of the relations that it was trained without."""
+        if self.protocol.selects:
+            self.log(f"seed {seed}: calibration on held-out relations")
+        return self.protocol.calibrated(chooser.scorer)
 
     def link_overlap(self, priors: ClassPriors) -> Scorer:
         """The training-free control, with the real priors and all facts that are known at the time of asking."""

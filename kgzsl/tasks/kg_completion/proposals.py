@@ -127,9 +127,10 @@ def propose(
     number = model._relation(relation)
     calibrated = bool(model.calibrations_for(number))
     if min_confidence and not calibrated:
+        wanted = ", or train it with calibrate: true" if getattr(model, "calibrate", None) is False else ""
         raise InputError(
-            "this model has no calibration: its scores are no probabilities",
-            remedy="leave the least confidence out, or train it with calibrate: true",
+            f"this model has no calibration for {model.relations_[number]}: {model.confidence_notes(number)[0]}",
+            remedy=f"leave the least confidence out{wanted}",
         )
     relation = model.relations_[number]
     side = "tail" if tails is None else "head"

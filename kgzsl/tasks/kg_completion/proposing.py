@@ -12,12 +12,12 @@ from torch import Tensor
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.completer import Completer
-from kgzsl.tasks.kg_completion.new_priors import with_new_relations
+from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
 
 if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
     from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
-    from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["Likeness", "ProposingCompleter"]
 
@@ -55,9 +55,14 @@ class ProposingCompleter(Completer):
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
 
-    @abstractmethod
     def likeness(self, relation: int) -> Likeness:
         """What is known about relations like this one, for explanations."""
+        graph, relations = relation_arcs(self._known, len(self.entities_), len(self.relations_))
+        if self.priors_ is None:
+            return Likeness(graph, relations, None)
+        priors = with_own_columns(self.priors_, self.relations_)
+        rows = torch.nn.functional.normalize(priors.to_tensor().float(), dim=1)
+        return Likeness(graph, relations, rows[relations] @ rows[relation])
 
     def probabilities(
         self, relation: str | int, anchors: Tensor, *, side: str = "tail", allowed: Tensor | None = None

@@ -15,6 +15,8 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.held_out_calibration import held_out_calibration
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["CompletionProtocol"]
@@ -69,7 +71,7 @@ class CompletionProtocol:
             )
         self.validation, self.sides, self.filtered = validation, sides, filtered
         self.rules, self.budget = list(rules), budget
-        self._kg = kg
+        self._kg, self._seed = kg, seed
         self._opened = False
         self._held_out, self._queries = self._choose(seed, fraction, queries)
         empty = kg.test.new_zeros(0, 3)
@@ -139,6 +141,20 @@ class CompletionProtocol:
         reciprocal = 1 / found.ranks[self.rules[0].name]
         of_relations = [reciprocal[found.relation == relation].mean() for relation in torch.unique(found.relation)]
         return float(torch.stack(of_relations).mean())
+
+    def calibrated(self, scorer: Scorer) -> Calibration | None:
+        """Probabilities for a scorer that was trained on ``selection_kg``, fitted on the relations that were held out.
+
+        None where nothing was held out, too little was, or selection sees test triples.
+        """
+        if self.oracle or not self.selects:
+            return None
+        kg = self._kg
+        facts = torch.cat([kg.train, kg.valid])
+        facts = facts[torch.isin(facts[:, 1], self._held_out)]
+        return held_out_calibration(
+            scorer, self._queries, facts, kg.num_entities, sides=self.sides, seed=self._seed, budget=self.budget
+        )
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able: ``by``, ``classes``, ``chosen``, ``setting``, ``oracle``."""

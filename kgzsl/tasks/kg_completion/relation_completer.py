@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +18,17 @@ from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._class_distances import distances_for
 from kgzsl.tasks.kg_completion.best_state import BestState
-from kgzsl.tasks.kg_completion.completer import Completer, Completion
+from kgzsl.tasks.kg_completion.checks import some_names
+from kgzsl.tasks.kg_completion.completer import Completion
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.mappings import ridge_prototypes
+from kgzsl.tasks.kg_completion.new_priors import with_new_relations
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures, unit_mean
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.relation_network import network_of, propagated_prototypes
 
 __all__ = ["Completion", "RelationCompleter", "prototype_scorer"]
@@ -30,7 +36,7 @@ __all__ = ["Completion", "RelationCompleter", "prototype_scorer"]
 Validate = Callable[[Scorer], float]
 
 
-class RelationCompleter(Completer):
+class RelationCompleter(ProposingCompleter):
     """Learns on the seen relations of a knowledge graph, answers for any relation that has a prior.
 
     Pair features are trained on the seen relations, each playing the unseen one in turn; a generator, the same that
@@ -57,13 +63,17 @@ class RelationCompleter(Completer):
         features_: The fitted :class:`PairFeatures`.
         generator_: The fitted generator, or None.
         priors_: The priors of all relations, seen and unseen.
-        seen_: Names of the relations with training triples.
+        seen_: Names of the relations with a known fact.
+        kinds_: Of the entities, with domains and ranges of relations.
+        calibration_: From scores to probabilities, for relations without training triples; None where nothing was held
+            out to fit it on. :func:`held_out_calibration` fits one.
         network_history_: Losses of the graph network, or None.
         chosen_: What was chosen on validation relations: ``steps``, ``epochs``, and the figures that they gave.
     """
 
     _propagated: tuple[Tensor, Tensor] | None = None
     network_history_: History | None = None
+    calibration_: Calibration | None = None
 
     def __init__(
         self,
@@ -141,7 +151,8 @@ class RelationCompleter(Completer):
             engine: Device, seed, progress, checkpoints; made from the options where left out.
             features: Pair features that are fitted already, on the same graph and priors.
             vectors: Vectors of the entities for the pair features, in place of what ``pairs`` says of them.
-            schema: The schema graph, which ``network`` needs, and a generator that goes by the class graph.
+            schema: The schema graph, which ``network`` needs, and a generator that goes by the class graph; for kinds
+                that rdfs:domain and rdfs:range allow.
 
         Raises:
             InputError: A relation of ``kg`` without a prior, no training triple, or a network without a schema.
@@ -151,6 +162,8 @@ class RelationCompleter(Completer):
         if self.network is not None and schema is None:
             raise InputError(f"the network {self.network!r} needs the schema graph", remedy="give schema=")
         self._set_names(kg, priors)
+        self.kinds_ = EntityKinds.read(kg.entities, kg.relations, schema, types=kg.types)
+        self.calibration_ = None
         prior_rows = self._prior_rows.to(engine.torch_device)
         self.chosen_: dict[str, Any] = {}
         if features is None:
@@ -229,6 +242,66 @@ class RelationCompleter(Completer):
         return copy.deepcopy(self.generator)
 
     # --------------------------------------------------------------------------------------------------- answering
+
+    def set_facts(self, triples: Tensor) -> Self:
+        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew.
+
+        Pairs are told by what links them: by facts of relations that training had, the only ones that it knows how to
+        read. Facts of others are known and proposed to nobody.
+
+        Raises:
+            InputError: There are entities that came after training, and pairs are told by vectors of entities, too.
+        """
+        features = copy.copy(self.features_)
+        kept = features.encoder.entities
+        if kept is not None and len(kept.vectors) != len(self.entities_):
+            raise InputError(
+                "pairs are told by vectors of entities, and what came after training has none",
+                remedy="train with their facts, or without pairs.entity_vectors, or with ranker: evidence",
+            )
+        self._known = triples.cpu()
+        self.seen_ = [self.relations_[number] for number in torch.unique(self._known[:, 1]).tolist()]
+        mine = self._known[torch.isin(self._known[:, 1], self._seen)]
+        place = torch.searchsorted(self._seen, mine[:, 1].contiguous())
+        arcs = torch.stack([mine[:, 0], place, mine[:, 2]], dim=1)
+        features.graph = PairGraph(arcs, len(self.entities_), len(self._seen)).to(self.features_.graph.device)
+        features.forget()
+        self.features_ = features
+        return self
+
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """See :meth:`ProposingCompleter.calibrations_for`; none for relations with training triples."""
+        return () if bool((self._seen == relation).any()) else super().calibrations_for(relation)
+
+    def confidence_notes(self, relation: int) -> list[str]:
+        """See :meth:`ProposingCompleter.confidence_notes`."""
+        told = super().confidence_notes(relation)
+        if told and self.calibration_ is not None:
+            name = self.relations_[relation]
+            return [f"{name} has training triples: probabilities were fitted for relations without; {told[0]}"]
+        return told
+
+    def _grow_priors(self, relations: Sequence[str], schema: ClassGraph | None, was: ClassGraph | None) -> list[str]:
+        if not relations:
+            return []
+        before = self._prior_rows
+        assert self.priors_ is not None
+        self.priors_, notes = with_new_relations(self.priors_, relations, schema, was)
+        # The generator reads what the priors were made of; a column of a relation's own says nothing to it.
+        rows = self.priors_.align(self.relations_).to_tensor()[:, : before.shape[1]]
+        self._prior_rows = rows
+        silent = [name for name in relations if not bool(rows[self.relations_.index(name)].any())]
+        if silent:
+            notes = [f"nothing says what {some_names(silent)} is like: this ranker answers by that alone"]
+        more = len(self.relations_) - len(before)
+        if self._propagated is not None:
+            table, known = self._propagated
+            blank = torch.zeros(more, table.shape[1], dtype=table.dtype, device=table.device)
+            self._propagated = torch.cat([table, blank]), torch.cat([known, known.new_zeros(more)])
+        if self._distances is not None:
+            far = torch.full((more, self._distances.shape[1]), float("inf"))
+            self._distances = torch.cat([self._distances, far])
+        return notes
 
     def prototypes(self, relation: str | int, n: int | None = None) -> Tensor:
         """Features that pairs of the relation should have: float [n, D], drawn from the generator.

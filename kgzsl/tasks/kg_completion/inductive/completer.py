@@ -19,9 +19,7 @@ from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.inductive.calibrations import Calibrations
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
-from kgzsl.tasks.kg_completion.new_priors import with_own_columns
-from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
-from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.ranking import model_share
 
 __all__ = ["InductiveCompleter"]
@@ -145,15 +143,6 @@ class InductiveCompleter(ProposingCompleter):
         if self.device_.type == "cpu":
             budget = min(budget, _CACHE)
         return self._score(self.graph_, anchors, torch.full_like(anchors, directed), budget).cpu()
-
-    def likeness(self, relation: int) -> Likeness:
-        """What is known about relations like this one, for explanations."""
-        graph, relations = relation_arcs(self._known, len(self.entities_), len(self.relations_))
-        if self.priors_ is None:
-            return Likeness(graph, relations, None)
-        priors = with_own_columns(self.priors_, self.relations_)
-        rows = torch.nn.functional.normalize(priors.to_tensor().float(), dim=1)
-        return Likeness(graph, relations, rows[relations] @ rows[relation])
 
     def confidence_notes(self, relation: int) -> list[str]:
         """See :meth:`ProposingCompleter.confidence_notes`."""

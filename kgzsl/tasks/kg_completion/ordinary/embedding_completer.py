@@ -19,9 +19,10 @@ from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
-from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["FORMAT", "EmbeddingCompleter"]
 
@@ -31,7 +32,7 @@ _PASSED = (
 )  # fmt: skip
 
 
-class EmbeddingCompleter(Completer):
+class EmbeddingCompleter(ProposingCompleter):
     """Scores the triples of relations that it was trained on, by vectors of entities and relations.
 
     The models and their training are those of ``kgzsl.priors``: TransE, DistMult, ComplEx, RotatE, BoxE, TripleRE.
@@ -61,7 +62,10 @@ class EmbeddingCompleter(Completer):
         rules_: The schema's rules beside the training triples.
         chosen_: What was chosen on validation triples: ``epochs`` and the figure that they gave.
         history_: Losses of the training.
+        kinds_: Of the entities, with domains and ranges of relations.
     """
+
+    priors_, calibration_ = None, None
 
     def __init__(
         self,
@@ -144,6 +148,7 @@ class EmbeddingCompleter(Completer):
         random = torch.Generator(device=device).manual_seed(engine.seed)
         # Numbered by name, so that the order of names in the data leaves no trace in the vectors.
         self._set_names(kg)
+        self.kinds_ = EntityKinds.read(kg.entities, called or kg.relations, schema, types=kg.types)
         triples = torch.unique(self._inside(kg.train.cpu()), dim=0).to(device)
         model = TripleModel(
             encoder.make_scorer(),
@@ -197,6 +202,20 @@ class EmbeddingCompleter(Completer):
         self._known = torch.unique(triples.cpu(), dim=0)
         self.rules_ = self.rules_.about(self._known, len(self.entities_))
         return self
+
+    def grow(self, entities: Sequence[str] = (), relations: Sequence[str] = (), **_: Any) -> list[str]:
+        """An embedding has no vector for what came after training.
+
+        Raises:
+            InputError: There is something new.
+        """
+        if entities or relations:
+            name = next(iter([*entities, *relations]))
+            raise InputError(
+                f"{name!r} is in no training triple: an embedding knows nothing of what came after training",
+                remedy="train again with its facts, or train a run with ranker: evidence, informed or ultra",
+            )
+        return []
 
     @torch.no_grad()
     def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
@@ -252,9 +271,15 @@ class EmbeddingCompleter(Completer):
             "relations": list(self.relations_),
             "seen": self.seen_,
             "chosen": self.chosen_,
+            "kinds": list(self.kinds_.names),
             "rules": {kind: sorted(found) for kind, found in self.rules_.kinds.items()},
         }
-        tree = {"model": self.model_.state_dict(), "known": self._known, "implied": self.rules_.implied}
+        tree = {
+            "model": self.model_.state_dict(),
+            "known": self._known,
+            "implied": self.rules_.implied,
+            "kinds": self.kinds_.state(),
+        }
         return write_model(folder, about, tree)
 
     @classmethod
@@ -272,6 +297,10 @@ class EmbeddingCompleter(Completer):
             made.entities_, made.relations_ = tuple(about["entities"]), tuple(about["relations"])
             made.seen_, made.chosen_, made.memory_budget_ = about["seen"], dict(about["chosen"]), made.memory_budget
             made._order()
+            if "kinds" in about:
+                made.kinds_ = EntityKinds.from_state(about["kinds"], tree["kinds"])
+            else:  # of before, which knew the kinds that names tell
+                made.kinds_ = EntityKinds.read(made.entities_, made.relations_)
             kinds = {kind: frozenset(found) for kind, found in about["rules"].items()}
             made.rules_ = SchemaRules(kinds, tree["implied"].reshape(-1, 3), len(made.relations_))
             made.set_facts(tree["known"])

@@ -1,0 +1,104 @@
+"""Probabilities from relations that a scorer was trained without: right where they can be known, none where not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kgzsl.tasks.kg_completion import held_out_calibration as module
+from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+from kgzsl.tasks.kg_completion.held_out_calibration import held_out_calibration
+from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+
+
+def world(relations: int = 12, entities: int = 60, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores [R, E, E], and triples that are drawn with the probabilities that the scores are the logits of."""
+    random = torch.Generator().manual_seed(seed)
+    logits = 2.0 * torch.randn(relations, entities, entities, generator=random) - 4.0
+    true = torch.rand(logits.shape, generator=random) < torch.sigmoid(logits)
+    facts = torch.nonzero(true)[:, [0, 1, 2]]
+    return logits, torch.stack([facts[:, 1], facts[:, 0], facts[:, 2]], dim=1)
+
+
+def scorer_of(logits):
+    return lambda relation, anchors, side: (logits[relation] if side == "tail" else logits[relation].T)[anchors]
+
+
+def test_what_is_told_is_what_is_true(monkeypatch) -> None:
+    logits, facts = world()
+    asked = facts[torch.randperm(len(facts), generator=torch.Generator().manual_seed(1))[:800]]
+    found = held_out_calibration(scorer_of(3 * logits + 5), asked, facts, 60)
+    assert found is not None
+    assert found.held_out == "relations"
+    assert found.groups == 12
+    assert found.error is not None
+    assert found.error < 0.1
+    other, others = world(seed=7)
+    truth = torch.zeros(12, 60, 60, dtype=torch.bool)
+    truth[others[:, 1], others[:, 0], others[:, 2]] = True
+    told = torch.stack([found(3 * table + 5) for table in other])
+    for low in (0.1, 0.3):
+        some = (told > low) & (told < low + 0.2)
+        assert float(told[some].mean()) == pytest.approx(float(truth[some].float().mean()), abs=0.1)
+    # Few of the answers stand for all of them.
+    for name, size in (("_TRUE", 3), ("_SUREST", 8), ("_DRAWN", 20)):
+        monkeypatch.setattr(module, name, size)
+    drawn = held_out_calibration(scorer_of(3 * logits + 5), asked, facts, 60)
+    assert drawn is not None
+    assert (drawn(3 * other[0] + 5) - told[0]).abs().mean() < 0.05
+
+
+def test_answers_stand_for_all_of_their_kind() -> None:
+    random = torch.Generator().manual_seed(0)
+    for entities in (5, 100, 700):
+        scores = torch.randn(4, entities, generator=random)
+        truth = torch.rand(scores.shape, generator=random) < 0.2
+        truth[:, 0] = True
+        judged = module._judged(scores, truth, 3, random)
+        assert judged.scores.shape == (4, 8 + 64 + 192)
+        assert judged.stands.sum(dim=1).tolist() == pytest.approx([entities] * 4)
+        assert (judged.stands * judged.truth).sum(dim=1).tolist() == pytest.approx(truth.sum(dim=1).tolist())
+        best = scores.masked_fill(truth, float("-inf")).amax(dim=1)
+        wrong = (judged.stands > 0) & ~judged.truth
+        assert torch.equal(judged.scores.masked_fill(~wrong, float("-inf")).amax(dim=1), best)
+        assert judged.group.tolist() == [3] * 4
+
+
+def test_it_hangs_on_the_seed_alone_and_one_side_may_be_asked() -> None:
+    logits, facts = world(entities=30)
+    first, again = (held_out_calibration(scorer_of(logits), facts, facts, 30) for _ in range(2))
+    assert first == again
+    small = held_out_calibration(scorer_of(logits), facts, facts, 30, budget=1)
+    assert small is not None
+    assert small.queries == first.queries
+    tails = held_out_calibration(scorer_of(logits), facts, facts, 30, sides="tail")
+    assert tails is not None
+    assert tails.queries == len(torch.unique(facts[:, 0] * 100 + facts[:, 1]))
+    assert tails.queries < first.queries
+
+
+def test_of_few_relations_nothing_is_said() -> None:
+    logits, facts = world(entities=30)
+    assert held_out_calibration(scorer_of(logits), facts[facts[:, 1] < 4], facts, 30) is None
+    assert held_out_calibration(scorer_of(logits), facts[:0], facts, 30) is None
+
+
+def test_the_protocol_asks_about_what_it_held_out_and_nothing_else(kg) -> None:
+    asked = set()
+
+    def scorer(relation, anchors, side):
+        asked.add(relation)
+        return torch.zeros(len(anchors), kg.num_entities)
+
+    def protocol(**options):
+        return CompletionProtocol(kg, [make_rule("all", kg)], **options)
+
+    held = protocol(fraction=0.75)
+    assert held.calibrated(scorer) is not None
+    assert asked == set(held.selection_kg.valid_relations.tolist()) | set(held._held_out.tolist())
+    assert not asked & set(kg.unseen_relations.tolist())
+    asked.clear()
+    assert protocol(validation="none").calibrated(scorer) is None
+    assert protocol(validation="oracle").calibrated(scorer) is None
+    assert protocol(fraction=0.2).calibrated(scorer) is None
+    assert not asked & set(kg.unseen_relations.tolist())
