@@ -185,7 +185,9 @@ def _run(folder: Any) -> Told:
     if off is not None and lean is not None:
         from kgzsl.tasks.kg_completion.confidence_check import leaning
 
-        more.append(f"confidences on the test relations: off by {off:.3f}, {leaning(lean)}")
+        others = folder.metrics.get("kgc.confidence.error_of_others")
+        rest = "" if others is None else f"; {others:.3f} without what follows by the schema"
+        more.append(f"confidences on the test relations: off by {off:.3f}, {leaning(lean)}{rest}")
     return values | told, [
         *result.verdicts, "", *result.table(), "", f"setting: {stamp}", *more, f"report: {folder.report}"
     ]  # fmt: skip
@@ -209,7 +211,8 @@ def _confidences(file: Path) -> Told:
     if not isinstance(about, dict) or "calibration" not in about:
         return {}, []
     if about["calibration"] is None:
-        few = ": too little could be held out" if about.get("options", {}).get("calibrate") else ""
+        wanted = about.get("options", {}).get("calibrate", True)
+        few = ": too little could be held out" if wanted else ""
         return {"calibration": None}, [f"confidences: none{few}"]
     told = {name: about[name] for name in _CALIBRATIONS if name in about}
     try:

@@ -32,6 +32,9 @@ class ConfidenceCheck:
         relations: How many were asked for.
         queries: How many anchors, of both ends.
         answers: How many answers were above 0.05.
+        follow: How many of them follow by the schema, and are certain by it, whatever the test says.
+        borne_out: How many of these are facts of the test.
+        error_of_others: ``error`` of the others; None without any.
     """
 
     error: float | None
@@ -40,6 +43,9 @@ class ConfidenceCheck:
     relations: int
     queries: int
     answers: int
+    follow: int = 0
+    borne_out: int = 0
+    error_of_others: float | None = None
 
     def metrics(self) -> dict[str, float]:
         """Flat figures; those that there are."""
@@ -48,6 +54,12 @@ class ConfidenceCheck:
             "confidence.error_of_one": self.error_of_one,
             "confidence.lean": self.lean,
         }
+        if self.follow:
+            told |= {
+                "confidence.error_of_others": self.error_of_others,
+                "confidence.follow": float(self.follow),
+                "confidence.follow_borne_out": float(self.borne_out),
+            }
         found = {f"kgc.{name}": value for name, value in told.items() if value is not None}
         return {**found, "kgc.confidence.answers": float(self.answers)}
 
@@ -58,6 +70,11 @@ class ConfidenceCheck:
             return f"confidences: no answer is above {TOLD} {on}"
         alone = "" if self.error_of_one is None else f", and {self.error_of_one:.3f} above {SURE} for one by itself"
         known = "the facts of the test are all that counts as true"
+        if self.follow:
+            rest = "none is left" if self.error_of_others is None else f"they are off by {self.error_of_others:.3f}"
+            known += (
+                f"; of {self.follow:,} answers that follow by the schema {self.borne_out:,} are: without them {rest}"
+            )
         return f"confidences are off by {self.error:.3f} {on}, {leaning(self.lean)}{alone}; {known}"
 
 
@@ -97,7 +114,7 @@ def check_confidences(
     """
     random = torch.Generator().manual_seed(seed)
     true, facts = kg.filter.to("cpu"), facts.cpu()
-    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, ...]] = []
     asked, queries = 0, 0
     rules = Violations.read(model.kinds_, kg.relations, schema)
     for relation in torch.unique(triples[:, 1]).tolist():
@@ -114,7 +131,7 @@ def check_confidences(
         apart = RuledOut.read(model, relation, schema)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
-                chance = _as_proposed(apart, some, side, rules, entailed)
+                chance, certain = _as_proposed(apart, some, side, rules, entailed)
                 chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)
                 row, entity = true.tails(some, number) if side == "tail" else true.heads(number, some)
@@ -123,22 +140,27 @@ def check_confidences(
                 told = chance > TOLD
                 found = chance[told].double()
                 weight = torch.full_like(found, 1 / count)
-                parts.append((found, truth[told], weight, torch.full(found.shape, asked)))
+                parts.append((found, truth[told], weight, torch.full(found.shape, asked), certain[told]))
     if not asked:
         return None
-    chance, truth, weight, group = (torch.cat(part) for part in zip(*parts, strict=True))
+    chance, truth, weight, group, follows = (torch.cat(part) for part in zip(*parts, strict=True))
     truth = truth.double()
     error, alone = calibration_errors(chance, truth, weight, group, fewest=1)
+    others, _ = calibration_errors(*(part[~follows] for part in (chance, truth, weight, group)), fewest=1)
     lean = float((weight * (chance - truth)).sum() / weight.sum()) if len(chance) else None
-    return ConfidenceCheck(error, alone, lean, asked, queries, len(chance))
+    borne_out = int(truth[follows].sum())
+    return ConfidenceCheck(error, alone, lean, asked, queries, len(chance), int(follows.sum()), borne_out, others)
 
 
-def _as_proposed(apart: RuledOut, anchors: Tensor, side: str, rules: Violations, entailed: Entailed) -> Tensor:
-    """Confidences [Q, E] as ``propose`` tells them: 1 for what follows, 0 for what the schema refuses."""
+def _as_proposed(
+    apart: RuledOut, anchors: Tensor, side: str, rules: Violations, entailed: Entailed
+) -> tuple[Tensor, Tensor]:
+    """Confidences [Q, E] as ``propose`` tells them: 1 for what follows, 0 for what the schema refuses; what follows."""
     relation, other = apart.relation, "head" if side == "tail" else "tail"
     barred = rules.wrong(relation, side) | rules.wrong(relation, other)[anchors][:, None]
     contradicted = apart.answers(anchors, side)
     if contradicted is not None:
         barred = barred | contradicted
     chance = apart.model.probabilities(relation, anchors, side=side)
-    return chance.masked_fill(entailed.answers(anchors, side), 1.0).masked_fill(barred, 0.0)
+    certain = entailed.answers(anchors, side) & ~barred
+    return chance.masked_fill(barred, 0.0).masked_fill(certain, 1.0), certain

@@ -64,6 +64,20 @@ def test_what_the_schema_says_counts_as_where_answers_are_asked_for(kg):
     # All that is true follows, and is told as certain.
     right = check_confidences(model, kg, some, facts, schema=schema, sides="tail")
     assert right.error == pytest.approx(0, abs=1e-6)
+    assert (right.follow, right.borne_out, right.error_of_others) == (len(some), len(some), None)
+    assert f"of {len(some)} answers that follow by the schema {len(some)} are: without them none" in right.line()
+    # What follows and is no fact of the test is told apart from what the method is off by.
+    more = as_lives.clone()
+    more[:, 2] = (more[:, 2] + 1) % kg.num_entities
+    told = torch.cat([facts, more])
+    half = check_confidences(Told(kg, 0.6, otherwise=0.2), kg, some, told, schema=schema, sides="tail")
+    assert (half.follow, half.borne_out) == (2 * len(some), len(some))
+    assert half.error_of_others == pytest.approx(0.2)
+    assert half.metrics()["kgc.confidence.follow"] == 2 * len(some)
+    assert half.metrics()["kgc.confidence.follow_borne_out"] == len(some)
+    assert half.metrics()["kgc.confidence.error_of_others"] == pytest.approx(0.2)
+    assert "without them they are off by 0.200" in half.line()
+    assert "kgc.confidence.follow" not in check_confidences(model, kg, some, kg.train).metrics()
     # What is refused, at either end, has no confidence, whether it follows or not.
     for axiom in ("range", "domain"):
         end = 2 if axiom == "range" else 0
