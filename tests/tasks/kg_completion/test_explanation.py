@@ -41,6 +41,7 @@ def test_a_relation_without_its_range_is_answered_otherwise(kg, schema) -> None:
     axioms = [one for one in told.without if one.kind == "axiom"]
     assert {one.removed for one in axioms} == {"resides In range city", "resides In domain person"}
     assert {one.way for one in axioms} == {"read"}
+    assert {one.kind for one in told.without} == {"axiom", "fact"}
     # What links a pair is in its features: these facts count, too.
     facts = [one for one in told.without if one.kind == "fact"]
     assert "p0 livesIn c0" in {one.removed for one in facts}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import held_out_calibration as module
+from kgzsl.tasks.kg_completion import run
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.held_out_calibration import held_out_calibration
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
@@ -102,3 +104,37 @@ def test_the_protocol_asks_about_what_it_held_out_and_nothing_else(kg) -> None:
     assert protocol(validation="oracle").calibrated(scorer) is None
     assert protocol(fraction=0.2).calibrated(scorer) is None
     assert not asked & set(kg.unseen_relations.tolist())
+
+
+def test_all_that_is_true_of_held_out_relations_counts_as_true(kg, monkeypatch) -> None:
+    taken = []
+    monkeypatch.setattr(
+        "kgzsl.tasks.kg_completion.protocol.held_out_calibration", lambda *given, **_: taken.append(given[1:3])
+    )
+    protocol = CompletionProtocol(kg, [make_rule("all", kg)], fraction=0.75, queries=2)
+    protocol.calibrated(lambda *_: torch.zeros(0))
+    ((queries, facts),) = taken
+    assert len(queries) == 2 * 5
+    held = torch.unique(queries[:, 1])
+    assert torch.equal(facts, kg.train[torch.isin(kg.train[:, 1], held)])
+
+
+def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, priors, tmp_path) -> None:
+    priors.save(tmp_path / "priors.safetensors")
+    content = {
+        "task": "kg_completion",
+        "dataset": "world",
+        "generator": None,
+        "pairs": {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4},
+        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
+        "controls": ["chance"],
+        "protocol": {"seeds": 1, "fraction": 0.75},
+        "train": {"device": "cpu"},
+    }
+    result = run(Recipe.build(content), data=kg, progress=False)
+    assert result.model.calibration_.groups == 5
+    assert result.metrics["kgc.confidence.answers"] >= 0
+    content["protocol"] = {"seeds": 1, "fraction": 0.2}
+    bare = run(Recipe.build(content), data=kg, progress=False)
+    assert bare.model.calibration_ is None
+    assert not [name for name in bare.metrics if "confidence" in name]

@@ -142,9 +142,29 @@ def test_a_relation_that_came_after_training_is_answered_by_what_the_schema_says
     assert not any("nothing says" in note for note in notes)
     # One that nothing is said of is taken in, and that is told.
     news = take_facts(model, [("p1", "xyzzy", "p2")], schema=grown)
-    assert any("nothing says what xyzzy is like" in note for note in news.notes)
+    assert [note for note in news.notes if "xyzzy" in note] == [
+        "nothing says what xyzzy is like: this ranker answers by that alone"
+    ]
     assert torch.isfinite(model.scores("xyzzy", torch.arange(3))).all()
     assert model.likeness(model.relations_.index("dwellsIn")).cosines is not None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"generator": None, "network": "gcn", "network_options": {"hidden": [4], "epochs": 2}},
+        {"generator": "extrapolation", "generator_options": {"metric": "hops", "k": 2, "hidden": 4, "epochs": 1}},
+    ],
+)
+def test_what_goes_by_the_schema_graph_answers_for_new_relations(typed, schema, options, tmp_path) -> None:
+    priors = Attributes().fit(schema).priors(typed.relations)
+    model = RelationCompleter(pairs=PAIRS, device="cpu", **options).fit(typed, priors, schema=schema)
+    before = model.scores("residesIn", torch.arange(3))
+    model = load_completer(model.save(tmp_path / "m"))
+    grown = schema.merge(schema_of(("dwellsIn", "rdfs:domain", "person"), ("dwellsIn", "rdfs:range", "city")))
+    name, _ = require_relation(model, "dwellsIn", schema=grown, was=schema)
+    assert torch.isfinite(model.scores(name, torch.arange(3))).all()
+    assert torch.allclose(model.scores("residesIn", torch.arange(3)), before)
 
 
 def test_with_vectors_of_entities_new_ones_are_refused(typed, schema) -> None:
@@ -172,6 +192,19 @@ def test_kinds_and_probabilities_come_back_from_disk(typed, schema, tmp_path) ->
     assert isinstance(old, RelationCompleter)
     assert old.calibration_ is None
     assert not old.kinds_.told
+
+
+def test_progress_is_told_by_given_ends(typed, schema) -> None:
+    told = []
+    propose(ridge(typed, schema), "residesIn", schema=schema, progress=lambda done, total: told.append((done, total)))
+    assert told == [(24, 24)]
+
+
+def test_embeddings_go_by_what_the_schema_calls_their_relations(typed, schema) -> None:
+    called = [f"urn:{name}" for name in typed.relations]
+    renamed = ClassGraph.from_triples([("urn:livesIn", "rdfs:range", "city")])
+    kinds = EmbeddingCompleter(dim=4, epochs=1).fit(typed, schema=renamed, called=called).kinds_
+    assert kinds.allowed(typed.relation("livesIn"), "tail") is not None
 
 
 def test_embeddings_propose_too(typed, schema, tmp_path) -> None:
