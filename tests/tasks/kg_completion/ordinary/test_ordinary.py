@@ -17,6 +17,7 @@ from kgzsl.tasks.kg_completion import load_completer, run
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter, OrdinaryProtocol, SchemaRules, range_rule, type_rule
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity, rules_alone, shuffled_triples
+from kgzsl.tasks.kg_completion.proposals import propose
 
 OWL, RDF = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS, X = "http://www.w3.org/2000/01/rdf-schema#", "http://x/"
@@ -207,6 +208,27 @@ def test_a_run_beats_its_controls_and_saves_its_model(kg, tmp_path):
     asked = torch.arange(5)
     assert torch.equal(again.scores("livesIn", asked), result.model.scores("livesIn", asked))
     assert again.complete("livesIn", head="p1", k=3)[0].relation == "livesIn"
+
+
+def test_triples_are_proposed_by_what_the_schema_calls_the_relations(kg, tmp_path):
+    (tmp_path / "s.ttl").write_text(
+        "@prefix owl: <http://www.w3.org/2002/07/owl#> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+        "<urn:P1> rdfs:range <urn:city> . <urn:P1> a owl:ObjectProperty .\n"
+        "<urn:P2> a owl:ObjectProperty, owl:SymmetricProperty ."
+    )
+    data = replace(world(kg), types={name: ("city",) if name[0] == "c" else ("urn:other",) for name in kg.entities})
+    graph = {"source": str(tmp_path / "s.ttl"), "mapping": {"livesIn": "urn:P1", "friendOf": "urn:P2"}}
+    result = run(recipe(graph=graph), data=data, progress=False)
+    found = propose(result.model, "livesIn", heads=["p3"], top=40, schema=result.graph)
+    assert found.refused["range"] == 0  # people and lands are of a class that the schema does not know
+    assert found.found
+    told = propose(result.model, "livesIn", heads=["p3"], top=1, schema=result.graph, why=True).found[0]
+    assert "range city" in told.reasons.axioms
+    friends = data.train[data.train[:, 1] == data.relation("friendOf")]
+    one, other = (data.entities[entity] for entity in friends[0, [0, 2]].tolist())
+    follows = propose(result.model, "friendOf", heads=[other], top=1, schema=result.graph, why=True).found[0]
+    assert follows.tail == one
+    assert follows.reasons.entailed == (f"{one} friendOf {other}",)
 
 
 @pytest.mark.parametrize("model", ["transe", "distmult", "rotate", "boxe", "triplere"])
