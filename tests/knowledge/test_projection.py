@@ -23,6 +23,11 @@ CASES = {
     ),
     "all": (":A rdfs:subClassOf [ owl:onProperty :r ; owl:allValuesFrom :B ] .", {("A", "r", "B")}),
     "has value": (":A rdfs:subClassOf [ owl:onProperty :r ; owl:hasValue :b ] .", {("A", "r", "b")}),
+    "its own inverse": (":p a owl:ObjectProperty ; owl:inverseOf :p .", {("p", "inverseOf", "p")}),
+    "inverse of itself in words": (
+        ":p a owl:ObjectProperty . [ owl:inverseOf :p ] owl:equivalentProperty :p .",
+        {("p", "inverseOf", "p")},
+    ),
     "has self": (":A rdfs:subClassOf [ owl:onProperty :r ; owl:hasSelf true ] .", {("A", "r", "A")}),
     "min": (
         ":A rdfs:subClassOf [ owl:onProperty :r ; owl:minQualifiedCardinality 2 ; owl:onClass :B ] .",

@@ -64,7 +64,8 @@ def _simple(context: Context, iri: str, kind: str, both: bool, rows: npt.NDArray
     context.structure.claimed[rows] = True
     trivial = np.isin(objects, [context.term(name) for name in _TRIVIAL])
     bottom = objects == context.term(OWL + "Nothing")
-    itself = (subjects == objects) & ~trivial & ~bottom
+    # A property that is its own inverse is symmetric; of anything else it says nothing that it is itself.
+    itself = (subjects == objects) & ~trivial & ~bottom & (iri != OWL + "inverseOf")
     out.ledger.dropped(kind, "trivial: everything is below owl:Thing", int(trivial.sum()), int(trivial.sum()))
     out.ledger.dropped(kind, "unsatisfiable: below owl:Nothing", int(bottom.sum()), int(bottom.sum()))
     out.ledger.dropped(kind, "says that a thing is itself", int(itself.sum()), int(itself.sum()))
@@ -72,11 +73,13 @@ def _simple(context: Context, iri: str, kind: str, both: bool, rows: npt.NDArray
     subjects, objects = subjects[kept], objects[kept]
     if not len(subjects):
         return
-    types = np.full(len(subjects), out.relation(iri))
+    types, edges = np.full(len(subjects), out.relation(iri)), len(subjects)
     out.add_many(subjects, types, objects, distinct=not both)
     if both:
-        out.add_many(objects, types, subjects)
-    out.ledger.used(kind, axioms=len(subjects), triples=len(subjects), edges=len(subjects) * (1 + both))
+        turned = subjects != objects
+        out.add_many(objects[turned], types[turned], subjects[turned])
+        edges += int(turned.sum())
+    out.ledger.used(kind, axioms=len(subjects), triples=len(subjects), edges=edges)
 
 
 def _complex(context: Context, iri: str, kind: str, row: int) -> None:
@@ -136,7 +139,8 @@ def _property_axiom(context: Context, iri: str, kind: str, row: int) -> None:
             relation = OWL + "inverseOf"
         else:
             relation = ""
-        if relation and left != right:
+        # A property that is its own inverse is symmetric: that is kept as it stands.
+        if relation and (left != right or relation == OWL + "inverseOf"):
             outcome = Outcome([(left, relation, right, 1.0)])
         else:
             outcome = Outcome(lost=["between a property and its own inverse"])

@@ -12,7 +12,7 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks._knowledge import Source, strangers_of
 from kgzsl.tasks.kg_completion._axioms import silent_node
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
-from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
+from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.violations import Violations
 
 if TYPE_CHECKING:

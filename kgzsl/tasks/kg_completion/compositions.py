@@ -163,10 +163,17 @@ class Compositions:
 
     def heads(self) -> Tensor:
         """int64 [N], entities of which a triple of the relation follows or is known."""
+        return self._ends(tails=False)
+
+    def tails(self) -> Tensor:
+        """int64 [N], entities at the other end of these."""
+        return self._ends(tails=True)
+
+    def _ends(self, tails: bool) -> Tensor:
         if self.node < 0:
             return torch.zeros(0, dtype=torch.int64)
-        codes = self.pairs[self.node].codes
-        return torch.from_numpy(self.entities[np.unique(codes // max(1, len(self.entities)))])
+        codes, size = self.pairs[self.node].codes, max(1, len(self.entities))
+        return torch.from_numpy(self.entities[np.unique(codes % size if tails else codes // size)])
 
     def because(self, head: int, tail: int) -> tuple[Fact, ...]:
         """Known facts that one triple follows from, as it was found first; none where it does not follow.

@@ -70,10 +70,17 @@ class Entailed:
 
     def heads(self) -> Tensor:
         """bool [E]: entities of which a triple of the relation follows."""
+        return self._ends(tails=False)
+
+    def tails(self) -> Tensor:
+        """bool [E]: entities at the other end of what follows."""
+        return self._ends(tails=True)
+
+    def _ends(self, tails: bool) -> Tensor:
         found = torch.zeros(self.entities, dtype=torch.bool)
         for number, turned in self.sources:
-            found[self.facts[self.facts[:, 1] == number, 2 if turned else 0]] = True
-        found[self.composed.heads()] = True
+            found[self.facts[self.facts[:, 1] == number, 2 if turned != tails else 0]] = True
+        found[self.composed.tails() if tails else self.composed.heads()] = True
         return found
 
     def because(self, head: int, tail: int) -> list[tuple[Fact, ...]]:

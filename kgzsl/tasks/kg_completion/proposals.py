@@ -163,7 +163,7 @@ def propose(
         anchors = torch.nonzero(~bad).flatten()
         notes.append(f"{len(anchors)} heads were asked, {int(bad.sum())} are not in the domain")
         if calibrated:
-            notes.append("a confidence is that of the answer, given that its head has one")
+            notes.append("a confidence is that of the answer, given that its head has one that is not known")
     else:
         given = heads if heads is not None else tails
         assert given is not None
@@ -185,6 +185,8 @@ def propose(
     found: list[_Found] = []
     if not len(anchors):
         return Proposals((), counts, notes=tuple(notes))
+    if calibrated:
+        notes += _taken(model, number, anchors, side)
     notes += silences(model, relation, anchors if not whole else anchors[:0], schema)
     asked = 0
     for some in model.parts(anchors):
@@ -246,6 +248,21 @@ class _Found(NamedTuple):
     score: float
     anchor: int
     entity: int
+
+
+def _taken(model: ProposingCompleter, relation: int, anchors: Tensor, side: str) -> list[str]:
+    """What is to be known about given ends that have an answer already: how often there is one more."""
+    given, end = (0, "tail") if side == "tail" else (2, "head")
+    ends, often = torch.unique(model._known[model._known[:, 1] == relation, given], return_counts=True)
+    taken = anchors[torch.isin(anchors, ends)]
+    if not len(taken):
+        return []
+    who = f"{len(taken):,} of those asked have"
+    if len(taken) <= 3:
+        who = f"{some_names([model.entities_[one] for one in taken.tolist()])} {'has' if len(taken) == 1 else 'have'}"
+    several = f"of {len(ends):,} that have one {int((often > 1).sum()):,} have more"
+    told = f"a {end} of {model.relations_[relation]} already ({several})"
+    return [f"{who} {told}: a confidence there is that of one more, given that there is one"]
 
 
 def _raised(scores: Tensor, certain: Tensor) -> Tensor:

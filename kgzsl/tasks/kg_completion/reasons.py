@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ __all__ = ["Reasons", "reasons"]
 
 _SAID = ("domain", "range", "subPropertyOf", "equivalentProperty", "inverseOf", "propertyChainAxiom")
 
+_DECIDING = ("subPropertyOf", "equivalentProperty", "inverseOf")
+_OWL = "http://www.w3.org/2002/07/owl#"
+_KINDS = {_OWL + "SymmetricProperty": "symmetric", _OWL + "TransitiveProperty": "transitive"}
+
 
 @dataclass(frozen=True)
 class Reasons:
@@ -25,7 +30,8 @@ class Reasons:
     Args:
         nearest: The seen relations whose priors are most alike, with the cosine; none where there are no priors
             or where none is alike.
-        axioms: What the schema says of the relation, as "predicate object" texts.
+        axioms: What the schema says of the relation, as "predicate object" texts; where the triple follows, before them
+            what is said of the relations of those facts ("subject predicate object"), "symmetric" and "transitive".
         links: Seen relations that link the pair, with the cosine of their priors (None without priors); "(inverse)" if
             from tail to head.
         paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
@@ -103,9 +109,10 @@ def reasons(
         told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
     if entailed is None:
         entailed = Entailed.read(relation, model.relations_, schema, model._known, len(model.entities_))
+    facts = [fact for together in entailed.because(head, tail) for fact in together]
     return Reasons(
         nearest,
-        _axioms(model.relations_[relation], schema),
+        _axioms(model.relations_[relation], schema, [model.relations_[fact[1]] for fact in facts]),
         told,
         _paths(graph, model, names, head, tail, most),
         entailed.told(head, tail, model.named)[:most],
@@ -120,19 +127,27 @@ def _named(kind: int, names: list[str]) -> str:
     return names[kind] if kind < len(names) else f"{names[kind - len(names)]} (inverse)"
 
 
-def _axioms(relation: str, schema: ClassGraph | None) -> tuple[str, ...]:
+def _axioms(relation: str, schema: ClassGraph | None, sources: Sequence[str] = ()) -> tuple[str, ...]:
+    """What the schema says of a relation, and what it says of the relations whose facts a triple follows from."""
     if schema is None:
         return ()
-    node = int(schema.align([relation]).indices[0])
+    node, *others = schema.align([relation, *sources]).indices.tolist()
     if node < 0:
         return ()
-    said = []
+    said, deciding = [], []
     for kind, iri in enumerate(schema.relations):
         local = iri.replace("#", "/").rsplit("/", 1)[-1]
+        rows = schema.edge_type == kind
+        own = rows & (schema.edge_index[0] == node)
         if local in _SAID:
-            rows = (schema.edge_type == kind) & (schema.edge_index[0] == node)
-            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, rows].tolist()]
-    return tuple(dict.fromkeys(said))
+            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, own].tolist()]
+        if others and local in _DECIDING:
+            into = schema.edge_index[0, rows & (schema.edge_index[1] == node)].tolist()
+            deciding += [f"{schema.labels[one]} {local} {schema.labels[node]}" for one in into if one in others]
+        if others and local == "type":
+            kinds = {schema.iris[target] for target in schema.edge_index[1, own].tolist()}
+            deciding += [told for name, told in _KINDS.items() if name in kinds]
+    return tuple(dict.fromkeys([*deciding, *said]))
 
 
 def _paths(

@@ -13,6 +13,7 @@ from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 from kgzsl.tasks.kg_completion.ordinary import SchemaRules
 from kgzsl.tasks.kg_completion.proposals import propose
+from kgzsl.tasks.kg_completion.reasons import reasons
 
 RDFS, OWL, X = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2002/07/owl#", "http://x/"
 TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -85,6 +86,27 @@ def test_what_follows_is_proposed_first_and_what_the_schema_refuses_is_not(model
     assert "follows from l3" in found.found[6].reasons.text()
     # It is read from facts, so without a schema nothing follows.
     assert not any(one.reasons.entailed for one in propose(model, X + "rules", heads=["p0"], top=3, why=True).found)
+
+
+def test_the_axioms_that_a_triple_follows_by_are_told():
+    def axioms(relation, fact):
+        made = [X + name for name in ("a", "b", "c")]
+        train = [(made[0], X + fact, made[1]), (made[1], X + relation, made[2])]
+        kg = KGSplit.from_names(train, [], [])
+        task = InductiveTask(kg.entities, kg.relations, kg.train, kg.valid, kg.test)
+        model = RmpiCompleter(dim=4, epochs=1, queries=4, others=2, calibrate=False).fit(task, schema=SCHEMA)
+        ends = [kg.entities.index(name) for name in (made[:2] if relation != fact else made[1::-1])]
+        if relation == "ruledBy":
+            ends = ends[::-1]
+        found = reasons(model, kg.relations.index(X + relation), *ends, schema=SCHEMA)
+        assert found.entailed
+        return found.axioms
+
+    assert axioms("rules", "leads")[0] == "leads subPropertyOf rules"
+    assert axioms("near", "near")[0] == "symmetric"
+    assert axioms("ruledBy", "rules")[0] == "rules inverseOf ruled By"
+    # What it does not follow by comes after, and of others nothing is told.
+    assert set(axioms("rules", "leads")[1:]) == {"range Land", "inverseOf ruled By"}
 
 
 def test_what_follows_is_certain_and_is_asked_for_whatever_its_head_is(model, monkeypatch):

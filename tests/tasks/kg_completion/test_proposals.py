@@ -331,6 +331,29 @@ def test_a_given_end_of_the_wrong_kind_is_refused_and_counted(model):
     assert "kept all the same" in kept.notes[0]
 
 
+def test_ends_that_have_an_answer_already_are_told_with_how_often_there_are_more(model):
+    def told(relation, **ends):
+        notes = propose(model, relation, **ends, top=2).notes
+        return [note for note in notes if "already" in note]
+
+    known = model._known[model._known[:, 1] == model.relations_.index("livesIn")]
+    heads, tails = torch.unique(known[:, 0]), torch.unique(known[:, 2], return_counts=True)
+    several = int((tails[1] > 1).sum())
+    one = "w:person:p3"
+    (note,) = told("livesIn", heads=[one])
+    assert note.startswith(
+        f"{one} has a tail of livesIn already (of {len(heads)} that have one 0 have more): a confidence"
+    )
+    first, second = (model.entities_[entity] for entity in tails[0][:2].tolist())
+    (note,) = told("livesIn", tails=[first, second])
+    assert note.startswith(
+        f"{first}, {second} have a head of livesIn already (of {len(tails[0])} that have one {several} "
+    )
+    (note,) = told("livesIn")
+    assert note.startswith(f"{len(heads)} of those asked have a tail of livesIn already")
+    assert not told("residesIn", heads=[one])
+
+
 def test_an_end_that_is_given_twice_counts_once(model):
     once = propose(model, "residesIn", heads=["w:person:p3"], top=4, schema=SCHEMA)
     assert propose(model, "residesIn", heads=["w:person:p3", "w:person:p3"], top=4, schema=SCHEMA) == once

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
+from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
 
 __all__ = ["popularity", "rules_alone", "shuffled_triples"]
 

@@ -21,8 +21,8 @@ from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
-from kgzsl.tasks.kg_completion.ordinary.schema_rules import SchemaRules
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
 
 __all__ = ["FORMAT", "EmbeddingCompleter"]
 
