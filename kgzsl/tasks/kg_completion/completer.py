@@ -20,6 +20,7 @@ from kgzsl.tasks.ranking import chunk_of_queries
 __all__ = ["Completer", "Completion"]
 
 _AT_ONCE = 64
+"""Given ends that are scored at a time, at most: more gain little, and say nothing for long."""
 
 
 class Completion(NamedTuple):

@@ -190,7 +190,7 @@ def propose(
     notes += silences(model, relation, anchors if not whole else anchors[:0], schema)
     asked = 0
     for some in model.parts(anchors):
-        scores = model.scores(number, some, side=side)
+        scores = model.scores(number, some, side=side).cpu()
         facts = model.known_answers(number, some, side)
         contradicted = apart.answers(some, side)
         barred = refused if contradicted is None else refused | contradicted

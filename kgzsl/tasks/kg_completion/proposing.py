@@ -78,7 +78,7 @@ class ProposingCompleter(Completer):
         Raises:
             InputError: There is no calibration for this relation.
         """
-        return self.calibration_of(self.scores(relation, anchors, side=side), relation, anchors, side, allowed)
+        return self.calibration_of(self.scores(relation, anchors, side=side).cpu(), relation, anchors, side, allowed)
 
     def calibration_of(
         self, scores: Tensor, relation: str | int, anchors: Tensor, side: str, allowed: Tensor | None = None

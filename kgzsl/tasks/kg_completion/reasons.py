@@ -17,7 +17,6 @@ from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 __all__ = ["Reasons", "reasons"]
 
 _SAID = ("domain", "range", "subPropertyOf", "equivalentProperty", "inverseOf", "propertyChainAxiom")
-
 _DECIDING = ("subPropertyOf", "equivalentProperty", "inverseOf")
 _OWL = "http://www.w3.org/2002/07/owl#"
 _KINDS = {_OWL + "SymmetricProperty": "symmetric", _OWL + "TransitiveProperty": "transitive"}
