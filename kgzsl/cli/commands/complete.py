@@ -42,7 +42,13 @@ def complete(
     ] = 20,
     min_confidence: Annotated[float, typer.Option(help="Leave out what is less likely, from 0 to 1.")] = 0.0,
     style: Annotated[str, typer.Option(help="In .nt: reified, or star (RDF 1.2 triple terms).")] = _STYLE,
-    base: Annotated[str, typer.Option(help="In .nt: put before names that are no IRIs.")] = "urn:kgzsl:name:",
+    base: Annotated[
+        str,
+        typer.Option(
+            help="In .nt and at an endpoint: put before names that are no IRIs, percent-encoded. IRIs, which stay as "
+            "they are: http://..., any scheme with //, and urn:, tag:, did:, mailto:, file: and the like."
+        ),
+    ] = "urn:kgzsl:name:",
     keep_violations: Annotated[
         bool, typer.Option("--keep-violations", help="Propose also what domain, range or disjointness speak against.")
     ] = False,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from kgzsl._iris import is_absolute_iri
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
     from kgzsl.tasks.kg_completion.completer import Completer
 
-__all__ = ["by_local_name", "is_iri", "last_part", "own_relation", "relations_of_facts", "require_property"]
+__all__ = ["by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
 
 _ENDS = ("domain", "range", "subPropertyOf")
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -23,20 +23,16 @@ def is_iri(name: str) -> bool:
     return "://" in name or name.startswith("urn:")
 
 
-def last_part(iri: str) -> str:
-    """What stands behind the last ``#`` or ``/`` of an IRI, or ``:`` of a URN."""
-    return re.split("[#/:]", iri)[-1]
-
-
 def by_local_name(name: str, known: Iterable[str], what: str) -> str | None:
-    """The one IRI of ``known`` that ends with ``name`` behind ``#`` or ``/``, or of a URN behind ``:``; None if none.
+    """The one IRI of ``known`` that ends with ``name`` behind ``#``, ``/`` or ``:``; None if none.
 
     Raises:
         InputError: There are several.
     """
     if is_iri(name) or not name:
         return None
-    found = [iri for iri in known if iri.endswith(name) and is_iri(iri) and iri[-len(name) - 1 : -len(name)] in "#/:"]
+    ending = ("#" + name, "/" + name, ":" + name)
+    found = [iri for iri in known if iri.endswith(ending) and (is_iri(iri) or is_absolute_iri(iri))]
     if len(found) > 1:
         raise InputError(
             f"{name!r} may be any of {len(found)} {what}: {', '.join(found[:5])}", remedy="give the whole name"

@@ -9,13 +9,13 @@ from urllib.parse import unquote
 
 import torch
 
+from kgzsl._iris import is_absolute_iri, last_part
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.evidence.kinds import Types
 from kgzsl.tasks.kg_completion.naming import (
     is_iri,
-    last_part,
     own_relation,
     relations_of_facts,
     require_property,
@@ -82,7 +82,7 @@ def take_facts(
     ends = dict.fromkeys(name for head, _, tail in triples for name in (head, tail) if name not in known[0])
     kinds = dict.fromkeys(relation for _, relation, _ in triples if relation not in known[1])
     before = model.kinds_.told
-    short = {last_part(name) for name in known[0] if is_iri(name)} & ends.keys()
+    short = {last_part(name) for name in known[0] if is_iri(name) or is_absolute_iri(name)} & ends.keys()
     notes = []
     if ends or kinds or types:
         notes = model.grow(tuple(ends), tuple(kinds), schema=schema, was=was, types=types)

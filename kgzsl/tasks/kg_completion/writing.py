@@ -9,6 +9,7 @@ from typing import TextIO
 from urllib.parse import quote
 
 from kgzsl._files import atomic_file
+from kgzsl._iris import is_absolute_iri
 from kgzsl.errors import InputError
 from kgzsl.knowledge.sources.sparql_text import iri_term
 from kgzsl.tasks.kg_completion.proposals import Proposal
@@ -69,10 +70,13 @@ def check_target(path: Path, style: str = "reified", base: str = "urn:kgzsl:name
 
 
 def iri_of(name: str, base: str) -> str:
-    """The name itself where it is an IRI with an authority or a URN; else ``base`` and the name, percent-encoded."""
-    if name.startswith(("http://", "https://", "urn:")) and not set(name) & set('<>"{}|^`\\ \n\t'):
-        return name
-    return base + quote(name, safe="")
+    """The name itself where it is an absolute IRI; else ``base`` and the name, percent-encoded.
+
+    An IRI has an authority (``http://...``, any scheme) or one of the schemes that RDF uses without one: ``urn:``,
+    ``tag:``, ``did:``, ``mailto:``, ``file:``, ``geo:`` and the like, see :func:`kgzsl._iris.is_absolute_iri`.
+    ``concept:city:paris`` is none, and neither is a name with a space or a control character.
+    """
+    return name if is_absolute_iri(name) else base + quote(name, safe="")
 
 
 def weight_of(one: Proposal) -> tuple[str, float]:

@@ -10,7 +10,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.naming import by_local_name, own_relation
 
-RELATIONS = ("http://x/geo#capital", "http://x/geo/largestCity", "urn:geo:port", "livesIn")
+RELATIONS = ("http://x/geo#capital", "http://x/geo/largestCity", "urn:geo:port", "livesIn", "tag:x.org,2020:mayor")
 MODEL = SimpleNamespace(relations_=RELATIONS, _relation_ids={name: row for row, name in enumerate(RELATIONS)})
 
 
@@ -20,6 +20,7 @@ MODEL = SimpleNamespace(relations_=RELATIONS, _relation_ids={name: row for row, 
         ("capital", RELATIONS[0]),
         ("largestCity", RELATIONS[1]),
         ("port", RELATIONS[2]),
+        ("mayor", RELATIONS[4]),
         ("livesIn", "livesIn"),
         (RELATIONS[0], RELATIONS[0]),
         ("City", None),  # the end of a name is no name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import numpy as np
 import pyoxigraph
@@ -16,6 +18,7 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.new_facts import names_of_iris
 from kgzsl.tasks.kg_completion.proposals import Proposal, propose
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of, write_proposals
@@ -218,6 +221,45 @@ def test_tables_and_bad_targets(tmp_path):
         write_proposals([], tmp_path / "new.ttl")
     with pytest.raises(InputError, match="style is 'quads'"):
         write_proposals([], tmp_path / "new.nt", style="quads")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("http://x/ü", True),
+        ("HTTPS://x/a%20b?q#f", True),
+        ("irods://x/a", True),
+        ("urn:x:a", True),
+        ("tag:x.org,2020:land", True),
+        ("did:example:123", True),
+        ("MailTo:ann@x.org", True),
+        ("file:/x/a", True),
+        ("ftp://x/a", True),
+        ("geo:48.2,16.3", True),
+        ("ark:/12148/b", True),
+        ("tag:", False),
+        ("concept:city:paris", False),  # as NELL names things
+        ("w:person:p3", False),
+        ("paris", False),
+        ("http://x/a b", False),
+        ("http://x/a>b", False),
+        ("http://x/a\x0bb", False),
+        ("urn:a\x85b", False),
+        ("tag:a\x7fb", False),
+        ("http://x/100%", False),
+        ("http://x/a#b#c", False),
+    ],
+)
+def test_iris_of_any_usual_scheme_stay_and_all_that_is_written_can_be_read(name, is_one, tmp_path):
+    base = "urn:kgzsl:name:"
+    written = iri_of(name, base)
+    assert written == (name if is_one else base + quote(name, safe=""))
+    write_proposals([Proposal(name, name, name, 0.25, 1.0)], tmp_path / "new.nt", style="star")
+    quads = pyoxigraph.parse((tmp_path / "new.nt").read_bytes(), pyoxigraph.RdfFormat.N_TRIPLES)
+    assert {quad.object.subject.value for quad in quads if "reifies" in quad.predicate.value} == {written}
+    known = SimpleNamespace(entities_=(name,), relations_=(name,))
+    new = SimpleNamespace(entities_=(), relations_=())
+    assert names_of_iris([(written,) * 3], known, base) == names_of_iris([(written,) * 3], new, base) == [(name,) * 3]
 
 
 def test_bad_questions(model):
