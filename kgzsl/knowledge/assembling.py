@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge.triples import Triples
+from kgzsl.knowledge.vocabulary import OWL, PROPERTY_KINDS, RDF_TYPE
 
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
@@ -58,6 +59,7 @@ def assemble(
     from kgzsl.knowledge.projection import project
 
     check_projection(projection)
+    properties = _declared_properties(triples)
     if reasoning not in (None, "none"):
         from kgzsl.knowledge.reasoning import close as close_under
 
@@ -75,6 +77,8 @@ def assemble(
         settings["unions"] = projected.unions
     if projected.chains:
         settings["chains"] = projected.chains
+    if properties:
+        settings["properties"] = properties
     return ClassGraph(
         projected.iris,
         projected.kinds,
@@ -87,3 +91,15 @@ def assemble(
         account=projected.account,
         provenance={**provenance, **settings, "prefixes": dict(prefixes or {}), "counts": counts},
     )
+
+
+def _declared_properties(triples: Triples) -> dict[str, list[str]]:
+    """Which IRIs are declared as object, datatype and annotation properties: most projections make no edge of it."""
+    told: dict[str, list[str]] = {}
+    types = triples.predicates == triples.predicate(RDF_TYPE)
+    for kind in PROPERTY_KINDS:
+        rows = types & (triples.objects == triples.iri_index.get(OWL + kind, -1))
+        members = [triples.terms[term] for term in triples.subjects[rows].tolist() if term < triples.num_iris]
+        if members:
+            told[kind] = members
+    return told

@@ -82,6 +82,7 @@ def merge_graphs(
             "called": {**second.provenance.get("called", {}), **first.provenance.get("called", {})},
             **_unions(first, second),
             **_chains(first, second, iris, number),
+            **_properties(first, second, iris, number),
             "matched_by": {how: alignment.matched_by.count(how) for how in dict.fromkeys(alignment.matched_by)},
         },
     )
@@ -111,6 +112,18 @@ def _chains(
     for whole, chains in second.provenance.get("chains", {}).items():
         joined.setdefault(renamed(whole), []).extend([renamed(link) for link in chain] for chain in chains)
     return {"chains": joined} if joined else {}
+
+
+def _properties(
+    first: ClassGraph, second: ClassGraph, iris: list[str], number: npt.NDArray[np.int64]
+) -> dict[str, dict[str, list[str]]]:
+    """What both declare as object, datatype and annotation properties, by the merged graph's names."""
+    joined = {kind: list(members) for kind, members in first.provenance.get("properties", {}).items()}
+    for kind, members in second.provenance.get("properties", {}).items():
+        nodes = map(second.node_index.get, members)
+        renamed = [name if node is None else iris[number[node]] for name, node in zip(members, nodes, strict=True)]
+        joined[kind] = list(dict.fromkeys([*joined.get(kind, ()), *renamed]))
+    return {"properties": joined} if joined else {}
 
 
 def _check(first: ClassGraph, second: ClassGraph, here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]) -> None:

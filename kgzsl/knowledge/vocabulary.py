@@ -11,6 +11,7 @@ __all__ = [
     "NEGATIVE_RELATIONS",
     "OWL",
     "PREFIXES",
+    "PROPERTY_KINDS",
     "RDF",
     "RDFS",
     "RDF_TYPE",
@@ -110,6 +111,9 @@ DECLARATIONS: dict[str, str] = {
     OWL + "DataRange": "datatype",
     SKOS + "Concept": "class",
 }
+
+#: What OWL tells apart among properties: only the first lead from thing to thing.
+PROPERTY_KINDS = ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")
 
 #: ``p rdf:type C``: a characteristic of the property p, kept as an edge to C.
 CHARACTERISTICS = frozenset(

@@ -215,6 +215,13 @@ def test_what_is_no_property_is_no_relation(kgzsl, run):
     kgzsl("complete", run, "-r", "http://elsewhere.org/#capital", "--head", "country5").refused("no relation is called")
 
 
+def test_a_property_of_literals_that_only_the_schema_has_is_refused(kgzsl, run, tmp_path):
+    schema = tmp_path / "more.ttl"
+    schema.write_text(f"<{W}population> a <http://www.w3.org/2002/07/owl#DatatypeProperty> .\n")
+    done = kgzsl("complete", run, "-r", "population", "--head", "country5", "--schema", schema)
+    done.refused("'population' is a datatype property of the schema: its values are literals, and nothing can be")
+
+
 def test_a_new_relation_of_the_schema_has_its_iri(kgzsl, run, tmp_path):
     out = tmp_path / "new.nt"
     done = kgzsl("complete", run, "-r", "seat", "--head", "country5", "--top", 3, "-o", out)

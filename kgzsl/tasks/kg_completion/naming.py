@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kgzsl._iris import is_absolute_iri
 from kgzsl.errors import InputError
+from kgzsl.knowledge.vocabulary import OWL, RDF_TYPE
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -16,6 +17,10 @@ __all__ = ["by_local_name", "is_iri", "own_relation", "relations_of_facts", "req
 
 _ENDS = ("domain", "range", "subPropertyOf")
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+_OF_LITERALS = (
+    ("DatatypeProperty", "a datatype property", "its values are literals"),
+    ("AnnotationProperty", "an annotation property", "it leads to notes for readers"),
+)
 
 
 def is_iri(name: str) -> bool:
@@ -74,12 +79,20 @@ def require_property(schema: ClassGraph, name: str) -> str | None:
     """The IRI of the property that a schema calls ``name``; None where it calls nothing so.
 
     Raises:
-        InputError: What it calls so is no property, or several are called so.
+        InputError: What it calls so is no property, or one whose values are no things, or several are called so.
     """
     node = _node(schema, name)
     if node < 0:
         return None
     iri = schema.iris[node]
+    declared = _declared(schema, node)
+    if "ObjectProperty" not in declared:
+        for kind, called, values in _OF_LITERALS:
+            if kind in declared:
+                raise InputError(
+                    f"{name!r} is {called} of the schema: {values}, and nothing can be proposed",
+                    remedy="give a property that leads from thing to thing",
+                )
     ends = [schema.relation(_RDFS + end) for end in _ENDS if _RDFS + end in schema.relations]
     leaving = schema.edge_type[schema.edge_index[0] == node].tolist()
     if schema.kind(node) == "property" or iri in schema.relations or set(leaving) & set(ends):
@@ -91,6 +104,16 @@ def require_property(schema: ClassGraph, name: str) -> str | None:
         f"{name!r} is {'an' if kind[0] in 'aeiou' else 'a'} {kind} of the schema ({iri}), and no relation",
         remedy="give a property",
     )
+
+
+def _declared(schema: ClassGraph, node: int) -> set[str]:
+    """What OWL calls a property: of :data:`kgzsl.knowledge.vocabulary.PROPERTY_KINDS`."""
+    iri = schema.iris[node]
+    told = {kind for kind, members in schema.provenance.get("properties", {}).items() if iri in members}
+    if RDF_TYPE in schema.relations:  # some graphs keep declarations as edges
+        rows = (schema.edge_index[0] == node) & (schema.edge_type == schema.relation(RDF_TYPE))
+        told |= {schema.iris[target].removeprefix(OWL) for target in schema.edge_index[1, rows].tolist()}
+    return told
 
 
 def relations_of_facts(
