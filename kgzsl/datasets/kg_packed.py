@@ -18,10 +18,12 @@ from kgzsl.datasets.kg_tsv import read_triples
 from kgzsl.datasets.kg_types import TYPES, read_types
 from kgzsl.errors import InputError
 
-__all__ = ["FORMAT", "is_packed_triples", "pack_triples", "read_packed_triples", "save_triples"]
+__all__ = ["FORMAT", "is_packed_triples", "pack_triples", "packed_schema", "read_packed_triples", "save_triples"]
 
 FORMAT = "kgzsl.triples/1"
 _TABLE = "dataset.json"
+_OF_FACTS = "schema.nt"
+"""How the schema is called where the file of facts is its own."""
 _PARTS = ("train", "valid", "test")
 _KEYS = ("name", "unseen_relations", "valid_relations", "notes", "graph")
 
@@ -48,7 +50,8 @@ def pack_triples(
         relations: See there.
         order: See there.
         graph: The schema of the relations; a copy goes into the folder. Of an RDF file by default itself, without the
-            facts of the relations that are held out: nothing that reads the schema shall see them.
+            facts of the relations that are held out: nothing that reads the schema shall see them. Of a packed folder
+            by default the one in it.
         name: What to call the data set; by default the name of ``out``.
         replace: Whether a folder that is there may be replaced.
 
@@ -120,12 +123,15 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
 
 def _schema(split: KGSplit, graph: Path, folder: Path) -> str:
     """Put the schema into the folder; returns its name."""
-    if split.source is not None and graph.samefile(split.source):
+    source = None if split.source is None else Path(split.source)
+    # Packed anew, the facts that were left in when other relations were held out must go, too.
+    made_of_facts = source is not None and graph.name == _OF_FACTS and source.is_dir() and graph.parent.samefile(source)
+    if source is not None and (made_of_facts or graph.samefile(source)):
         from kgzsl.datasets.kg_rdf import write_without
 
         held_out = {*split.names_of(split.unseen_relations), *split.names_of(split.valid_relations)}
-        write_without(graph, held_out, folder / "schema.nt")
-        return "schema.nt"
+        write_without(graph, held_out, folder / _OF_FACTS)
+        return _OF_FACTS
     name = f"schema{''.join(graph.suffixes[-2:])}"
     shutil.copyfile(graph, folder / name)
     return name
@@ -140,6 +146,21 @@ def is_packed_triples(folder: Path) -> bool:
     except ValueError:
         return False
     return isinstance(table, dict) and str(table.get("format", "")).startswith(FORMAT.split("/")[0] + "/")
+
+
+def packed_schema(folder: Path) -> Path | None:
+    """The schema in a folder that :func:`save_triples` wrote; None where it has none.
+
+    Raises:
+        InputError: It is not there, or the folder does not say whether it has one.
+    """
+    table = read_json(folder / _TABLE)
+    if "graph" not in table:
+        raise InputError("the entry 'graph' is missing", file=folder / _TABLE, remedy="pack the data set anew")
+    graph = None if table["graph"] is None else folder / str(table["graph"])
+    if graph is not None and not graph.is_file():
+        raise InputError("there is no such file", file=graph, remedy="copy the whole folder again")
+    return graph
 
 
 def read_packed_triples(folder: str | PathLike[str], *, name: str | None = None) -> KGSplit:
@@ -162,9 +183,7 @@ def read_packed_triples(folder: str | PathLike[str], *, name: str | None = None)
     for key in _KEYS:
         if key not in table:
             raise InputError(f"the entry {key!r} is missing", file=base / _TABLE, remedy="pack the data set anew")
-    graph = None if table["graph"] is None else base / str(table["graph"])
-    if graph is not None and not graph.is_file():
-        raise InputError("there is no such file", file=graph, remedy="copy the whole folder again")
+    graph = packed_schema(base)
     train, test = (list(read_triples(base / f"{part}.tsv")) for part in ("train", "test"))
     valid = list(read_triples(base / "valid.tsv")) if (base / "valid.tsv").is_file() else []
     split = split_from_names(

@@ -16,7 +16,7 @@ from kgzsl.datasets.kg_relations import relation_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError
 
-__all__ = ["ENDINGS", "find_file", "find_part", "open_text", "read_triples", "read_tsv_folder"]
+__all__ = ["ENDINGS", "TYPES_FILES", "find_file", "find_part", "open_text", "read_triples", "read_tsv_folder"]
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -26,7 +26,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz2", "txt.xz", "tsv.xz")
 """How the files of triples end that are read."""
-_TYPES = ("entity2types.json", "entity2types.json.gz")
+TYPES_FILES = ("entity2types.json", "entity2types.json.gz")
+"""What a folder of triples may call the file that tells the classes of its entities."""
 _HEADER_WORDS = (
     {"head", "h", "subject", "s", "source", "from"},
     {"relation", "r", "predicate", "p", "property", "rel", "meta-relation"},
@@ -102,7 +103,9 @@ def read_tsv_folder(
             place="unseen_relations",
             remedy="take its triples out of train, or let kgzsl pack FOLDER --unseen-relations NAMES split all anew",
         )
-    told = next((base / name for name in _TYPES if (base / name).is_file()), None) if types is None else base / types
+    told = (
+        next((base / name for name in TYPES_FILES if (base / name).is_file()), None) if types is None else base / types
+    )
     split = split_from_names(
         parts["train"],
         parts["valid"],

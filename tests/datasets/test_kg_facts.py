@@ -186,6 +186,41 @@ def test_classes_of_entities_are_read_and_packed(tmp_path: Path, kind: str) -> N
     assert any("entities have no class" in note for note in packed.notes)
 
 
+@pytest.mark.parametrize("out", ["again", "packed"])
+def test_packed_anew_a_folder_keeps_its_schema_and_its_classes(tmp_path: Path, out: str) -> None:
+    source = write_lines(tmp_path / "world.tsv", *LINES, "rome\trdf:type\tCity", "rome\trdf:type\tSeat")
+    schema = write_lines(tmp_path / "schema.ttl", TURTLE)
+    first = datasets.pack_triples(source, tmp_path / "packed", ["capitalOf"], graph=schema)
+    kg = datasets.pack_triples(tmp_path / "packed", tmp_path / out, ["mayor"], replace=True)
+    again = datasets.load(tmp_path / out)
+    assert isinstance(again, KGSplit)
+    assert again.types == kg.types == first.types == {"rome": ("City", "Seat")}
+    assert Path(str(again.graph_source)) == tmp_path / out / "schema.ttl"
+    assert Path(str(again.graph_source)).read_text() == schema.read_text()
+    assert again.names_of(again.unseen_relations) == ["mayor"]
+    # A schema that is given takes the place of the old one.
+    other = write_lines(tmp_path / "other.nt", "<http://x/a> <http://x/b> <http://x/c> .")
+    datasets.pack_triples(tmp_path / out, tmp_path / "other", ["mayor"], graph=other)
+    assert "http://x/c" in (tmp_path / "other" / "schema.nt").read_text()
+
+
+def test_packed_anew_the_schema_of_facts_loses_the_facts_that_are_asked_for_now(tmp_path: Path) -> None:
+    datasets.pack_triples(facts(tmp_path, "ttl"), tmp_path / "packed", ["capitalOf"])
+    datasets.pack_triples(tmp_path / "packed", tmp_path / "packed", ["mayor"], replace=True)
+    back = datasets.load(tmp_path / "packed")
+    assert isinstance(back, KGSplit)
+    assert back.types == {"http://x/#rome": ("http://x/#City",)}
+    schema = ClassGraph.read(str(back.graph_source))
+    assert "http://x/#mayor" not in schema.relations
+    assert "http://x/#capitalOf" in schema.iris
+
+
+def test_a_split_with_a_file_of_classes_keeps_them_when_dealt_out_anew(tmp_path: Path) -> None:
+    write_lines(ready_split(tmp_path) / "entity2types.json", '{"rome": "City"}')
+    datasets.pack_triples(tmp_path / "ready", tmp_path / "packed", ["liesIn"])
+    assert datasets.load(tmp_path / "packed").types == {"rome": ("City",)}  # type: ignore[union-attr]
+
+
 def test_rdf_type_that_is_asked_for_is_a_relation(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "world.tsv", *LINES, "rome\trdf:type\tCity")
     kg = read_unsplit(source, ["rdf:type"])
