@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import lzma
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,7 @@ ENDINGS = ("txt", "tsv", "csv", "txt.gz", "tsv.gz", "csv.gz", "txt.bz2", "tsv.bz
 """How the files of triples end that are read."""
 TYPES_FILES = ("entity2types.json", "entity2types.json.gz")
 """What a folder of triples may call the file that tells the classes of its entities."""
+_COMMENT = re.compile(r"#+(?:[^\S\t][^\t]*)?$")
 _HEADER_WORDS = (
     {"head", "h", "subject", "s", "source", "from"},
     {"relation", "r", "predicate", "p", "property", "rel", "meta-relation"},
@@ -125,7 +127,9 @@ def read_tsv_folder(
 
 
 def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[tuple[str, str, str]]:
-    """The triples of one file as (head, relation, tail), line by line; empty lines are skipped.
+    """The triples of one file as (head, relation, tail), line by line.
+
+    Empty lines and comments, which begin with ``#`` and a space and have no tab, are passed over.
 
     Args:
         path: The file.
@@ -141,16 +145,19 @@ def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[t
     words = [_HEADER_WORDS["hrt".index(letter)] for letter in order]
     comma = ".csv" in file.suffixes[-2:]
     separator: str | None = None
+    begun = False
     try:
         with open_text(file) as stream:
             for number, line in enumerate(stream, start=1):
                 line = line.rstrip("\r\n")
                 if number == 1:
                     line = line.removeprefix("\ufeff")
+                if not line.strip() or _COMMENT.match(line):
+                    continue
+                if not begun:
                     # KZSL's .csv files are apart by tabs, whatever they are called.
                     separator = "\t" if "\t" in line else "," if comma else None
-                if not line.strip():
-                    continue
+                first, begun = not begun, True
                 # Of commas some may stand within quotation marks.
                 cells = next(csv.reader([line], skipinitialspace=True)) if separator == "," else line.split(separator)
                 fields = [field.strip() for field in cells]
@@ -159,9 +166,9 @@ def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[t
                         f"{len(fields)} field(s) instead of head, relation, tail: {line[:60]!r}",
                         file=file,
                         place=f"line {number}",
-                        remedy="separate the three by tabs",
+                        remedy=f"separate the three by {'commas' if separator == ',' else 'tabs'}",
                     )
-                if number == 1 and all(field.lower() in known for field, known in zip(fields, words, strict=True)):
+                if first and all(field.lower() in known for field, known in zip(fields, words, strict=True)):
                     continue
                 yield fields[head], fields[relation], fields[tail]
     except UnicodeDecodeError as error:

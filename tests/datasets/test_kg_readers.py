@@ -57,6 +57,15 @@ def test_commas_in_csv_and_spaces_between_words(tmp_path: Path) -> None:
     assert list(read_triples(write_lines(tmp_path / "b.csv", "a, b\tr\tc"))) == [("a, b", "r", "c")]
 
 
+@pytest.mark.parametrize("above", [[""], ["# facts of 2020"], ["\ufeff", "  ", "#", "## a, b, c"]])
+def test_the_first_line_that_is_no_comment_says_what_is_between(tmp_path: Path, above: list[str]) -> None:
+    lines = [*above, "head\trelation\ttail", "New York\tlies in\tthe US", "", "# more", "# 1\tr\t#"]
+    found = [("New York", "lies in", "the US"), ("# 1", "r", "#")]
+    assert list(read_triples(write_lines(tmp_path / "a.tsv", *lines))) == found
+    lines = [*above, "head,relation,tail", "New York,lies in,the US"]
+    assert list(read_triples(write_lines(tmp_path / "a.csv", *lines))) == found[:1]
+
+
 def test_other_orders_of_the_three_fields(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "a.txt", "relation\thead\ttail", "likes\tann\tbob")
     assert list(read_triples(file, order="rht")) == [("ann", "likes", "bob")]
@@ -88,6 +97,8 @@ def test_bad_lines_and_files_are_named(tmp_path: Path) -> None:
         KGSplit.from_tsv(tsv(tmp_path, train=["a\tr\tb", "b\tr"]))
     with pytest.raises(InputError, match=r"line 1: 3 field\(s\)"):
         KGSplit.from_tsv(tsv(tmp_path, train=["a\t\tb"]))
+    with pytest.raises(InputError, match=r"a\.csv, line 2: 2 field\(s\).*; separate the three by commas"):
+        list(read_triples(write_lines(tmp_path / "a.csv", "a,r,b", "b,r")))
     with pytest.raises(InputError, match=r"there is no test file here; put a test\.txt into it"):
         KGSplit.from_tsv(tsv(tmp_path / "other", test=None))
     with pytest.raises(InputError, match=r"none: there is no such folder"):
