@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from os import PathLike
@@ -138,6 +139,8 @@ def _quads(file: Path) -> Iterator[Any]:
         raise InputError("there is no such file", file=file, remedy="check the path")
     try:
         with cast(IO[bytes], opener(file, "rb") if opener else file.open("rb")) as stream:
+            if stream.read(len(BOM_UTF8)) != BOM_UTF8:  # the parser takes such a mark for the first subject
+                stream.seek(0)
             yield from ox.parse(stream, format=getattr(ox.RdfFormat, _FORMATS[ending]), base_iri="urn:kgzsl:base")
     except SyntaxError as error:
         place = f"line {error.lineno}, column {error.offset}" if error.lineno else None

@@ -319,3 +319,12 @@ def test_a_file_of_more_than_one_block(suffix: str, tmp_path: Path, monkeypatch:
     path = tmp_path / f"large.{suffix}"
     path.write_text("".join(f"<urn:a{i % 7}> <urn:p> <urn:b{i}> .\n" for i in range(500)))
     assert ClassGraph.read(path).num_edges == 500
+
+
+@pytest.mark.parametrize("suffix", ["ttl", "nt", "nq", "trig", "n3", "txt"])
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_byte_order_mark_is_passed_over(suffix: str, lenient: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"marked.{suffix}"
+    prefix = "" if suffix in ("nt", "nq") else "@prefix : <urn:> .\n"
+    path.write_text(f"{prefix}<urn:a> <urn:p> <urn:b> .\n", encoding="utf-8-sig")
+    assert ClassGraph.read(path, lenient=lenient).num_edges == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ def read_rdf(source: ByteSource, format_name: str, builder: TripleBuilder, optio
     Raises:
         InputError: The text is not of that format; names the line and column.
     """
+    if source.peek(len(BOM_UTF8)) == BOM_UTF8:
+        source.read(len(BOM_UTF8))  # the parser takes such a mark for the first subject
     if format_name == "n-triples" and not options.lenient:
         from kgzsl.knowledge.readers.ntriples import read_ntriples
 
