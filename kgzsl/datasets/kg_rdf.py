@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -35,6 +36,13 @@ _FORMATS = {
     ".xml": "RDF_XML",
     ".jsonld": "JSON_LD",
 }
+# Contexts that may lie elsewhere, and where they are looked for: larger files are streamed.
+_OUTSIDE = re.compile(rb'"@(?:context|import)"\s*:\s*["\[]')
+_HEAD = 8 * 2**20
+_NO_CONTEXT = (
+    "download the context and write it into the file behind @context; or put it beside the file, and name it by its "
+    "relative address or in a catalog-v001.xml there"
+)
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -56,7 +64,8 @@ def read_rdf(
     file.
 
     Args:
-        path: ``.ttl .nt .nq .trig .rdf .owl .xml .jsonld``, also compressed (``.gz .bz2 .xz``).
+        path: ``.ttl .nt .nq .trig .rdf .owl .xml .jsonld``, also compressed (``.gz .bz2 .xz``). Contexts of JSON-LD
+            that lie outside the file are looked for beside it and in a ``catalog-v001.xml`` there; none is fetched.
         unseen_relations: IRIs, or local names where these are unambiguous.
         valid_relations: The same.
         relations: Only these predicates count as facts. Left out: all.
@@ -139,16 +148,50 @@ def _quads(file: Path) -> Iterator[Any]:
         raise InputError("there is no such file", file=file, remedy="check the path")
     try:
         with cast(IO[bytes], opener(file, "rb") if opener else file.open("rb")) as stream:
+            if ending == ".jsonld" and _OUTSIDE.search(stream.read(_HEAD)):
+                yield from _with_contexts(file)
+                return
+            stream.seek(0)
             if stream.read(len(BOM_UTF8)) != BOM_UTF8:  # the parser takes such a mark for the first subject
                 stream.seek(0)
             yield from ox.parse(stream, format=getattr(ox.RdfFormat, _FORMATS[ending]), base_iri="urn:kgzsl:base")
     except SyntaxError as error:
+        if "LoadDocumentCallback" in str(error.msg):
+            raise InputError(
+                "the JSON-LD has a context outside the file, and none is fetched", file=file, remedy=_NO_CONTEXT
+            ) from error
         place = f"line {error.lineno}, column {error.offset}" if error.lineno else None
         raise InputError(
             f"does not parse ({error.msg})", file=file, place=place, remedy="correct it, or download it again"
         ) from error
     except (EOFError, OSError, lzma.LZMAError) as error:
         raise InputError(f"damaged or cut short ({error})", file=file, remedy="download or copy it again") from error
+
+
+def _with_contexts(file: Path) -> Iterator[Any]:
+    """The statements of JSON-LD whose contexts lie outside it: beside the file, or where a catalogue there says."""
+    import pyoxigraph as ox
+
+    from kgzsl.knowledge.readers import ReadOptions, read_triples
+    from kgzsl.knowledge.triples import split_literal
+
+    try:
+        triples = read_triples(file, "json-ld", ReadOptions()).triples
+    except InputError as error:
+        remedy = _NO_CONTEXT if "nothing is fetched" in error.problem else error.remedy
+        raise InputError(error.problem, file=error.file, place=error.place, remedy=remedy) from error
+
+    def term(number: int) -> Any:
+        name = triples.terms[number]
+        if number < triples.num_iris:
+            return ox.NamedNode(name)
+        if number < triples.first_literal:
+            return ox.BlankNode(name.removeprefix("_:"))
+        text, language, datatype = split_literal(name)
+        return ox.Literal(text, language=language, datatype=None if datatype is None else ox.NamedNode(datatype))
+
+    for row in zip(triples.subjects.tolist(), triples.predicates.tolist(), triples.objects.tolist(), strict=True):
+        yield ox.Quad(*map(term, row))
 
 
 def is_rdf(file: Path) -> bool:
