@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from kgzsl.datasets.kg_rdf import is_rdf, rdf_content
+from kgzsl.datasets.kg_rdf import is_rdf, rdf_content, refuse_descriptions
 from kgzsl.datasets.kg_tsv import read_triples
 from kgzsl.datasets.kg_types import told_by_facts
 from kgzsl.errors import InputError
@@ -25,9 +25,11 @@ def read_facts(path: str | PathLike[str]) -> tuple[list[tuple[str, str, str]], d
         (head, relation, tail) names; entity to its classes; and what was left out, a sentence each.
 
     Raises:
-        InputError: The file is missing, does not parse, or has neither a fact nor a class.
+        InputError: The file is missing or a folder, does not parse, or has neither a fact nor a class.
     """
     file = Path(path)
+    if file.is_dir():
+        raise InputError("this is a folder", file=file, remedy="give a file of facts, RDF or a table")
     if is_rdf(file):
         facts, types, notes = rdf_content(file)
     else:
@@ -37,5 +39,7 @@ def read_facts(path: str | PathLike[str]) -> tuple[list[tuple[str, str, str]], d
         notes = [f"{repeated} of {len(rows)} facts are repetitions; each counts once"] if repeated else []
         notes += told
     if not facts and not types:
+        if is_rdf(file):
+            refuse_descriptions(file)
         raise InputError("there is no fact in it", file=file, remedy="write head, relation and tail on each line")
     return facts, types, notes

@@ -18,7 +18,7 @@ from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_types import with_told
 from kgzsl.errors import InputError
 
-__all__ = ["is_rdf", "rdf_content", "rdf_types", "read_rdf", "write_without"]
+__all__ = ["is_rdf", "rdf_content", "rdf_types", "read_rdf", "refuse_descriptions", "write_without"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -26,6 +26,7 @@ _SCHEMA = (
     "http://www.w3.org/2002/07/owl#",
     "http://www.w3.org/2004/02/skos/core#",
 )
+_DESCRIBING = {_SCHEMA[0] + word for word in ("subject", "predicate", "object", "reifies")}
 _FORMATS = {
     ".ttl": "TURTLE",
     ".nt": "N_TRIPLES",
@@ -78,6 +79,8 @@ def read_rdf(
     """
     file = Path(path)
     facts, types, notes = rdf_content(file)
+    if not facts:
+        refuse_descriptions(file)
     split = hold_out(
         facts,
         unseen_relations,
@@ -239,6 +242,20 @@ def rdf_content(
     if len(kept) < len(facts):
         notes.append(f"{len(facts) - len(kept)} triples about classes or properties are left out")
     return kept, {entity: tuple(kinds) for entity, kinds in told.items() if entity not in declared}, notes
+
+
+def refuse_descriptions(file: Path) -> None:
+    """Say of a file without facts that it describes triples, where it does: proposals are written so.
+
+    Raises:
+        InputError: It has reified statements, or triple terms.
+    """
+    if any(quad.predicate.value in _DESCRIBING for quad in _quads(file)):
+        raise InputError(
+            "these describe proposals, and state no fact",
+            file=file,
+            remedy="write each that you take for true as a triple of its own",
+        )
 
 
 def _is_class(target: Any) -> bool:

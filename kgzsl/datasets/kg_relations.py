@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kgzsl._iris import is_absolute_iri, last_part
 from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
@@ -46,23 +48,26 @@ def relation_names(given: Sequence[str] | str, what: str = "unseen_relations") -
 
 
 def find_relation(name: str, known: Sequence[str], file: Path) -> str:
-    """The relation of ``known`` that ``name`` means: itself, or the one whose IRI ends so.
+    """The relation of ``known`` that ``name`` means: itself, or the one that ends so behind ``#``, ``/``, or an IRI's
+    ``:``.
 
     Raises:
         InputError: None or several; the nearest are given.
     """
     if name in known:
         return name
-    by_local: dict[str, list[str]] = {}
-    for iri in known:
-        by_local.setdefault(iri.replace("#", "/").rsplit("/", 1)[-1], []).append(iri)
-    found = by_local.get(name, [])
+    if not name:
+        raise InputError("a relation has no name", file=file, remedy="leave it out of the list")
+    # As `kgzsl complete --relation` finds one; names that are no IRIs may have such parts, too (Freebase).
+    ends = ("#" + name, "/" + name)
+    found = [iri for iri in known if iri.endswith(ends) or (iri.endswith(":" + name) and is_absolute_iri(iri))]
     if len(found) == 1:
         return found[0]
     if found:
         raise InputError(f"{name!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
-    close = nearest(name, [*by_local, *known])
-    listed = ", ".join(list(by_local)[:20]) + (", ..." if len(by_local) > 20 else "")
+    short = list(dict.fromkeys(last_part(iri) if is_absolute_iri(iri) else re.split("[#/]", iri)[-1] for iri in known))
+    close = nearest(name, [*short, *known])
+    listed = ", ".join(short[:20]) + (", ..." if len(short) > 20 else "")
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {listed}"
     raise InputError(f"no fact of this file uses the relation {name!r}", file=file, remedy=hint)
 

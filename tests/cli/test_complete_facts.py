@@ -10,6 +10,8 @@ import torch
 
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.kg_completion.inductive import Ultra
+from kgzsl.tasks.kg_completion.proposals import Proposal
+from kgzsl.tasks.kg_completion.writing import write_proposals
 from tests.tasks.kg_completion.conftest import DESCRIBED, UNSEEN, facts
 
 SCHEMA = """@prefix : <http://x/> .
@@ -179,6 +181,12 @@ def test_bad_files_of_facts(kgzsl, world, tmp_path):
     kgzsl(*command, tmp_path / "none.tsv").refused("none.tsv", "no such file")
     (tmp_path / "empty.tsv").write_text("")
     kgzsl(*command, tmp_path / "empty.tsv").refused("empty.tsv", "no fact")
+    kgzsl(*command, tmp_path).refused(f"{tmp_path}: this is a folder; give a file of facts")
+    (tmp_path / "folder.ttl").mkdir()
+    kgzsl(*command, tmp_path / "folder.ttl").refused("folder.ttl: this is a folder")
+    for style in ("reified", "star"):
+        write_proposals([Proposal("a", "r", "b", 0.5, 0.0)], tmp_path / "out.nt", style=style)
+        kgzsl(*command, tmp_path / "out.nt").refused("out.nt: these describe proposals, and state no fact; write each")
     (tmp_path / "two.tsv").write_text("a\tb\n")
     kgzsl(*command, tmp_path / "two.tsv").refused("two.tsv", "line 1")
     (tmp_path / "bad.ttl").write_text("<a> <b")

@@ -91,6 +91,20 @@ def test_files_that_are_no_facts_are_refused(tmp_path: Path) -> None:
         datasets.load(ready_split(tmp_path), unseen_relation=["r"])
 
 
+@pytest.mark.parametrize(
+    "name", ["urn:m:r1", "tag:x.org,2020:r1", "http://x/#r1", "http://x/r1", "http://x/C:r1", "/m/r1"]
+)
+def test_local_names_are_those_that_complete_takes(tmp_path: Path, name: str) -> None:
+    file = write_lines(tmp_path / "a.tsv", f"a\t{name}\tb", "a\tw:r\tb")
+    kg = read_unsplit(file, ["r1"])
+    assert kg.names_of(kg.unseen_relations) == [name]
+    if name == "http://x/C:r1":
+        assert len(read_unsplit(file, ["C:r1"]).test) == 1
+    for short in ("r", "1", ""):  # a name that is no IRI has no local name, and an end of one is none
+        with pytest.raises(InputError, match=r"no fact of this file uses the relation|has no name"):
+            read_unsplit(file, [short])
+
+
 def ready_split(folder: Path, **more: list[str]) -> Path:
     parts = {"train": LINES[:2], "test": LINES[2:], **more}
     for name, lines in parts.items():
