@@ -57,7 +57,13 @@ def given_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     with tempfile.TemporaryDirectory(prefix="kgzsl-") as folder:
         file = Path(folder) / "standard input.jsonl"
         file.write_bytes(sys.stdin.buffer.read())
-        yield [file]
+        try:
+            yield [file]
+        except InputError as error:
+            if error.file != str(file):
+                raise
+            # Nobody knows the file, which is gone by then.
+            raise InputError(error.problem, file="standard input", place=error.place, remedy=error.remedy) from error
 
 
 def read_queries(path: Path) -> list[Query]:
@@ -97,15 +103,23 @@ def _json_queries(path: Path) -> list[Query]:
             raise InputError(
                 f"this is not JSON ({error})", file=path, place=f"line {number}", remedy="one object a line"
             ) from None
-        if not isinstance(entry, dict) or not isinstance(entry.get("head"), str):
-            problem = "this object has no head"
+        problem = _fault(entry)
+        if problem is not None:
             raise InputError(problem, file=path, place=f"line {number}", remedy='write {"head": ..., "relation": ...}')
-        for name in ("relation", "tail"):
-            if not isinstance(entry.get(name), str | None):
-                problem, remedy = f"the {name} is {entry[name]!r}, not a name", 'write {"head": ..., "relation": ...}'
-                raise InputError(problem, file=path, place=f"line {number}", remedy=remedy)
         found.append(Query(entry["head"], entry.get("relation"), entry.get("tail")))
     return _some(found, path)
+
+
+def _fault(entry: object) -> str | None:
+    """What is wrong with one query."""
+    if not isinstance(entry, dict):
+        return "this is no object"
+    if entry.get("head") in (None, ""):
+        return "this object has no head"
+    names = ((name, entry.get(name)) for name in ("head", "relation", "tail"))
+    return next(
+        (f"the {name} is {value!r}, not a name" for name, value in names if not isinstance(value, str | None)), None
+    )
 
 
 def _some(found: list[Query], path: Path) -> list[Query]:

@@ -222,6 +222,19 @@ def test_a_property_of_literals_that_only_the_schema_has_is_refused(kgzsl, run, 
     done.refused("'population' is a datatype property of the schema: its values are literals, and nothing can be")
 
 
+def test_a_relation_that_only_the_schema_has_is_for_complete(kgzsl, run, tmp_path):
+    asked = tmp_path / "asked.tsv"
+    asked.write_text(f"{W}country5\tseat\n")
+    for command in ("predict", "explain"):
+        done = kgzsl(command, run, asked)
+        done.refused(
+            "query 1: no fact of the run uses the relation 'seat', which only", "kgzsl complete RUN --relation seat"
+        )
+    asked.write_text(f"{W}country5\tseet\n")
+    for command in ("predict", "explain"):
+        kgzsl(command, run, asked).refused("query 1", "no relation is called 'seet'")
+
+
 def test_a_new_relation_of_the_schema_has_its_iri(kgzsl, run, tmp_path):
     out = tmp_path / "new.nt"
     done = kgzsl("complete", run, "-r", "seat", "--head", "country5", "--top", 3, "-o", out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgzsl.cli.answers import Answers, write_answers
-from kgzsl.cli.inputs import Query, read_features, read_queries
+from kgzsl.cli.inputs import Query, given_files, read_features, read_queries
 from kgzsl.errors import InputError
 
 ROWS = np.array([[1.0, 2.5, -3.0], [0.0, 1e-3, 7.0]], dtype=np.float32)
@@ -106,6 +107,10 @@ def test_queries_from_tables_and_json_lines(tmp_path: Path) -> None:
     [
         ("q.jsonl", '{"head": "a"}\n{"head": \n', "line 2.*not JSON"),
         ("q.jsonl", '{"relation": "a"}\n', "line 1.*no head"),
+        ("q.jsonl", '{"head": null}\n', "line 1.*no head"),
+        ("q.jsonl", '{"head": 5, "relation": "3"}\n', "line 1: the head is 5, not a name"),
+        ("q.jsonl", '{"head": "a", "relation": 3}\n', "line 1: the relation is 3, not a name"),
+        ("q.jsonl", "[]\n", "line 1: this is no object"),
         ("q.csv", "head,relation\n,capital\n", "line 2.*no head"),
         ("q.csv", "head,relation\n", "no queries"),
     ],
@@ -114,6 +119,14 @@ def test_faults_of_queries_are_named(tmp_path: Path, name: str, text: str, parts
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=parts):
         read_queries(tmp_path / name)
+
+
+def test_faults_of_standard_input_are_told_as_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"head": 5}\n')))
+    with pytest.raises(InputError, match=r"^standard input, line 1: the head is 5"), given_files([Path("-")]) as files:
+        read_queries(files[0])
+    with pytest.raises(InputError, match=r"^other\.csv: wrong"), given_files([Path("-")]):
+        raise InputError("wrong", file="other.csv")
 
 
 @given(st.text(max_size=200))

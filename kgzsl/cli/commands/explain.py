@@ -144,7 +144,7 @@ def _triples(
     without: int,
 ) -> tuple[list[Any], list[str]]:
     from kgzsl.tasks.kg_completion.explanation import explain_completion
-    from kgzsl.tasks.kg_completion.naming import own_relation
+    from kgzsl.tasks.kg_completion.naming import answered_relation
 
     if not (folder.path / "priors.safetensors").is_file():
         raise InputError(
@@ -160,7 +160,7 @@ def _triples(
         wanted = queries[row].relation_or(relation, source, row + 1)
         options = {"graph": graph, "neighbours": neighbours, "statements": without}
         try:
-            wanted = own_relation(model, wanted, graph) or wanted
+            wanted = answered_relation(model, wanted, graph)
             told.append(explain_completion(model, priors, head, wanted, tail or own_tail, **options))
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {row + 1}", remedy=error.remedy) from None

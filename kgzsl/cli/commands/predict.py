@@ -147,7 +147,7 @@ def complete(
     What ``schema`` gives is looked into where a relation is called otherwise than in the run. Queries about one
     relation are answered together.
     """
-    from kgzsl.tasks.kg_completion.naming import own_relation
+    from kgzsl.tasks.kg_completion.naming import answered_relation
 
     queries = read_queries(source)
     wanted: list[tuple[str, str]] = []
@@ -155,7 +155,7 @@ def complete(
         called = query.relation_or(relation, source, number)
         try:
             if called not in model._relation_ids and schema is not None:
-                called = own_relation(model, called, schema()) or called
+                called = answered_relation(model, called, schema())
             model._relation(called), model._entity(query.head)
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None

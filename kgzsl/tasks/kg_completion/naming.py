@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
     from kgzsl.tasks.kg_completion.completer import Completer
 
-__all__ = ["by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
+__all__ = ["answered_relation", "by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
 
 _ENDS = ("domain", "range", "subPropertyOf")
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -73,6 +74,29 @@ def own_relation(model: Completer, name: str, schema: ClassGraph | None) -> str 
             f"{name!r} may be any of {len(found)} relations: {', '.join(found[:5])}", remedy="give the run's name"
         )
     return found[0] if found else None
+
+
+def answered_relation(model: Completer, name: str, schema: ClassGraph | None) -> str:
+    """The run's relation that ``name`` means, for commands that answer about relations of the run alone.
+
+    Args:
+        model: Has the relations.
+        name: What somebody wrote.
+        schema: With labels and IRIs of relations.
+
+    Returns:
+        Its name; ``name`` itself where nothing is known of it, for the model to refuse.
+
+    Raises:
+        InputError: Several may be meant, or only the schema has it.
+    """
+    own = own_relation(model, name, schema)
+    if own is None and schema is not None and hasattr(model, "grow") and require_property(schema, name) is not None:
+        raise InputError(
+            f"no fact of the run uses the relation {name!r}, which only the schema has",
+            remedy=f"kgzsl complete RUN --relation {shlex.quote(name)} proposes triples of it",
+        )
+    return own or name
 
 
 def require_property(schema: ClassGraph, name: str) -> str | None:
