@@ -24,6 +24,8 @@ _COLUMN_KEYS = ("attribute_names", "columns")
 # In these MATLAB arrays of the xlsa17 layout the classes are columns.
 _COLUMN_MAJOR = ("att", "original_att")
 
+_SEVERAL = {"class": "classes", "entity": "entities"}
+
 
 @dataclass
 class PriorTable:
@@ -35,13 +37,13 @@ class PriorTable:
     made: dict[str, Any] = field(default_factory=dict)
 
 
-def read_file(path: Path, *, key: str | None, names: Sequence[str] | None) -> PriorTable:
-    """Read class vectors from ``path``, by its suffix; see ``ClassPriors.read``."""
+def read_file(path: Path, *, key: str | None, names: Sequence[str] | None, of: str = "class") -> PriorTable:
+    """Read class vectors from ``path``, by its suffix; see ``ClassPriors.read``. ``of`` is what messages call a row."""
     if not path.is_file():
         raise InputError("there is no such file", file=path, remedy="check the path")
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if suffix in ("csv", "tsv", "txt"):
-        return _read_csv(path, key, names)
+        return _read_csv(path, key, names, of)
     if suffix == "npz":
         arrays, found = _read_npz(path), None
     elif suffix == "mat":
@@ -51,17 +53,17 @@ def read_file(path: Path, *, key: str | None, names: Sequence[str] | None) -> Pr
         found = _json(metadata.get("names"))
     else:
         raise InputError(
-            f"class vectors cannot be read from a {path.suffix or 'nameless'} file",
+            f"{of} vectors cannot be read from a {path.suffix or 'nameless'} file",
             file=path,
             remedy="give .npz, .mat, .csv, .tsv or .safetensors",
         )
-    chosen = _choose(arrays, key, path)
+    chosen = _choose(arrays, key, path, of)
     matrix = arrays[chosen]
     own = found or next((_texts(arrays[k]) for k in _NAME_KEYS if k in arrays and _texts(arrays[k])), None)
     place = f"key {chosen!r}"
-    final = _names(own, names, path, place)
+    final = _names(own, names, path, place, of)
     matrix, turned = _orient(
-        matrix, len(final), path, place, prefer_columns=suffix == "mat" and chosen in _COLUMN_MAJOR
+        matrix, len(final), path, place, of, prefer_columns=suffix == "mat" and chosen in _COLUMN_MAJOR
     )
     made: dict[str, Any] = {"encoder": chosen, "source": path.name, "key": chosen, "transposed": turned}
     for column_key in _COLUMN_KEYS:
@@ -149,7 +151,7 @@ def _read_mat73(path: Path) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _read_csv(path: Path, key: str | None, names: Sequence[str] | None) -> PriorTable:
+def _read_csv(path: Path, key: str | None, names: Sequence[str] | None, of: str) -> PriorTable:
     if key is not None:
         raise InputError("a table of text has no keys", file=path, remedy="leave key out")
     try:
@@ -185,7 +187,7 @@ def _read_csv(path: Path, key: str | None, names: Sequence[str] | None) -> Prior
     made: dict[str, Any] = {"encoder": path.name, "source": path.name}
     if columns and len(columns) == matrix.shape[1]:
         made["columns"] = columns
-    return PriorTable(_names(own, names, path, None), matrix, None, made)
+    return PriorTable(_names(own, names, path, None, of), matrix, None, made)
 
 
 def _lines(text: str, delimiter: str, path: Path) -> list[tuple[int, list[str]]]:
@@ -204,7 +206,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _choose(arrays: Mapping[str, npt.NDArray[Any]], key: str | None, path: Path) -> str:
+def _choose(arrays: Mapping[str, npt.NDArray[Any]], key: str | None, path: Path, of: str) -> str:
     usable = [name for name, value in arrays.items() if value.ndim == 2 and value.dtype.kind in "fiub"]
     if key is not None:
         if key in arrays:
@@ -218,17 +220,17 @@ def _choose(arrays: Mapping[str, npt.NDArray[Any]], key: str | None, path: Path)
         return usable[0]
     what = f"several: {', '.join(usable)}" if usable else f"none among: {', '.join(arrays) or 'no arrays'}"
     raise InputError(
-        f"which array holds the class vectors is not clear; matrices of numbers in it: {what}",
+        f"which array holds the {of} vectors is not clear; matrices of numbers in it: {what}",
         file=path,
         remedy="name it with key=",
     )
 
 
-def _names(own: Sequence[str] | None, given: Sequence[str] | None, path: Path, place: str | None) -> list[str]:
+def _names(own: Sequence[str] | None, given: Sequence[str] | None, path: Path, place: str | None, of: str) -> list[str]:
     if given is None:
         if own is None:
             raise InputError(
-                "the file does not name its classes",
+                f"the file does not name its {_SEVERAL[of]}",
                 file=path,
                 place=place,
                 remedy="give them with names=, in its order",
@@ -246,14 +248,14 @@ def _names(own: Sequence[str] | None, given: Sequence[str] | None, path: Path, p
 
 
 def _orient(
-    matrix: npt.NDArray[Any], count: int, path: Path, place: str, *, prefer_columns: bool
+    matrix: npt.NDArray[Any], count: int, path: Path, place: str, of: str, *, prefer_columns: bool
 ) -> tuple[npt.NDArray[Any], bool]:
     if matrix.ndim != 2:
         raise InputError(f"this array has the shape {list(matrix.shape)}, not a matrix", file=path, place=place)
     rows, columns = matrix.shape
     if count not in (rows, columns):
         raise InputError(
-            f"{count} class names for a matrix of {rows} x {columns}; neither side is {count}",
+            f"{count} {of} names for a matrix of {rows} x {columns}; neither side is {count}",
             file=path,
             place=place,
             remedy="check key= and names=",

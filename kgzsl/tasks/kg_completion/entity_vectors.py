@@ -140,7 +140,7 @@ class EntityVectors:
         else:
             content = None
         if content is None:
-            table = read_file(file, key=key, names=None if names is None else names_of(names, None))
+            table = read_file(file, key=key, names=None if names is None else names_of(names, None), of="entity")
             return cls(tuple(table.names), torch.from_numpy(table.matrix.astype("float32")), str(file))
         matrix = table_of(content, key, str(file))
         given = names if names is not None else names_beside(file)

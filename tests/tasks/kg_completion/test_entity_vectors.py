@@ -148,3 +148,18 @@ def test_bad_input(tmp_path, capsys):
     (tmp_path / "entity_to_id.tsv").write_text("id\tlabel\n0\ta\n1\n")
     with pytest.raises(InputError, match="not a number and a name"):
         EntityVectors.read(tmp_path / "state.pt")
+
+
+def test_messages_speak_of_entities(tmp_path):
+    numbers = TABLE.numpy()
+    np.savez(tmp_path / "bare.npz", matrix=numbers)
+    np.savez(tmp_path / "two.npz", x=numbers, y=numbers, names=np.array(NAMES))
+    (tmp_path / "v.docx").write_text("x")
+    for name, names, message in (
+        ("bare.npz", None, "the file does not name its entities"),
+        ("bare.npz", ["a"], "1 entity names for a matrix of 3 x 2"),
+        ("two.npz", None, "which array holds the entity vectors is not clear"),
+        ("v.docx", None, r"entity vectors cannot be read from a \.docx file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            EntityVectors.read(tmp_path / name, names=names)
