@@ -41,9 +41,12 @@ class InputError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
-    """The ``count`` known names closest to ``name``, best first; case is ignored."""
+    """The ``count`` known names closest to ``name``, best first; case is ignored.
+
+    A ``name`` that is no text (a number, say) is compared as what it is written as.
+    """
     by_lower: dict[str, str] = {}
     for candidate in known:
         by_lower.setdefault(candidate.lower(), candidate)
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=count, cutoff=0.5)
+    found = difflib.get_close_matches(str(name).lower(), list(by_lower), n=count, cutoff=0.5)
     return [by_lower[match] for match in found]

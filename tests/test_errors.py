@@ -18,3 +18,8 @@ def test_bare_problem() -> None:
 def test_nearest_ignores_case_and_keeps_spelling() -> None:
     assert nearest("flwoers", ["AwA2", "Flowers", "FLO"])[0] == "Flowers"
     assert nearest("zzz", ["AwA2"]) == []
+
+
+def test_what_is_no_text_has_nearest_names_too() -> None:
+    assert nearest(31, ["30", "x"]) == ["30"]
+    assert nearest(None, ["x"]) == []

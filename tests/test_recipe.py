@@ -148,6 +148,17 @@ def test_options_of_pairs_are_checked_too(option, words):
     assert words in message
 
 
+@pytest.mark.parametrize(
+    ("key", "told", "name"),
+    [("unseen_relations", "[a, 010]", "8"), ("valid_relations", "3", "3"), ("relations", "[no, null]", "False")],
+)
+def test_names_of_relations_are_texts(key, told, name):
+    text = f"task: kg_completion\npriors: [attributes]\ndataset:\n  name: x\n  {key}: {told}\n"
+    assert complaint(text) == f"my.yaml, line 5: {key} has {name}, which is no text; put the name in quotes"
+    assert Recipe.parse(text.replace(told, "['3', a]")).dataset.options == {key: ["3", "a"]}
+    Recipe.parse(text.replace(told, "null"))
+
+
 def test_numbers_that_yaml_reads_as_text_are_numbers():
     recipe = Recipe.parse(IMAGES.replace("hidden: 512", "lr: 1e-4, betas: [0.5, 9e-1]"))
     assert recipe.generator is not None

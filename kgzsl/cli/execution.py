@@ -121,8 +121,8 @@ def execute(
                 on_log=tracking.log if track else None,
             )
             tracking.finish(result.to_metrics())
-    except InputError:
-        if fresh:
+    except Exception:
+        if fresh:  # whatever went wrong, the mended recipe must not find its folder taken
             folder.forget_unless_begun()
         raise
     result.seconds.setdefault("total", time.perf_counter() - begun)

@@ -13,6 +13,7 @@ from kgzsl.recipe.specs import CompletionProtocolSpec, Component, PriorSpec, eac
 __all__ = ["CompletionRecipe"]
 
 _COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
+_RELATIONS = ("unseen_relations", "valid_relations", "relations")
 _ORDINARY_CONTROLS = ("chance", "popularity", "rules", "shuffled")
 _INDUCTIVE_CONTROLS = ("chance", "popularity", "link_overlap", "shuffled")
 
@@ -57,6 +58,7 @@ class CompletionRecipe(Recipe):
         from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 
         super().check_components()
+        self._check_relations()
         pairs = Component.model_validate({**self.pairs, "name": "pairs"})
         self.check_component(Resolver("section", PairFeatures, {"pairs": PairFeatures}), pairs, "pairs")
         self.pairs = pairs.options
@@ -72,6 +74,19 @@ class CompletionRecipe(Recipe):
         if self.relation_network is not None:
             self._check_network(self.relation_network)
         self._check_kind()
+
+    def _check_relations(self) -> None:
+        """Names of relations are texts: what YAML reads as a number (``010`` is 8) is not made a name again."""
+        for key in _RELATIONS:
+            told = self.dataset.options.get(key)
+            names = [] if told is None else told if isinstance(told, list | tuple) else [told]
+            for number, name in enumerate(names):
+                if not isinstance(name, str):
+                    raise InputError(
+                        f"{key} has {name!r}, which is no text",
+                        **self.where("dataset", key, number),
+                        remedy="put the name in quotes",
+                    )
 
     def _check_network(self, network: Component) -> None:
         from kgzsl import priors

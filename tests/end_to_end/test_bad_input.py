@@ -107,6 +107,17 @@ def test_what_is_wrong_with_the_data_set_is_told_with_its_place(zoo, refused, ch
     refused(done, "zoo.yaml", "--set dataset", part, absent=zoo.folder / "run")
 
 
+def test_a_run_that_fails_before_anything_is_kept_leaves_no_folder(zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect too: the recipe that goes round it must not find its folder taken."""
+
+    def slip(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a slip of ours")
+
+    monkeypatch.setattr("kgzsl.tasks.image_classification.run", slip)
+    assert zoo.kgzsl("run", "zoo.yaml", "--out", "run").code == 1
+    assert not (zoo.folder / "run").exists()
+
+
 def test_an_unknown_recipe_names_the_nearest(zoo, refused) -> None:
     refused(zoo.kgzsl("run", "latin_caracters", "--out", "run"), "latin_characters")
 
