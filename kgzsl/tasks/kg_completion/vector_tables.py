@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["Names", "flat", "library_of", "names_beside", "names_of", "table_of", "tensors_of"]
+__all__ = ["Names", "flat", "library_of", "names_beside", "names_of", "table_of", "tensors_of", "why_not_read"]
 
 Names = Sequence[str] | Mapping[str, int] | str | PathLike[str]
 
@@ -35,12 +36,18 @@ def tensors_of(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"this is no file of tensors that loads without unpickling ({reason})",
+            f"this is no file of tensors that loads without unpickling ({why_not_read(error)})",
             file=file,
             remedy="load it where you trust it and write torch.save(model.state_dict(), 'state.pt')",
         ) from None
+
+
+def why_not_read(error: Exception) -> str:
+    """Why a file of ``torch.save`` was not read, in a few words: torch's own advise to unpickle what is refused."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than tensors"
+    return str(error).partition(". ")[0].partition("\n")[0] or "it is empty or damaged"
 
 
 def library_of(content: Any) -> str | None:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
+from kgzsl.tasks.kg_completion.vector_tables import why_not_read
 
 __all__ = ["Ultra"]
 
@@ -120,13 +121,21 @@ class Ultra(nn.Module):
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"not a checkpoint that loads safely ({reason})", file=file) from error
+            raise InputError(f"not a checkpoint that loads safely ({why_not_read(error)})", file=file) from None
         weights = content.get("model") if isinstance(content, dict) else None
         first = weights.get("relation_model.layers.0.relation.weight") if isinstance(weights, dict) else None
-        if weights is None or first is None:
+        if (
+            not isinstance(weights, dict)
+            or not all(isinstance(one, Tensor) for one in weights.values())
+            or first is None
+            or first.ndim != 2
+        ):
             raise InputError(
                 "no ULTRA weights inside", file=file, place="key 'model'", remedy="give an ULTRA checkpoint"
+            )
+        if not all(bool(torch.isfinite(one).all()) for one in weights.values()):
+            raise InputError(
+                "some weights are not finite", file=file, place="key 'model'", remedy="get the checkpoint again"
             )
         layers = sum(key.startswith("entity_model.") and key.endswith(".layer_norm.weight") for key in weights)
         if meetings[: len(MEETINGS)] != MEETINGS:

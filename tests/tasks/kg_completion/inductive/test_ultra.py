@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,34 @@ def test_the_public_weights_give_the_public_figures(name: str) -> None:
 def test_bad_input(tmp_path: Path, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(tmp_path)
+
+
+class _Code:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_a_checkpoint_that_holds_code_is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    odd = [_saved(tmp_path, {"model": _Code()}), _text(tmp_path), tmp_path / "empty.pth"]
+    odd[-1].touch()
+    for file, why in zip(odd, ["more than tensors", "more than tensors", "empty"], strict=True):
+        with pytest.raises(InputError, match=why) as caught:
+            Ultra.from_checkpoint(file)
+        assert "weights_only" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_checkpoint_must_hold_finite_numbers_in_tensors(tmp_path: Path, model: Ultra) -> None:
+    weights = model.state_dict()
+    first = "relation_model.layers.0.relation.weight"
+    for value, why in (
+        (torch.full_like(weights[first], torch.nan), "not finite"),
+        ([1.0], "no ULTRA"),
+        (None, "no ULTRA"),
+    ):
+        with pytest.raises(InputError, match=f"odd.pth.*{why}"):
+            Ultra.from_checkpoint(_saved(tmp_path, {"model": {**weights, first: value}}))
+    with pytest.raises(InputError, match="no ULTRA"):
+        Ultra.from_checkpoint(_saved(tmp_path, {"model": {**weights, first: weights[first].flatten()}}))
 
 
 def _saved(folder: Path, content: object) -> Path:
