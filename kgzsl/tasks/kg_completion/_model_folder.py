@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ABOUT", "PRIORS", "TENSORS", "read_description", "write_model"]
 
+_KINDS = tuple(
+    f"kgzsl.{name}_completer/" for name in ("relation", "evidence", "embedding", "ultra", "informed", "rmpi")
+)
+"""How the formats begin of the models that ``load_completer`` reads."""
+
 TENSORS, ABOUT, PRIORS = "model.safetensors", "model.json", "priors.safetensors"
 
 
@@ -71,6 +76,13 @@ def read_description(file: Path, form: str, what: str) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"the model's description is damaged ({error})", file=file) from None
-    if not isinstance(about, dict) or about.get("format") != form:
+    found = about.get("format") if isinstance(about, dict) else None
+    if isinstance(found, str) and found.startswith(_KINDS) and found.partition("/")[0] != form.partition("/")[0]:
+        raise InputError(
+            f"this is a model of another kind ({found})",
+            file=file,
+            remedy="kgzsl.tasks.kg_completion.load_completer(folder) reads any kind",
+        )
+    if not isinstance(about, dict) or found != form:
         raise InputError(f"this is no {what} model of this version of kgzsl", file=file, remedy="train it again")
     return about

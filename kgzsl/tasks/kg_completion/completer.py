@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._options import check_budget
 from kgzsl.tasks.kg_completion._ranks import best_of_rows, rank_of_names
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name
@@ -60,6 +61,9 @@ class Completer(ABC):
 
         Returns:
             float32 [Q, E].
+
+        Raises:
+            InputError: The model is not fitted, or there is no such relation or side.
         """
 
     @property
@@ -68,7 +72,12 @@ class Completer(ABC):
         return lambda relation, anchors, side: self.scores(relation, anchors, side=side)
 
     def limit_memory(self, budget: int) -> Self:
-        """Let scoring take so many bytes at a time, from now on."""
+        """Let scoring take so many bytes at a time, from now on.
+
+        Raises:
+            InputError: Fewer than one.
+        """
+        check_budget(budget)
         self.memory_budget_ = self.memory_budget = budget
         return self
 
@@ -96,7 +105,8 @@ class Completer(ABC):
             Best first.
 
         Raises:
-            InputError: An unknown relation, entity or candidate; the nearest names are given.
+            InputError: An unknown relation, entity or candidate (the nearest names are given), or the model is not
+                fitted.
         """
         if head is not None and tail is not None:
             number, anchor, other = self._relation(relation), self._entity(head), self._entity(tail)
@@ -195,7 +205,12 @@ class Completer(ABC):
         allowed[[self._entity(name) for name in candidates]] = True
         return allowed
 
-    def _relation(self, relation: str | int) -> int:
+    def _relation(self, relation: str | int, side: str = "tail") -> int:
+        """The id of the relation of a question; all questions come by here, so what is wrong with one is told here."""
+        if not hasattr(self, "relations_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(...) first")
+        if side not in ("tail", "head"):
+            raise InputError(f"side is {side!r}", remedy="choose tail or head")
         if isinstance(relation, int | np.integer):
             if not 0 <= relation < len(self.relations_):
                 raise InputError(f"{relation} is no relation id: there are {len(self.relations_)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
+from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.ordinary.embedding_completer import FORMAT as EMBEDDING
@@ -27,11 +28,13 @@ def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Comp
         kind = json.loads((Path(folder) / "model.json").read_text(encoding="utf-8")).get("format")
     except (OSError, ValueError, AttributeError):
         kind = None
-    if kind == FORMAT:
-        return EvidenceCompleter.load(folder, device=device)
-    if kind == EMBEDDING:
-        return EmbeddingCompleter.load(folder, device=device)
-    for inductive in inductive_rankers().values():
-        if kind == inductive.FORMAT:
-            return inductive.load(folder, device=device)
+    kinds: dict[str, type[EvidenceCompleter | EmbeddingCompleter | InductiveCompleter]] = {
+        FORMAT: EvidenceCompleter,
+        EMBEDDING: EmbeddingCompleter,
+        **{inductive.FORMAT: inductive for inductive in inductive_rankers().values()},
+    }
+    for form, one in kinds.items():
+        # Of another version too: its own kind says so.
+        if isinstance(kind, str) and kind.partition("/")[0] == form.partition("/")[0]:
+            return one.load(folder, device=device)
     return RelationCompleter.load(folder, device=device)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._options import check_budget, check_numbers, check_whole
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors, embedding_of
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.pair_amounts import amounts_of_pairs
@@ -82,9 +83,11 @@ class PairFeatures:
         ):
             if value not in known:
                 raise InputError(f"pairs.{name} is {value!r}", remedy=f"choose {' or '.join(known)}")
-        for name in ("dim", "link_dim", "batch_size", "queries", "corrupted", "support"):
-            if getattr(self, name) < 1:
-                raise InputError(f"pairs.{name} is {getattr(self, name)}", remedy="give 1 or more")
+        check_whole(self, "dim", "link_dim", "batch_size", "queries", "corrupted", "support", owner="pairs.")
+        check_whole(self, "steps", least=0, owner="pairs.")
+        check_numbers(self, "lr", zero=False, owner="pairs.")
+        check_numbers(self, "table_lr", owner="pairs.")
+        check_budget(memory_budget, "pairs.memory_budget")
         if link_dim % 2:
             raise InputError(f"pairs.link_dim is {link_dim}", remedy="give an even number: half for each direction")
         if entity_vectors is not None:
@@ -123,13 +126,18 @@ class PairFeatures:
             vectors: Vectors of the entities, in place of what the option says.
 
         Raises:
-            InputError: No training triple, an unknown side, priors that do not fit, or vectors of no entity.
+            InputError: Fewer than two relations have training triples, an unknown side, priors that do not fit, or
+                vectors of no entity.
         """
         if sides not in _SIDES:
             raise InputError(f"sides is {sides!r}", remedy=f"choose {' or '.join(_SIDES)}")
         if not len(kg.train):
             raise InputError("there is no training triple", file=kg.source, remedy="give triples of seen relations")
         seen = torch.unique(kg.train[:, 1]).cpu()
+        if len(seen) < 2:
+            raise InputError(
+                "fewer than two relations have training triples: none can play the unseen one", file=kg.source
+            )
         if len(priors) != len(seen):
             raise InputError(f"{len(priors)} prior rows for {len(seen)} relations with training triples")
         engine = engine or Engine(progress=False)

@@ -92,11 +92,13 @@ class CompletionProtocol:
             relations, triples = kg.valid_relations, kg.valid
         else:
             number = max(1, round(fraction * len(kg.seen_relations)))
-            if number >= len(kg.seen_relations):
+            there = len(kg.seen_relations)
+            if number > there - 2:  # of those that are left, each plays the unseen one to the others
+                fewer = ", or lower protocol.fraction" if number > 1 else ""
                 raise InputError(
-                    f"{len(kg.seen_relations)} seen relations are too few to hold {number} of them out",
+                    f"the seen relations are too few to hold out {number} of {there}: two must be left",
                     place="protocol.fraction",
-                    remedy="lower protocol.fraction, or validation: none",
+                    remedy=f"write validation: none{fewer}",
                 )
             drawn = random.choice(kg.seen_relations.cpu().numpy(), size=number, replace=False)
             relations, triples = torch.from_numpy(np.sort(drawn)), kg.train

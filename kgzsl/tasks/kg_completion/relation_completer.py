@@ -11,12 +11,14 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from kgzsl._resolver import Resolver
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError, nearest
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._class_distances import distances_for
+from kgzsl.tasks.kg_completion._options import check_numbers, check_whole
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.completer import Completion
@@ -89,8 +91,6 @@ class RelationCompleter(ProposingCompleter):
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
-        if samples < 1:
-            raise InputError(f"samples is {samples}", remedy="give 1 or more")
         self.generator = generator
         self.samples = samples
         self.generator_options = generator_options
@@ -103,6 +103,9 @@ class RelationCompleter(ProposingCompleter):
                     f"network is {network!r} beside a generator", remedy="generator=None: one of them makes prototypes"
                 )
             network_of(network, network_options)
+        check_whole(self, "samples")
+        check_numbers(self, "penalty")
+        self._new_features()
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -155,7 +158,8 @@ class RelationCompleter(ProposingCompleter):
                 that rdfs:domain and rdfs:range allow.
 
         Raises:
-            InputError: A relation of ``kg`` without a prior, no training triple, or a network without a schema.
+            InputError: A relation of ``kg`` without a prior, fewer than two relations with training triples, or a
+                network without a schema.
             TrainingError: A loss became NaN or infinite.
         """
         engine = engine or Engine(device=self.device, precision=self.precision, seed=self.seed, progress=False)
@@ -167,7 +171,7 @@ class RelationCompleter(ProposingCompleter):
         prior_rows = self._prior_rows.to(engine.torch_device)
         self.chosen_: dict[str, Any] = {}
         if features is None:
-            features = PairFeatures(**(self.pairs or {}))
+            features = self._new_features()
             keep = BestState(validate, engine, "pairs")
 
             def look(fitted: PairFeatures, done: int) -> dict[str, float] | None:
@@ -231,6 +235,10 @@ class RelationCompleter(ProposingCompleter):
         self.entities_, self.relations_ = kg.entities, kg.relations
         self.seen_ = kg.names_of(self._seen)
         self._known = kg.train.cpu()
+
+    def _new_features(self) -> PairFeatures:
+        """Not fitted; refuses what ``pairs`` says and cannot be."""
+        return Resolver("argument", PairFeatures, {"pairs": PairFeatures}).make("pairs", **(self.pairs or {}))
 
     def _new_generator(self) -> FeatureGenerator | None:
         from kgzsl import generators
@@ -348,15 +356,16 @@ class RelationCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E].
         """
-        number = self._relation(relation)
+        number = self._relation(relation, side)
         if number not in self._drawn:
             self._drawn[number] = unit_mean(self.prototypes(number))
         return self.features_.scores(self._drawn[number], anchors, self._prior_rows[number], side=side)
 
     def limit_memory(self, budget: int) -> Self:
         """Let scoring take so many bytes at a time, from now on."""
+        super().limit_memory(budget)
         self.features_.memory_budget = budget
-        return super().limit_memory(budget)
+        return self
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write all that answering needs into a folder, all or nothing, and return it."""

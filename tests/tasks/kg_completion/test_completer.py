@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sklearn.base import clone
 from torch import Tensor
 
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.inductive import InformedCompleter, RmpiCompleter, UltraCompleter
+from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
 NAN = float("nan")
 
@@ -91,3 +96,43 @@ def test_bad_requests():
         with pytest.raises(InputError, match="no relation is called 's'"):
             model.complete("s", **ends)
     assert not model.asked
+    with pytest.raises(InputError, match="memory_budget is 0"):
+        model.limit_memory(0)
+
+
+ALL = [RelationCompleter, EvidenceCompleter, EmbeddingCompleter, UltraCompleter, InformedCompleter, RmpiCompleter]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_is_not_fitted_says_so(kind):
+    for ask in (
+        lambda model: model.complete("r", head="a"),
+        lambda model: model.complete_each("r", heads=["a"]),
+        lambda model: model.scores("r", torch.arange(2)),
+        lambda model: model.scores(0, torch.arange(2)),
+        lambda model: model.probabilities(0, torch.arange(2)),
+    ):
+        with pytest.raises(InputError, match=r"the model is not fitted yet; call fit\(\.\.\.\) first"):
+            ask(kind())
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_side_is_tail_or_head(kind):
+    model = kind()
+    model.relations_, model.entities_ = ("r",), ("a", "b")
+    with pytest.raises(InputError, match="side is 'bad'; choose tail or head"):
+        model.scores("r", torch.arange(2), side="bad")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_unfitted_copies_have_the_same_options(kind):
+    model = kind(seed=3)
+    assert clone(model).get_params(deep=False) == model.get_params()
+    assert clone(model).seed == 3
+
+
+@pytest.mark.parametrize("kind", ALL[1:])
+@pytest.mark.parametrize("budget", [-1, 0, "much"])
+def test_a_memory_budget_is_a_number_of_bytes(kind, budget):
+    with pytest.raises(InputError, match=f"memory_budget is {budget!r}"):
+        kind(memory_budget=budget)

@@ -190,6 +190,10 @@ def test_bad_options_are_named():
         PairFeatures(loss="hinge")
     with pytest.raises(InputError, match="even number"):
         PairFeatures(link_dim=7)
+    odd = [("lr", 0), ("lr", -1), ("table_lr", -1), ("lr", float("inf")), ("steps", -1), ("dim", 1.5)]
+    for option, value in [*odd, ("memory_budget", -1)]:
+        with pytest.raises(InputError, match=rf"pairs\.{option} is {value}"):
+            PairFeatures(**{option: value})
 
 
 def test_priors_that_do_not_fit_are_refused(kg, seen_rows):

@@ -170,6 +170,12 @@ def test_bad_settings_are_refused(kg):
         protocol(KGSplit.from_names([("a", "r", "b")], [], []))
     with pytest.raises(InputError, match="too few"):
         protocol(KGSplit.from_names([("a", "r", "b")], [], [("a", "s", "b")]))
+    few = KGSplit.from_names([("a", f"r{i}", "b") for i in range(3)], [], [("a", "s", "b")])
+    with pytest.raises(InputError, match=r"too few to hold out 2 of 3.*validation: none, or lower protocol\.fraction$"):
+        protocol(few, fraction=0.6)
+    assert protocol(few).selects
+    with pytest.raises(InputError, match=r"too few to hold out 1 of 2: two must be left; write validation: none$"):
+        protocol(KGSplit.from_names([("a", f"r{i}", "b") for i in range(2)], [], [("a", "s", "b")]))
 
 
 class Choosy:

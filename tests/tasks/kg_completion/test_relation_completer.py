@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import numpy as np
 import pytest
 import torch
 
+from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassPriors
-from kgzsl.tasks.kg_completion import RelationCompleter
+from kgzsl.tasks.kg_completion import RelationCompleter, load_completer
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
+from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 
 PAIRS = {"dim": 16, "link_dim": 16, "steps": 60, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
@@ -228,6 +235,23 @@ def test_loading_nothing_or_something_else_is_an_input_error(model, tmp_path):
         RelationCompleter.load(tmp_path / "model", device="cpu")
 
 
+def test_a_model_of_another_kind_says_how_any_is_loaded(model, tmp_path):
+    about = tmp_path / "model" / "model.json"
+    for kind in (EvidenceCompleter, EmbeddingCompleter, *inductive_rankers().values()):
+        model.save(about.parent)
+        form = getattr(kind, "FORMAT", None) or vars(sys.modules[kind.__module__])["FORMAT"]
+        about.write_text(json.dumps({"format": form}))
+        with pytest.raises(InputError, match=rf"another kind \({form}\); .*load_completer\(folder\) reads any"):
+            RelationCompleter.load(about.parent, device="cpu")
+        # Which is not said of another version of the same kind.
+        about.write_text(json.dumps({"format": form.partition("/")[0] + "/0"}))
+        with pytest.raises(InputError, match="of this version of kgzsl; train it again"):
+            load_completer(about.parent, device="cpu")
+    about.write_text('{"format": "kgzsl.relation_completer/1"}')
+    with pytest.raises(InputError, match=r"another kind .*load_completer\(folder\) reads any"):
+        EvidenceCompleter.load(about.parent)
+
+
 def test_saving_before_fitting_is_refused(tmp_path):
     with pytest.raises(InputError, match="not fitted"):
         RelationCompleter(None).save(tmp_path / "model")
@@ -236,3 +260,26 @@ def test_saving_before_fitting_is_refused(tmp_path):
 def test_unknown_option_is_named():
     with pytest.raises(InputError, match="did you mean 'samples'"):
         RelationCompleter(None).set_params(sample=3)
+    with pytest.raises(InputError, match="the argument 'pairs' has no option 'stepps'; did you mean 'steps'"):
+        RelationCompleter(pairs={"stepps": 5})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"samples": 1.5}, "samples is 1.5; give a whole number"),
+        ({"samples": 0}, "samples is 0"),
+        ({"penalty": -1.0}, "penalty is -1.0"),
+        ({"penalty": float("nan")}, "penalty is nan"),
+        ({"pairs": {"lr": -1}}, "pairs.lr is -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, told):
+    with pytest.raises(InputError, match=told):
+        RelationCompleter(**options)
+
+
+def test_one_seen_relation_is_too_few(priors):
+    lonely = KGSplit.from_names([("p0", "livesIn", "c0")], [], [("p0", "bornIn", "c0")], unseen_relations=["bornIn"])
+    with pytest.raises(InputError, match="fewer than two relations have training triples"):
+        fit(lonely, priors)

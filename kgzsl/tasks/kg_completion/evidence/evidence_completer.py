@@ -15,6 +15,7 @@ from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
+from kgzsl.tasks.kg_completion._options import check_budget, check_numbers, check_whole
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
@@ -45,7 +46,7 @@ class EvidenceCompleter(ProposingCompleter):
     relations are similar. Nothing in the network belongs to one relation, entity or graph.
 
     Args:
-        folds: Relations are hidden in so many groups.
+        folds: Relations are hidden in so many groups, 2 or more.
         queries: Of each seen relation and side.
         corrupted: Other answers of each query.
         steps: Training steps.
@@ -101,13 +102,14 @@ class EvidenceCompleter(ProposingCompleter):
         self.calibrate, self.dim = calibrate, dim
         self.seed, self.memory_budget = seed, memory_budget
         self._ranks: Tensor | None = None
-        for name in ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dim"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
+        check_whole(self, "folds", least=2)  # what is hidden must be asked for beside facts of others
+        check_whole(self, "queries", "corrupted", "steps", "batch_size", "hidden", "dim")
+        check_numbers(self, "lr", "weight_decay")
+        check_budget(memory_budget)
         if not 0 <= dropout < 1:
             raise InputError(f"dropout is {dropout}", remedy="give a number from 0 to below 1")
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         names = ("folds", "queries", "corrupted", "steps", "batch_size", "hidden", "dropout", "lr", "weight_decay")
         return {
@@ -339,7 +341,7 @@ class EvidenceCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E], or [Q, C].
         """
-        number, scorer = self._relation(relation), HeldEvidence(self)
+        number, scorer = self._relation(relation, side), HeldEvidence(self)
         return scorer(number, anchors, side) if entities is None else scorer.among(number, anchors, side, entities)
 
     def evidence_for(

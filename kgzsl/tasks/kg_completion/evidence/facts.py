@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.evidence.asking import Asking
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
@@ -93,6 +94,9 @@ class FactEvidence:
         pairs_per_relation: So many pairs of each relation, at most, for its mean vectors, evenly along all of them.
         rank: int64 [E], by which entities random numbers are drawn and pairs sorted; None: by their ids. With ranks by
             name another numbering of the entities changes nothing.
+
+    Raises:
+        InputError: There is no fact.
     """
 
     def __init__(
@@ -109,6 +113,8 @@ class FactEvidence:
         pairs_per_relation: int = 4000,
         rank: Tensor | None = None,
     ) -> None:
+        if not len(triples):
+            raise InputError("no fact is known, and evidence is counted in facts", remedy="call set_facts with some")
         self.graph, self.relations = relation_arcs(
             triples.flip(1) if turned else triples, num_entities, num_relations=len(priors)
         )

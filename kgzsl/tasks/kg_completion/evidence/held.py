@@ -42,12 +42,14 @@ class HeldEvidence:
     def _scores(self, relation: int, anchors: Tensor, side: str, entities: Tensor | None) -> Tensor:
         model = self.model
         count = len(model.entities_) if entities is None else len(entities)
+        if not len(anchors) or not count:
+            return torch.zeros(len(anchors), count)
         ranker = model.ranker_.eval()
         found = [
             ranker.score(*self._evidence(relation, some, side, entities))
             for some in torch.split(anchors.cpu(), model.chunk(count, self.budget))
         ]
-        return torch.cat(found) if found else torch.zeros(0, count)
+        return torch.cat(found)
 
     def _evidence(
         self, relation: int, anchors: Tensor, side: str, entities: Tensor | None

@@ -49,7 +49,7 @@ class InductiveCompleter(ProposingCompleter):
     facts: str
 
     @abstractmethod
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The options of the constructor."""
 
     @abstractmethod
@@ -136,7 +136,7 @@ class InductiveCompleter(ProposingCompleter):
     @torch.no_grad()
     def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
         """See :meth:`Completer.scores`."""
-        directed = self._relation(relation) + (len(self.relations_) if side == "head" else 0)
+        directed = self._relation(relation, side) + (len(self.relations_) if side == "head" else 0)
         anchors = anchors.to(self.device_)
         # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
         budget = max(1, model_share(self.memory_budget_) // 33)

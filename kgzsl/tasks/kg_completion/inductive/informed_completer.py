@@ -78,7 +78,7 @@ class InformedCompleter(InductiveCompleter):
         check_common(self)
         self._new(Ultra(1, 1))
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         names = (
             "checkpoint", "head_queries", "facts", "use_names", "share", "queries", "others", "penalty",

@@ -85,7 +85,7 @@ class RmpiCompleter(InductiveCompleter):
         check_common(self)
         self._new()
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         names = (*_TRAINED, "facts", "calibrate", "queries", "others", "seed", "memory_budget")
         return {name: getattr(self, name) for name in names}

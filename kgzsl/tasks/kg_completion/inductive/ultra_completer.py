@@ -10,6 +10,7 @@ from torch import Tensor
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._options import check_budget, check_whole
 from kgzsl.tasks.kg_completion.inductive.asking import (
     RELATIONS_ASIDE,
     Asked,
@@ -78,7 +79,7 @@ class UltraCompleter(InductiveCompleter):
         self.seed, self.memory_budget = seed, memory_budget
         check_common(self)
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         names = ("checkpoint", "head_queries", "facts", "calibrate", "queries", "others", "seed", "memory_budget")
         return {name: getattr(self, name) for name in names}
@@ -129,6 +130,5 @@ def check_common(model: Any) -> None:
         raise InputError(f"facts is {model.facts!r}", remedy="choose auto, given or all")
     if getattr(model, "head_queries", "direct") not in ("direct", "inverse"):
         raise InputError(f"head_queries is {model.head_queries!r}", remedy="choose direct or inverse")
-    for name in ("queries", "others", "memory_budget"):
-        if getattr(model, name) < 1:
-            raise InputError(f"{name} is {getattr(model, name)}", remedy="give 1 or more")
+    check_whole(model, "queries", "others")
+    check_budget(model.memory_budget)

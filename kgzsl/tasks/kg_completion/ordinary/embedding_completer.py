@@ -17,6 +17,7 @@ from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors.triples import TripleEncoder, TripleLoop, TripleModel
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, TENSORS, read_description, write_model
+from kgzsl.tasks.kg_completion._options import check_budget, check_whole
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -91,11 +92,11 @@ class EmbeddingCompleter(ProposingCompleter):
         self.negatives, self.loss, self.margin, self.temperature = negatives, loss, margin, temperature
         self.lr, self.n3, self.inverse, self.constrained = lr, n3, inverse, constrained
         self.looks, self.use_rules, self.seed, self.memory_budget = looks, use_rules, seed, memory_budget
-        if looks < 1:
-            raise InputError(f"looks is {looks}", remedy="give 1 or more")
+        check_whole(self, "looks")
+        check_budget(memory_budget)
         self.encoder()
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         return {
             name: getattr(self, name) for name in ("model", *_PASSED, "looks", "use_rules", "seed", "memory_budget")
@@ -229,7 +230,7 @@ class EmbeddingCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E].
         """
-        number = self._relation(relation)
+        number = self._relation(relation, side)
         model = self._in_order()
         given = anchors.to(model.nodes.device)
         kind = torch.full_like(given, int(self._relation_row[number]))

@@ -285,6 +285,11 @@ def test_saved_and_loaded_alike(fitted, tmp_path):
 def test_bad_input(kg, priors, tmp_path):
     with pytest.raises(InputError, match="steps is 0"):
         EvidenceCompleter(steps=0)
+    with pytest.raises(InputError, match="folds is 1; give a whole number, 2 or more"):
+        EvidenceCompleter(folds=1)
+    for option, value in (("lr", -1), ("lr", float("nan")), ("weight_decay", -1), ("lr", float("inf"))):
+        with pytest.raises(InputError, match=f"{option} is {value}; give 0 or a number above it"):
+            EvidenceCompleter(**{option: value})
     with pytest.raises(InputError, match="not fitted"):
         EvidenceCompleter().save(tmp_path / "x")
     lonely = KGSplit.from_names([("p0", "livesIn", "c0")], [], [("p0", "bornIn", "c0")], unseen_relations=["bornIn"])
@@ -296,6 +301,17 @@ def test_bad_input(kg, priors, tmp_path):
         EvidenceCompleter.load(tmp_path / "bad")
     with pytest.raises(InputError, match="no relation is called"):
         EvidenceCompleter(**SMALL).fit(kg, priors).scores("residsIn", torch.tensor([0]))
+
+
+def test_nothing_asked_is_nothing_found_and_without_a_fact_there_is_no_evidence(kg, fitted):
+    nobody, some = torch.arange(0), torch.arange(2)
+    for side in ("tail", "head"):
+        assert fitted.scores("livesIn", nobody, side=side).shape == (0, kg.num_entities)
+    assert fitted.scores("livesIn", some, entities=nobody).shape == (2, 0)
+    assert fitted.complete("livesIn", candidates=[]) == []
+    with pytest.raises(InputError, match="no fact is known"):
+        fitted.set_facts(kg.train[:0]).scores("livesIn", some)
+    assert fitted.set_facts(kg.train).scores("livesIn", some).isfinite().all()
 
 
 def test_a_resumed_fit_finds_the_best_of_before(kg, priors, tmp_path):
