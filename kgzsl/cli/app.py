@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -21,6 +22,8 @@ __all__ = ["app", "main", "run"]
 
 # The base class of every complaint about the command line itself; typer hands on only its child.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="kgzsl",
@@ -71,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
             code = typer.main.get_command(app).main(
                 args=list(argv), prog_name="kgzsl", standalone_mode=False, obj=["kgzsl", *argv]
             )
-        sys.stdout.flush()
+        print(end="", flush=True)  # which, unlike sys.stdout.flush, bears an output that is closed
     except InputError as error:
         return _say(str(error), 2)
     except _UsageError as error:
@@ -81,11 +84,26 @@ def run(argv: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader of our output has left (`| head`): not an error, and nothing more can be said to it. The parser
         # leaves by SystemExit in this case alone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return _no_room(error)
         return _defect(error)
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What is left of our output goes nowhere: else Python complains of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _no_room(error: OSError) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    return _say(str(InputError(f"the output cannot be written ({error.strerror})", file=error.filename)), 2)
 
 
 def _plain_warnings() -> None:

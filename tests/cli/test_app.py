@@ -161,6 +161,26 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "-u"])
+def test_an_output_without_room_is_one_line_and_status_2(unbuffered: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} {unbuffered} -m kgzsl datasets list > /dev/full",
+        shell=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "kgzsl: the output cannot be written (No space left on device)\n"
+    assert done.returncode == 2
+
+
+def test_an_output_that_is_closed_is_no_error() -> None:
+    command = f"{sys.executable} -m kgzsl --version >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_commands_are_listed_in_order() -> None:
     assert [command.name for command in app.registered_commands] == COMMANDS[:-1]
     assert list(typer.main.get_command(app).commands)[-1] == "datasets"
