@@ -43,7 +43,7 @@ def check_numbers(model: Any, *names: str, zero: bool = True, owner: str = "") -
     """
     for name in names:
         value = getattr(model, name)
-        fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        fits = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
         if not fits or value < 0 or (value == 0 and not zero):
             remedy = "give 0 or a number above it" if zero else "give a number above 0"
             raise InputError(f"{owner}{name} is {value!r}", remedy=remedy)
@@ -55,5 +55,5 @@ def check_budget(budget: Any, name: str = "memory_budget") -> None:
     Raises:
         InputError: It is none, or less than one byte.
     """
-    if isinstance(budget, bool) or not isinstance(budget, Real) or not budget >= 1:
+    if isinstance(budget, bool) or not isinstance(budget, Real) or not float(budget) >= 1:
         raise InputError(f"{name} is {budget!r}", remedy="give a number of bytes, 1 or more")
