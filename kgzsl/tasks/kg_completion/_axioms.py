@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["closure", "objects_of", "properties_implied", "says_nothing", "silent_node", "superclasses_of"]
+__all__ = [
+    "Properties", "closure", "objects_of", "properties_implied", "says_nothing", "silent_node", "superclasses_of",
+]  # fmt: skip
 
 _OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -88,3 +91,34 @@ def says_nothing(schema: ClassGraph, relation: str) -> bool:
 def silent_node(schema: ClassGraph, node: int) -> bool:
     """Whether a node has neither an edge nor a text."""
     return not schema.texts.get(node) and not bool((schema.edge_index == node).any())
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What a schema says of some relations, read once.
+
+    Args:
+        schema: The schema; None where there is none.
+        nodes: Of each relation, its node in the schema; -1 where it has none.
+        implied: What :func:`properties_implied` says.
+        kinds: What a property may be by itself, ``"Functional"`` and so on, to the nodes that are so.
+    """
+
+    schema: ClassGraph | None
+    nodes: tuple[int, ...]
+    implied: Mapping[int, set[tuple[int, bool]]] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, schema: ClassGraph | None, relations: Sequence[str]) -> Properties:
+        """What a schema says of relations with these names."""
+        if schema is None:
+            return cls(None, (-1,) * len(relations))
+        kinds: dict[str, set[int]] = {}
+        for node, types in objects_of(schema, _TYPE).items():
+            for one in types:
+                name = schema.iris[one]
+                if name.startswith(_OWL) and name.endswith("Property"):
+                    kinds.setdefault(name.removeprefix(_OWL).removesuffix("Property"), set()).add(node)
+        nodes = tuple(schema.align(list(relations)).indices.tolist())
+        return cls(schema, nodes, properties_implied(schema), {kind: frozenset(found) for kind, found in kinds.items()})

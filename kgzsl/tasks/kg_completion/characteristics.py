@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.entailed import Entailed
-from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
 
 __all__ = ["Characteristics"]
 
@@ -20,7 +17,6 @@ __all__ = ["Characteristics"]
 class _Rule(NamedTuple):
     """A property that facts of the relation are facts of, head and tail perhaps exchanged, and what it is."""
 
-    relation: int
     follows: Entailed
     turned: bool
     one_tail: bool
@@ -45,22 +41,20 @@ class Characteristics:
     rules: tuple[_Rule, ...] = ()
 
     @classmethod
-    def read(
-        cls, relation: int, relations: Sequence[str], schema: ClassGraph | None, facts: Tensor, entities: int
-    ) -> Characteristics:
-        """What a schema says of the relation with this id among ``relations``, over facts int64 [T, 3]."""
-        said = SchemaRules.read(schema, relations)
-        above = [(other, bool(turned)) for one, other, turned in said.implied.tolist() if one == relation]
+    def read(cls, relation: int, said: Properties, facts: Tensor, entities: int) -> Characteristics:
+        """What a schema says of the relation with this id, over facts int64 [T, 3]."""
+        node = said.nodes[relation]
         rules = []
-        for number, turned in [(relation, False), *above]:
+        for one, turned in [(node, False), *sorted(said.implied.get(node, ()))]:
             one_tail, one_head, asymmetric, irreflexive = (
-                number in said.kinds[kind] for kind in ("Functional", "InverseFunctional", "Asymmetric", "Irreflexive")
+                one in said.kinds.get(kind, ())
+                for kind in ("Functional", "InverseFunctional", "Asymmetric", "Irreflexive")
             )
-            if one_tail or one_head or asymmetric or irreflexive:
-                follows = Entailed.read(number, relations, schema, facts, entities)
+            if one >= 0 and (one_tail or one_head or asymmetric or irreflexive):
+                follows = Entailed.of_node(one, said, facts, entities)
                 if turned:
                     one_tail, one_head = one_head, one_tail
-                rules.append(_Rule(number, follows, turned, one_tail, one_head, asymmetric, irreflexive))
+                rules.append(_Rule(follows, turned, one_tail, one_head, asymmetric, irreflexive))
         return cls(tuple(rules))
 
     def out(self, anchors: Tensor, side: str) -> Tensor | None:
@@ -85,15 +79,9 @@ class Characteristics:
 
 def _held(rule: _Rule, anchors: Tensor, side: str) -> Tensor:
     """bool [Q, E]: the answers that are known of the property, or follow."""
-    asked = side if not rule.turned else ("head" if side == "tail" else "tail")
-    known = answers_in(rule.follows.facts, rule.relation, anchors, asked, rule.follows.entities)
-    return known | rule.follows.answers(anchors, asked)
+    return rule.follows.answers(anchors, side if not rule.turned else ("head" if side == "tail" else "tail"))
 
 
 def _ends(rule: _Rule, side: str) -> Tensor:
     """bool [E]: entities that are at the asked end of what is known of the property, or follows."""
-    tails = (side == "tail") != rule.turned
-    found = rule.follows.tails() if tails else rule.follows.heads()
-    facts = rule.follows.facts
-    found[facts[facts[:, 1] == rule.relation, 2 if tails else 0]] = True
-    return found
+    return rule.follows.tails() if (side == "tail") != rule.turned else rule.follows.heads()

@@ -58,7 +58,7 @@ class Compositions:
     @classmethod
     def read(
         cls,
-        relation: int,
+        node: int,
         nodes: Sequence[int],
         implied: Mapping[int, set[Link]],
         schema: ClassGraph,
@@ -66,10 +66,10 @@ class Compositions:
         *,
         most: int = _MOST,
     ) -> Compositions:
-        """All that follows for one relation.
+        """All that follows for one property.
 
         Args:
-            relation: Id.
+            node: It, as a node of the schema; -1 for none.
             nodes: Of each relation, its node in the schema; -1 where it has none.
             implied: What :func:`properties_implied` says.
             schema: With its chains.
@@ -77,29 +77,29 @@ class Compositions:
             most: Pairs that joins may make in all; 16 bytes each, for a while. Copying counts, too, for its time.
         """
         chains = _chains(schema)
-        if nodes[relation] < 0 or not chains:
+        if node < 0 or not chains:
             return cls()
         steps: dict[int, set[Link]] = {}
         for one, found in implied.items():
             for other, turned in found:
                 steps.setdefault(other, set()).add((one, turned))
-        needed = _leading_to(nodes[relation], steps, chains)
+        needed = _leading_to(node, steps, chains)
         if not needed & chains.keys():
             return cls()
         steps, chains, links = _link_by_link(steps, chains, needed)
-        ids = [number for number, node in enumerate(nodes) if node in needed]
+        ids = [number for number, one in enumerate(nodes) if one in needed]
         mine = facts[torch.isin(facts[:, 1], torch.tensor(ids, dtype=torch.int64))].numpy()
         entities = np.unique(mine[:, [0, 2]])
         codes = np.searchsorted(entities, mine[:, 0]) * len(entities) + np.searchsorted(entities, mine[:, 2])
-        grouped: dict[int, dict[int, PairSet]] = {node: {} for node in needed}
+        grouped: dict[int, dict[int, PairSet]] = {one: {} for one in needed}
         for number in np.unique(mine[:, 1]).tolist():
             grouped[nodes[number]][number] = PairSet.of(len(entities), codes[mine[:, 1] == number])
-        grouped |= {link: grouped[node] for node, link in links.items()}
+        grouped |= {link: grouped[one] for link, one in links.items()}
         pairs = {
-            node: PairSet.of(len(entities), np.concatenate([codes[:0], *(one.codes for one in groups.values())]))
-            for node, groups in grouped.items()
+            one: PairSet.of(len(entities), np.concatenate([codes[:0], *(some.codes for some in groups.values())]))
+            for one, groups in grouped.items()
         }
-        made = cls(nodes[relation], steps, chains, entities, grouped, pairs)
+        made = cls(node, steps, chains, entities, grouped, pairs)
         made._follow(most)
         return made
 
@@ -238,17 +238,44 @@ class Compositions:
 def _link_by_link(
     steps: Mapping[int, set[Link]], chains: Mapping[int, tuple[Chain, ...]], needed: Set[int]
 ) -> tuple[dict[int, set[Link]], dict[int, tuple[Chain, ...]], dict[int, int]]:
-    """Steps and chains in which each transitive property is made of its links, and the node of those."""
-    found, made, links = dict(steps), dict(chains), {}
+    """Steps and chains in which each transitive property is made of its links.
+
+    Properties that say the same as it (an inverse, an equivalent) say all of its ways, too; what makes links is what
+    they have but for that, which is a node of its own.
+
+    Returns:
+        Steps; chains; and each new node with the one whose facts it has.
+    """
+    found, made = dict(steps), dict(chains)
+    facts: dict[int, int] = {}
     for node in sorted(needed & chains.keys()):
         itself = (node, False)
         if (itself, itself) not in chains[node]:
             continue
-        link = links[node] = -2 - node
-        found[link] = steps.get(node, set())
-        made[link] = tuple(chain for chain in chains[node] if chain != (itself, itself))
+        link = _new_node(node, facts)
+        links = set()
+        for other, turned in steps.get(node, ()):
+            if (node, turned) not in steps.get(other, ()):
+                links.add((other, turned))
+            elif other == node:
+                links.add((link, turned))
+            else:
+                own = _new_node(other, facts)
+                made[own] = _but_itself(other, chains)
+                links.add((own, turned))
+        found[link], made[link] = links, _but_itself(node, chains)
         found[node], made[node] = {(link, False)}, (((link, False), itself),)
-    return found, made, links
+    return found, made, facts
+
+
+def _new_node(node: int, facts: dict[int, int]) -> int:
+    new = -2 - len(facts)
+    facts[new] = node
+    return new
+
+
+def _but_itself(node: int, chains: Mapping[int, tuple[Chain, ...]]) -> tuple[Chain, ...]:
+    return tuple(chain for chain in chains.get(node, ()) if chain != ((node, False), (node, False)))
 
 
 def _turned(codes: Ints, turned: bool, size: int) -> Ints:

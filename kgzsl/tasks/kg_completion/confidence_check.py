@@ -10,6 +10,7 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.evidence.calibration import SURE, TOLD, calibration_errors
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
@@ -116,7 +117,7 @@ def check_confidences(
     true, facts = kg.filter.to("cpu"), facts.cpu()
     parts: list[tuple[Tensor, ...]] = []
     asked, queries = 0, 0
-    rules = Violations.read(model.kinds_, kg.relations, schema)
+    rules, said = Violations.read(model.kinds_, kg.relations, schema), Properties.read(schema, kg.relations)
     for relation in torch.unique(triples[:, 1]).tolist():
         if not model.calibrations_for(relation):
             continue
@@ -127,8 +128,8 @@ def check_confidences(
             drawn[side] = ends[torch.randperm(len(ends), generator=random)[:each]]
         count = sum(map(len, drawn.values()))
         asked, queries = asked + 1, queries + count
-        entailed = Entailed.read(relation, kg.relations, schema, facts, kg.num_entities)
-        apart = RuledOut.read(model, relation, schema)
+        entailed = Entailed.read(relation, kg.relations, schema, facts, kg.num_entities, said=said)
+        apart = RuledOut.read(model, relation, schema, read=said)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
                 chance, certain = _as_proposed(apart, some, side, rules, entailed)

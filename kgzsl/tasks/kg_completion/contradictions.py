@@ -10,12 +10,11 @@ from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_of_pairs
-from kgzsl.tasks.kg_completion._axioms import closure, objects_of
+from kgzsl.tasks.kg_completion._axioms import closure, objects_of, properties_implied
 
 __all__ = ["Contradictions"]
 
 _OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
-_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class Contradictions:
         pairs |= {(b, a) for a, b in pairs}
         nodes = schema.align(list(relations)).indices.tolist()
         above = [closure(parents, node) for node in nodes]
-        kind = int(schema.align([_OWL + "SymmetricProperty"]).indices[0])
-        turning = {node for node, kinds in objects_of(schema, _TYPE).items() if kind in kinds}
+        turning = {node for node, implied in properties_implied(schema).items() if (node, True) in implied}
         forward: dict[int, tuple[int, ...]] = {}
         backward: dict[int, tuple[int, ...]] = {}
         named = {node for pair in pairs for node in pair}

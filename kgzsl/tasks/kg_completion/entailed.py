@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
-from kgzsl.tasks.kg_completion._axioms import properties_implied
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.compositions import Compositions, Fact
 
 __all__ = ["Entailed"]
@@ -37,22 +37,36 @@ class Entailed:
 
     @classmethod
     def read(
-        cls, relation: int, relations: Sequence[str], schema: ClassGraph | None, facts: Tensor, entities: int
+        cls,
+        relation: int,
+        relations: Sequence[str],
+        schema: ClassGraph | None,
+        facts: Tensor,
+        entities: int,
+        *,
+        said: Properties | None = None,
     ) -> Entailed:
-        """What a schema says of the relation with this id among ``relations``, over facts int64 [T, 3]."""
-        if schema is None:
+        """What a schema says of the relation with this id among ``relations``, over facts int64 [T, 3].
+
+        ``said`` is what it says of them all, where that was read already.
+        """
+        said = said or Properties.read(schema, relations)
+        found = cls.of_node(said.nodes[relation], said, facts, entities)
+        others = tuple(source for source in found.sources if source != (relation, False))
+        return cls(facts, entities, others, found.composed)
+
+    @classmethod
+    def of_node(cls, node: int, said: Properties, facts: Tensor, entities: int) -> Entailed:
+        """All facts of a property, which is a node of the schema: those of relations called so, and what follows."""
+        if said.schema is None or node < 0:
             return cls(facts, entities)
-        nodes = schema.align(list(relations)).indices.tolist()
-        implied = properties_implied(schema)
-        same = nodes[relation]
         sources = tuple(
             (number, turned)
-            for number, node in enumerate(nodes)
+            for number, one in enumerate(said.nodes)
             for turned in (False, True)
-            if (number, turned) != (relation, False)
-            and ((same, turned) in implied.get(node, ()) or (node == same >= 0 and not turned))
+            if (node, turned) in said.implied.get(one, ()) or (one == node and not turned)
         )
-        return cls(facts, entities, sources, Compositions.read(relation, nodes, implied, schema, facts))
+        return cls(facts, entities, sources, Compositions.read(node, said.nodes, said.implied, said.schema, facts))
 
     @property
     def empty(self) -> bool:

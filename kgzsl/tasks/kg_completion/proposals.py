@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion._ranks import best_of_rows
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.entailed import Entailed
@@ -57,7 +58,8 @@ class Proposals:
     Args:
         found: The proposals.
         refused: Reason (``"range"``, ``"domain"``, ``"disjoint"``, and ``"contradiction"``: a known fact of a relation
-            that the schema holds to be disjoint with this one) to how many candidates were refused for it that
+            that the schema holds to be disjoint with this one, or one that a functional, inverse functional, asymmetric
+            or irreflexive property cannot have it beside) to how many candidates were refused for it that
             would otherwise have been proposed: that rank above the last proposal of their given end (where no end is
             given: above the last of the best answers of their head), or all where too few are left. A given end that
             the schema speaks against counts as one.
@@ -138,8 +140,9 @@ def propose(
     against = rules.against(number, side)
     other = "head" if side == "tail" else "tail"
     refused, strange_ends = rules.wrong(number, side), rules.wrong(number, other)
-    entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_))
-    apart = RuledOut.read(model, number, schema)
+    said = Properties.read(schema, model.relations_)
+    entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_), said=said)
+    apart = RuledOut.read(model, number, schema, read=said)
     names, ranks = model.entities_, model.name_ranks
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.characteristics import Characteristics
 from kgzsl.tasks.kg_completion.contradictions import Contradictions
 from kgzsl.tasks.kg_completion.entailed import Entailed
@@ -33,17 +34,22 @@ class RuledOut:
     by_itself: Characteristics = field(default_factory=Characteristics)
 
     @classmethod
-    def read(cls, model: ProposingCompleter, relation: int, schema: ClassGraph | None) -> RuledOut:
-        """What a schema says of the relation, beside what the model knows."""
+    def read(
+        cls, model: ProposingCompleter, relation: int, schema: ClassGraph | None, *, read: Properties | None = None
+    ) -> RuledOut:
+        """What a schema says of the relation, beside what the model knows; ``read`` is what it says of all of them."""
         names, facts, size = model.relations_, model._known, len(model.entities_)
+        properties = read or Properties.read(schema, names)
         said = Contradictions.read(names, schema)
         forward, backward = said.forward.get(relation, ()), said.backward.get(relation, ())
-        follows = {other: Entailed.read(other, names, schema, facts, size) for other in {*forward, *backward}}
+        follows = {
+            other: Entailed.read(other, names, schema, facts, size, said=properties) for other in {*forward, *backward}
+        }
         straight, turned = (
             tuple((other, follows[other], way) for other in table)
             for table, way in ((forward, False), (backward, True))
         )
-        return cls(model, relation, (*straight, *turned), Characteristics.read(relation, names, schema, facts, size))
+        return cls(model, relation, (*straight, *turned), Characteristics.read(relation, properties, facts, size))
 
     def answers(self, anchors: Tensor, side: str) -> Tensor | None:
         """bool [Q, E]; None where nothing excludes the relation."""

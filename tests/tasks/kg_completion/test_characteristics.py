@@ -7,6 +7,7 @@ import torch
 
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.characteristics import Characteristics
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 from kgzsl.tasks.kg_completion.proposals import propose
@@ -17,12 +18,12 @@ NAMES = (X + "r", X + "above", X + "back", X + "other")
 R, ABOVE, BACK, OTHER = range(4)
 
 
-def out(kinds, facts, *more, relation=R, size=5):
+def out(kinds, facts, *more, relation=R, size=5, names=NAMES):
     """Pairs that are ruled out, which both sides have to agree about."""
     said = [(X + name, TYPE, f"{OWL}{kind}Property") for name, kind in kinds]
     schema = ClassGraph.from_triples([*said, *more, (X + "r", RDFS + "range", X + "Thing")])
     table = torch.tensor(facts, dtype=torch.int64).reshape(-1, 3)
-    made = Characteristics.read(relation, NAMES, schema, table, size)
+    made = Characteristics.read(relation, Properties.read(schema, names), table, size)
     found = {side: made.out(torch.arange(size), side) for side in ("tail", "head")}
     if found["tail"] is None:
         assert found["head"] is None
@@ -59,6 +60,15 @@ def test_what_implied_properties_are_and_what_follows_binds_too():
     assert out([("back", "Functional")], [[1, BACK, 0]], inverse) == {(other, 1) for other in (1, 2, 3, 4)}
     assert out([("back", "InverseFunctional")], [[0, R, 1]], inverse) == {(0, other) for other in (0, 2, 3, 4)}
     assert out([("back", "Asymmetric")], [[0, BACK, 1]], inverse) == {(0, 1), *((one, one) for one in range(5))}
+    # Whether or not a relation of the run is called so.
+    few = (X + "r", X + "q")
+    assert out([("above", "Functional")], [[0, 0, 1]], above, names=few) == {(0, other) for other in (0, 2, 3, 4)}
+    assert out([("back", "Functional")], [[0, 0, 1]], inverse, names=few) == {(other, 1) for other in (1, 2, 3, 4)}
+    both = (above, (X + "q", RDFS + "subPropertyOf", X + "above"))
+    assert out([("above", "Functional")], [[0, 1, 1]], *both, names=few) == {(0, other) for other in (0, 2, 3, 4)}
+    # Two relations of one name in the schema.
+    for number in (0, 1):
+        assert (0, 2) in out([("r", "Functional")], [[0, 1, 1]], relation=number, names=(X + "r", "r"))
     # A property below says nothing of it.
     assert out([("r", "Functional")], [[0, ABOVE, 1]], above, relation=ABOVE) is None
     assert out([("other", "Functional")], [[0, R, 1]]) is None
@@ -80,4 +90,5 @@ def test_such_answers_are_refused_and_counted_whichever_ranker_is_asked():
 
 @pytest.mark.parametrize("schema", [None, ClassGraph.from_triples([(X + "r", RDFS + "range", X + "Thing")])])
 def test_without_a_word_about_it_nothing_is_ruled_out(schema):
-    assert Characteristics.read(R, NAMES, schema, torch.tensor([[0, R, 1]]), 3).out(torch.arange(3), "tail") is None
+    said = Properties.read(schema, NAMES)
+    assert Characteristics.read(R, said, torch.tensor([[0, R, 1]]), 3).out(torch.arange(3), "tail") is None

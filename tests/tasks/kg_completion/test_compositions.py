@@ -46,7 +46,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> ClassGraph:
 
 def follow(schema: ClassGraph, relation: int, facts: torch.Tensor, **options: int) -> Compositions:
     nodes = schema.align(list(RELATIONS)).indices.tolist()
-    return Compositions.read(relation, nodes, properties_implied(schema), schema, facts, **options)
+    return Compositions.read(nodes[relation], nodes, properties_implied(schema), schema, facts, **options)
 
 
 def pairs(made: Compositions, size: int = 8) -> set[tuple[int, int]]:
@@ -96,6 +96,35 @@ def test_many_short_rounds_are_counted_too(schema, monkeypatch):
     made = follow(schema, IN, line)
     assert not made.complete
     assert {(0, 1), (0, 2), (398, 400)} <= pairs(made, 401)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":in a owl:TransitiveProperty . :kin owl:inverseOf :in .",
+        ":in a owl:TransitiveProperty . :kin owl:inverseOf :in ; a owl:TransitiveProperty .",
+        ":in a owl:TransitiveProperty ; owl:equivalentProperty [ owl:inverseOf :kin ] , :uncle .",
+    ],
+)
+def test_an_inverse_of_a_transitive_property_costs_no_more(text, tmp_path):
+    (tmp_path / "s.ttl").write_text(PREFIXES + text)
+    schema = ClassGraph.read(tmp_path / "s.ttl")
+    line = torch.tensor([[i, IN, i + 1] if i % 2 else [i + 1, KIN, i] for i in range(150)])
+    whole = {(a, b) for b in range(151) for a in range(b)}
+    made = follow(schema, IN, line, most=130_000)
+    assert made.complete
+    assert pairs(made, 151) == whole
+    assert made.because(148, 150) == ((149, KIN, 148), (149, IN, 150))
+    assert pairs(follow(schema, KIN, line), 151) == {(b, a) for a, b in whole}
+
+
+def test_of_a_symmetric_transitive_property_everything_leads_everywhere(tmp_path):
+    (tmp_path / "s.ttl").write_text(PREFIXES + ":in a owl:TransitiveProperty, owl:SymmetricProperty .")
+    made = follow(
+        ClassGraph.read(tmp_path / "s.ttl"), IN, torch.tensor([[i, IN, i + 1] for i in range(40)]), most=90_000
+    )
+    assert made.complete
+    assert pairs(made, 41) == {(a, b) for a in range(41) for b in range(41)}
 
 
 def test_a_transitive_property_of_which_chains_and_inverses_make_more(tmp_path):
