@@ -100,7 +100,7 @@ def _drop_output() -> None:
 
 def _no_room(error: OSError) -> int:
     try:
-        sys.stdout.flush()
+        print(end="", flush=True)
     except OSError:
         _drop_output()
     return _say(str(InputError(f"the output cannot be written ({error.strerror})", file=error.filename)), 2)

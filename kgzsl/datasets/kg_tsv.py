@@ -126,10 +126,16 @@ def read_tsv_folder(
     return with_types(split, told)
 
 
+def _three_with_commas(line: str) -> bool:
+    """Whether what looks like a comment may as well be a fact, whose head begins so."""
+    return len(next(csv.reader([line], skipinitialspace=True))) == 3
+
+
 def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[tuple[str, str, str]]:
     """The triples of one file as (head, relation, tail), line by line.
 
-    Empty lines and comments, which begin with ``#`` and a space and have no tab, are passed over.
+    Empty lines and comments, which begin with ``#`` and a space and have no tab (with commas, below the first line,
+    not three fields), are passed over.
 
     Args:
         path: The file.
@@ -152,7 +158,7 @@ def read_triples(path: str | PathLike[str], *, order: str = "hrt") -> Iterator[t
                 line = line.rstrip("\r\n")
                 if number == 1:
                     line = line.removeprefix("\ufeff")
-                if not line.strip() or _COMMENT.match(line):
+                if not line.strip() or (_COMMENT.match(line) and not (begun and comma and _three_with_commas(line))):
                     continue
                 if not begun:
                     # KZSL's .csv files are apart by tabs, whatever they are called.

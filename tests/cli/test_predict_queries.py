@@ -36,7 +36,7 @@ def test_queries_about_one_relation_are_scored_together_and_each_once(tmp_path) 
     model, told = Table(), []
     assert ask(tmp_path, model, told) == WANTED
     assert model.asked == [(0, [0, 1]), (1, [1, 2])]
-    assert told == [(1, 5), (2, 5), (3, 5), (4, 5)]
+    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 def test_many_queries_are_gone_through_in_parts(tmp_path, monkeypatch) -> None:

@@ -64,6 +64,8 @@ def test_the_first_line_that_is_no_comment_says_what_is_between(tmp_path: Path, 
     assert list(read_triples(write_lines(tmp_path / "a.tsv", *lines))) == found
     lines = [*above, "head,relation,tail", "New York,lies in,the US"]
     assert list(read_triples(write_lines(tmp_path / "a.csv", *lines))) == found[:1]
+    lines += ["# 1 Crush,sungBy,Garbage", "# made by hand"]
+    assert list(read_triples(write_lines(tmp_path / "a.csv", *lines)))[1:] == [("# 1 Crush", "sungBy", "Garbage")]
 
 
 def test_other_orders_of_the_three_fields(tmp_path: Path) -> None:

@@ -211,8 +211,7 @@ def _confidences(file: Path) -> Told:
     if not isinstance(about, dict) or "calibration" not in about:
         return {}, []
     if about["calibration"] is None:
-        wanted = about.get("options", {}).get("calibrate", True)
-        few = ": too little could be held out" if wanted else ""
+        few = ": too little could be held out" if about.get("options", {}).get("calibrate") else ""
         return {"calibration": None}, [f"confidences: none{few}"]
     told = {name: about[name] for name in _CALIBRATIONS if name in about}
     try:

@@ -174,6 +174,8 @@ def complete(
                 found[head, called] = ranked
                 if progress is not None:
                     progress(start + len(found), len(wanted))
+        if progress is not None:
+            progress(start + len(some), len(wanted))
         for head, called in some:
             tails = [{"tail": one.tail, "score": round(one.score, 6)} for one in found[head, called]]
             yield Answers({"head": head, "relation": called}, tails)

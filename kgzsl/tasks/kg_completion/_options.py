@@ -55,5 +55,5 @@ def check_budget(budget: Any, name: str = "memory_budget") -> None:
     Raises:
         InputError: It is none, or less than one byte.
     """
-    if isinstance(budget, bool) or not isinstance(budget, Real) or not float(budget) >= 1:
-        raise InputError(f"{name} is {budget!r}", remedy="give a number of bytes, 1 or more")
+    if isinstance(budget, bool) or not isinstance(budget, Integral) or budget < 1:
+        raise InputError(f"{name} is {budget!r}", remedy="give a whole number of bytes, 1 or more")

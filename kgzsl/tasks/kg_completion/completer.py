@@ -122,9 +122,15 @@ class Completer(ABC):
         _at_least_one(k)
         anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
         found: list[Completion] = []
-        for some in self._each(number, anchors, "tail", k, allowed, known):
-            if len(found) < k or (some and some[0].score >= found[-1].score):
-                found = sorted(found + some, key=lambda one: (-one.score, one.head, one.tail))[:k]
+        for some, values, places in self._best(number, anchors, "tail", k, allowed, known):
+            # Before names are looked at: what is better than, or equal to, the worst that may stay.
+            least = float(values.flatten().topk(min(k, values.numel())).values[-1])
+            least = max(least, found[-1].score if len(found) == k else float("-inf"))
+            rows, columns = torch.nonzero((values >= least) & (values != float("-inf")), as_tuple=True)
+            parts = some[rows], places[rows, columns], values[rows, columns]
+            for anchor, entity, score in zip(*(part.tolist() for part in parts), strict=True):
+                found.append(Completion(self.entities_[anchor], self.relations_[number], self.entities_[entity], score))
+            found = sorted(found, key=lambda one: (-one.score, one.head, one.tail))[:k]
         return found
 
     def complete_each(
@@ -166,16 +172,7 @@ class Completer(ABC):
         self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
     ) -> Iterator[list[Completion]]:
         names, called = self.entities_, self.relations_[relation]
-        if not len(anchors):
-            return
-        for some in self.parts(anchors):
-            table = self.scores(relation, some, side=side).cpu()
-            table = table.masked_fill(torch.isnan(table), float("-inf"))
-            if allowed is not None:
-                table[:, ~allowed] = float("-inf")
-            if not known:
-                table[self.known_answers(relation, some, side)] = float("-inf")
-            values, places = best_of_rows(table, k, self.name_ranks)
+        for some, values, places in self._best(relation, anchors, side, k, allowed, known):
             for anchor, row, entities in zip(some.tolist(), values.tolist(), places.tolist(), strict=True):
                 ends = ((anchor, one) if side == "tail" else (one, anchor) for one in entities)
                 yield [
@@ -183,6 +180,19 @@ class Completer(ABC):
                     for (head, tail), score in zip(ends, row, strict=True)
                     if score != float("-inf")
                 ]
+
+    def _best(
+        self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Some anchors at a time, the values of their best answers (minus infinity for none), and these answers."""
+        for some in self.parts(anchors) if len(anchors) else ():
+            table = self.scores(relation, some, side=side).cpu()
+            table = table.masked_fill(torch.isnan(table), float("-inf"))
+            if allowed is not None:
+                table[:, ~allowed] = float("-inf")
+            if not known:
+                table[self.known_answers(relation, some, side)] = float("-inf")
+            yield some, *best_of_rows(table, k, self.name_ranks)
 
     def parts(self, anchors: Tensor) -> Sequence[Tensor]:
         """Given ends, int64 [Q], in parts to score at once: as memory allows, and few enough to tell of progress."""

@@ -244,6 +244,9 @@ class CompletionRun:
         if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
             model.calibration_ = self._timed("calibration", partial(self._calibration, seed, chooser))
+            if len(self.protocol.facts) > len(model._known):
+                # Those of validation relations, too: they are known, and no part of the features.
+                model.set_facts(self.protocol.facts)
         found = {f"{seed}/{prefix}{'method' if ranker is None else 'generator'}": model.scorer}
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]

@@ -234,10 +234,12 @@ def propose(
     if follow:
         placed = "have confidence 1" if calibrated else "come first"
         notes.append(f"{follow} follow from known facts by the schema, and {placed}")
-    proposals = []
+    proposals, likeness = [], model.likeness(number) if why and found else None
     for one in found:
         head, tail = (one.anchor, one.entity) if side == "tail" else (one.entity, one.anchor)
-        because = reasons(model, number, head, tail, schema=schema, entailed=entailed) if why else None
+        because = None
+        if why:
+            because = reasons(model, number, head, tail, schema=schema, entailed=entailed, likeness=likeness)
         chance = one.confidence if calibrated else None
         proposals.append(Proposal(names[head], relation, names[tail], chance, one.score, because))
     return Proposals(tuple(proposals), counts, unsure, known, tuple(notes))

@@ -37,7 +37,7 @@ class Likeness(NamedTuple):
 
 
 class ProposingCompleter(Completer):
-    """A completer that takes facts and names after training, and that may have calibrated probabilities.
+    """A completer that takes facts after training, and mostly names; it may have calibrated probabilities.
 
     Attributes:
         kinds_: Of the entities, with domains and ranges of relations.

@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.compositions import Fact
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
-from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
+from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
 
 __all__ = ["Reasons", "reasons"]
 
 _SAID = ("domain", "range", "subPropertyOf", "equivalentProperty", "inverseOf", "propertyChainAxiom")
 _DECIDING = ("subPropertyOf", "equivalentProperty", "inverseOf")
-_OWL = "http://www.w3.org/2002/07/owl#"
-_KINDS = {_OWL + "SymmetricProperty": "symmetric", _OWL + "TransitiveProperty": "transitive"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Reasons:
         nearest: The seen relations whose priors are most alike, with the cosine; none where there are no priors
             or where none is alike.
         axioms: What the schema says of the relation, as "predicate object" texts; where the triple follows, before them
-            what is said of the relations of those facts ("subject predicate object"), "symmetric" and "transitive".
+            what the relations of those facts say of it directly ("subject predicate object"), and what it is by itself.
         links: Seen relations that link the pair, with the cosine of their priors (None without priors); "(inverse)" if
             from tail to head.
         paths: Paths of two facts from head to tail, those through the fewest-linked entities first.
@@ -78,6 +77,7 @@ def reasons(
     *,
     schema: ClassGraph | None = None,
     entailed: Entailed | None = None,
+    likeness: Likeness | None = None,
     most: int = 3,
 ) -> Reasons:
     """What the model's facts and the schema have to say for one triple.
@@ -89,9 +89,10 @@ def reasons(
         tail: Id.
         schema: The ontology, for axioms.
         entailed: What follows from facts about this relation; left out, as the schema has it.
+        likeness: What the model says of it; left out, it is asked.
         most: At most so many relations, links and paths.
     """
-    graph, relations, cosine = model.likeness(relation)
+    graph, relations, cosine = model.likeness(relation) if likeness is None else likeness
     names = [model.relations_[i] for i in relations.tolist()]
     _, kinds = graph.links(torch.tensor([head]), torch.tensor([tail]))
     nearest: tuple[tuple[str, float], ...] = ()
@@ -100,7 +101,7 @@ def reasons(
         told = tuple((_named(kind, names), None) for kind in kinds.tolist()[:most])
     else:
         own = relations == relation
-        near = cosine.masked_fill(own, float("-inf")).topk(min(most, max(1, len(cosine) - int(own.sum()))))
+        near = cosine.masked_fill(own, float("-inf")).topk(min(most, len(cosine) - int(own.sum())))
         alike = zip(near.values.tolist(), near.indices.tolist(), strict=True)
         nearest = tuple((names[i], round(value, 4)) for value, i in alike if round(value, 4) > 0)
         links = [(kind, float(cosine[kind % graph.num_relations])) for kind in kinds.tolist()]
@@ -108,10 +109,13 @@ def reasons(
         told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
     if entailed is None:
         entailed = Entailed.read(relation, model.relations_, schema, model._known, len(model.entities_))
-    facts = [fact for together in entailed.because(head, tail) for fact in together]
+    because = entailed.because(head, tail)
+    axioms = _axioms(model.relations_[relation], schema)
+    if because and schema is not None:
+        axioms = (*_deciding(relation, (head, tail), because, model.relations_, schema), *axioms)
     return Reasons(
         nearest,
-        _axioms(model.relations_[relation], schema, [model.relations_[fact[1]] for fact in facts]),
+        tuple(dict.fromkeys(axioms)),
         told,
         _paths(graph, model, names, head, tail, most),
         entailed.told(head, tail, model.named)[:most],
@@ -126,27 +130,42 @@ def _named(kind: int, names: list[str]) -> str:
     return names[kind] if kind < len(names) else f"{names[kind - len(names)]} (inverse)"
 
 
-def _axioms(relation: str, schema: ClassGraph | None, sources: Sequence[str] = ()) -> tuple[str, ...]:
-    """What the schema says of a relation, and what it says of the relations whose facts a triple follows from."""
+def _axioms(relation: str, schema: ClassGraph | None) -> tuple[str, ...]:
     if schema is None:
         return ()
-    node, *others = schema.align([relation, *sources]).indices.tolist()
+    node = int(schema.align([relation]).indices[0])
     if node < 0:
         return ()
-    said, deciding = [], []
+    said = []
     for kind, iri in enumerate(schema.relations):
-        local = iri.replace("#", "/").rsplit("/", 1)[-1]
-        rows = schema.edge_type == kind
-        own = rows & (schema.edge_index[0] == node)
+        local = _local(iri)
         if local in _SAID:
-            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, own].tolist()]
-        if others and local in _DECIDING:
-            into = schema.edge_index[0, rows & (schema.edge_index[1] == node)].tolist()
-            deciding += [f"{schema.labels[one]} {local} {schema.labels[node]}" for one in into if one in others]
-        if others and local == "type":
-            kinds = {schema.iris[target] for target in schema.edge_index[1, own].tolist()}
-            deciding += [told for name, told in _KINDS.items() if name in kinds]
-    return tuple(dict.fromkeys([*deciding, *said]))
+            rows = (schema.edge_type == kind) & (schema.edge_index[0] == node)
+            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, rows].tolist()]
+    return tuple(dict.fromkeys(said))
+
+
+def _deciding(
+    relation: int, ends: tuple[int, int], because: Sequence[tuple[Fact, ...]], names: Sequence[str], schema: ClassGraph
+) -> list[str]:
+    """What other relations say of one whose triple follows from facts of theirs, and what it is by itself."""
+    sources = [facts[0][1] for facts in because if len(facts) == 1]
+    node, *others = schema.align([names[one] for one in (relation, *sources)]).indices.tolist()
+    said = []
+    for kind, iri in enumerate(schema.relations):
+        if _local(iri) in _DECIDING:
+            rows = (schema.edge_type == kind) & (schema.edge_index[1] == node)
+            into = [one for one in schema.edge_index[0, rows].tolist() if one in others and one != node]
+            said += [f"{schema.labels[one]} {_local(iri)} {schema.labels[node]}" for one in into]
+    if ((ends[1], relation, ends[0]),) in because:
+        said.append("symmetric")
+    if any(fact[1] == relation for facts in because if len(facts) > 1 for fact in facts):
+        said.append("transitive")
+    return said
+
+
+def _local(iri: str) -> str:
+    return iri.replace("#", "/").rsplit("/", 1)[-1]
 
 
 def _paths(

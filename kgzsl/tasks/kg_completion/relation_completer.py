@@ -256,17 +256,8 @@ class RelationCompleter(ProposingCompleter):
 
         Pairs are told by what links them: by facts of relations that training had, the only ones that it knows how to
         read. Facts of others are known and proposed to nobody.
-
-        Raises:
-            InputError: There are entities that came after training, and pairs are told by vectors of entities, too.
         """
         features = copy.copy(self.features_)
-        kept = features.encoder.entities
-        if kept is not None and len(kept.vectors) != len(self.entities_):
-            raise InputError(
-                "pairs are told by vectors of entities, and what came after training has none",
-                remedy="train with their facts, or without pairs.entity_vectors, or with ranker: evidence",
-            )
         self._known = triples.cpu()
         self.seen_ = [self.relations_[number] for number in torch.unique(self._known[:, 1]).tolist()]
         mine = self._known[torch.isin(self._known[:, 1], self._seen)]
@@ -276,6 +267,19 @@ class RelationCompleter(ProposingCompleter):
         features.forget()
         self.features_ = features
         return self
+
+    def grow(self, entities: Sequence[str] = (), relations: Sequence[str] = (), **more: Any) -> list[str]:
+        """See :meth:`ProposingCompleter.grow`.
+
+        Raises:
+            InputError: There are new entities, and pairs are told by vectors of entities, too.
+        """
+        if entities and self.features_.encoder.entities is not None:
+            raise InputError(
+                "pairs are told by vectors of entities, and what came after training has none",
+                remedy="train with their facts, or without pairs.entity_vectors, or with ranker: evidence",
+            )
+        return super().grow(entities, relations, **more)
 
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
         """See :meth:`ProposingCompleter.calibrations_for`; none for relations with training triples."""

@@ -73,6 +73,16 @@ def test_the_best_of_all_pairs():
     model = Table([[1.0, 5.0, 2.0], [5.0, 4.0, 9.0], [0.0, 3.0, 5.0]], "abc", [[1, 0, 2]])
     every = [(one.head, one.tail, one.score) for one in model.complete("r", k=4)]
     assert every == [("a", "b", 5.0), ("b", "a", 5.0), ("c", "c", 5.0), ("b", "b", 4.0)]
+    # As by sorting all pairs, in however many parts.
+    table = torch.randn(90, 90, generator=torch.Generator().manual_seed(3)).mul(2).round()
+    names = [f"{7 * i % 90:03d}" for i in range(90)]
+    large = Table(table.tolist(), "a", [[i, 0, i] for i in range(90)])
+    large.entities_ = tuple(names)
+    wanted = sorted(
+        ((-float(table[a, b]), names[a], names[b]) for a in range(90) for b in range(90) if a != b),
+    )
+    for k in (1, 5, 300):
+        assert [(-one.score, one.head, one.tail) for one in large.complete("r", k=k)] == wanted[:k]
     # Pairs of candidates, each once.
     some = model.complete("r", k=9, candidates=["a", "b", "b"])
     assert [(one.head, one.tail) for one in some] == [("a", "b"), ("b", "a"), ("b", "b"), ("a", "a")]
@@ -132,7 +142,7 @@ def test_unfitted_copies_have_the_same_options(kind):
 
 
 @pytest.mark.parametrize("kind", ALL[1:])
-@pytest.mark.parametrize("budget", [-1, 0, "much"])
+@pytest.mark.parametrize("budget", [-1, 0, 1e8, "much"])
 def test_a_memory_budget_is_a_number_of_bytes(kind, budget):
     with pytest.raises(InputError, match=f"memory_budget is {budget!r}"):
         kind(memory_budget=budget)

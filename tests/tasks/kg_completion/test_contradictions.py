@@ -26,6 +26,11 @@ def test_disjointness_by_hand():
     assert made.forward == {0: (1, 2), 1: (0,), 2: (0,), 3: (4,), 4: (3,)}
     assert made.backward == {0: (1, 2), 1: (0,), 2: (0,)}
     assert Contradictions.read(RELATIONS, None) == Contradictions()
+    # A property that is its own inverse is symmetric.
+    own = ClassGraph.from_triples(
+        [(X + "borders", OWL + "propertyDisjointWith", X + "faces"), (X + "borders", OWL + "inverseOf", X + "borders")]
+    )
+    assert Contradictions.read(RELATIONS[:2], own).backward == {0: (1,), 1: (0,)}
     assert Contradictions.from_dict(made.to_dict()) == made
     assert Contradictions.read(RELATIONS[:4], SCHEMA).joined(Contradictions({3: (4,), 4: (3,)})) == made
 

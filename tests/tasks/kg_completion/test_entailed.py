@@ -105,6 +105,7 @@ def test_the_axioms_that_a_triple_follows_by_are_told():
     assert axioms("rules", "leads")[0] == "leads subPropertyOf rules"
     assert axioms("near", "near")[0] == "symmetric"
     assert axioms("ruledBy", "rules")[0] == "rules inverseOf ruled By"
+    assert "symmetric" not in axioms("rules", "leads")
     # What it does not follow by comes after, and of others nothing is told.
     assert set(axioms("rules", "leads")[1:]) == {"range Land", "inverseOf ruled By"}
 

@@ -133,7 +133,7 @@ def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, priors, tmp_pa
     }
     result = run(Recipe.build(content), data=kg, progress=False)
     assert result.model.calibration_.groups == 5
-    assert result.metrics["kgc.confidence.answers"] >= 0
+    assert "kgc.confidence.answers" in result.metrics
     content["protocol"] = {"seeds": 1, "fraction": 0.2}
     bare = run(Recipe.build(content), data=kg, progress=False)
     assert bare.model.calibration_ is None

@@ -12,7 +12,8 @@ from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import Attributes
-from kgzsl.tasks.kg_completion import RelationCompleter
+from kgzsl.recipe import Recipe
+from kgzsl.tasks.kg_completion import RelationCompleter, run
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.loading import load_completer
@@ -174,6 +175,10 @@ def test_with_vectors_of_entities_new_ones_are_refused(typed, schema) -> None:
     model = ridge(typed, schema, vectors=vectors)
     with pytest.raises(InputError, match="vectors of entities, and what came after training has none"):
         take_facts(model, [("zoe", "livesIn", "c5")], schema=schema)
+    # It is as it was, and takes facts about what it knows.
+    assert model.entities_ == typed.entities
+    take_facts(model, [("p3", "livesIn", "c5")], schema=schema)
+    assert model.complete("residesIn", head="p3", k=1)
 
 
 def test_kinds_and_probabilities_come_back_from_disk(typed, schema, tmp_path) -> None:
@@ -200,6 +205,35 @@ def test_progress_is_told_by_given_ends(typed, schema) -> None:
     assert told == [(24, 24)]
 
 
+def test_facts_of_validation_relations_are_known_in_a_run(typed, schema, tmp_path) -> None:
+    priors = Attributes().fit(schema).priors(typed.relations)
+    priors.save(tmp_path / "priors.safetensors")
+    content = {
+        "task": "kg_completion",
+        "dataset": "world",
+        "generator": None,
+        "pairs": PAIRS,
+        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
+        "controls": [],
+        "protocol": {"seeds": 1},
+        "train": {"device": "cpu"},
+    }
+    data = typed.with_validation_relations(["friendOf"])
+    model = run(Recipe.build(content), data=data, progress=False).model
+    kept = data.valid[data.valid[:, 1] == data.relation("friendOf")]
+    assert len(kept) == 24
+    assert {tuple(row) for row in kept.tolist()} <= {tuple(row) for row in model._known.tolist()}
+    assert model.features_.graph.num_relations == len(data.seen_relations)
+    head, _, tail = model.named(kept[0].tolist())
+    assert tail not in {one.tail for one in propose(model, "friendOf", heads=[head], top=40).found}
+
+
+def test_without_a_fact_there_are_no_reasons_and_no_fault(typed, schema) -> None:
+    model = ridge(typed, schema).set_facts(typed.train[:0])
+    (found,) = propose(model, "residesIn", heads=["p3"], top=1, why=True).found
+    assert found.reasons.nearest == found.reasons.links == ()
+
+
 def test_embeddings_go_by_what_the_schema_calls_their_relations(typed, schema) -> None:
     called = [f"urn:P{number}" for number in range(len(typed.relations))]
     renamed = ClassGraph.from_triples([(called[typed.relation("livesIn")], "rdfs:range", "city")])
@@ -217,6 +251,9 @@ def test_embeddings_propose_too(typed, schema, tmp_path) -> None:
         assert found.found[0].reasons.nearest == ()
         with pytest.raises(InputError, match="'zoe' is in no training triple"):
             take_facts(one, [("zoe", "livesIn", "c5")])
-        # Of what it has vectors for it takes facts.
+        # Of what it has vectors for it takes facts, and classes.
+        told = take_facts(one, [], types={"c0": "land"}, schema=schema)
+        assert "classes are told of 1 entities" in told.notes[0]
+        assert "c0" in {got.tail for got in propose(one, "liesIn", heads=["c3"], top=40, schema=schema).found}
         take_facts(one, [("p3", "livesIn", "c6")])
         assert "c6" not in {got.tail for got in propose(one, "livesIn", heads=["p3"], top=40, schema=schema).found}

@@ -21,7 +21,7 @@ from kgzsl.tasks.kg_completion._options import check_budget, check_whole
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
 
@@ -204,8 +204,16 @@ class EmbeddingCompleter(ProposingCompleter):
         self.rules_ = self.rules_.about(self._known, len(self.entities_))
         return self
 
-    def grow(self, entities: Sequence[str] = (), relations: Sequence[str] = (), **_: Any) -> list[str]:
-        """An embedding has no vector for what came after training.
+    def grow(
+        self,
+        entities: Sequence[str] = (),
+        relations: Sequence[str] = (),
+        *,
+        schema: ClassGraph | None = None,
+        was: ClassGraph | None = None,  # noqa: ARG002 (no priors are made again)
+        types: Types | None = None,
+    ) -> list[str]:
+        """Take classes of entities in; an embedding has no vector for entities and relations that came after training.
 
         Raises:
             InputError: There is something new.
@@ -216,6 +224,7 @@ class EmbeddingCompleter(ProposingCompleter):
                 f"{name!r} is in no training triple: an embedding knows nothing of what came after training",
                 remedy="train again with its facts, or train a run with ranker: evidence, informed or ultra",
             )
+        self.kinds_ = self.kinds_.grown(self.entities_, self.relations_, schema, types=types)
         return []
 
     @torch.no_grad()
