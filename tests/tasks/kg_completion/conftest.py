@@ -46,6 +46,19 @@ DESCRIBED = {
     "nationOf": [1, 0, 0.95, 0, 0, 0],
 }
 
+ENDS = {
+    "livesIn": ("person", "city"),
+    "bornIn": ("person", "city"),
+    "liesIn": ("city", "land"),
+    "partOf": ("city", "land"),
+    "hasCity": ("land", "city"),
+    "friendOf": ("person", "person"),
+    "knows": ("person", "person"),
+    "residesIn": ("person", "city"),
+    "nationOf": ("person", "land"),
+}
+"""Relation to the classes of its heads and of its tails."""
+
 
 @pytest.fixture
 def kg() -> KGSplit:

@@ -11,27 +11,17 @@ from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
+from tests.tasks.kg_completion.conftest import ENDS
 
 OWL = "http://www.w3.org/2002/07/owl#"
 PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
 # What a relation goes from and leads to; only its range says that residesIn leads to cities.
-SCHEMA = {
-    "livesIn": ("person", "city"),
-    "bornIn": ("person", "city"),
-    "liesIn": ("city", "land"),
-    "partOf": ("city", "land"),
-    "hasCity": ("land", "city"),
-    "friendOf": ("person", "person"),
-    "knows": ("person", "person"),
-    "residesIn": ("person", "city"),
-    "nationOf": ("person", "land"),
-}
 
 
 @pytest.fixture
 def schema() -> ClassGraph:
-    triples = [(name, "domain", ends[0]) for name, ends in SCHEMA.items()]
-    return ClassGraph.from_triples([*triples, *((name, "range", ends[1]) for name, ends in SCHEMA.items())])
+    triples = [(name, "domain", ends[0]) for name, ends in ENDS.items()]
+    return ClassGraph.from_triples([*triples, *((name, "range", ends[1]) for name, ends in ENDS.items())])
 
 
 def test_a_relation_without_its_range_is_answered_otherwise(kg, schema) -> None:
@@ -82,7 +72,7 @@ def test_likeness_that_was_no_part_of_a_score_is_told_as_such(kg, schema) -> Non
 
 
 def test_facts_that_a_triple_follows_from_are_told(kg) -> None:
-    axioms = [(name, "range", ends[1]) for name, ends in SCHEMA.items()]
+    axioms = [(name, "range", ends[1]) for name, ends in ENDS.items()]
     schema = ClassGraph.from_triples([*axioms, ("livesIn", "subPropertyOf", "residesIn")])
     priors = Attributes().fit(schema).priors(kg.relations)
     model = EvidenceCompleter(folds=2, queries=4, corrupted=8, steps=2, hidden=4, calibrate=False).fit(kg, priors)

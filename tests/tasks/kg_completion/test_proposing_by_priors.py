@@ -20,19 +20,9 @@ from kgzsl.tasks.kg_completion.loading import load_completer
 from kgzsl.tasks.kg_completion.new_facts import require_relation, take_facts
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.proposals import propose
+from tests.tasks.kg_completion.conftest import ENDS
 
 PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
-ENDS = {
-    "livesIn": ("person", "city"),
-    "bornIn": ("person", "city"),
-    "liesIn": ("city", "land"),
-    "partOf": ("city", "land"),
-    "hasCity": ("land", "city"),
-    "friendOf": ("person", "person"),
-    "knows": ("person", "person"),
-    "residesIn": ("person", "city"),
-    "nationOf": ("person", "land"),
-}
 KINDS = {"p": ("person",), "c": ("city",), "l": ("land",)}
 
 
