@@ -100,7 +100,8 @@ def run(
             if is_done(done.get(_key(cell)), cell_budget):
                 continue
             if time.perf_counter() - begun > budget:
-                left.append({**cell, "problem": "not begun: the time budget was spent"})
+                why = "the data are absent" if _absent(cell["dataset"]) else "the time budget was spent"
+                left.append({**cell, "problem": f"not begun: {why}"})
                 continue
             asked = {**cell, "keep": common}
             found = measured_apart("kgzsl.benchmarks.kgc_cell", asked, cell_budget) if isolated else _here(asked)
@@ -142,6 +143,12 @@ def _unasked(done: Mapping[str, Any], left: Sequence[Mapping[str, Any]]) -> list
     told = {*done, *map(_key, left)}
     whole = _cells(tuple(CELLS), None, max(most for cells in CELLS.values() for most in cells.values()), {})
     return [{**cell, "problem": "not measured yet"} for cell in whole if _key(cell) not in told]
+
+
+def _absent(dataset: str) -> bool:
+    from kgzsl import datasets
+
+    return datasets.status(dataset).state == "absent"
 
 
 def _here(cell: dict[str, Any]) -> dict[str, Any]:

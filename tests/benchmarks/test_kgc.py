@@ -113,6 +113,7 @@ TRAINED = ("informed", "informed, shuffled", "schema edges", "schema edges, shuf
 
 
 def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(kgc_table, "_absent", lambda dataset: dataset.startswith("fb_ext"))
     asked = []
 
     def measured(cell):
@@ -391,3 +392,6 @@ def test_data_that_are_absent_are_left_out_of_the_table(tmp_path, monkeypatch):
     kgc_table.run(out=str(out), datasets=["fb_ext_both"], methods=["rmpi, no schema"], isolated=False, seeds=1)
     assert "- fb_ext_both, rmpi, no schema, seed 0:" in out.read_text()
     assert "fb_ext" in out.read_text().split("## Left out")[1]
+    kgc_table.run(out=str(tmp_path / "u.md"), datasets=["fb_ext_both"], isolated=False, seeds=1, budget=-1)
+    told = (tmp_path / "u.md").read_text()
+    assert "- fb_ext_both, rmpi, no schema, seed 0: not begun: the data are absent" in told

@@ -15,7 +15,6 @@ from tests.tasks.kg_completion.conftest import ENDS
 
 OWL = "http://www.w3.org/2002/07/owl#"
 PAIRS = {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4}
-# What a relation goes from and leads to; only its range says that residesIn leads to cities.
 
 
 @pytest.fixture
