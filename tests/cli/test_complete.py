@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pyoxigraph
@@ -73,6 +74,14 @@ def test_a_table_on_standard_output(kgzsl, run):
     off = json.loads((run / "metrics.json").read_text())
     assert "confidences on the test relations: off by " in told.out
     assert off["kgc.confidence.answers"] > 0
+
+
+def test_what_follows_by_the_schema_is_told_apart_from_what_confidences_are_off(kgzsl, run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    metrics = json.loads((run / "metrics.json").read_text())
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "kgc.confidence.error_of_others": 0.125}))
+    assert "; 0.125 without what follows by the schema" in kgzsl("info", tmp_path / "run").out
+    assert "without what follows" not in kgzsl("info", run).out
 
 
 def test_machines_are_told_what_people_are(kgzsl, run):

@@ -77,10 +77,7 @@ def load_model(cls: type[RelationCompleter], folder: Path, device: str) -> Relat
         model.priors_ = ClassPriors.load(folder / PRIORS)
         model._prior_rows = model.priors_.to_tensor()
         model._seen, model._known = tree["seen"].cpu(), tree["known"].cpu()
-        if "kinds" in about:
-            model.kinds_ = EntityKinds.from_state(about["kinds"], tree["kinds"])
-        else:  # of before, which knew the kinds that names tell
-            model.kinds_ = EntityKinds.read(model.entities_, model.relations_)
+        model.kinds_ = EntityKinds.of_folder(about, tree, model.entities_, model.relations_)
         told = about.get("calibration")
         model.calibration_ = None if told is None else Calibration.from_dict(told)
         distances = tree.get("distances")

@@ -128,8 +128,8 @@ def check_confidences(
             drawn[side] = ends[torch.randperm(len(ends), generator=random)[:each]]
         count = sum(map(len, drawn.values()))
         asked, queries = asked + 1, queries + count
-        entailed = Entailed.read(relation, kg.relations, schema, facts, kg.num_entities, said=said)
-        apart = RuledOut.read(model, relation, schema, read=said)
+        entailed = Entailed.read(relation, said, facts, kg.num_entities)
+        apart = RuledOut.read(model, relation, said)
         for side, anchors in drawn.items():
             for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
                 chance, certain = _as_proposed(apart, some, side, rules, entailed)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.compositions import Compositions, Fact
@@ -36,21 +35,8 @@ class Entailed:
     composed: Compositions = field(default_factory=Compositions)
 
     @classmethod
-    def read(
-        cls,
-        relation: int,
-        relations: Sequence[str],
-        schema: ClassGraph | None,
-        facts: Tensor,
-        entities: int,
-        *,
-        said: Properties | None = None,
-    ) -> Entailed:
-        """What a schema says of the relation with this id among ``relations``, over facts int64 [T, 3].
-
-        ``said`` is what it says of them all, where that was read already.
-        """
-        said = said or Properties.read(schema, relations)
+    def read(cls, relation: int, said: Properties, facts: Tensor, entities: int) -> Entailed:
+        """What follows for the relation with this id by what a schema says, over facts int64 [T, 3]."""
         found = cls.of_node(said.nodes[relation], said, facts, entities)
         others = tuple(source for source in found.sources if source != (relation, False))
         return cls(facts, entities, others, found.composed)

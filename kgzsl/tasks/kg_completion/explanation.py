@@ -14,6 +14,7 @@ import torch
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.counterfactuals import Counterfactual, moving_statements
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.statements import Statement, statements_about
 
@@ -184,7 +185,7 @@ def _entailed(
 ) -> tuple[str, ...]:
     # A triple that is known follows from itself, which says nothing.
     others = known[(known != torch.tensor([ends[0], number, ends[1]])).any(dim=1)]
-    rules = Entailed.read(number, model.relations_, graph, others, len(model.entities_))
+    rules = Entailed.read(number, Properties.read(graph, model.relations_), others, len(model.entities_))
     return rules.told(ends[0], ends[1], model.named)
 
 
@@ -228,13 +229,12 @@ def _without(
 
     axioms = _without_axioms(model, number, ends, most, graph)
     found = list(axioms)
-    if hasattr(model, "set_facts"):
-        known = model._known
-        for fact in links[:most]:
-            row = torch.tensor([model.entities_.index(fact[0]), model.relations_.index(fact[1]), 0])
-            row[2] = model.entities_.index(fact[2])
-            without = copy.copy(model).set_facts(known[(known != row).any(dim=1)])
-            found.append(told(" ".join(fact), without, "fact"))
+    known = model._known
+    for fact in links[:most]:
+        row = torch.tensor([model.entities_.index(fact[0]), model.relations_.index(fact[1]), 0])
+        row[2] = model.entities_.index(fact[2])
+        without = copy.copy(model).set_facts(known[(known != row).any(dim=1)])
+        found.append(told(" ".join(fact), without, "fact"))
     if hasattr(model, "_prior_rows") and model.priors_.columns is not None and not axioms:
         named = torch.from_numpy(model.priors_.named)
         held = torch.nonzero((model._prior_rows[number] > 0) & named).flatten()

@@ -6,19 +6,19 @@ import json
 from os import PathLike
 from pathlib import Path
 
-from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.ordinary.embedding_completer import FORMAT as EMBEDDING
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter
 
 __all__ = ["load_completer"]
 
 
-def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Completer:
+def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> ProposingCompleter:
     """Read what ``save`` of any completer wrote.
 
     Raises:

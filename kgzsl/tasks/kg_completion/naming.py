@@ -91,7 +91,12 @@ def answered_relation(model: Completer, name: str, schema: ClassGraph | None) ->
         InputError: Several may be meant, or only the schema has it.
     """
     own = own_relation(model, name, schema)
-    if own is None and schema is not None and hasattr(model, "grow") and require_property(schema, name) is not None:
+    if (
+        own is None
+        and schema is not None
+        and getattr(model, "TAKES_NAMES", False)
+        and require_property(schema, name) is not None
+    ):
         raise InputError(
             f"no fact of the run uses the relation {name!r}, which only the schema has",
             remedy=f"kgzsl complete RUN --relation {shlex.quote(name)} proposes triples of it",

@@ -26,7 +26,6 @@ from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
@@ -243,7 +242,10 @@ class CompletionRun:
         self.chosen.setdefault(f"{prefix}{told if model.network is None else model.network}", dict(model.chosen_))
         if not prefix and seed == self.seeds[0] and ranker is None:
             self.model = model
-            model.calibration_ = self._timed("calibration", partial(self._calibration, seed, chooser))
+            if self.protocol.selects:
+                self.log(f"seed {seed}: calibration on held-out relations")
+            # By the model of the choices, which was trained without them.
+            model.calibration_ = self._timed("calibration", partial(self.protocol.calibrated, chooser.scorer))
             if len(self.protocol.facts) > len(model._known):
                 # Those of validation relations, too: they are known, and no part of the features.
                 model.set_facts(self.protocol.facts)
@@ -366,12 +368,6 @@ class CompletionRun:
             {"seed": seed, "stage": "ridge", "step": 0, "penalty": best, "validation.mrr": values[best]}
         )
         return best
-
-    def _calibration(self, seed: int, chooser: RelationCompleter) -> Calibration | None:
-        """Probabilities by what the model of the choices makes of the relations that it was trained without."""
-        if self.protocol.selects:
-            self.log(f"seed {seed}: calibration on held-out relations")
-        return self.protocol.calibrated(chooser.scorer)
 
     def link_overlap(self, priors: ClassPriors) -> Scorer:
         """The training-free control, with the real priors and all facts that are known at the time of asking."""

@@ -141,8 +141,8 @@ def propose(
     other = "head" if side == "tail" else "tail"
     refused, strange_ends = rules.wrong(number, side), rules.wrong(number, other)
     said = Properties.read(schema, model.relations_)
-    entailed = Entailed.read(number, model.relations_, schema, model._known, len(model.entities_), said=said)
-    apart = RuledOut.read(model, number, schema, read=said)
+    entailed = Entailed.read(number, said, model._known, len(model.entities_))
+    apart = RuledOut.read(model, number, said)
     names, ranks = model.entities_, model.name_ranks
     whole = heads is None and tails is None
     notes = model.confidence_notes(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -45,6 +45,9 @@ class ProposingCompleter(Completer):
         seen_: Relations with a known fact.
         calibration_: From scores to probabilities, or None.
     """
+
+    TAKES_NAMES: ClassVar[bool] = True
+    """Whether entities and relations may come after training."""
 
     kinds_: EntityKinds
     priors_: ClassPriors | None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.compositions import Fact
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
@@ -108,7 +109,8 @@ def reasons(
         links = sorted(links, key=lambda one: -one[1])[:most]
         told = tuple((_named(kind, names), round(value, 4)) for kind, value in links)
     if entailed is None:
-        entailed = Entailed.read(relation, model.relations_, schema, model._known, len(model.entities_))
+        said = Properties.read(schema, model.relations_)
+        entailed = Entailed.read(relation, said, model._known, len(model.entities_))
     because = entailed.because(head, tail)
     axioms = _axioms(model.relations_[relation], schema)
     if because and schema is not None:

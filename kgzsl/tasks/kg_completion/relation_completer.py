@@ -68,7 +68,7 @@ class RelationCompleter(ProposingCompleter):
         seen_: Names of the relations with a known fact.
         kinds_: Of the entities, with domains and ranges of relations.
         calibration_: From scores to probabilities, for relations without training triples; None where nothing was held
-            out to fit it on. :func:`held_out_calibration` fits one.
+            out to fit it on. :func:`kgzsl.tasks.kg_completion.held_out_calibration.held_out_calibration` fits one.
         network_history_: Losses of the graph network, or None.
         chosen_: What was chosen on validation relations: ``steps``, ``epochs``, and the figures that they gave.
     """

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import objects_of, properties_implied
+from kgzsl.tasks.kg_completion._axioms import Properties
 
 __all__ = ["SchemaRules"]
 
-_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-_OWL = "http://www.w3.org/2002/07/owl#"
 _KINDS = ("Symmetric", "Asymmetric", "Irreflexive", "Functional", "InverseFunctional")
 
 
@@ -44,22 +42,23 @@ class SchemaRules:
     @classmethod
     def read(cls, schema: ClassGraph | None, relations: Sequence[str]) -> SchemaRules:
         """The rules that a schema has about ``relations``; none where there is no schema."""
-        kinds: dict[str, set[int]] = {kind: set() for kind in _KINDS}
-        implied: set[tuple[int, int, int]] = set()
-        if schema is not None:
-            nodes = schema.align(list(relations)).indices.tolist()
-            place = {node: number for number, node in enumerate(nodes) if node >= 0}
-            for one, others in objects_of(schema, _TYPE).items():
-                for other in others:
-                    name = schema.iris[other].removeprefix(_OWL).removesuffix("Property")
-                    if one in place and name in kinds:
-                        kinds[name].add(place[one])
-            for one, all_implied in properties_implied(schema).items():
-                for other, turned in all_implied:
-                    if one in place and other in place:
-                        implied.add((place[one], place[other], int(turned)))
+        said = Properties.read(schema, relations)
+        ids: dict[int, list[int]] = {}
+        for number, node in enumerate(said.nodes):
+            ids.setdefault(node, []).append(number)
+        ids.pop(-1, None)
+        implied = {
+            (one, other, int(turned))
+            for node, found in said.implied.items()
+            for target, turned in found
+            for one in ids.get(node, ())
+            for other in ids.get(target, ())
+        }
+        kinds = {
+            kind: frozenset(one for node in said.kinds.get(kind, ()) for one in ids.get(node, ())) for kind in _KINDS
+        }
         table = torch.tensor(sorted(implied), dtype=torch.int64).reshape(-1, 3)
-        return cls({kind: frozenset(found) for kind, found in kinds.items()}, table, len(relations))
+        return cls(kinds, table, len(relations))
 
     @property
     def empty(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import pickle
+import pickle  # for the error that torch raises; nothing is unpickled
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath

@@ -14,7 +14,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.knowledge.operations import without_edge
 from kgzsl.knowledge.reasoners.chain_rule import follow_chains
-from kgzsl.tasks.kg_completion._axioms import properties_implied
+from kgzsl.tasks.kg_completion._axioms import Properties, properties_implied
 from kgzsl.tasks.kg_completion.compositions import Compositions
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
@@ -71,7 +71,7 @@ def test_chains_go_in_the_order_of_their_links_and_through_inverses(schema):
     assert pairs(follow(schema, KIN, facts)) == {(0, 2), (0, 5)}
     assert follow(schema, KIN, facts).because(0, 2) == ((0, PARENT, 1), (1, BROTHER, 2))
     assert follow(schema, PARENT, facts).node < 0
-    assert Entailed.read(UNCLE, RELATIONS, None, facts, 8).empty
+    assert Entailed.read(UNCLE, Properties.read(None, RELATIONS), facts, 8).empty
     assert not pairs(follow(schema, UNCLE, facts[:0]))
 
 
@@ -87,6 +87,18 @@ def test_transitive_properties_are_followed_to_their_end(schema):
     assert made.complete
     assert len(made.pairs[made.node]) == 150 * 151 // 2
     assert made.because(3, 150) == tuple(tuple(row) for row in line[3:].tolist())
+
+
+def test_a_tree_of_a_hundred_thousand_is_followed_whole(schema):
+    size = 100_000
+    random = torch.Generator().manual_seed(0)
+    above = (torch.rand(size - 1, generator=random) * torch.arange(1, size)).long()
+    made = follow(schema, IN, torch.stack([torch.arange(1, size), torch.full((size - 1,), IN), above], dim=1))
+    assert made.complete
+    depth = [0]
+    for parent in above.tolist():
+        depth.append(depth[parent] + 1)
+    assert len(made.pairs[made.node]) == sum(depth)
 
 
 def test_many_short_rounds_are_counted_too(schema, monkeypatch):
@@ -174,7 +186,7 @@ def test_long_ways_are_followed_and_told(tmp_path):
     double = "".join(f":r{i + 1} owl:propertyChainAxiom ( :r{i} :r{i} ) . " for i in range(40))
     (tmp_path / "d.ttl").write_text(PREFIXES + double)
     names = [f"{X}r0", f"{X}r40"]
-    rules = Entailed.read(1, names, ClassGraph.read(tmp_path / "d.ttl"), torch.tensor([[3, 0, 3]]), 8)
+    rules = Entailed.read(1, Properties.read(ClassGraph.read(tmp_path / "d.ttl"), names), torch.tensor([[3, 0, 3]]), 8)
     assert rules.because(3, 3) == [((3, 0, 3),)]
 
 
@@ -204,7 +216,7 @@ def test_merged_by_label_chains_go_by_the_names_that_are_left(tmp_path):
 def test_relations_of_one_name_in_the_schema_share_their_facts(schema):
     names = [X + "uncle", "uncle", X + "parent", X + "brother"]
     facts = torch.tensor([[5, 0, 6], [0, 2, 1], [1, 3, 2]])
-    one = Entailed.read(1, names, schema, facts, 8)
+    one = Entailed.read(1, Properties.read(schema, names), facts, 8)
     assert torch.nonzero(one.answers(torch.arange(8), "tail")).tolist() == [[0, 2], [5, 6]]
     assert one.because(5, 6) == [((5, 0, 6),)]
 
@@ -256,7 +268,9 @@ def test_what_follows_by_a_chain_is_proposed_first_with_its_facts(schema, monkey
     assert any(note.startswith("2 follow from known facts") for note in found.notes)
     backwards = propose(model, X + "uncle", tails=["u3"], top=1, schema=schema).found
     assert [(one.head, one.tail) for one in backwards] == [("c3", "u3")]
-    rules = Entailed.read(kg.relations.index(X + "uncle"), kg.relations, schema, kg.train, kg.num_entities)
+    rules = Entailed.read(
+        kg.relations.index(X + "uncle"), Properties.read(schema, kg.relations), kg.train, kg.num_entities
+    )
     assert sorted(kg.entities[i] for i in torch.nonzero(rules.heads()).flatten().tolist()) == [
         "c0",
         "c1",
@@ -270,6 +284,15 @@ def test_what_follows_by_a_chain_is_proposed_first_with_its_facts(schema, monkey
     monkeypatch.setattr("kgzsl.tasks.kg_completion.compositions._ROUNDS", 0)
     short = propose(model, X + "uncle", heads=["c0"], top=1, schema=schema)
     assert any(note.startswith("property chains lead to more than could be followed") for note in short.notes)
+
+
+def test_that_a_property_is_transitive_is_told_where_a_triple_follows_by_it(schema):
+    kg = KGSplit.from_names([(f"c{i}", X + "in", f"c{i + 1}") for i in range(6)], [], [])
+    task = InductiveTask(kg.entities, kg.relations, kg.train, kg.valid, kg.test)
+    model = RmpiCompleter(dim=4, epochs=1, queries=4, others=4, calibrate=False).fit(task, schema=schema)
+    (found,) = propose(model, X + "in", heads=["c0"], top=1, schema=schema, why=True).found
+    assert found.tail in {f"c{i}" for i in range(2, 7)}
+    assert found.reasons.axioms[0] == "transitive"
 
 
 def test_what_follows_for_a_disjoint_relation_rules_answers_out_for_any_ranker(tmp_path):

@@ -17,6 +17,7 @@ from kgzsl.tasks.kg_completion import RelationCompleter, run
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.loading import load_completer
+from kgzsl.tasks.kg_completion.naming import answered_relation
 from kgzsl.tasks.kg_completion.new_facts import require_relation, take_facts
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.proposals import propose
@@ -222,6 +223,13 @@ def test_without_a_fact_there_are_no_reasons_and_no_fault(typed, schema) -> None
     model = ridge(typed, schema).set_facts(typed.train[:0])
     (found,) = propose(model, "residesIn", heads=["p3"], top=1, why=True).found
     assert found.reasons.nearest == found.reasons.links == ()
+
+
+def test_only_runs_that_take_new_relations_are_sent_to_complete_with_them(typed, schema) -> None:
+    grown = schema.merge(schema_of(("dwellsIn", "rdfs:domain", "person")))
+    with pytest.raises(InputError, match="which only the schema has"):
+        answered_relation(ridge(typed, schema), "dwellsIn", grown)
+    assert answered_relation(EmbeddingCompleter(dim=4, epochs=1).fit(typed), "dwellsIn", grown) == "dwellsIn"
 
 
 def test_embeddings_go_by_what_the_schema_calls_their_relations(typed, schema) -> None:

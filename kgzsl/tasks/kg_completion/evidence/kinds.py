@@ -79,6 +79,15 @@ class EntityKinds:
         ends = ({int(key): mask for key, mask in state[end].items()} for end in ("domain", "range"))
         return cls(tuple(names), state["kind"], *ends)
 
+    @classmethod
+    def of_folder(
+        cls, about: Mapping[str, Any], tree: Mapping[str, Any], entities: Sequence[str], relations: Sequence[str]
+    ) -> EntityKinds:
+        """What a saved model has as ``kinds``; one of before, which has none, knows the kinds that names tell."""
+        if "kinds" not in about:
+            return cls.read(entities, relations)
+        return cls.from_state(about["kinds"], tree["kinds"])
+
     def state(self) -> dict[str, Any]:
         """All but the names, as tensors."""
         ends = {"domain": self.domain, "range": self.range}

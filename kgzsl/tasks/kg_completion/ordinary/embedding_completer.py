@@ -67,6 +67,7 @@ class EmbeddingCompleter(ProposingCompleter):
     """
 
     priors_, calibration_ = None, None
+    TAKES_NAMES = False
 
     def __init__(
         self,
@@ -307,10 +308,7 @@ class EmbeddingCompleter(ProposingCompleter):
             made.entities_, made.relations_ = tuple(about["entities"]), tuple(about["relations"])
             made.seen_, made.chosen_, made.memory_budget_ = about["seen"], dict(about["chosen"]), made.memory_budget
             made._order()
-            if "kinds" in about:
-                made.kinds_ = EntityKinds.from_state(about["kinds"], tree["kinds"])
-            else:  # of before, which knew the kinds that names tell
-                made.kinds_ = EntityKinds.read(made.entities_, made.relations_)
+            made.kinds_ = EntityKinds.of_folder(about, tree, made.entities_, made.relations_)
             kinds = {kind: frozenset(found) for kind, found in about["rules"].items()}
             made.rules_ = SchemaRules(kinds, tree["implied"].reshape(-1, 3), len(made.relations_))
             made.set_facts(tree["known"])
