@@ -1,4 +1,4 @@
-"""What cells of the table of completion have in common, worked out once: scores, priors, RMPI; and link overlap."""
+"""What cells of the table of completion have in common, worked out once, and rules that train nothing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kgzsl.knowledge import ClassPriors
-    from kgzsl.tasks.kg_completion.inductive import InductiveTask, Rmpi
+    from kgzsl.tasks.kg_completion.evaluation import Scorer
+    from kgzsl.tasks.kg_completion.inductive import FactGraph, InductiveTask, Rmpi
 
-__all__ = ["KeptScores", "OverlapModel", "kept_priors", "kept_rmpi"]
+__all__ = ["KeptScores", "ScorerModel", "kept_priors", "kept_rmpi", "overlap_model", "popularity_model"]
 
 
 class KeptScores:
@@ -99,34 +100,53 @@ def kept_rmpi(folder: str | None, model: Rmpi, training: InductiveTask, priors: 
     return model
 
 
-class OverlapModel:
-    """The training-free rule: a pair is as good as the facts that link it, each by how alike its relation is.
+class ScorerModel:
+    """A training-free rule as an inductive model.
 
     Args:
-        priors: float [R, P], of the relations of the graph that is asked.
+        make: From a graph to the rule's scorer.
     """
 
-    def __init__(self, priors: Tensor) -> None:
-        self.priors = priors
-        self._rule: tuple[Any, Any] | None = None
+    def __init__(self, make: Callable[[FactGraph], Scorer]) -> None:
+        self.make = make
+        self._made: tuple[FactGraph, Scorer] | None = None
 
-    def score(self, graph: Any, heads: Tensor, relations: Tensor, *, budget: int = 0) -> Tensor:  # noqa: ARG002
+    def score(self, graph: FactGraph, heads: Tensor, relations: Tensor, *, budget: int = 0) -> Tensor:  # noqa: ARG002
         """As :meth:`kgzsl.tasks.kg_completion.inductive.Ultra.score`; ``budget`` is not used."""
         import torch
 
-        from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
-        from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
-
-        if self._rule is None or self._rule[0] is not graph:
-            arcs, known = relation_arcs(graph.triples, graph.num_entities, graph.num_relations)
-            self._rule = (graph, LinkOverlap(arcs, self.priors[known]))
+        if self._made is None or self._made[0] is not graph:
+            self._made = (graph, self.make(graph))
         found = torch.empty(len(heads), graph.num_entities)
         for directed in torch.unique(relations).tolist():
             rows = relations == directed
             turned, number = divmod(directed, graph.num_relations)
-            side = "head" if turned else "tail"
-            found[rows] = self._rule[1].scores(self.priors[number], heads[rows], side=side)
+            found[rows] = self._made[1](number, heads[rows], "head" if turned else "tail")
         return found
+
+
+def overlap_model(priors: Tensor) -> ScorerModel:
+    """Link overlap: a pair is as good as the facts that link it, each by how alike its relation is.
+
+    Args:
+        priors: float [R, P], of the relations of the graph that is asked.
+    """
+    from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+    from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
+
+    def make(graph: FactGraph) -> Scorer:
+        arcs, known = relation_arcs(graph.triples, graph.num_entities, graph.num_relations)
+        rule = LinkOverlap(arcs, priors[known])
+        return lambda relation, anchors, side: rule.scores(priors[relation], anchors, side=side)
+
+    return ScorerModel(make)
+
+
+def popularity_model() -> ScorerModel:
+    """Popularity: an entity is as good as it often is at that end of the relation's facts."""
+    from kgzsl.tasks.kg_completion.ordinary.controls import popularity
+
+    return ScorerModel(lambda graph: popularity(graph.triples, graph.num_entities))
 
 
 def _digest(*tensors: Tensor) -> str:

@@ -19,6 +19,8 @@ from kgzsl.datasets.xlsa17 import read_xlsa17
 __all__ = ["CATALOGUE"]
 
 _SPLITS = "att_splits.mat"
+_AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
+_NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
 
 
 def _embedded(name: str, task: str, about: str) -> Known:
@@ -95,6 +97,19 @@ def _read_extended(tests: tuple[str, ...]) -> Callable[..., Dataset]:
     return read
 
 
+def _nell_995(trained: str, asked: str, about: str) -> Known:
+    """NELL-995 as RMPI and GraIL cut it: a folder with a graph to train on, and one with a graph given at test time."""
+
+    def read(folder: Path, *, name: str) -> Dataset:
+        parts = {"train": f"{trained}/train", "support": f"{asked}/train"}
+        parts |= {part: f"{asked}/{part}" for part in ("valid", "test")}
+        return read_tsv_folder(folder, **{part: f"{file}.txt.gz" for part, file in parts.items()}, name=name)
+
+    files = tuple(f"{folder}/{part}.txt.gz" for folder, part in ((trained, "train"), (asked, "train"), (asked, "test")))
+    title = f"NELL-995 {trained.removeprefix('nell_')}, inductive, {about}"
+    return Known(asked, "kg", title, ("kg/nell_rmpi", "nell_rmpi"), files, read, _NELL_SCHEMA)
+
+
 def _read_relation_first(folder: Path, *, name: str) -> Dataset:
     """These two collections write the relation before head and tail."""
     return read_tsv_folder(folder, order="rht", name=name)
@@ -114,9 +129,6 @@ def _ilpc(size: str) -> Known:
     files = tuple(f"{stem}.txt" for stem in ILPC_FILES.values())
     return Known(f"ilpc_{size}", "kg", f"ILPC 2022, {size}, inductive", places, files, read_ilpc_folder)
 
-
-_AWA_GRAPH = ("kg/awa/KG-AwA.ttl",)
-_NELL_SCHEMA = ("kg/nell_schema/Onto-NELL.owl", "kg/nell_schema/Schema-NELL.ttl")
 
 _ENTRIES = (
     _embedded("latin_characters", "images", "about 540 Latin letters drawn from fonts, 80 of them never shown"),
@@ -166,6 +178,18 @@ _ENTRIES = (
             ("ent", "test1", "unseen entities"),
             ("rel", "test2", "unseen relations"),
             ("both", "test3", "unseen entities and relations"),
+        )
+    ),
+    *(_nell_995(f"nell_v{version}", f"nell_v{version}_ind", "unseen entities") for version in (1, 2, 3, 4)),
+    *(
+        _nell_995(f"nell_v{trained}", f"nell_v{trained}_ind_v3_{kind}", f"unseen entities and {about}")
+        for trained, kind, about in (
+            (1, "semi", "some unseen relations"),
+            (1, "fully", "unseen relations"),
+            (2, "semi", "some unseen relations"),
+            (2, "fully", "unseen relations"),
+            (4, "122", "some unseen relations"),
+            (4, "57", "unseen relations"),
         )
     ),
     *(

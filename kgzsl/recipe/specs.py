@@ -250,6 +250,8 @@ class ImageProtocolSpec(_ProtocolSpec):
 class CompletionProtocolSpec(_ProtocolSpec):
     """How choices are made and what is ranked, for completion.
 
+    ``negatives`` ranks test answers also among so many entities that are drawn for each query (RMPI and other subgraph
+    methods have 49), and tells true triples from corrupted ones: figures under ``kgc.drawn.``.
     ``memory_budget`` (``512MB``, ``2GiB``) is what scoring may take at a time; each part has its own default.
     """
 
@@ -257,6 +259,7 @@ class CompletionProtocolSpec(_ProtocolSpec):
     candidates: Literal["given", "all", "type"] = "given"
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
+    negatives: int | None = Field(default=None, ge=1)
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
 
 

@@ -45,6 +45,9 @@ _MEANINGS = {
     "kgc.linked.mrr": "MRR of the queries whose true pair is already linked by a seen relation",
     "kgc.unlinked.mrr": "MRR of the queries whose true pair no seen relation links",
     "kgc.listed.mrr": "of the queries whose true answer is among the candidates of its relation",
+    "kgc.drawn.mrr": "mean reciprocal rank among a few drawn entities, the published protocol of subgraph methods",
+    "kgc.drawn.hits@10": "share of queries with the true answer among the first ten of these",
+    "kgc.drawn.auc_pr": "average precision of true triples beside as many corrupted ones",
     "kgc.worst_ties.mrr": "the same with ties at their worst rank, as the public code of ULTRA has it",
     "kgc.mrr": "mean reciprocal rank of the true answer, filtered, ties at their mean rank, from 0 to 1",
 }

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kgzsl.benchmarks import kgc, kgc_cell, kgc_loop, kgc_table
-from kgzsl.benchmarks.kgc_kept import KeptScores, OverlapModel, kept_priors, kept_rmpi
+from kgzsl.benchmarks.kgc_kept import KeptScores, kept_priors, kept_rmpi, overlap_model, popularity_model
 from kgzsl.benchmarks.kgc_page import page
 from kgzsl.datasets import FilterIndex, KGSplit
 from kgzsl.errors import InputError
@@ -188,10 +188,16 @@ def test_kept_priors_are_made_once_for_what_decides_them(tmp_path):
 def test_link_overlap_of_both_sides_by_hand():
     # 0 -r0-> 1 and 2 -r1-> 0; relation 2 is asked for, which is like r0 by 0.6 and like r1 by 0.8.
     graph = FactGraph(torch.tensor([[0, 0, 1], [2, 1, 0]]), 4, 3)
-    model = OverlapModel(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
+    model = overlap_model(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
     found = model.score(graph, torch.tensor([0, 0]), torch.tensor([2, 5]))
     torch.testing.assert_close(found[0], torch.tensor([0, 0.36, 0.9 * 0.64, 0]))
     torch.testing.assert_close(found[1], torch.tensor([0, 0.9 * 0.36, 0.64, 0]))
+
+
+def test_popularity_of_both_sides_by_hand():
+    graph = FactGraph(torch.tensor([[0, 0, 1], [2, 0, 1], [2, 0, 3], [3, 1, 0]]), 4, 2)
+    found = popularity_model().score(graph, torch.tensor([0, 1]), torch.tensor([0, 2]))
+    assert found.tolist() == [[0, 2, 0, 1], [1, 0, 2, 0]]
 
 
 def test_a_line_that_was_cut_off_is_measured_again_and_a_damaged_record_refused(tmp_path, monkeypatch):
@@ -286,7 +292,7 @@ def test_schema_edges_read_the_schema_and_their_control_a_wrong_one(tmp_path, mo
 
 
 def test_pages_have_means_and_deviations():
-    measured = ({"informed": {"mrr": value, "49.mrr": 1.0}} for value in (0.2, 0.4))
+    measured = ({"informed": {"mrr": value, "honest.mrr": 1.0}} for value in (0.2, 0.4))
     rows = [
         {"dataset": "nell_ext_rel", "method": "informed", "seed": seed, "figures": found}
         for seed, found in enumerate(measured)
@@ -383,7 +389,10 @@ def test_rmpi_has_cells_on_nell_ext(method):
     found = measure(cell)["figures"]
     assert set(found) == {method, "chance"}
     assert found[method]["queries"] == 4
-    assert 0 < found[method]["49.mrr"] <= 1
+    drawn = measure({**cell, "dataset": "nell_ext_rel@49"})["figures"]
+    assert 0 < drawn[method]["mrr"] <= 1
+    assert 0 < drawn[method]["auc_pr"] <= 1
+    assert drawn["chance"]["mrr"] == 1 / 25.5
 
 
 def test_data_that_are_absent_are_left_out_of_the_table(tmp_path, monkeypatch):

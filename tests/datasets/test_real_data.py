@@ -18,6 +18,8 @@ KG = {  # training, validation, test triples, entities, seen, validation, unseen
     "nell_zs": (181053, 1856, 5483, 65567, 139, 10, 32),
     "nell_ext_rel": (5269, 137, 12, None, 153, 0, 3),
     "nell_ext_both": (5269, 137, 115, None, 153, 0, 13),
+    "nell_v1_ind": (4687, 101, 100, 3103 + 225, 14, 0, 0),
+    "nell_v4_ind_v3_57": (7546, 393, 376, None, 76, 5, 35),
     "ingram_nl-75": (11058, 606, 607, 2607 + 1578, 96, None, None),
     "codex_s": (32888, 1827, 1828, 2034, None, 0, 0),
     "wn18rr": (86835, 3034, 3134, None, 11, 0, 0),

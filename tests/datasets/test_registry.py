@@ -113,7 +113,36 @@ def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path) -> None:
         assert isinstance(kg, KGSplit)
         seen[kind] = (len(kg.test), kg.names_of(kg.unseen_relations))
         assert len(kg.support) == 2
-        task = _asked(kg)
+        task = _asked(kg, {"dataset": f"fb_ext_{kind}"})
         assert len(task.facts) == 4  # the training graph and the one given at test time
         assert len(task.test) == len(kg.test)
+        given = _asked(kg, {"dataset": f"fb_ext_{kind}@49"})
+        assert len(given.facts) == 2
     assert seen == {"ent": (1, []), "rel": (1, ["/tv/host"]), "both": (2, ["/tv/host", "/tv/maker"])}
+
+
+def test_nell_995_is_read_from_the_graph_to_train_on_and_the_one_that_is_asked(tmp_path: Path) -> None:
+    import gzip
+
+    from kgzsl.datasets import KGSplit, load
+    from kgzsl.tasks.kg_completion.inductive import InductiveTask
+
+    files = {
+        "nell_v1/train": "a r b\nb r c\n",
+        "nell_v1/test": "a r c\n",
+        "nell_v1_ind/train": "x r y\n",
+        "nell_v1_ind/valid": "x r z\ny r x\n",
+        "nell_v1_ind/test": "y r y\n",
+    }
+    for name, text in files.items():
+        file = tmp_path / "kg" / "nell_rmpi" / f"{name}.txt.gz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(text.encode()))
+    kg = load("nell_v1_ind", data_dir=tmp_path)
+    assert isinstance(kg, KGSplit)
+    assert (len(kg.train), len(kg.support), len(kg.valid), len(kg.test)) == (2, 1, 2, 1)
+    task = InductiveTask.asked(kg)
+    # z is in no fact and no test triple: its validation triple is left out.
+    assert (task.entities, len(task.facts), len(task.valid), len(task.test)) == (("x", "y"), 1, 1, 1)
+    with pytest.raises(InputError, match=r"nell_v2_ind_v3_fully/train\.txt\.gz"):
+        load("nell_v2_ind_v3_fully", data_dir=tmp_path)

@@ -65,6 +65,8 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
     columns = ["kgc.mrr", "kgc.hits@1", "kgc.hits@5", "kgc.hits@10", "kgc.linked.mrr", "kgc.unlinked.mrr"]
     columns += [f"{prefix}mrr" for prefix in list(names.values())[1:]]
     first = found[f"{run.seeds[0]}/method"]
+    if first.drawn is not None:
+        columns += ["kgc.drawn.mrr", "kgc.drawn.hits@10", "kgc.drawn.auc_pr"]
     if len(first.worst):
         columns.insert(1, "kgc.worst_ties.mrr")
     if first.many_unlisted and bool(first.listed.any()):
@@ -158,6 +160,11 @@ def _warnings(run: AnyRun, first: Evaluation) -> list[str]:
         for rule in run.protocol.rules
         if first.outside.get(rule.name)
     ]
+    if first.drawn is not None:
+        lines.append(
+            f"kgc.drawn: among {run.protocol.negatives} entities drawn for each query, which is far easier than among "
+            "all; AUC-PR puts the scores of all queries into one pool"
+        )
     if run.protocol.rules[0].name == "type" and not (run.recipe.ordinary or run.recipe.inductive):
         lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
     return lines

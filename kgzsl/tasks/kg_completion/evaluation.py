@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
 from kgzsl.tasks.kg_completion.queries import Queries
 from kgzsl.tasks.kg_completion.rank_notes import FewAnswers, RankNotes
 from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metrics
@@ -47,6 +48,7 @@ class Evaluation:
         best: int64 [Q, k], the best candidates under the first rule; -1 fills up.
         worst: float64 [Q], ranks under the first rule with ties at their worst place; empty where not asked for.
         listed: bool [Q], whether the first rule has the true answer among its candidates.
+        drawn: Ranks among drawn entities, where such were asked for.
     """
 
     relation: Tensor
@@ -61,6 +63,7 @@ class Evaluation:
     best: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
     worst: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
     listed: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+    drawn: DrawnRanks | None = None
 
     @property
     def many_unlisted(self) -> bool:
@@ -75,7 +78,9 @@ class Evaluation:
             names: Rule name to the prefix of its figures: ``{"type": "kgc.", "all": "kgc.all."}``. The rule with the
                 shortest prefix also gives ``linked.mrr`` and ``unlinked.mrr``, and both sides apart if both were asked;
                 and ``worst_ties.mrr`` and the like, where such ranks were asked for. Where more than a few true answers
-                are no candidates (:attr:`many_unlisted`), ``listed.mrr`` and the like are those of the other queries.
+                are no candidates (:attr:`many_unlisted`), ``listed.mrr`` and the like are those of the other queries;
+                where entities were drawn, ``drawn.mrr``, ``drawn.auc_pr`` and the like are those of
+                :meth:`DrawnRanks.metrics`.
         """
         flat: dict[str, float] = {}
         for rule, prefix in names.items():
@@ -85,6 +90,8 @@ class Evaluation:
         if len(self.worst):
             worst = ranking_metrics(self.worst)
             flat.update({f"{names[first]}worst_ties.{name}": worst[name] for name in worst if name != "queries"})
+        if self.drawn is not None:
+            flat.update({f"{names[first]}drawn.{name}": value for name, value in self.drawn.metrics().items()})
         if self.many_unlisted and bool(self.listed.any()):
             found = ranking_metrics(self.ranks[first][self.listed], scorable=self.scorable[self.listed])
             flat.update({f"{names[first]}listed.{name}": found[name] for name in found if name != "coverage"})
@@ -103,6 +110,9 @@ class Evaluation:
         flat: dict[str, float] = {}
         for rule, prefix in names.items():
             flat.update({prefix + name: value for name, value in chance_metrics(self.counts[rule]).items()})
+        if self.drawn is not None:
+            first = names[min(names, key=lambda rule: len(names[rule]))]
+            flat.update({f"{first}drawn.{name}": value for name, value in self.drawn.chance().items()})
         return flat
 
 
@@ -134,6 +144,8 @@ def evaluate_all(
     facts: Tensor | None = None,
     top: int = 0,
     worst: bool = False,
+    negatives: int | None = None,
+    seed: int = 0,
     budget: int = 256 * 2**20,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
@@ -152,12 +164,24 @@ def evaluate_all(
         facts: int64 [F, 3], what may link a pair; the training triples where left out.
         top: How many best candidates to keep of each query, under the first rule.
         worst: Also rank with ties at their worst place, as the public code of some benchmarks does.
+        negatives: Also rank among so many entities drawn for each query, none of which makes it a fact, and tell true
+            triples from corrupted ones: see :class:`DrawnAnswers`.
+        seed: Of what is drawn.
         budget: Bytes that scoring may take at a time: see :func:`kgzsl.tasks.ranking.chunk_of_queries`.
         report: Told after every chunk how many queries of how many are done.
     """
     entities = kg.num_entities
     queries = Queries(triples, sides, entities, chunk_of_queries(entities, budget))
     notes = {name: RankNotes([rule.name for rule in rules], top) for name in scorers}
+    facts = kg.train if facts is None else facts
+    drawn: dict[str, DrawnRanks] = {}
+    if negatives is not None:
+        draws = DrawnAnswers.draw(
+            triples, facts, entities, kg.num_relations, count=negatives, sides=sides, seed=seed,
+            names=(kg.entities, kg.relations),
+        )  # fmt: skip
+        beside, instead = draws.of_queries(queries.order)
+        drawn = {name: DrawnRanks() for name in scorers}
     done, last = 0, None
     masks: list[Tensor | None] = []
     few: FewAnswers | None = None
@@ -165,12 +189,17 @@ def evaluate_all(
         relation, side = piece.relation, piece.side
         if last != (relation, side):
             masks = [rule.mask(relation, side, entities) for rule in rules]
-            few, last = FewAnswers.of(masks, piece.truths), (relation, side)
+            # Any entity may be drawn, so that all are scored.
+            few, last = None if drawn else FewAnswers.of(masks, piece.truths), (relation, side)
         narrow = None if few is None else few.columns_of(piece)
         for name, scorer in scorers.items():
             among = None if few is None else getattr(scorer, "among", None)
             if few is None or among is None or narrow is None:
-                notes[name].take(scorer(relation, piece.anchors, side).cpu(), piece, masks)
+                scores = scorer(relation, piece.anchors, side).cpu()
+                notes[name].take(scores, piece, masks)
+                if drawn:
+                    mine = slice(done, done + len(piece.truth))
+                    drawn[name].take(scores, piece, beside[mine], instead[mine])
             else:
                 scores = among(relation, piece.anchors, side, few.entities).cpu()
                 notes[name].take(scores, narrow, few.masks, few.entities)
@@ -180,7 +209,7 @@ def evaluate_all(
     tail_asked = queries.tail_asked
     heads = torch.where(tail_asked, queries.anchor, queries.truth)
     tails = torch.where(tail_asked, queries.truth, queries.anchor)
-    linked = _linked(kg.train if facts is None else facts, entities, heads, tails)
+    linked = _linked(facts, entities, heads, tails)
     found = {}
     for name, one in notes.items():
         ranks, counts, scorable, lowest = one.ranks()
@@ -197,6 +226,7 @@ def evaluate_all(
             best=one.best(),
             worst=lowest if worst else lowest[:0],
             listed=one.listed(),
+            drawn=drawn.get(name),
         )
     return found
 

@@ -123,6 +123,7 @@ class CompletionRun:
             filtered=recipe.protocol.filtered,
             seed=self.seeds[0],
             fraction=recipe.protocol.fraction,
+            negatives=recipe.protocol.negatives,
             budget=self.features.memory_budget,
         )
         self.data_name = loaded.name

@@ -41,6 +41,7 @@ class CompletionProtocol:
         seed: Decides the held-out relations, and the validation queries where there are very many.
         fraction: Share of seen relations to hold out, where the data set names none.
         queries: At most so many validation triples of each relation.
+        negatives: Also rank test answers among so many drawn entities, see :class:`DrawnAnswers`.
         budget: Bytes that scoring may take at a time.
     """
 
@@ -55,6 +56,7 @@ class CompletionProtocol:
         seed: int = 0,
         fraction: float = 0.2,
         queries: int = 40,
+        negatives: int | None = None,
         budget: int = 256 * 2**20,
     ) -> None:
         if validation not in _KINDS:
@@ -70,7 +72,7 @@ class CompletionProtocol:
                 "no relation of this knowledge graph is unseen", file=kg.source, remedy="say which: unseen_relations"
             )
         self.validation, self.sides, self.filtered = validation, sides, filtered
-        self.rules, self.budget = list(rules), budget
+        self.rules, self.negatives, self.budget = list(rules), negatives, budget
         self._kg, self._seed = kg, seed
         self._opened = False
         self._held_out, self._queries = self._choose(seed, fraction, queries)
@@ -202,6 +204,8 @@ class CompletionProtocol:
             filtered=self.filtered,
             facts=self.facts,
             top=top,
+            negatives=self.negatives,
+            seed=self._seed,
             budget=self.budget,
             report=report,
         )

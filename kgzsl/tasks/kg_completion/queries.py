@@ -49,6 +49,9 @@ class Queries:
         sides: ``"tail"``, or ``"both"``: every triple is asked twice.
         num_entities: E.
         chunk: At most so many queries in a piece.
+
+    Attributes:
+        order: int64 [Q], the triple of each query; where its head is asked for, T more.
     """
 
     def __init__(self, triples: Tensor, sides: str, num_entities: int, chunk: int) -> None:
@@ -56,9 +59,9 @@ class Queries:
         both = sides == "both"
         turned = triples.flip(1) if both else triples[:0]
         group = torch.cat([2 * triples[:, 1], 2 * turned[:, 1] + 1])
-        order = group.argsort(stable=True)
-        group = group[order]
-        self.anchor, self.relation, self.truth = torch.cat([triples, turned])[order].unbind(dim=1)
+        self.order = group.argsort(stable=True)
+        group = group[self.order]
+        self.anchor, self.relation, self.truth = torch.cat([triples, turned])[self.order].unbind(dim=1)
         self.tail_asked = group % 2 == 0
         self._entities, self._chunk = num_entities, chunk
         kinds, often = torch.unique_consecutive(group, return_counts=True)

@@ -91,6 +91,7 @@ class RankerRun(ABC):
             "validation": told.validation,
             "sides": told.sides,
             "filtered": told.filtered,
+            "negatives": told.negatives,
             "seed": self.seeds[0],
             **budget,
         }

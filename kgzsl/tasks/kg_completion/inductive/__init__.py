@@ -2,6 +2,7 @@
 
 from kgzsl.tasks.kg_completion.inductive.adapting import adapt_meetings
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
+from kgzsl.tasks.kg_completion.inductive.drawn_evaluation import evaluate_drawn
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel, InductiveResult, evaluate_inductive
 from kgzsl.tasks.kg_completion.inductive.fact_graph import MEETINGS, FactGraph
 from kgzsl.tasks.kg_completion.inductive.informed import InformedUltra
@@ -31,6 +32,7 @@ __all__ = [
     "Ultra",
     "UltraCompleter",
     "adapt_meetings",
+    "evaluate_drawn",
     "evaluate_inductive",
     "schema_meetings",
 ]

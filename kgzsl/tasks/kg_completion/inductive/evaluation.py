@@ -51,8 +51,6 @@ def evaluate_inductive(
     *,
     known: Tensor,
     ties: str = "realistic",
-    negatives: int | None = None,
-    seed: int = 0,
     block: int = 256,
     budget: int = 6 << 20,
     memory_budget: int = 1 << 30,
@@ -66,9 +64,6 @@ def evaluate_inductive(
         queries: int64 [T, 3].
         known: int64 [K, 3], all triples whose answers are filtered (facts, validation and test).
         ties: ``"realistic"`` (mean of best and worst place) or ``"pessimistic"`` (worst place: the public code's rule).
-        negatives: Rank among so many entities drawn for each query, none of them a known answer, instead of among all
-            (RMPI's protocol has 49).
-        seed: Of the drawn entities.
         block: Queries ranked at a time.
         budget: Bytes of the model's states at a time, the fewer the better they fit a processor's cache.
         memory_budget: Bytes that all of it may take at a time: smaller blocks, and smaller ``budget`` where needed.
@@ -93,7 +88,6 @@ def evaluate_inductive(
     budget = min(budget, max(1, model_share(memory_budget) // 33))
     ranks, worst = torch.empty(len(truth), dtype=torch.float64), torch.empty(len(truth), dtype=torch.float64)
     counts = torch.empty(len(truth), dtype=torch.int64)
-    random = torch.Generator().manual_seed(seed)
     scorable = torch.empty(len(truth), dtype=torch.bool)
     for start in range(0, len(order), block):
         rows = order[start : start + block]
@@ -106,8 +100,6 @@ def evaluate_inductive(
             row, entity = index.tails(first, second) if ask == "tails" else index.heads(second, first)
             found.append((places[row], entity))
         filtered = (torch.cat([row for row, _ in found]), torch.cat([entity for _, entity in found]))
-        if negatives is not None:
-            filtered = _all_but_drawn(scores, truth[rows], filtered, negatives, random)
         block_ranks, block_counts, block_scorable = realistic_ranks(scores, truth[rows], known=filtered)
         ranks[rows], counts[rows], scorable[rows] = block_ranks.cpu(), block_counts.cpu(), block_scorable.cpu()
         worst[rows] = ranks_by_rule(scores, truth[rows], [None], known=filtered, worst=True)[0][0].cpu()
@@ -115,17 +107,3 @@ def evaluate_inductive(
             progress(min(start + block, len(order)), len(order))
     chosen = worst if ties == "pessimistic" else ranks
     return InductiveResult(ranking_metrics(chosen, scorable=scorable), chosen, ties, counts, worst)
-
-
-def _all_but_drawn(
-    scores: Tensor, truth: Tensor, known: tuple[Tensor, Tensor], count: int, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """What to leave out of each query so that the truth and ``count`` drawn entities remain: as ``known`` is given."""
-    lot = torch.rand(scores.shape, generator=random).to(scores.device)
-    lot[known[0], known[1]] = -1
-    lot[torch.arange(len(truth)), truth] = -1
-    drawn = lot.topk(min(count, lot.shape[1]), dim=1)
-    left_out = torch.ones(scores.shape, dtype=torch.bool, device=scores.device)
-    left_out.scatter_(1, drawn.indices, drawn.values < 0)
-    rows, entities = torch.nonzero(left_out, as_tuple=True)
-    return rows, entities

@@ -37,14 +37,18 @@ class InductiveTask:
 
     @classmethod
     def inference(cls, kg: KGSplit) -> InductiveTask:
-        """The graph given at test time, with the entities and relations of facts, validation and test triples.
+        """The graph given at test time, with the entities and relations of its facts and of test triples.
+
+        Validation triples about others are of the training graph, and left out.
 
         Raises:
             InputError: The data have no such graph.
         """
         if not len(kg.support):
             raise InputError("this data set has no graph that is given at test time", file=kg.source)
-        return cls._of(kg, kg.support, kg.valid, kg.test)
+        there = torch.cat([kg.support, kg.test])
+        ours = torch.isin(kg.valid[:, [0, 2]], there[:, [0, 2]]).all(dim=1) & torch.isin(kg.valid[:, 1], there[:, 1])
+        return cls._of(kg, kg.support, kg.valid[ours], kg.test)
 
     @classmethod
     def asked(cls, kg: KGSplit, facts: str = "auto") -> InductiveTask:

@@ -31,6 +31,7 @@ class OrdinaryProtocol:
         filtered: Take other known answers out of the candidates.
         seed: Decides which validation triples are asked where there are very many.
         queries: At most so many of them.
+        negatives: Also rank test answers among so many drawn entities, see :class:`DrawnAnswers`.
         budget: Bytes that scoring may take at a time.
 
     Raises:
@@ -51,6 +52,7 @@ class OrdinaryProtocol:
         filtered: bool = True,
         seed: int = 0,
         queries: int = 500,
+        negatives: int | None = None,
         budget: int = 256 * 2**20,
     ) -> None:
         if validation == "oracle":
@@ -62,8 +64,8 @@ class OrdinaryProtocol:
         if not len(kg.test):
             raise InputError("there is no test triple", file=kg.source, remedy="give some, to know how good it is")
         self.validation, self.sides, self.filtered = validation, sides, filtered
-        self.rules, self.budget = list(rules), budget
-        self._kg, self._opened = kg, False
+        self.rules, self.negatives, self.budget = list(rules), negatives, budget
+        self._kg, self._seed, self._opened = kg, seed, False
         random = torch.Generator().manual_seed(seed)
         valid = kg.valid if validation != "none" else kg.valid[:0]
         self._queries = valid.cpu()[torch.randperm(len(valid), generator=random)[:queries]]
@@ -129,6 +131,8 @@ class OrdinaryProtocol:
             facts=self.facts,
             top=top,
             worst=self.worst_ties,
+            negatives=self.negatives,
+            seed=self._seed,
             budget=self.budget,
             report=report,
         )

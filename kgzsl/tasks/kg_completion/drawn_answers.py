@@ -1,0 +1,226 @@
+"""The published protocol of subgraph methods: each answer among a few that are drawn, and triples told true from false.
+
+GraIL, RMPI and their like score triple by triple, so they rank among 49 drawn entities, and report how well triples of
+the test are told from corrupted ones (AUC-PR). :class:`DrawnAnswers` are the draws, :class:`DrawnRanks` what comes of
+scores. Both are easier than ranking among all entities, beside which they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ranks import rank_of_names
+from kgzsl.tasks.kg_completion.queries import Piece
+from kgzsl.tasks.ranking import ranking_metrics
+
+__all__ = ["DrawnAnswers", "DrawnRanks"]
+
+_ROWS = 1 << 16  # Fixed, so that what is drawn does not hang on how much memory there is.
+
+
+@dataclass(frozen=True)
+class DrawnAnswers:
+    """Entities drawn to stand beside the ends of some triples, and in place of one of them.
+
+    The rule is that of the public code of RMPI (Geng et al., "Relational Message Passing for Fully Inductive Knowledge
+    Graph Completion", ICDE 2023): every end is ranked among ``count`` entities, drawn evenly and one by one (so that
+    one may come twice) from those that are not the other end and do not make the triple a fact of the graph. Answers of
+    other test triples are not left out, nor is the true one. For AUC-PR one end of each triple is replaced by such an
+    entity; an end for which more entities are allowed is chosen so much more often, as if draws for either were
+    repeated until one is allowed.
+
+    Args:
+        tails: int64 [T, count], beside the tail of each triple; -1 where no entity is allowed.
+        heads: int64 [T, count]; empty where tails alone are asked for.
+        instead: int64 [T], the entity in place of one end; -1 where no entity is allowed.
+        of_tail: bool [T], whether that end is the tail.
+    """
+
+    tails: Tensor
+    heads: Tensor
+    instead: Tensor
+    of_tail: Tensor
+
+    @classmethod
+    def draw(
+        cls,
+        triples: Tensor,
+        facts: Tensor,
+        num_entities: int,
+        num_relations: int,
+        *,
+        count: int = 49,
+        sides: str = "both",
+        seed: int = 0,
+        names: tuple[Sequence[str], Sequence[str]] | None = None,
+    ) -> DrawnAnswers:
+        """Draw for some triples; the draws take 8 bytes each.
+
+        Args:
+            triples: int64 [T, 3], what is asked for.
+            facts: int64 [F, 3], which are not drawn.
+            num_entities: E.
+            num_relations: R.
+            count: Entities beside each end.
+            sides: ``"tail"`` replaces tails alone.
+            seed: Decides what is drawn.
+            names: Of entities and relations: draws go by them, so that how the data number them leaves no trace.
+                Left out, by number.
+
+        Raises:
+            InputError: ``count`` is below 1.
+        """
+        if count < 1:
+            raise InputError(f"{count} entities are to be drawn for each query", remedy="give 1 or more")
+        place, kind = (
+            (torch.arange(num_entities), torch.arange(num_relations))
+            if names is None
+            else (rank_of_names(names[0]), rank_of_names(names[1]))
+        )
+        triples, facts = (
+            torch.stack([place[part[:, 0]], kind[part[:, 1]], place[part[:, 2]]], dim=1)
+            for part in (triples.cpu(), facts.cpu())
+        )
+        index, by_name = FilterIndex(facts, num_entities, num_relations), place.argsort()
+        head, relation, tail = triples.unbind(dim=1)
+        order = ((relation * num_entities + head) * num_entities + tail).argsort(stable=True)
+        both = sides == "both"
+        tails = torch.empty(len(triples), count, dtype=torch.int64)
+        heads = torch.empty(len(triples) if both else 0, count, dtype=torch.int64)
+        instead, of_tail = torch.empty(len(triples), dtype=torch.int64), torch.ones(len(triples), dtype=torch.bool)
+        random = torch.Generator().manual_seed(seed)
+
+        def lots(*shape: int) -> Tensor:
+            return torch.rand(shape, dtype=torch.float64, generator=random)
+
+        for rows in torch.split(order, _ROWS):
+            given, asked, other = head[rows], relation[rows], tail[rows]
+            free = _Allowed(index.tails(given, asked), given, num_entities)
+            tails[rows] = free.pick(lots(len(rows), count), by_name)
+            chosen = free.pick(lots(len(rows), 1), by_name)[:, 0]
+            if both:
+                turned = _Allowed(index.heads(asked, other), other, num_entities)
+                heads[rows] = turned.pick(lots(len(rows), count), by_name)
+                share = free.sizes / (free.sizes + turned.sizes).clamp(min=1)
+                of_tail[rows] = lots(len(rows)) < share
+                chosen = torch.where(of_tail[rows], chosen, turned.pick(lots(len(rows), 1), by_name)[:, 0])
+            instead[rows] = chosen
+        return cls(tails, heads, instead, of_tail)
+
+    def of_queries(self, order: Tensor) -> tuple[Tensor, Tensor]:
+        """The draws query by query.
+
+        Args:
+            order: int64 [Q], which triple each query asks about: below T for its tail, T more for its head.
+
+        Returns:
+            int64 [Q, count], the entities beside the answer; int64 [Q], the one in its place, -1 where the triple was
+            corrupted at the other end.
+        """
+        none = torch.full_like(self.instead, -1)
+        ends = [torch.where(self.of_tail, self.instead, none), torch.where(self.of_tail, none, self.instead)]
+        return torch.cat([self.tails, self.heads])[order], torch.cat(ends)[order]
+
+
+class _Allowed:
+    """The entities that each row may draw: all but the known ones and its own end.
+
+    Args:
+        known: Rows and entities, as a ``FilterIndex`` gives them.
+        own: int64 [Q].
+        num_entities: E.
+    """
+
+    def __init__(self, known: tuple[Tensor, Tensor], own: Tensor, num_entities: int) -> None:
+        count, rows = len(own), torch.arange(len(own))
+        keys = torch.unique(torch.cat([known[0], rows]) * num_entities + torch.cat([known[1], own]))
+        row, entity = torch.div(keys, num_entities, rounding_mode="floor"), keys % num_entities
+        gone = torch.bincount(row, minlength=count)
+        self._begins = gone.cumsum(0) - gone
+        # The nth entity that is left has as many that are gone before it as have a "rest" of at most n.
+        rest = entity - (torch.arange(len(keys)) - self._begins[row])
+        self._span, self._keys = num_entities + 1, row * (num_entities + 1) + rest
+        self.sizes = num_entities - gone
+
+    def pick(self, lots: Tensor, names: Tensor) -> Tensor:
+        """``names`` [E] of the entities that lots in [0, 1), float64 [Q, K], fall on; -1 where none is allowed."""
+        nth = torch.minimum((lots * self.sizes[:, None]).long(), (self.sizes - 1).clamp(min=0)[:, None])
+        wanted = (torch.arange(len(lots)) * self._span)[:, None] + nth
+        before = torch.searchsorted(self._keys, wanted, right=True) - self._begins[:, None]
+        found = (nth + before).clamp(max=len(names) - 1)
+        return torch.where(self.sizes[:, None] > 0, names[found], -1)
+
+
+class DrawnRanks:
+    """Ranks among drawn entities, and the scores of true and corrupted triples, as they come in.
+
+    Attributes:
+        sizes: Drawn entities of each query, piece by piece.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: list[Tensor] = []
+        self._ranks: list[Tensor] = []
+        self._pairs: list[Tensor] = []
+
+    def take(self, scores: Tensor, piece: Piece, drawn: Tensor, instead: Tensor) -> None:
+        """Count the answers to a piece of queries; NaN is no score and stands below all others.
+
+        Args:
+            scores: Float [D, E], one row for each anchor.
+            piece: What was asked.
+            drawn: int64 [Q, count], the entities beside each answer; -1 is none.
+            instead: int64 [Q], the one in its place; -1 is none.
+        """
+        rows = piece.rows[:, None]
+        there = torch.cat([piece.truth[:, None], instead[:, None], drawn], dim=1).clamp(min=0)
+        self.add(scores[rows, there], drawn >= 0, instead >= 0)
+
+    def add(self, scores: Tensor, drawn: Tensor, replaced: Tensor) -> None:
+        """Count some queries.
+
+        Args:
+            scores: Float [Q, 2 + count]: of the true answer, of the entity in its place, of those beside it.
+            drawn: bool [Q, count], which of these there are.
+            replaced: bool [Q], whether there is one in its place.
+        """
+        scores, drawn, replaced = scores.double().cpu(), drawn.cpu(), replaced.cpu()
+        own, beside = scores[:, :1], scores[:, 2:]
+        scored = ~(own.isnan() | own.isneginf())[:, 0]
+        sizes = drawn.sum(dim=1).double()
+        higher, equal = (((beside > own) & drawn).sum(dim=1), ((beside == own) & drawn).sum(dim=1))
+        self._ranks.append(torch.where(scored, 1 + higher + equal / 2, 1 + sizes / 2))
+        self.sizes.append(sizes)
+        self._pairs.append(scores[replaced, :2])
+
+    @property
+    def ranks(self) -> Tensor:
+        """float64 [Q], ties at their mean place."""
+        return torch.cat(self._ranks)
+
+    def metrics(self) -> dict[str, float]:
+        """``mrr``, ``hits@k`` and ``queries`` of the ranks; ``auc_pr`` (average precision) and ``auc_roc`` of the true
+        triples, as many corrupted ones beside them, all scores in one pool; these two only where there are some."""
+        found = ranking_metrics(self.ranks)
+        scores = torch.cat(self._pairs)
+        if len(scores):
+            from sklearn.metrics import average_precision_score, roc_auc_score
+
+            # Their order is all that counts; what has no score is below all that have one.
+            order = torch.unique(torch.where(scores.isnan(), float("-inf"), scores), return_inverse=True)[1]
+            truth = torch.tensor([1, 0]).repeat(len(scores)).numpy()
+            level = order.reshape(-1).numpy()
+            found["auc_pr"] = float(average_precision_score(truth, level))
+            found["auc_roc"] = float(roc_auc_score(truth, level))
+        return found
+
+    def chance(self) -> dict[str, float]:
+        """What a constant scorer gets, exactly."""
+        found = ranking_metrics(1 + torch.cat(self.sizes) / 2)
+        return found | ({"auc_pr": 0.5, "auc_roc": 0.5} if any(map(len, self._pairs)) else {})
