@@ -54,6 +54,22 @@ def test_every_control_stands_beside_the_method(kg, prior_file):
     assert result.unseen == ["residesIn", "nationOf"]
 
 
+def test_drawn_answers_stand_beside_the_others_for_all_methods(kg, prior_file):
+    plain = run(recipe(prior_file), data=kg, progress=False)
+    result = run(recipe(prior_file, protocol={"negatives": 7}), data=kg, progress=False)
+    assert {name: result.metrics[name] for name in plain.metrics} == plain.metrics
+    for prefix in ("", "control.link_overlap.", "control.baseline.", "control.chance."):
+        for name in ("mrr", "hits@10", "auc_pr", "auc_roc"):
+            assert 0 <= result.metrics[f"{prefix}kgc.drawn.{name}"] <= 1
+    assert result.metrics["kgc.drawn.queries"] == 2 * len(kg.test)
+    assert result.metrics["control.chance.kgc.drawn.mrr"] == pytest.approx(1 / 4.5)
+    assert {"kgc.drawn.mrr", "kgc.drawn.auc_pr"} <= set(result.columns)
+    assert any("among 7 entities drawn for each query" in line for line in result.warnings)
+    assert not any("drawn" in name for name in [*plain.metrics, *plain.columns])
+    with pytest.raises(InputError, match="negatives"):
+        recipe(prior_file, protocol={"negatives": 0})
+
+
 def test_predictions_and_history_hold_every_query(kg, prior_file):
     result = run(recipe(prior_file), data=kg, progress=False)
     columns = result.predictions

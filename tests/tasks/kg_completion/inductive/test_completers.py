@@ -24,6 +24,7 @@ from kgzsl.tasks.kg_completion.inductive import (
     Surroundings,
     Ultra,
     UltraCompleter,
+    evaluate_drawn,
     evaluate_inductive,
 )
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside, put_relations_aside
@@ -257,6 +258,10 @@ def test_the_graph_that_is_asked_about(inductive, kg):
     assert len(InductiveTask.asked(replace(inductive, support=shared)).facts) == len(inductive.train) + len(shared)
     alone = InductiveTask.asked(kg)
     assert len(alone.facts) == len(kg.train)
+    # A validation triple of the training graph is nothing that the graph at test time knows of.
+    foreign = replace(inductive, valid=torch.cat([inductive.valid, inductive.train[:1]]))
+    assert InductiveTask.asked(foreign, "given").entities == apart.entities
+    assert len(InductiveTask.asked(foreign, "given").valid) == len(apart.valid)
     with pytest.raises(InputError, match="no graph that is given at test time"):
         InductiveTask.asked(kg, "given")
     with pytest.raises(InputError, match="choose auto, given or all"):
@@ -302,6 +307,16 @@ def test_a_run_with_priors_beats_its_shuffled_self(inductive, priors, checkpoint
     assert result.metrics["kgc.queries"] == 40
     assert any("36 entities, 36 of them not in training" in note for note in result.warnings)
     assert "kgc.worst_ties.mrr" in result.columns
+
+
+def test_drawn_answers_are_those_of_the_model_asked_by_itself(inductive, checkpoint):
+    ranker = {"name": "ultra", "checkpoint": checkpoint, "queries": 20}
+    result = run(recipe(ranker, protocol={"negatives": 5, "seeds": [3]}), data=inductive, progress=False)
+    task = InductiveTask.inference(inductive)
+    names = task.entities, task.relations
+    alone = evaluate_drawn(result.model.ultra_, task.graph(), task.test, count=5, seed=3, names=names).metrics()
+    for name in ("mrr", "hits@1", "auc_pr", "auc_roc"):
+        assert result.metrics[f"kgc.drawn.{name}"] == pytest.approx(alone[name], abs=1e-3)
 
 
 def test_one_graph_is_learned_from_and_asked_about(kg, checkpoint):
