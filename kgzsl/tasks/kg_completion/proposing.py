@@ -94,7 +94,7 @@ class ProposingCompleter(Completer):
         out = self.ruled_out(number, anchors, side)
         if allowed is not None:
             out = ~allowed if out is None else out | ~allowed
-        known = self.known_answers(number, anchors, side) if self.relations_[number] in self.seen_ else None
+        known = self.settled_answers(number, anchors, side) if self.relations_[number] in self.seen_ else None
         # No more than each of them lets one say.
         return torch.stack([one(scores, out, known) for one in found]).amin(dim=0)
 
@@ -102,6 +102,10 @@ class ProposingCompleter(Completer):
         """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""
         del relation
         return () if self.calibration_ is None else (self.calibration_,)
+
+    def settled_answers(self, relation: int, anchors: Tensor, side: str) -> Tensor:
+        """Answers that nobody has to guess, which leave the others their share: known facts, bool [Q, E]."""
+        return self.known_answers(relation, anchors, side)
 
     def ruled_out(self, relation: int, anchors: Tensor, side: str) -> Tensor | None:
         """Answers that cannot be true beside the known facts: bool [Q, E], or None."""

@@ -56,7 +56,7 @@ def test_answers_stand_for_all_of_their_kind() -> None:
         scores = torch.randn(4, entities, generator=random)
         truth = torch.rand(scores.shape, generator=random) < 0.2
         truth[:, 0] = True
-        judged = module._judged(scores, truth, 3, random)
+        judged = module._judged(scores, truth, 3, (random, random))
         assert judged.scores.shape == (4, 8 + 64 + 192)
         assert judged.stands.sum(dim=1).tolist() == pytest.approx([entities] * 4)
         assert (judged.stands * judged.truth).sum(dim=1).tolist() == pytest.approx(truth.sum(dim=1).tolist())

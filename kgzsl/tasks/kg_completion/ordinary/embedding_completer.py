@@ -21,6 +21,7 @@ from kgzsl.tasks.kg_completion._options import check_budget, check_whole
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds, Types
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
@@ -64,9 +65,13 @@ class EmbeddingCompleter(ProposingCompleter):
         chosen_: What was chosen on validation triples: ``epochs`` and the figure that they gave.
         history_: Losses of the training.
         kinds_: Of the entities, with domains and ranges of relations.
+        calibration_: From scores to probabilities, for relations with training triples; None after :meth:`fit`.
+            :func:`kgzsl.tasks.kg_completion.held_out_calibration.calibration_of_facts` fits one on facts that were no
+            part of training, as a run does on validation triples.
     """
 
-    priors_, calibration_ = None, None
+    priors_ = None
+    calibration_: Calibration | None = None
     TAKES_NAMES = False
 
     def __init__(
@@ -150,6 +155,7 @@ class EmbeddingCompleter(ProposingCompleter):
         random = torch.Generator(device=device).manual_seed(engine.seed)
         # Numbered by name, so that the order of names in the data leaves no trace in the vectors.
         self._set_names(kg)
+        self.calibration_ = None
         self.kinds_ = EntityKinds.read(kg.entities, called or kg.relations, schema, types=kg.types)
         triples = torch.unique(self._inside(kg.train.cpu()), dim=0).to(device)
         model = TripleModel(
@@ -198,6 +204,16 @@ class EmbeddingCompleter(ProposingCompleter):
         return torch.stack(
             [self._row[triples[:, 0]], self._relation_row[triples[:, 1]], self._row[triples[:, 2]]], dim=1
         )
+
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """See :meth:`ProposingCompleter.calibrations_for`; none for relations without training triples."""
+        return super().calibrations_for(relation) if self.relations_[relation] in self.seen_ else ()
+
+    def settled_answers(self, relation: int, anchors: Tensor, side: str) -> Tensor:
+        """See :meth:`ProposingCompleter.settled_answers`; here what the rules entail, too, whose scores they raise."""
+        found = torch.zeros(len(anchors), len(self.entities_), dtype=torch.bool)
+        found[self.rules_.entailed(relation, anchors.cpu(), side)] = True
+        return found
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take these triples int64 [T, 3] as known, for the rules and for what is no proposal; nothing is trained."""
@@ -282,6 +298,7 @@ class EmbeddingCompleter(ProposingCompleter):
             "relations": list(self.relations_),
             "seen": self.seen_,
             "chosen": self.chosen_,
+            "calibration": None if self.calibration_ is None else self.calibration_.to_dict(),
             "kinds": list(self.kinds_.names),
             "rules": {kind: sorted(found) for kind, found in self.rules_.kinds.items()},
         }
@@ -308,6 +325,9 @@ class EmbeddingCompleter(ProposingCompleter):
             made.entities_, made.relations_ = tuple(about["entities"]), tuple(about["relations"])
             made.seen_, made.chosen_, made.memory_budget_ = about["seen"], dict(about["chosen"]), made.memory_budget
             made._order()
+            # Models of before have none.
+            told = about.get("calibration")
+            made.calibration_ = None if told is None else Calibration.from_dict(told)
             made.kinds_ = EntityKinds.of_folder(about, tree, made.entities_, made.relations_)
             kinds = {kind: frozenset(found) for kind, found in about["rules"].items()}
             made.rules_ = SchemaRules(kinds, tree["implied"].reshape(-1, 3), len(made.relations_))

@@ -15,6 +15,8 @@ from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.held_out_calibration import calibration_of_facts
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
 __all__ = ["OrdinaryProtocol"]
@@ -96,6 +98,38 @@ class OrdinaryProtocol:
             budget=self.budget,
         )
         return float((1 / found.ranks[self.rules[0].name]).mean())
+
+    def calibrated(self, scorer: Scorer, follow: Tensor | None = None) -> Calibration | None:
+        """Probabilities for a scorer that was trained on ``final_kg``, fitted on validation triples.
+
+        No scorer is trained on these, so that the one that is final is judged itself. They chose the state of its
+        training, so that they are kinder to it than the test is: by little, as a choice among a few states fits little.
+        True answers that are no validation triples, test triples among them, count as wrong, since nothing tells them
+        here: where much is missing from the data, probabilities are too low.
+
+        Args:
+            scorer: Of the model.
+            follow: int64 [F, 3], triples that are certain beside the known ones, and stand above what is guessed.
+
+        Returns:
+            None where there is nothing to select on, or too little of it: see :func:`calibration_of_facts`.
+        """
+        if not self.selects:
+            return None
+        kg, known = self._valid_kg, self.facts.cpu()
+        if follow is not None:
+            # A relation all of whose triples follow was no part of training.
+            known = torch.cat([known, follow[torch.isin(follow[:, 1], known[:, 1])]])
+        return calibration_of_facts(
+            scorer,
+            kg.valid,
+            known,
+            kg.entities,
+            kg.relations,
+            sides=self.sides,
+            seed=self._seed,
+            budget=self.budget,
+        )
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able."""

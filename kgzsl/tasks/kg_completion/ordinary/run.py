@@ -44,6 +44,7 @@ class OrdinaryRun(RankerRun):
             model = self._fit(seed, kg, "")
             if self.model is None:
                 self.model = model
+                self._calibrate(seed, model)
             scorers[f"{seed}/method"] = model.scorer
             if "popularity" in controls:
                 scorers[f"{seed}/popularity"] = popularity(kg.train, kg.num_entities)
@@ -52,6 +53,16 @@ class OrdinaryRun(RankerRun):
             if "shuffled" in controls:
                 scorers[f"{seed}/shuffled.method"] = self._fit(seed, shuffled_triples(kg, seed + 1), "shuffled.").scorer
         return scorers
+
+    def _calibrate(self, seed: int, model: EmbeddingCompleter) -> None:
+        """Fit probabilities for the model that is kept, by the validation triples, which it was not trained on."""
+        if not self.protocol.selects:
+            return
+        self.log(f"seed {seed}: calibration on validation triples")
+        begun = time.perf_counter()
+        follow = model.rules_.entail(self.protocol.facts)
+        model.calibration_ = self.protocol.calibrated(model.scorer, follow)
+        self._spent("calibration", begun)
 
     def _fit(self, seed: int, kg: KGSplit, prefix: str) -> EmbeddingCompleter:
         self.log(f"seed {seed}: training, {'shuffled' if prefix else 'real'} triples")
