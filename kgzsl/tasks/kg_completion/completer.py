@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._options import check_budget
@@ -194,9 +195,10 @@ class Completer(ABC):
                 table[self.known_answers(relation, some, side)] = float("-inf")
             yield some, *best_of_rows(table, k, self.name_ranks)
 
-    def parts(self, anchors: Tensor) -> Sequence[Tensor]:
+    def parts(self, anchors: Tensor) -> Iterator[Tensor]:
         """Given ends, int64 [Q], in parts to score at once: as memory allows, and few enough to tell of progress."""
-        return torch.split(anchors, min(_AT_ONCE, chunk_of_queries(len(self.entities_), self.memory_budget_)))
+        count = min(_AT_ONCE, chunk_of_queries(len(self.entities_), self.memory_budget_))
+        return given_back(torch.split(anchors, count), self.memory_budget_)
 
     def named(self, fact: Sequence[int]) -> tuple[str, str, str]:
         """The names of (head, relation, tail) ids."""

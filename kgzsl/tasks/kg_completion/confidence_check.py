@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._answers import answers_in
@@ -131,7 +132,7 @@ def check_confidences(
         entailed = Entailed.read(relation, said, facts, kg.num_entities)
         apart = RuledOut.read(model, relation, said)
         for side, anchors in drawn.items():
-            for some in torch.split(anchors, chunk_of_queries(kg.num_entities, budget)):
+            for some in given_back(torch.split(anchors, chunk_of_queries(kg.num_entities, budget)), budget):
                 chance, certain = _as_proposed(apart, some, side, rules, entailed)
                 chance[answers_in(facts, relation, some, side, kg.num_entities)] = 0.0
                 number = torch.full_like(some, relation)

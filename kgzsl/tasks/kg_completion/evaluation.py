@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
@@ -185,7 +186,7 @@ def evaluate_all(
     done, last = 0, None
     masks: list[Tensor | None] = []
     few: FewAnswers | None = None
-    for piece in queries.pieces(kg.filter.to("cpu") if filtered else None):
+    for piece in given_back(queries.pieces(kg.filter.to("cpu") if filtered else None), budget):
         relation, side = piece.relation, piece.side
         if last != (relation, side):
             masks = [rule.mask(relation, side, entities) for rule in rules]

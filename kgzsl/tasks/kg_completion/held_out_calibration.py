@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
@@ -57,7 +58,8 @@ def held_out_calibration(
     for relation in torch.unique(queries[:, 1]).tolist():
         mine = queries[queries[:, 1] == relation].cpu()
         for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
-            for anchors in torch.split(torch.unique(mine[:, column]), chunk_of_queries(entities, budget)):
+            ends = torch.unique(mine[:, column])
+            for anchors in given_back(torch.split(ends, chunk_of_queries(entities, budget)), budget):
                 scores = scorer(relation, anchors, side).cpu().float()
                 truth = answers_in(facts.cpu(), relation, anchors, side, entities)
                 parts.append(_judged(scores, truth, relation, (random, random)))
@@ -112,7 +114,7 @@ def calibration_of_facts(
     for relation in torch.argsort(kind)[torch.unique(kind[asked[:, 1]])].tolist():
         mine = torch.nonzero(asked[:, 1] == relation).flatten()
         for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
-            for rows in torch.split(mine, chunk_of_queries(size, budget)):
+            for rows in given_back(torch.split(mine, chunk_of_queries(size, budget)), budget):
                 anchors = asked[rows, column]
                 scores = scorer(relation, anchors, side).cpu().float()[:, by_name]
                 truth, told = (answers_in(some, relation, anchors, side, size)[:, by_name] for some in (facts, known))

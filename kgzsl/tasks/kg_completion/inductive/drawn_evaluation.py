@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
@@ -74,7 +75,7 @@ def evaluate_drawn(
     budget = min(budget, max(1, share // 33)) if by_triple is None else share
     found = DrawnRanks()
     device = graph.triples.device
-    for start in range(0, len(order), block):
+    for start in given_back(range(0, len(order), block), memory_budget):
         rows, stop = order[start : start + block], min(start + block, len(order))
         entities = torch.cat([truth[rows, None], replaced[start:stop, None], drawn[start:stop]], dim=1)
         asked = entities.clamp(min=0).to(device)

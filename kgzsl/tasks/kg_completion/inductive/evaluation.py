@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from kgzsl._memory import given_back
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
@@ -89,7 +90,7 @@ def evaluate_inductive(
     ranks, worst = torch.empty(len(truth), dtype=torch.float64), torch.empty(len(truth), dtype=torch.float64)
     counts = torch.empty(len(truth), dtype=torch.int64)
     scorable = torch.empty(len(truth), dtype=torch.bool)
-    for start in range(0, len(order), block):
+    for start in given_back(range(0, len(order), block), memory_budget):
         rows = order[start : start + block]
         scores = model.score(graph, subject[rows], relation[rows], budget=budget)
         forward = rows < len(queries)
