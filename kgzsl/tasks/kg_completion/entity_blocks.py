@@ -21,11 +21,11 @@ class EntityBlocks(nn.Module):
 
     After the feature extractor of Qin et al. (AAAI 2020, section 4.1). Its neighbour encoder averages
     ``W (v_r + v_e)``, joined end to end, over the arcs (r, e) that leave an entity: the part of the relations is the
-    head (tail) block of :class:`PairEncoder`, that of the entities is here. It is the mean over all arcs rather than
-    over a sample of them: sums of neighbours' vectors are made once for each kind of arc of each entity, so that
-    leaving out the kinds that a training pair must not know of costs no more than looking these up. Its entity-pair
-    encoder joins the ends' own vectors; beside them stands their product, entry by entry, behind two maps: without it
-    the order of tails would be the same for every head.
+    head (tail) block of :class:`PairEncoder`, that of the entities is here. It is the mean over all arcs, or over those
+    that are drawn (:class:`NeighbourDraw`): sums of neighbours' vectors are made once for each kind of arc of each
+    entity, so that leaving out the kinds that a training pair must not know of costs no more than looking these up.
+    Its entity-pair encoder joins the ends' own vectors; beside them stands their product, entry by entry, behind two
+    maps: without it the order of tails would be the same for every head.
 
     The vectors themselves were trained on all given triples, those of a relation that plays the unseen one among them.
 
@@ -107,14 +107,11 @@ class EntityBlocks(nn.Module):
             entities: int64 [P].
             hidden: int64 [P], the relation whose arcs do not count.
         """
-        profiles = graph.profiles
-        row, entry = profiles.entries(entities)
-        kept = torch.ones(len(row), device=row.device)
-        if hidden is not None:
-            kept = (profiles.kind[entry] % self.num_relations != hidden[row]).float()
+        row, entry, often = graph.profiles.entries(entities, hidden)
+        kept = (often > 0).float()
         offsets = torch.searchsorted(row, torch.arange(len(entities), device=row.device))
         sums = F.embedding_bag(entry, self._entry_sums(graph), offsets, mode="sum", per_sample_weights=kept)
-        count = torch.zeros(len(entities), device=row.device).index_add_(0, row, kept * profiles.count[entry])
+        count = torch.zeros(len(entities), device=row.device).index_add_(0, row, often.float())
         return sums / count.clamp(min=1)[:, None]
 
     def _mapped(self, name: str, vectors: Tensor) -> Tensor:
@@ -128,15 +125,7 @@ class EntityBlocks(nn.Module):
         Kept for the last graph.
         """
         if self._sums is None or self._sums[0] is not graph:
-            table = torch.zeros(len(graph.profiles.kind), self.vectors.shape[1], device=self.vectors.device)
-            # A slice of the arcs at a time: their vectors side by side would take more than the sums.
-            for entry, target in zip(
-                torch.split(graph.profiles.entry_of_arc(graph), 1 << 16),
-                torch.split(graph.target, 1 << 16),
-                strict=True,
-            ):
-                table.index_add_(0, entry, self.vectors[target])
-            self._sums = (graph, table)
+            self._sums = (graph, graph.profiles.sums(graph, self.vectors))
         return self._sums[1]
 
 

@@ -150,16 +150,13 @@ class PairEncoder(nn.Module):
         own = [self.gains, self.block_logits]
         return own if self.entities is None else [*own, self.entities.gains]
 
-    def entity_block(
-        self, side: str, profile: tuple[Tensor, Tensor, Tensor], rows: int, hidden: Tensor | None = None
-    ) -> Tensor:
+    def entity_block(self, side: str, profile: tuple[Tensor, Tensor, Tensor], rows: int) -> Tensor:
         """Head or tail block: kinds of arcs, weighted by ``log(1 + count)``.
 
         Args:
             side: ``"head"`` or ``"tail"``.
             profile: ``(row, kind, count)``, int64 [K] each, rows in order.
             rows: How many rows.
-            hidden: int64 [rows], a relation to be ignored in each row.
 
         Returns:
             [rows, dim].
@@ -167,8 +164,6 @@ class PairEncoder(nn.Module):
         row, kind, count = profile
         table, gain = (self.head_kinds, self.gains[0]) if side == "head" else (self.tail_kinds, self.gains[1])
         weight = torch.log1p(count.to(table.dtype))
-        if hidden is not None:
-            weight = weight * (kind % self.num_relations != hidden[row])
         return squash(gain * _sums(table, row, kind, rows, weight))
 
     def link_block(self, links: tuple[Tensor, Tensor], rows: int, hidden: Tensor | None = None) -> Tensor:
@@ -217,8 +212,8 @@ class PairEncoder(nn.Module):
         """
         count = len(heads)
         blocks = [
-            self.entity_block("head", graph.profiles.of(heads), count, hidden),
-            self.entity_block("tail", graph.profiles.of(tails), count, hidden),
+            self.entity_block("head", graph.profiles.of(heads, hidden), count),
+            self.entity_block("tail", graph.profiles.of(tails, hidden), count),
             self.link_block(graph.links(heads, tails), count, hidden),
             *(self.amount_block(place, amount[:, place])[:, None] for place in range(len(AMOUNTS))),
         ]

@@ -16,6 +16,7 @@ from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._options import check_budget, check_numbers, check_whole
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors, embedding_of
 from kgzsl.tasks.kg_completion.nearness import nearness
+from kgzsl.tasks.kg_completion.neighbour_draw import NeighbourDraw
 from kgzsl.tasks.kg_completion.pair_amounts import amounts_of_pairs
 from kgzsl.tasks.kg_completion.pair_encoder import AMOUNTS, PairEncoder, amounts, end_amounts
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
@@ -45,6 +46,10 @@ class PairFeatures:
         loss: ``"softmax"`` or ``"margin"``; see :class:`PairPretraining`.
         prototype: ``"transfer"`` or ``"support"``; see :class:`PairPretraining`.
         margin: Of the margin loss.
+        neighbours: Facts of an entity by which its neighbourhood is told, at most (the head and the tail block, and the
+            neighbours' vectors); of entities with more, so many are drawn once for all, see :class:`NeighbourDraw`.
+            Links, walks and the other amounts go by all facts. None: all. The published code of Qin et al. takes the
+            first 50.
         memory_budget: Bytes that scoring against all entities, and drawing pairs, may take at a time.
         entity_vectors: Vectors of the entities, for further blocks (:class:`EntityBlocks`): a path, or a mapping with
             ``path``, ``names`` and ``key``, as :meth:`EntityVectors.read` takes them; or an embedding to train on the
@@ -70,13 +75,14 @@ class PairFeatures:
         loss: str = "softmax",
         prototype: str = "transfer",
         margin: float = 0.1,
+        neighbours: int | None = None,
         memory_budget: int = 512 * 2**20,
         entity_vectors: str | dict[str, Any] | None = None,
     ) -> None:
         self.dim, self.link_dim, self.steps, self.batch_size = dim, link_dim, steps, batch_size
         self.queries, self.corrupted, self.hard, self.support = queries, corrupted, hard, support
         self.lr, self.table_lr, self.loss, self.prototype, self.margin = lr, table_lr, loss, prototype, margin
-        self.memory_budget, self.entity_vectors = memory_budget, entity_vectors
+        self.neighbours, self.memory_budget, self.entity_vectors = neighbours, memory_budget, entity_vectors
         for name, value, known in (
             ("loss", loss, ("softmax", "margin")),
             ("prototype", prototype, ("transfer", "support")),
@@ -85,6 +91,8 @@ class PairFeatures:
                 raise InputError(f"pairs.{name} is {value!r}", remedy=f"choose {' or '.join(known)}")
         check_whole(self, "dim", "link_dim", "batch_size", "queries", "corrupted", "support", owner="pairs.")
         check_whole(self, "steps", least=0, owner="pairs.")
+        if neighbours is not None:
+            check_whole(self, "neighbours", owner="pairs.")
         check_numbers(self, "lr", zero=False, owner="pairs.")
         check_numbers(self, "table_lr", owner="pairs.")
         check_budget(memory_budget, "pairs.memory_budget")
@@ -171,6 +179,10 @@ class PairFeatures:
             generator=random,
             budget=self.memory_budget,
         ).to(engine.torch_device)
+        if self.neighbours is not None:
+            # A state of its own: it changes nothing else that is drawn, and nothing else changes it.
+            alone, names = torch.Generator().manual_seed(engine.seed), kg.names_of(seen)
+            self.graph = self.graph.drawing(NeighbourDraw.make(self.neighbours, kg.entities, names, alone))
         self.graph = self.graph.to(engine.torch_device)
         loop = PairPretraining(
             self.encoder,
@@ -342,14 +354,16 @@ class PairFeatures:
             "arcs": {"source": graph.source, "kind": graph.kind, "target": graph.target},
             "sizes": [graph.num_entities, graph.num_relations],
             "vectors": None if self.encoder.entities is None else self.encoder.entities.vectors,
+            "neighbours": None if graph.neighbours is None else graph.neighbours.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
         """Put back what :meth:`state_dict` gave."""
         entities, relations = state["sizes"]
-        arcs = state["arcs"]
+        arcs, drawn = state["arcs"], state.get("neighbours")
         self.graph = object.__new__(PairGraph)
-        self.graph._set(entities, relations, arcs["source"], arcs["kind"], arcs["target"])
+        neighbours = None if drawn is None else NeighbourDraw(**drawn)
+        self.graph._set(entities, relations, arcs["source"], arcs["kind"], arcs["target"], neighbours)
         known = torch.zeros_like(state["encoder"]["relation_vectors"], device="cpu")
         vectors = state.get("vectors")
         encoder = PairEncoder(

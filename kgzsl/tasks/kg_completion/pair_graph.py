@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["PairGraph", "Profiles", "ranges", "relation_arcs"]
+from kgzsl.tasks.kg_completion._ranges import ranges, starts_of
+from kgzsl.tasks.kg_completion.neighbour_draw import NeighbourDraw
+from kgzsl.tasks.kg_completion.profiles import DrawnProfiles, Profiles
+
+__all__ = ["PairGraph", "ranges", "relation_arcs"]
 
 T = TypeVar("T")
 
@@ -25,9 +29,12 @@ class PairGraph:
         triples: int64 [T, 3].
         num_entities: E.
         num_relations: R, so that there are 2 R kinds.
+        neighbours: Which arcs make up the profiles; None: all. Links, walks and whatever else there is go by all.
     """
 
-    def __init__(self, triples: Tensor, num_entities: int, num_relations: int) -> None:
+    def __init__(
+        self, triples: Tensor, num_entities: int, num_relations: int, *, neighbours: NeighbourDraw | None = None
+    ) -> None:
         head, relation, tail = triples.reshape(-1, 3).unbind(dim=1)
         # As one number each they are sorted much sooner than as rows of three.
         keys = torch.unique((head * num_relations + relation) * num_entities + tail)
@@ -37,13 +44,21 @@ class PairGraph:
         target = torch.cat([tail, head])
         kind = torch.cat([relation, relation + num_relations])
         order = torch.argsort(source * num_entities + target, stable=True)
-        self._set(num_entities, num_relations, source[order], kind[order], target[order])
+        self._set(num_entities, num_relations, source[order], kind[order], target[order], neighbours)
 
-    def _set(self, num_entities: int, num_relations: int, source: Tensor, kind: Tensor, target: Tensor) -> None:
-        self.num_entities, self.num_relations = num_entities, num_relations
+    def _set(
+        self,
+        num_entities: int,
+        num_relations: int,
+        source: Tensor,
+        kind: Tensor,
+        target: Tensor,
+        neighbours: NeighbourDraw | None = None,
+    ) -> None:
+        self.num_entities, self.num_relations, self.neighbours = num_entities, num_relations, neighbours
         self.source, self.kind, self.target = source, kind, target
         self.degree = torch.bincount(source, minlength=num_entities)
-        self.starts = _starts(self.degree)
+        self.starts = starts_of(self.degree)
         self._kept: dict[str, tuple[Tensor, Any]] = {}
 
     def keep(self, what: str, nearness: Tensor, make: Callable[[], T]) -> T:
@@ -63,16 +78,24 @@ class PairGraph:
     def to(self, device: torch.device | str) -> PairGraph:
         """The same graph on ``device``."""
         moved = object.__new__(PairGraph)
-        arcs = (part.to(device) for part in (self.source, self.kind, self.target))
-        moved._set(self.num_entities, self.num_relations, *arcs)
+        source, kind, target = (part.to(device) for part in (self.source, self.kind, self.target))
+        neighbours = None if self.neighbours is None else self.neighbours.to(device)
+        moved._set(self.num_entities, self.num_relations, source, kind, target, neighbours)
         return moved
+
+    def drawing(self, neighbours: NeighbourDraw) -> PairGraph:
+        """The same arcs, of which the drawn ones make up the profiles."""
+        other = object.__new__(PairGraph)
+        other._set(self.num_entities, self.num_relations, self.source, self.kind, self.target, neighbours)
+        return other
 
     def without(self, relation: int) -> PairGraph:
         """The graph as it would be had ``relation`` never been seen."""
         kept = (self.kind % self.num_relations) != relation
         smaller = object.__new__(PairGraph)
         # A subsequence of sorted arcs is sorted.
-        smaller._set(self.num_entities, self.num_relations, self.source[kept], self.kind[kept], self.target[kept])
+        arcs = (self.source[kept], self.kind[kept], self.target[kept])
+        smaller._set(self.num_entities, self.num_relations, *arcs, self.neighbours)
         return smaller
 
     def arcs_of(self, entities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -201,7 +224,7 @@ class PairGraph:
     @cached_property
     def profiles(self) -> Profiles:
         """The kinds of arcs that leave each entity."""
-        return Profiles(self)
+        return Profiles(self) if self.neighbours is None else DrawnProfiles(self, self.neighbours)
 
     @cached_property
     def _keys(self) -> Tensor:
@@ -217,7 +240,7 @@ class PairGraph:
         """Linked pairs: where their arcs are, row starts, targets, and the factor of the two degrees."""
         keys, arc = torch.unique_consecutive(self._keys, return_inverse=True)
         source, target = keys // self.num_entities, keys % self.num_entities
-        starts = _starts(torch.bincount(source, minlength=self.num_entities))
+        starts = starts_of(torch.bincount(source, minlength=self.num_entities))
         return arc, starts, target, self.scale[source] * self.scale[target]
 
     @cached_property
@@ -248,43 +271,6 @@ class PairGraph:
         return f"PairGraph({self.num_entities} entities, {self.num_relations} relations, {len(self.source)} arcs)"
 
 
-class Profiles:
-    """How often each kind of arc leaves each entity, in compressed sparse rows.
-
-    Args:
-        graph: The arcs.
-    """
-
-    def __init__(self, graph: PairGraph) -> None:
-        kinds = 2 * graph.num_relations
-        keys, self.count = torch.unique(graph.source * kinds + graph.kind, return_counts=True)
-        self.kind = keys % kinds
-        self.size = torch.bincount(keys // kinds, minlength=graph.num_entities)
-        self.starts = _starts(self.size)
-
-    def of(self, entities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The profile entries of the given entities.
-
-        Args:
-            entities: int64 [Q].
-
-        Returns:
-            Three int64 [K]: the row of the entity in ``entities`` (in order), the kind, how often.
-        """
-        rows, entries = self.entries(entities)
-        return rows, self.kind[entries], self.count[entries]
-
-    def entries(self, entities: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`of`, but where the entries are: two int64 [K], the row of the entity (in order), the entry."""
-        return ranges(self.starts[entities], self.size[entities])
-
-    def entry_of_arc(self, graph: PairGraph) -> Tensor:
-        """Which entry each arc of the graph counts for: int64 [arcs]."""
-        kinds = 2 * graph.num_relations
-        source = torch.repeat_interleave(torch.arange(graph.num_entities, device=graph.device), self.size)
-        return torch.searchsorted(source * kinds + self.kind, graph.source * kinds + graph.kind)
-
-
 def relation_arcs(triples: Tensor, num_entities: int, num_relations: int) -> tuple[PairGraph, Tensor]:
     """Triples as arcs whose kinds count only the relations that occur.
 
@@ -302,14 +288,3 @@ def relation_arcs(triples: Tensor, num_entities: int, num_relations: int) -> tup
     position[relations] = torch.arange(len(relations))
     renamed = torch.stack([triples[:, 0], position[triples[:, 1]], triples[:, 2]], dim=1)
     return PairGraph(renamed, num_entities, len(relations)), relations
-
-
-def _starts(counts: Tensor) -> Tensor:
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-
-
-def ranges(begin: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """For each row the numbers ``begin .. begin + count - 1``: the row of each, and the number."""
-    rows = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-    within = torch.arange(len(rows), device=count.device) - (count.cumsum(0) - count)[rows]
-    return rows, begin[rows] + within

@@ -110,6 +110,8 @@ class PairPretraining:
             "batch_size": batch_size, "support": support, "lr": lr, "table_lr": table_lr, "loss": loss,
             "prototype": prototype, "margin": margin, "queries": len(sample),
         }  # fmt: skip
+        if graph.neighbours is not None:
+            self.config["neighbours"] = graph.neighbours.most
 
     def step(self, index: int) -> dict[str, Tensor]:  # noqa: ARG002 (steps are alike)
         """One step; see :class:`kgzsl.engine.TrainingLoop`."""

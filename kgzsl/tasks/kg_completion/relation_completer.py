@@ -263,7 +263,10 @@ class RelationCompleter(ProposingCompleter):
         mine = self._known[torch.isin(self._known[:, 1], self._seen)]
         place = torch.searchsorted(self._seen, mine[:, 1].contiguous())
         arcs = torch.stack([mine[:, 0], place, mine[:, 2]], dim=1)
-        features.graph = PairGraph(arcs, len(self.entities_), len(self._seen)).to(self.features_.graph.device)
+        before = self.features_.graph
+        drawn = None if before.neighbours is None else before.neighbours.to("cpu").grown(self.entities_)
+        graph = PairGraph(arcs, len(self.entities_), len(self._seen), neighbours=drawn)
+        features.graph = graph.to(before.device)
         features.forget()
         self.features_ = features
         return self
