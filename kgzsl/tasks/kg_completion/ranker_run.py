@@ -14,9 +14,9 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, headline_first, make_rule
-from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.ordinary.type_rules import range_rule, type_rule
+from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.result import RunResult
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class RankerRun(ABC):
 
     protocol: OrdinaryProtocol
     graph: ClassGraph | None
-    model: Completer | None = None
+    model: ProposingCompleter | None = None
     data_name: str
     entities: Sequence[str]
     relations: Sequence[str]
@@ -81,6 +81,10 @@ class RankerRun(ABC):
         begun = time.perf_counter()
         found = self.protocol.final_score(scorers, top=10)
         self.seconds["scoring"] = time.perf_counter() - begun
+        known = self.protocol.known
+        if self.model is not None and len(known) > len(self.protocol.facts):
+            # From now on these are known, too: they are no proposals, and what follows from them does.
+            self.model.set_facts(known)
         return assemble(self, found)
 
     def _protocol_options(self) -> dict[str, Any]:

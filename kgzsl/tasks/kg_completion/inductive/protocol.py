@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.ordinary.protocol import OrdinaryProtocol
@@ -32,6 +34,11 @@ class InductiveProtocol(OrdinaryProtocol):
     def __init__(self, kg: KGSplit, rules: Sequence[CandidateRule], **options: Any) -> None:
         super().__init__(kg, rules, **options)
         self._queries = self._queries[:0]
+
+    @property
+    def known(self) -> Tensor:
+        """What is known once the test is scored: no more than before, since all answers are read off these facts."""
+        return self.facts
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able."""

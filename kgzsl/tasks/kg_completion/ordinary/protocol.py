@@ -86,6 +86,11 @@ class OrdinaryProtocol:
         """What is known: the training triples."""
         return self.final_kg.train
 
+    @property
+    def known(self) -> Tensor:
+        """What is known once the test is scored: training and validation triples."""
+        return torch.cat([self.facts, self._valid_kg.valid])
+
     def validate(self, scorer: Scorer) -> float:
         """Mean reciprocal rank on validation triples."""
         found = evaluate(
@@ -180,5 +185,5 @@ class OrdinaryProtocol:
         if not self._opened:
             raise RuntimeError("the test triples come last: score first")
         return check_confidences(
-            model, self._kg, self._kg.test, self.facts, schema=schema, sides=self.sides, budget=self.budget
+            model, self._kg, self._kg.test, self.known, schema=schema, sides=self.sides, budget=self.budget
         )

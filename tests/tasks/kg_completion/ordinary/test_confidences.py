@@ -68,6 +68,18 @@ def test_models_saved_before_have_no_confidences_and_load(world, tmp_path):
     assert propose(old, "livesIn", heads=[world.entities[0]], top=1).found[0].confidence is None
 
 
+def test_validation_triples_are_facts_of_the_model_that_is_kept_but_of_none_that_is_scored(world, monkeypatch):
+    told, final_score, set_facts = [], OrdinaryProtocol.final_score, EmbeddingCompleter.set_facts
+    monkeypatch.setattr(
+        OrdinaryProtocol, "final_score", lambda *a, **o: (told.append("scored"), final_score(*a, **o))[1]
+    )
+    monkeypatch.setattr(EmbeddingCompleter, "set_facts", lambda *a: (told.append(len(a[1])), set_facts(*a))[1])
+    model = run(recipe(), data=world, progress=False).model
+    assert told == [len(world.train), "scored", len(world.train) + len(world.valid)]
+    known = torch.cat([world.train, world.valid])
+    assert {tuple(fact) for fact in model._known.tolist()} == {tuple(fact) for fact in known.tolist()}
+
+
 @pytest.mark.parametrize("why", ["none", "absent", "few"])
 def test_without_validation_triples_there_are_none_and_that_is_told(world, why):
     left = {"none": len(world.valid), "absent": 0, "few": 5}[why]
