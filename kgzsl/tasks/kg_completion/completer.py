@@ -13,6 +13,7 @@ from torch import Tensor
 from kgzsl._memory import given_back
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion._ids import check_range, whole_ids
 from kgzsl.tasks.kg_completion._options import check_budget
 from kgzsl.tasks.kg_completion._ranks import best_of_rows, rank_of_names
 from kgzsl.tasks.kg_completion.evaluation import Scorer
@@ -64,7 +65,7 @@ class Completer(ABC):
             float32 [Q, E].
 
         Raises:
-            InputError: The model is not fitted, or there is no such relation or side.
+            InputError: The model is not fitted, there is no such relation or side, or the given ends are no ids.
         """
 
     @property
@@ -228,6 +229,14 @@ class Completer(ABC):
                 raise InputError(f"{relation} is no relation id: there are {len(self.relations_)}")
             return int(relation)
         return _find(relation, self._relation_ids, "relation")
+
+    def _asked(self, relation: str | int, anchors: Tensor, side: str) -> tuple[int, Tensor]:
+        """The id of the relation and the given ends, int64 [Q], of a question for scores."""
+        number, anchors = self._relation(relation, side), whole_ids(anchors, "given ends")
+        if anchors.ndim != 1:
+            raise InputError(f"given ends have the shape {tuple(anchors.shape)}", remedy="give [Q], ids of entities")
+        check_range(anchors, len(self.entities_), "entity")
+        return number, anchors
 
     def _entity(self, name: str) -> int:
         return _find(name, self._entity_ids, "entity")

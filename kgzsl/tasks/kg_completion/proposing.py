@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks.kg_completion._ids import checked_facts
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.new_priors import with_new_relations, with_own_columns
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
@@ -56,7 +57,17 @@ class ProposingCompleter(Completer):
 
     @abstractmethod
     def set_facts(self, triples: Tensor) -> Self:
-        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
+        """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew.
+
+        Raises:
+            InputError: The model is not fitted, or the triples are of another shape, no whole numbers or out of range.
+        """
+
+    def _told_facts(self, triples: Tensor) -> Tensor:
+        """Facts that are told, checked: int64 [T, 3] on the CPU."""
+        if not hasattr(self, "relations_"):
+            raise InputError("the model is not fitted yet", remedy="call fit(...) first")
+        return checked_facts(triples, len(self.entities_), len(self.relations_))
 
     def likeness(self, relation: int) -> Likeness:
         """What is known about relations like this one, for explanations."""

@@ -257,8 +257,8 @@ class RelationCompleter(ProposingCompleter):
         Pairs are told by what links them: by facts of relations that training had, the only ones that it knows how to
         read. Facts of others are known and proposed to nobody.
         """
+        self._known = self._told_facts(triples)
         features = copy.copy(self.features_)
-        self._known = triples.cpu()
         self.seen_ = [self.relations_[number] for number in torch.unique(self._known[:, 1]).tolist()]
         mine = self._known[torch.isin(self._known[:, 1], self._seen)]
         place = torch.searchsorted(self._seen, mine[:, 1].contiguous())
@@ -363,7 +363,7 @@ class RelationCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E].
         """
-        number = self._relation(relation, side)
+        number, anchors = self._asked(relation, anchors, side)
         if number not in self._drawn:
             self._drawn[number] = unit_mean(self.prototypes(number))
         return self.features_.scores(self._drawn[number], anchors, self._prior_rows[number], side=side)

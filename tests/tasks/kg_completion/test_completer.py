@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
@@ -11,7 +12,7 @@ from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.inductive import InformedCompleter, RmpiCompleter, UltraCompleter
+from kgzsl.tasks.kg_completion.inductive import InductiveTask, InformedCompleter, RmpiCompleter, UltraCompleter
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
 NAN = float("nan")
@@ -146,3 +147,54 @@ def test_unfitted_copies_have_the_same_options(kind):
 def test_a_memory_budget_is_a_number_of_bytes(kind, budget):
     with pytest.raises(InputError, match=f"memory_budget is {budget!r}"):
         kind(memory_budget=budget)
+
+
+UNFITTED = (RelationCompleter, EvidenceCompleter, EmbeddingCompleter, RmpiCompleter)
+
+
+@pytest.mark.parametrize("kind", UNFITTED)
+def test_an_unfitted_model_takes_no_facts(kind):
+    model = kind(None) if kind is RelationCompleter else kind()
+    with pytest.raises(InputError, match="not fitted yet"):
+        model.set_facts(torch.zeros(1, 3, dtype=torch.int64))
+
+
+@pytest.fixture(params=UNFITTED)
+def fitted(request, kg, priors):
+    if request.param is RelationCompleter:
+        pairs = {"dim": 4, "link_dim": 4, "steps": 1, "queries": 2, "corrupted": 2}
+        return RelationCompleter(None, pairs=pairs, device="cpu").fit(kg, priors)
+    if request.param is EvidenceCompleter:
+        return EvidenceCompleter(folds=2, queries=2, corrupted=4, steps=2, calibrate=False).fit(kg, priors)
+    if request.param is EmbeddingCompleter:
+        return EmbeddingCompleter(dim=4, epochs=1, batch_size=8).fit(kg)
+    return RmpiCompleter(dim=4, epochs=1, calibrate=False).fit(InductiveTask.training(kg))
+
+
+def test_what_is_no_id_is_refused_before_it_is_used_as_one(fitted):
+    count, kinds = len(fitted.entities_), len(fitted.relations_)
+    for wrong, told in (
+        ([count], f"{count} is no entity id: there are {count}"),
+        ([-1], "-1 is no entity id"),
+        ([0.5], "given ends are float32, not ids"),
+        ([True], "given ends are bool, not ids"),
+        ([[0, 1]], r"given ends have the shape \(1, 2\)"),
+        (["ann"], "given ends are no ids"),
+    ):
+        with pytest.raises(InputError, match=told):
+            fitted.scores(0, torch.tensor(wrong) if not isinstance(wrong[0], str) else wrong)
+    before = fitted.scores(0, torch.tensor([0, 1]))
+    for same in ([0, 1], np.array([0, 1], dtype=np.int32), torch.tensor([0, 1], dtype=torch.int16)):
+        assert torch.equal(fitted.scores(0, same), before)
+    assert fitted.scores(0, []).shape == (0, count)
+    for wrong, told in (
+        ([[0, 0, count]], f"{count} is no entity id"),
+        ([[0, kinds, 1]], f"{kinds} is no relation id: there are {kinds}"),
+        ([[0, -1, 1]], "-1 is no relation id"),
+        ([0, 0, 1], r"facts have the shape \(3,\)"),
+        ([[0.0, 0.0, 1.0]], "facts are float32, not ids"),
+    ):
+        with pytest.raises(InputError, match=told):
+            fitted.set_facts(torch.tensor(wrong))
+    # Nothing was taken half.
+    assert torch.equal(fitted.scores(0, [0, 1]), before)

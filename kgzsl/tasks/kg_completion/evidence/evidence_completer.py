@@ -250,7 +250,7 @@ class EvidenceCompleter(ProposingCompleter):
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
-        self._known = torch.unique(triples.cpu(), dim=0)
+        self._known = torch.unique(self._told_facts(triples), dim=0)
         self._evidence: dict[bool, FactEvidence] = {}
         self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
         return self
@@ -341,7 +341,8 @@ class EvidenceCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E], or [Q, C].
         """
-        number, scorer = self._relation(relation, side), HeldEvidence(self)
+        number, anchors = self._asked(relation, anchors, side)
+        scorer = HeldEvidence(self)
         return scorer(number, anchors, side) if entities is None else scorer.among(number, anchors, side, entities)
 
     def evidence_for(

@@ -120,7 +120,7 @@ class InductiveCompleter(ProposingCompleter):
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew."""
-        self._known = torch.unique(triples.cpu(), dim=0)
+        self._known = torch.unique(self._told_facts(triples), dim=0)
         self.seen_ = [self.relations_[i] for i in torch.unique(self._known[:, 1]).tolist()]
         self._graph: FactGraph | None = None
         self._told()
@@ -136,7 +136,8 @@ class InductiveCompleter(ProposingCompleter):
     @torch.no_grad()
     def scores(self, relation: str | int, anchors: Tensor, *, side: str = "tail") -> Tensor:
         """See :meth:`Completer.scores`."""
-        directed = self._relation(relation, side) + (len(self.relations_) if side == "head" else 0)
+        number, anchors = self._asked(relation, anchors, side)
+        directed = number + (len(self.relations_) if side == "head" else 0)
         anchors = anchors.to(self.device_)
         # A model keeps states of relations beside those of a chunk of queries (Ultra.score).
         budget = max(1, model_share(self.memory_budget_) // 33)

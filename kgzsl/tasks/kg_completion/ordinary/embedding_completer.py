@@ -217,7 +217,7 @@ class EmbeddingCompleter(ProposingCompleter):
 
     def set_facts(self, triples: Tensor) -> Self:
         """Take these triples int64 [T, 3] as known, for the rules and for what is no proposal; nothing is trained."""
-        self._known = torch.unique(triples.cpu(), dim=0)
+        self._known = torch.unique(self._told_facts(triples), dim=0)
         self.rules_ = self.rules_.about(self._known, len(self.entities_))
         return self
 
@@ -256,7 +256,7 @@ class EmbeddingCompleter(ProposingCompleter):
         Returns:
             float32 [Q, E].
         """
-        number = self._relation(relation, side)
+        number, anchors = self._asked(relation, anchors, side)
         model = self._in_order()
         given = anchors.to(model.nodes.device)
         kind = torch.full_like(given, int(self._relation_row[number]))
