@@ -141,8 +141,8 @@ def test_an_oracle_run_is_no_victory() -> None:
 def test_table_shows_means_spreads_and_roles(text: str) -> None:
     # 50 and 52: mean 51, sample standard deviation sqrt(2)
     assert "51.0 ± 1.4" in text
-    assert '<tr class="baseline"><th scope="row">ESZSL</th>' in text
-    assert '<tr class="control"><th scope="row">shuffled ontology</th>' in text
+    assert '<tr class="baseline"><th scope="row">ESZSL<span class="role">baseline' in text
+    assert '<tr class="control"><th scope="row">shuffled ontology<span class="role">control' in text
 
 
 def test_transductive_and_oracle_runs_are_stamped() -> None:
