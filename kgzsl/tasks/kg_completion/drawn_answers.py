@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -74,10 +75,12 @@ class DrawnAnswers:
                 Left out, by number.
 
         Raises:
-            InputError: ``count`` is below 1.
+            InputError: ``count`` is no whole number, or below 1.
         """
-        if count < 1:
-            raise InputError(f"{count} entities are to be drawn for each query", remedy="give 1 or more")
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise InputError(
+                f"{count!r} entities are to be drawn for each query", remedy="give a whole number, 1 or more"
+            )
         place, kind = (
             (torch.arange(num_entities), torch.arange(num_relations))
             if names is None
@@ -100,12 +103,11 @@ class DrawnAnswers:
             return torch.rand(shape, dtype=torch.float64, generator=random)
 
         for rows in torch.split(order, _ROWS):
-            given, asked, other = head[rows], relation[rows], tail[rows]
-            free = _Allowed(index.tails(given, asked), given, num_entities)
+            free = _Allowed(index, relation[rows], head[rows], "tail")
             tails[rows] = free.pick(lots(len(rows), count), by_name)
             chosen = free.pick(lots(len(rows), 1), by_name)[:, 0]
             if both:
-                turned = _Allowed(index.heads(asked, other), other, num_entities)
+                turned = _Allowed(index, relation[rows], tail[rows], "head")
                 heads[rows] = turned.pick(lots(len(rows), count), by_name)
                 share = free.sizes / (free.sizes + turned.sizes).clamp(min=1)
                 of_tail[rows] = lots(len(rows)) < share
@@ -129,30 +131,36 @@ class DrawnAnswers:
 
 
 class _Allowed:
-    """The entities that each row may draw: all but the known ones and its own end.
+    """The entities that each question may draw: all but the known answers and the end that it gives.
+
+    Questions that are alike share what is known of them: many ask for what a large part of the facts answer.
 
     Args:
-        known: Rows and entities, as a ``FilterIndex`` gives them.
-        own: int64 [Q].
-        num_entities: E.
+        index: The known facts.
+        relations: int64 [Q].
+        given: int64 [Q], the ends that are given.
+        side: Which end is drawn, ``"tail"`` or ``"head"``.
     """
 
-    def __init__(self, known: tuple[Tensor, Tensor], own: Tensor, num_entities: int) -> None:
-        count, rows = len(own), torch.arange(len(own))
-        keys = torch.unique(torch.cat([known[0], rows]) * num_entities + torch.cat([known[1], own]))
-        row, entity = torch.div(keys, num_entities, rounding_mode="floor"), keys % num_entities
-        gone = torch.bincount(row, minlength=count)
+    def __init__(self, index: FilterIndex, relations: Tensor, given: Tensor, side: str) -> None:
+        entities = index.num_entities
+        alike, self._question = torch.unique(relations * entities + given, return_inverse=True)
+        relation, own = torch.div(alike, entities, rounding_mode="floor"), alike % entities
+        row, known = index.tails(own, relation) if side == "tail" else index.heads(relation, own)
+        keys = torch.unique(torch.cat([row, torch.arange(len(own))]) * entities + torch.cat([known, own]))
+        row, entity = torch.div(keys, entities, rounding_mode="floor"), keys % entities
+        gone = torch.bincount(row, minlength=len(own))
         self._begins = gone.cumsum(0) - gone
         # The nth entity that is left has as many that are gone before it as have a "rest" of at most n.
         rest = entity - (torch.arange(len(keys)) - self._begins[row])
-        self._span, self._keys = num_entities + 1, row * (num_entities + 1) + rest
-        self.sizes = num_entities - gone
+        self._span, self._keys = entities + 1, row * (entities + 1) + rest
+        self.sizes = (entities - gone)[self._question]
 
     def pick(self, lots: Tensor, names: Tensor) -> Tensor:
         """``names`` [E] of the entities that lots in [0, 1), float64 [Q, K], fall on; -1 where none is allowed."""
         nth = torch.minimum((lots * self.sizes[:, None]).long(), (self.sizes - 1).clamp(min=0)[:, None])
-        wanted = (torch.arange(len(lots)) * self._span)[:, None] + nth
-        before = torch.searchsorted(self._keys, wanted, right=True) - self._begins[:, None]
+        wanted = (self._question * self._span)[:, None] + nth
+        before = torch.searchsorted(self._keys, wanted, right=True) - self._begins[self._question][:, None]
         found = (nth + before).clamp(max=len(names) - 1)
         return torch.where(self.sizes[:, None] > 0, names[found], -1)
 
@@ -165,9 +173,10 @@ class DrawnRanks:
     """
 
     def __init__(self) -> None:
-        self.sizes: list[Tensor] = []
-        self._ranks: list[Tensor] = []
-        self._pairs: list[Tensor] = []
+        none = torch.zeros(0, dtype=torch.float64)
+        self.sizes: list[Tensor] = [none]
+        self._ranks: list[Tensor] = [none]
+        self._pairs: list[Tensor] = [none.view(0, 2)]
 
     def take(self, scores: Tensor, piece: Piece, drawn: Tensor, instead: Tensor) -> None:
         """Count the answers to a piece of queries; NaN is no score and stands below all others.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from kgzsl.datasets import KGSplit
+from kgzsl.datasets import FilterIndex, KGSplit
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks, _Allowed
 from kgzsl.tasks.kg_completion.evaluation import evaluate_all
 from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, evaluate_drawn
+from kgzsl.tasks.kg_completion.ordinary import OrdinaryProtocol
+from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from tests.tasks.kg_completion.renumbering import renumbered
 
 E, R = 20, 3
@@ -34,16 +40,49 @@ def as_set(facts: torch.Tensor) -> set[tuple[int, ...]]:
 
 
 def test_equal_lots_fall_on_every_entity_that_is_allowed_and_on_no_other():
-    known = torch.tensor([0, 0, 0, 2, 2]), torch.tensor([3, 0, 3, 5, 1])
-    own = torch.tensor([4, 0, 5])
-    allowed = _Allowed(known, own, 6)
-    wanted = [[1, 2, 5], [1, 2, 3, 4, 5], [0, 2, 3, 4]]
-    assert allowed.sizes.tolist() == [3, 5, 4]
+    # Tails of (4, 0), (0, 1) and (5, 0); that of the first question is asked once more.
+    facts = torch.tensor([[4, 0, 3], [4, 0, 0], [0, 1, 3], [5, 0, 5], [5, 0, 1], [1, 1, 2]])
+    index, relations, given = FilterIndex(facts, 6, 2), torch.tensor([0, 1, 0, 0]), torch.tensor([4, 0, 5, 4])
+    allowed = _Allowed(index, relations, given, "tail")
+    turned = _Allowed(FilterIndex(facts.flip(1), 6, 2), relations, given, "head")
+    wanted = [[1, 2, 5], [1, 2, 4, 5], [0, 2, 3, 4], [1, 2, 5]]
     names = torch.arange(6) * 10
-    for row, entities in enumerate(wanted):
-        lots = torch.rand(3, len(entities), dtype=torch.float64)
-        lots[row] = (torch.arange(len(entities)) + 0.5) / len(entities)
-        assert allowed.pick(lots, names)[row].tolist() == [10 * entity for entity in entities]
+    for one in (allowed, turned):
+        assert one.sizes.tolist() == [3, 4, 4, 3]
+        for row, entities in enumerate(wanted):
+            lots = torch.rand(4, len(entities), dtype=torch.float64)
+            lots[row] = (torch.arange(len(entities)) + 0.5) / len(entities)
+            assert one.pick(lots, names)[row].tolist() == [10 * entity for entity in entities]
+
+
+def test_the_last_lot_falls_on_the_last_entity():
+    # Rounding may make the largest lots times a size that size itself.
+    allowed = _Allowed(
+        FilterIndex(torch.zeros(0, 3, dtype=torch.int64), 3, 1), torch.tensor([0]), torch.tensor([2]), "tail"
+    )
+    assert allowed.pick(torch.ones(1, 1, dtype=torch.float64), torch.arange(3)).tolist() == [[1]]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peaks are read from /proc")
+def test_what_many_questions_ask_alike_is_looked_up_once():
+    # 4000 facts and 4000 questions about the heads of (0, entity 0): 16,000,000 answers, were each looked up by itself.
+    script = """
+import torch
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers
+facts = torch.zeros(4000, 3, dtype=torch.int64)
+facts[:, 0] = torch.arange(1, 4001)
+asked = facts.clone()
+asked[:, 0] += 4000
+DrawnAnswers.draw(asked[:5], facts, 8001, 1, count=1)
+open("/proc/self/clear_refs", "w").write("5")
+def status(name):
+    return next(1024 * int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+before = status("VmRSS")
+DrawnAnswers.draw(asked, facts, 8001, 1, count=1)
+print(status("VmHWM") - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20_000_000
 
 
 def test_facts_and_the_other_end_are_not_drawn_but_any_other_entity_is(kg):
@@ -108,15 +147,33 @@ def test_draws_go_by_names_and_by_the_seed(kg):
     assert drawn(kg) != drawn(kg, seed=1)
 
 
-def test_none_is_refused(kg):
-    with pytest.raises(InputError, match="0 entities are to be drawn"):
-        DrawnAnswers.draw(kg.test, kg.train, E, R, count=0)
+@pytest.mark.parametrize("count", [0, -1, 2.5, True, "7"])
+def test_what_is_no_number_of_entities_is_refused(kg, count):
+    with pytest.raises(InputError, match=f"{count!r} entities are to be drawn"):
+        DrawnAnswers.draw(kg.test, kg.train, E, R, count=count)
+
+
+@pytest.mark.parametrize("protocol", [CompletionProtocol, OrdinaryProtocol])
+def test_protocols_refuse_it_before_anything_is_trained(kg, protocol):
+    with pytest.raises(InputError, match=r"protocol\.negatives is 0"):
+        protocol(kg, ALL, negatives=0)
+
+
+def test_no_queries_have_no_figures_with_drawn_entities_or_without(kg):
+    for negatives in (None, 3):
+        found = evaluate_all(kg, kg.test[:0], {"it": odd_scores}, ALL, negatives=negatives)["it"]
+        metrics, chance = found.metrics({"all": "kgc."}), found.chance({"all": "kgc."})
+        assert metrics["kgc.queries"] == chance["kgc.queries"] == 0
+    assert metrics["kgc.drawn.queries"] == chance["kgc.drawn.queries"] == 0
+    assert "kgc.drawn.auc_pr" not in metrics
 
 
 def odd_scores(relation: int, anchors: torch.Tensor, side: str) -> torch.Tensor:
     """Many ties, and scores that are none, or infinite."""
     table = ((anchors[:, None] * 7 + torch.arange(E) * 5 + 3 * relation + (side == "head")) % 7).float()
-    return table.masked_fill(table == 1, float("nan")).masked_fill(table == 3, float("inf"))
+    for level, odd in ((1, "nan"), (3, "inf"), (5, "-inf")):
+        table = table.masked_fill(table == level, float(odd))
+    return table
 
 
 @pytest.mark.parametrize("sides", ["both", "tail"])
@@ -133,14 +190,12 @@ def test_ranks_and_areas_are_those_of_a_plain_loop(kg, sides, budget):
             own = odd_scores(relation, torch.tensor([anchor]), side)[0]
             drawn = (draws.tails if side == "tail" else draws.heads)[row].tolist()
             rank = 1 + sum(float(own[e] > own[answer]) + float(own[e] == own[answer]) / 2 for e in drawn)
-            rank = 1 + 7 / 2 if own[answer].isnan() else rank
+            rank = 1 + 7 / 2 if own[answer].isnan() or own[answer].isneginf() else rank
             ranks.setdefault((relation, anchor, answer, side == "tail"), []).append(rank)
             if (side == "tail") == bool(draws.of_tail[row]):
-                order = [
-                    -1 if own[e].isnan() else float(own[e].clamp(max=9)) for e in (answer, int(draws.instead[row]))
-                ]
+                pair = own[[answer, int(draws.instead[row])]]
                 truth += [1, 0]
-                scores += order
+                scores += pair.nan_to_num(nan=-1, posinf=9, neginf=-1).tolist()
     assert found.drawn is not None
     keys = zip(*(x.tolist() for x in (found.relation, found.anchor, found.truth, found.tail_asked)), strict=True)
     told: dict[tuple[int, ...], list[float]] = {}
