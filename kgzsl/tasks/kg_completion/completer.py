@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -232,11 +232,15 @@ class Completer(ABC):
 
     def _asked(self, relation: str | int, anchors: Tensor, side: str) -> tuple[int, Tensor]:
         """The id of the relation and the given ends, int64 [Q], of a question for scores."""
-        number, anchors = self._relation(relation, side), whole_ids(anchors, "given ends")
-        if anchors.ndim != 1:
-            raise InputError(f"given ends have the shape {tuple(anchors.shape)}", remedy="give [Q], ids of entities")
-        check_range(anchors, len(self.entities_), "entity")
-        return number, anchors
+        return self._relation(relation, side), self._ends(anchors, "given ends")
+
+    def _ends(self, given: Any, what: str) -> Tensor:
+        """Ids of entities, checked: int64 [Q]."""
+        ids = whole_ids(given, what)
+        if ids.ndim != 1:
+            raise InputError(f"{what} have the shape {tuple(ids.shape)}", remedy="give [Q], ids of entities")
+        check_range(ids, len(self.entities_), "entity")
+        return ids
 
     def _entity(self, name: str) -> int:
         return _find(name, self._entity_ids, "entity")

@@ -90,7 +90,7 @@ class ProposingCompleter(Completer):
             allowed: bool [E], the candidates; others get 0.
 
         Raises:
-            InputError: There is no calibration for this relation.
+            InputError: There is no calibration for this relation, or see :meth:`scores`.
         """
         return self.calibration_of(self.scores(relation, anchors, side=side).cpu(), relation, anchors, side, allowed)
 
@@ -98,7 +98,7 @@ class ProposingCompleter(Completer):
         self, scores: Tensor, relation: str | int, anchors: Tensor, side: str, allowed: Tensor | None = None
     ) -> Tensor:
         """As :meth:`probabilities`, of scores [Q, E] that are there already."""
-        number = self._relation(relation)
+        number, anchors = self._asked(relation, anchors, side)
         found = self.calibrations_for(number)
         if not found:
             raise InputError("this model has no calibration", remedy="train it with calibrate: true")

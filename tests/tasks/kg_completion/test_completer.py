@@ -12,6 +12,7 @@ from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.completer import Completer, Completion
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, InformedCompleter, RmpiCompleter, UltraCompleter
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
@@ -198,3 +199,22 @@ def test_what_is_no_id_is_refused_before_it_is_used_as_one(fitted):
             fitted.set_facts(torch.tensor(wrong))
     # Nothing was taken half.
     assert torch.equal(fitted.scores(0, [0, 1]), before)
+
+
+def test_probabilities_and_single_answers_are_asked_for_by_ids_in_any_form(kg, priors):
+    model = EmbeddingCompleter(dim=4, epochs=1, batch_size=8).fit(kg)
+    model.calibration_ = Calibration(0.0, 0.0, 1.0, tuple(i / 20 for i in range(21)), None, None, 9, 18, "facts")
+    asked = int(model._known[0, 1])
+    told = model.probabilities(asked, torch.tensor([0, 1]))
+    for same in ([0, 1], np.array([0, 1], dtype=np.int32), torch.tensor([0, 1], dtype=torch.int16)):
+        assert torch.equal(model.probabilities(asked, same), told)
+        assert torch.equal(model.calibration_of(model.scores(asked, same), asked, same, "tail"), told)
+    with pytest.raises(InputError, match="-1 is no entity id"):
+        model.calibration_of(model.scores(asked, [1]), asked, [-1], "tail")
+    evidence = EvidenceCompleter(folds=2, queries=2, corrupted=4, steps=2, calibrate=False).fit(kg, priors)
+    some = evidence.scores(0, [0, 1], entities=[3, 5])
+    torch.testing.assert_close(some, evidence.scores(0, [0, 1])[:, [3, 5]])
+    with pytest.raises(InputError, match="-1 is no entity id"):
+        evidence.scores(0, [0], entities=[-1])
+    with pytest.raises(InputError, match="entities are float32, not ids"):
+        evidence.scores(0, [0], entities=[0.5])

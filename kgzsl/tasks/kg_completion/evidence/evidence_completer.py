@@ -343,7 +343,9 @@ class EvidenceCompleter(ProposingCompleter):
         """
         number, anchors = self._asked(relation, anchors, side)
         scorer = HeldEvidence(self)
-        return scorer(number, anchors, side) if entities is None else scorer.among(number, anchors, side, entities)
+        if entities is None:
+            return scorer(number, anchors, side)
+        return scorer.among(number, anchors, side, self._ends(entities, "entities"))
 
     def evidence_for(
         self, relation: int, anchors: Tensor, side: str, entities: Tensor | None = None
