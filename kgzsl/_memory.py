@@ -13,6 +13,9 @@ __all__ = ["given_back"]
 
 T = TypeVar("T")
 
+_LEAST = 1 << 20
+"""Bytes that are not worth giving back: processes grow by some pages with whatever they do."""
+
 
 def given_back(pieces: Iterable[T], budget: int) -> Iterator[T]:
     """The pieces of some work, each of which takes large blocks of memory and leaves a small result.
@@ -24,12 +27,14 @@ def given_back(pieces: Iterable[T], budget: int) -> Iterator[T]:
     Args:
         pieces: Handed on.
         budget: Once the process has grown by so many bytes since the work began, what is free goes back to the system;
-            then it may grow by as much again. Where that cannot be told or done, nothing happens.
+            then it may grow by as much again. Below 1 MiB it is taken for that. Where growth cannot be told, or nothing
+            be given back, nothing happens.
     """
     trim = _trim()
     if trim is None:
         yield from pieces
         return
+    budget = max(budget, _LEAST)
     limit = _resident() + budget
     for piece in pieces:
         yield piece

@@ -50,9 +50,33 @@ def test_pieces_are_handed_on_as_they_are(monkeypatch):
 
 
 def test_nothing_is_given_back_before_the_process_has_grown_by_the_budget(monkeypatch):
-    resident, trimmed = iter([100, 150, 161, 120, 180, 181, 130]), []
-    monkeypatch.setattr(_memory, "_resident", lambda: next(resident))
+    megabytes, begun, trimmed = iter([100, 150, 161, 140, 180, 190, 201, 130]), [-1], []
+    monkeypatch.setattr(_memory, "_resident", lambda: next(megabytes) << 20)
+    monkeypatch.setattr(_memory, "_trim", lambda: lambda _: trimmed.append(begun[0]))
+    # 100 + 60: not at 150, at 161, whereupon 140 + 60: not at 180 and 190, at 201.
+    for begun[0] in given_back(range(5), 60 << 20):
+        pass
+    assert trimmed == [1, 4]
+
+
+def test_a_budget_of_nothing_does_not_give_back_every_page(monkeypatch):
+    page = 4096
+    grown, trimmed = iter([0, page, 2 * page, (1 << 20) + page, 0, page]), []
+    monkeypatch.setattr(_memory, "_resident", lambda: next(grown))
     monkeypatch.setattr(_memory, "_trim", lambda: trimmed.append)
-    # 100 + 60: not at 150, at 161, whereupon 120 + 60: not at 180, at 181.
-    list(given_back(range(4), 60))
-    assert trimmed == [0, 0]
+    list(given_back(range(4), 1))
+    assert trimmed == [0]
+
+
+def test_work_that_ends_early_ends_what_it_was_made_of():
+    ended = []
+
+    def pieces():
+        try:
+            yield from range(3)
+        finally:
+            ended.append(True)
+
+    for _ in given_back(pieces(), 1):
+        break
+    assert ended == [True]
