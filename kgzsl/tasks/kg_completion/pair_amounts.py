@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kgzsl.tasks.kg_completion._ranges import ranges
 from kgzsl.tasks.kg_completion.pair_encoder import walk_strength
-from kgzsl.tasks.kg_completion.pair_graph import PairGraph, ranges
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["amounts_of_pairs"]
 

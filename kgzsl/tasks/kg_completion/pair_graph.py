@@ -14,7 +14,7 @@ from kgzsl.tasks.kg_completion._ranges import ranges, starts_of
 from kgzsl.tasks.kg_completion.neighbour_draw import NeighbourDraw
 from kgzsl.tasks.kg_completion.profiles import DrawnProfiles, Profiles
 
-__all__ = ["PairGraph", "ranges", "relation_arcs"]
+__all__ = ["PairGraph", "relation_arcs"]
 
 T = TypeVar("T")
 

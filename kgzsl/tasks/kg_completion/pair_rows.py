@@ -8,7 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from kgzsl.tasks.kg_completion.pair_graph import PairGraph, ranges
+from kgzsl.tasks.kg_completion._ranges import ranges, starts_of
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 
 __all__ = ["PairRows"]
 
@@ -33,7 +34,7 @@ class PairRows:
         begin = starts[entities]
         size = starts[entities + 1] - begin
         _, pairs = ranges(begin, size)
-        self._starts = torch.cat([size.new_zeros(1), size.cumsum(0)])
+        self._starts = starts_of(size)
         self.kind, self._pair = graph.kind[arcs], pair[arcs] - (begin - self._starts[:-1])[row]
         self._target, self._scale = target[pairs], scale[pairs]
 

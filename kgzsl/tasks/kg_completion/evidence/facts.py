@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ranges import starts_of
 from kgzsl.tasks.kg_completion.evidence.asking import Asking
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.evidence.names import NameTable
@@ -352,7 +353,7 @@ def _by_kind(graph: PairGraph, values: Tensor) -> Tensor:
         # Says once that compressed sparse rows are in beta; only their product with a dense matrix is used here.
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(
-            torch.cat([profiles.size.new_zeros(1), profiles.size.cumsum(0)]),
+            starts_of(profiles.size),
             profiles.kind,
             values,
             (graph.num_entities, 2 * graph.num_relations),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ranges import ranges, starts_of
 
 __all__ = ["Subgraphs", "Surrounds"]
 
@@ -88,7 +89,7 @@ class Surrounds:
         self.near_count = self._near_starts.diff()
         # How many facts begin at the entities that are near each: the most that a subgraph around it can hold.
         facts_of = self._starts.diff()
-        sums = torch.cat([keys.new_zeros(1), facts_of[self._near].cumsum(0)])
+        sums = starts_of(facts_of[self._near])
         self.near_facts = sums[self._near_starts].diff()
         # How often each entity is the head, and the tail, of each relation: the one-hop surroundings of both.
         shape = (num_entities, num_relations)
@@ -189,14 +190,9 @@ def _near_both(count: int, one: Tensor, other: Tensor, heads: Tensor, tails: Ten
 
 def _starts(owners: Tensor, count: int) -> Tensor:
     """Where the entries of each owner begin in a list sorted by owner: int64 [count + 1]."""
-    sizes = torch.bincount(owners, minlength=count)
-    return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    return starts_of(torch.bincount(owners, minlength=count))
 
 
 def _expand(starts: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     """Row of ``keys`` and place in the list, for every entry of every key."""
-    begin = starts[keys]
-    sizes = starts[keys + 1] - begin
-    rows = torch.repeat_interleave(torch.arange(len(keys), device=keys.device), sizes)
-    within = torch.arange(len(rows), device=keys.device) - (sizes.cumsum(0) - sizes)[rows]
-    return rows, begin[rows] + within
+    return ranges(starts[keys], starts[keys + 1] - starts[keys])
