@@ -8,7 +8,7 @@ from typing import Any
 
 from kgzsl.errors import InputError
 
-__all__ = ["check_budget", "check_numbers", "check_whole"]
+__all__ = ["check_budget", "check_count", "check_numbers", "check_whole"]
 
 
 def check_whole(model: Any, *names: str, least: int = 1, owner: str = "") -> None:
@@ -24,9 +24,17 @@ def check_whole(model: Any, *names: str, least: int = 1, owner: str = "") -> Non
         InputError: One of them is not.
     """
     for name in names:
-        value = getattr(model, name)
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise InputError(f"{owner}{name} is {value!r}", remedy=f"give a whole number, {least} or more")
+        check_count(getattr(model, name), f"{owner}{name}", least=least)
+
+
+def check_count(value: Any, name: str, *, least: int = 1) -> None:
+    """Refuse what is no whole number of ``least`` or more.
+
+    Raises:
+        InputError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name} is {value!r}", remedy=f"give a whole number, {least} or more")
 
 
 def check_numbers(model: Any, *names: str, zero: bool = True, owner: str = "") -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
-from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.queries import Piece
 from kgzsl.tasks.ranking import ranking_metrics
@@ -77,10 +76,7 @@ class DrawnAnswers:
         Raises:
             InputError: ``count`` is no whole number, or below 1.
         """
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-            raise InputError(
-                f"{count!r} entities are to be drawn for each query", remedy="give a whole number, 1 or more"
-            )
+        check_count(count, "the number of drawn entities")
         place, kind = (
             (torch.arange(num_entities), torch.arange(num_relations))
             if names is None

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._options import check_whole
+from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
@@ -60,9 +60,8 @@ class CompletionProtocol:
         negatives: int | None = None,
         budget: int = 256 * 2**20,
     ) -> None:
-        self.negatives = negatives
         if negatives is not None:
-            check_whole(self, "negatives", owner="protocol.")
+            check_count(negatives, "protocol.negatives")
         if validation not in _KINDS:
             raise InputError(
                 f"no validation is called {validation!r}",
@@ -76,7 +75,7 @@ class CompletionProtocol:
                 "no relation of this knowledge graph is unseen", file=kg.source, remedy="say which: unseen_relations"
             )
         self.validation, self.sides, self.filtered = validation, sides, filtered
-        self.rules, self.budget = list(rules), budget
+        self.rules, self.negatives, self.budget = list(rules), negatives, budget
         self._kg, self._seed = kg, seed
         self._opened = False
         self._held_out, self._queries = self._choose(seed, fraction, queries)

@@ -149,7 +149,7 @@ def test_draws_go_by_names_and_by_the_seed(kg):
 
 @pytest.mark.parametrize("count", [0, -1, 2.5, True, "7"])
 def test_what_is_no_number_of_entities_is_refused(kg, count):
-    with pytest.raises(InputError, match=f"{count!r} entities are to be drawn"):
+    with pytest.raises(InputError, match=f"the number of drawn entities is {count!r}"):
         DrawnAnswers.draw(kg.test, kg.train, E, R, count=count)
 
 
@@ -157,6 +157,20 @@ def test_what_is_no_number_of_entities_is_refused(kg, count):
 def test_protocols_refuse_it_before_anything_is_trained(kg, protocol):
     with pytest.raises(InputError, match=r"protocol\.negatives is 0"):
         protocol(kg, ALL, negatives=0)
+
+
+@pytest.mark.parametrize("protocol", [CompletionProtocol, OrdinaryProtocol])
+def test_protocols_draw_by_their_seed_beside_what_is_known(kg, protocol):
+    train, test = kg.train[kg.train[:, 1] < 2], kg.test[kg.test[:, 1] == 2]
+    data = KGSplit(kg.entities, kg.relations, train, kg.valid[:0], test, name="made")
+
+    def drawn(seed: int) -> torch.Tensor:
+        asked = protocol(data, ALL, validation="none", negatives=7, seed=seed)
+        return asked.final_score({"it": odd_scores})["it"].drawn.ranks
+
+    alone = evaluate_all(data, test, {"it": odd_scores}, ALL, negatives=7, seed=3)["it"].drawn.ranks
+    assert torch.equal(drawn(3), alone)
+    assert not torch.equal(drawn(4), alone)
 
 
 def test_no_queries_have_no_figures_with_drawn_entities_or_without(kg):
@@ -231,6 +245,31 @@ def test_a_perfect_scorer_gets_all(kg):
     assert found.drawn is not None
     metrics = found.drawn.metrics()
     assert [metrics[name] for name in ("mrr", "auc_pr", "auc_roc")] == [1, 1, 1]
+
+
+class Among:
+    """A scorer that can score some entities alone."""
+
+    asked = 0
+
+    def __call__(self, relation: int, anchors: torch.Tensor, side: str) -> torch.Tensor:
+        return odd_scores(relation, anchors, side)
+
+    def among(self, relation: int, anchors: torch.Tensor, side: str, entities: torch.Tensor) -> torch.Tensor:
+        self.asked += 1
+        return odd_scores(relation, anchors, side)[:, entities]
+
+
+def test_entities_that_are_no_candidates_are_drawn_and_scored_too(kg):
+    ends = [{r: torch.unique(kg.test[kg.test[:, 1] == r][:, column]) for r in range(R)} for column in (2, 0)]
+    rules = [CandidateRule("given", *ends)]
+    few, scorers = Among(), {"some": Among(), "all": odd_scores}
+    evaluate_all(kg, kg.test, {"some": few}, rules)
+    assert few.asked > 0
+    found = evaluate_all(kg, kg.test, scorers, rules, negatives=7)
+    assert len(found["some"].drawn.ranks) == 2 * len(kg.test)
+    assert torch.equal(found["some"].drawn.ranks, found["all"].drawn.ranks)
+    assert torch.equal(found["some"].ranks["given"], found["all"].ranks["given"])
 
 
 def test_nothing_is_drawn_unless_asked_for(kg):

@@ -27,7 +27,7 @@ from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.evaluation import evaluate
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, Ultra, evaluate_inductive
+from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, Ultra, evaluate_drawn, evaluate_inductive
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.proposals import propose
 
@@ -85,6 +85,8 @@ for budget in (int(sys.argv[1]), 1 << 40):
     found["propose"] = growth(lambda: propose(evidence, "e", heads=few, top=3))
     found["complete"] = growth(lambda: evidence.complete("e", candidates=few, k=3))
     found["ultra"] = growth(lambda: evaluate_inductive(ultra, graph, test, known=test, memory_budget=budget))
+    found["ultra, drawn"] = growth(lambda: evaluate_drawn(ultra, graph, test, memory_budget=budget))
+    found["rmpi, drawn"] = growth(lambda: evaluate_drawn(rmpi, graph, test, memory_budget=budget))
     found["rmpi"] = growth(lambda: rmpi.score(graph, test[:20, 0], test[:20, 1], budget=budget))
     told.append(found)
 print(json.dumps(told))
@@ -104,7 +106,17 @@ def test_no_way_of_scoring_takes_more_than_the_budget_and_each_would_without_it(
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     within, without = json.loads(done.stdout.splitlines()[-1])
-    assert set(within) == {"generation", "embedding", "evidence", "propose", "complete", "ultra", "rmpi"}
+    assert set(within) == {
+        "generation",
+        "embedding",
+        "evidence",
+        "propose",
+        "complete",
+        "ultra",
+        "rmpi",
+        "ultra, drawn",
+        "rmpi, drawn",
+    }
     assert {name: peak for name, peak in within.items() if peak > BUDGET + SLACK} == {}
     # What the same work takes at once: else the budget would not have been put to the test.
     assert {name: peak for name, peak in without.items() if peak <= BUDGET + SLACK} == {}

@@ -44,7 +44,7 @@ def evaluate_drawn(
         seed: Of what is drawn.
         names: Of entities and relations, see :meth:`DrawnAnswers.draw`.
         block: Queries at a time.
-        budget: Bytes of the model's states at a time.
+        budget: Bytes of the states at a time of a model that scores all entities.
         memory_budget: Bytes that all of it may take at a time, beside the draws.
         progress: Called with (done, all) queries.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._options import check_whole
+from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
@@ -58,9 +58,8 @@ class OrdinaryProtocol:
         negatives: int | None = None,
         budget: int = 256 * 2**20,
     ) -> None:
-        self.negatives = negatives
         if negatives is not None:
-            check_whole(self, "negatives", owner="protocol.")
+            check_count(negatives, "protocol.negatives")
         if validation == "oracle":
             raise InputError(
                 "ordinary completion is not selected on test triples",
@@ -70,7 +69,7 @@ class OrdinaryProtocol:
         if not len(kg.test):
             raise InputError("there is no test triple", file=kg.source, remedy="give some, to know how good it is")
         self.validation, self.sides, self.filtered = validation, sides, filtered
-        self.rules, self.budget = list(rules), budget
+        self.rules, self.negatives, self.budget = list(rules), negatives, budget
         self._kg, self._seed, self._opened = kg, seed, False
         random = torch.Generator().manual_seed(seed)
         valid = kg.valid if validation != "none" else kg.valid[:0]
