@@ -7,6 +7,7 @@ import torch
 
 from kgzsl.tasks.kg_completion import held_out_calibration as module
 from kgzsl.tasks.kg_completion._answers import answers_in
+from kgzsl.tasks.kg_completion.evidence.calibration import fit_calibration
 from kgzsl.tasks.kg_completion.held_out_calibration import calibration_of_facts
 from tests.tasks.kg_completion.test_held_out_calibration import scorer_of, world
 
@@ -84,6 +85,14 @@ def test_an_end_with_several_held_out_answers_counts_once_and_all_are_true(parts
         [answers_in(known, relation, few[:, c], s, ENTITIES).sum(1) for s, c in (("tail", 0), ("head", 2))]
     )
     assert sorted(judged.stands.sum(dim=1).round().int().tolist()) == sorted(left.flatten().tolist())
+
+
+def test_questions_weigh_alike_however_often_an_end_is_asked_for(parts, monkeypatch) -> None:
+    logits, known, held_out = parts
+    found = calibration_of_facts(scorer_of(logits), held_out, known, *NAMES)
+    judged = judged_by(monkeypatch, scorer_of(logits), held_out, known, *NAMES)
+    assert found == fit_calibration(judged, held_out="facts", alike=False)
+    assert found != fit_calibration(judged, held_out="facts")
 
 
 def test_surer_scores_of_a_question_are_never_less_likely(parts) -> None:

@@ -148,13 +148,15 @@ def test_another_numbering_draws_the_same_and_another_seed_does_not(crowded):
 
 
 def test_a_fit_draws_by_names_and_by_its_seed(crowded):
-    def fit(kg, seed):
+    def fit(kg, seed, **options):
         priors = torch.randn(len(kg.seen_relations), 4, generator=torch.Generator().manual_seed(1))
-        features = PairFeatures(**{**SMALL, "steps": 0}, neighbours=5).fit(kg, priors, engine=quiet(seed=seed))
-        return named_arcs(kg, features.graph)
+        options = {**SMALL, "steps": 0, "neighbours": 5, **options}
+        return named_arcs(kg, PairFeatures(**options).fit(kg, priors, engine=quiet(seed=seed)).graph)
 
     assert fit(crowded, 0) == fit(renumbered(crowded, 1), 0)
     assert fit(crowded, 0) != fit(crowded, 1)
+    # Whatever else is drawn for the training.
+    assert fit(crowded, 0) == fit(crowded, 0, queries=4, corrupted=3, dim=4)
 
 
 def test_what_leaves_nothing_out_changes_nothing(kg, seen_rows):

@@ -19,6 +19,7 @@ from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter, OrdinaryProtocol
+from kgzsl.tasks.kg_completion.ordinary import protocol as module
 from kgzsl.tasks.kg_completion.proposals import propose
 from tests.tasks.kg_completion.renumbering import renumbered
 
@@ -55,6 +56,12 @@ def test_a_run_gives_confidences_and_tells_how_far_they_are_off(world, tmp_path)
     again = load_completer(tmp_path / "model", device="cpu")
     assert again.calibration_ == found
     assert torch.equal(again.probabilities("livesIn", anchors), told)
+
+
+def test_what_was_fitted_for_one_training_is_not_kept_for_the_next(world):
+    model = run(recipe(), data=world, progress=False).model
+    assert model.calibration_ is not None
+    assert model.fit(world).calibration_ is None
 
 
 def test_models_saved_before_have_no_confidences_and_load(world, tmp_path):
@@ -106,8 +113,9 @@ def test_the_test_triples_have_no_say(world):
     other = replace(world, test=world.test.flip(0)[:3])
     assert OrdinaryProtocol(other, rules).calibrated(scorer) == found
     assert OrdinaryProtocol(replace(world, valid=world.valid[:9]), rules).calibrated(scorer) != found
-    # An inductive completer has calibrations of its own.
+    # An inductive completer has calibrations of its own, and reads its answers off the facts that it was given.
     assert InductiveProtocol(world, rules).calibrated(scorer) is None
+    assert torch.equal(InductiveProtocol(world, rules).known, world.train)
 
 
 def test_another_numbering_of_entities_and_relations_changes_no_confidence(world):
@@ -154,6 +162,43 @@ def test_what_the_rules_entail_neither_takes_a_share_nor_is_fitted_on(world):
     plain, left = protocol.calibrated(model.scorer), protocol.calibrated(model.scorer, follow)
     assert left.groups <= plain.groups
     assert left != plain
+
+
+def test_a_run_fits_beside_what_follows_and_tells_beside_validation_triples(world, tmp_path, monkeypatch):
+    (tmp_path / "s.ttl").write_text(
+        "@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+        "<http://x/knows> rdfs:subPropertyOf <http://x/friendOf> ."
+    )
+    told, calibrated, check = {}, OrdinaryProtocol.calibrated, module.check_confidences
+
+    def fit(self, scorer, follow=None):
+        told["follow"] = follow
+        return calibrated(self, scorer, follow)
+
+    def checked(model, kg, test, facts, **options):
+        told["facts"] = facts
+        return check(model, kg, test, facts, **options)
+
+    monkeypatch.setattr(OrdinaryProtocol, "calibrated", fit)
+    monkeypatch.setattr(module, "check_confidences", checked)
+    model = run(recipe(graph={"source": str(tmp_path / "s.ttl")}), data=world, progress=False).model
+    rows = [{tuple(fact) for fact in some.tolist()} for some in (told["follow"], world.train, told["facts"])]
+    assert rows[0] > rows[1]
+    assert rows[0] == {tuple(fact) for fact in model.rules_.entail(world.train).tolist()}
+    assert rows[2] == rows[1] | {tuple(fact) for fact in world.valid.tolist()}
+
+
+def test_a_relation_all_of_whose_facts_follow_is_not_fitted_on(world):
+    friend, knows = world.relation("friendOf"), world.relation("knows")
+    train = world.train[world.train[:, 1] != friend]
+    follow = train[train[:, 1] == knows].clone()
+    follow[:, 1] = friend
+    valid = torch.cat([world.valid, world.test])
+    left = {tuple(fact) for fact in valid.tolist()} - {tuple(fact) for fact in train.tolist()}
+    protocol = OrdinaryProtocol(replace(world, train=train, valid=valid), [make_rule("all", world)])
+    found = protocol.calibrated(lambda _r, anchors, _s: torch.zeros(len(anchors), world.num_entities), follow)
+    assert any(fact[1] == friend for fact in left)
+    assert found.groups == sum(fact[1] != friend for fact in left)
 
 
 def test_a_least_confidence_is_kept_to_from_the_command_line(world, tmp_path, capsys):
