@@ -94,7 +94,8 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -
     for dataset in dict.fromkeys(row["dataset"] for row in [*rows, *left]):
         published = dataset.endswith(PUBLISHED)
         kind = PUBLISHED if published else next(kind for kind in _ABOUT if dataset.startswith(kind))
-        parts.append(f"## {dataset.removesuffix(PUBLISHED)}{', RMPI’s protocol' * published}\n")
+        title = dataset.removesuffix(PUBLISHED) + (", RMPI's protocol" if published else "")
+        parts.append(f"## {title}\n")
         if kind not in told:
             parts.append(_ABOUT[kind] + "\n")
             told.add(kind)

@@ -72,7 +72,7 @@ def test_a_table_on_standard_output(kgzsl, run):
     assert "7 held-out relations, " in told.out
     assert "confidences of relations of which nothing is said: " in told.out
     off = json.loads((run / "metrics.json").read_text())
-    assert "confidences on the test relations: off by " in told.out
+    assert "confidences on the test: off by " in told.out
     assert off["kgc.confidence.answers"] > 0
 
 

@@ -187,7 +187,7 @@ def _run(folder: Any) -> Told:
 
         others = folder.metrics.get("kgc.confidence.error_of_others")
         rest = "" if others is None else f"; {others:.3f} without what follows by the schema"
-        more.append(f"confidences on the test relations: off by {off:.3f}, {leaning(lean)}{rest}")
+        more.append(f"confidences on the test: off by {off:.3f}, {leaning(lean)}{rest}")
     return values | told, [
         *result.verdicts, "", *result.table(), "", f"setting: {stamp}", *more, f"report: {folder.report}"
     ]  # fmt: skip

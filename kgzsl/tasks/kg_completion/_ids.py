@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +20,8 @@ def whole_ids(given: Any, what: str) -> Tensor:
         InputError: They are no whole numbers.
     """
     try:
-        ids = torch.as_tensor(given)
+        # Views that run backwards are no tensors.
+        ids = torch.as_tensor(np.ascontiguousarray(given) if isinstance(given, np.ndarray) else given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{what} are no ids ({error})", remedy="give whole numbers") from None
     # An empty list has no kind of its own.

@@ -26,9 +26,10 @@ class NeighbourDraw:
 
     Every entity and every relation has a random number. Those of an arc's source, kind and target, mixed, are its
     place in the list of its source, and the first ``most`` arcs of a list are drawn. So the draw hangs on no numbering,
-    and a new fact changes the lists of its own two ends alone, by the arc that it adds. Without a relation the draw is
-    that of a graph that never had it: arcs further down take the places of those that are hidden. Were these places
-    left empty, an entity's other neighbours would tell how many hidden ones it has.
+    and a new fact changes the lists of its own two ends alone, by the arc that it adds. (The numbers of entities that
+    come later hang on which come together.) Without a relation the draw is that of a graph that never had it: arcs
+    further down take the places of those that are hidden. Were these places left empty, an entity's other neighbours
+    would tell how many hidden ones it has.
 
     Args:
         most: Arcs of each entity, at most.
@@ -115,7 +116,10 @@ def _numbers(names: Sequence[str], generator: torch.Generator) -> Tensor:
 
 
 def _mixed(numbers: Tensor) -> Tensor:
-    """Each number's bits stirred, so that near ones are far apart (the last steps of Steele et al.'s SplitMix64)."""
+    """Each number's bits stirred, so that near ones are far apart.
+
+    The last steps of SplitMix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
+    """
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
         # Shifting copies the sign; the mask takes the copies away.
         numbers = (numbers ^ ((numbers >> shift) & ((1 << (64 - shift)) - 1))) * factor

@@ -185,7 +185,12 @@ def test_what_is_no_id_is_refused_before_it_is_used_as_one(fitted):
         with pytest.raises(InputError, match=told):
             fitted.scores(0, torch.tensor(wrong) if not isinstance(wrong[0], str) else wrong)
     before = fitted.scores(0, torch.tensor([0, 1]))
-    for same in ([0, 1], np.array([0, 1], dtype=np.int32), torch.tensor([0, 1], dtype=torch.int16)):
+    for same in (
+        [0, 1],
+        np.array([0, 1], dtype=np.int32),
+        np.array([1, 0])[::-1],
+        torch.tensor([0, 1], dtype=torch.int16),
+    ):
         assert torch.equal(fitted.scores(0, same), before)
     assert fitted.scores(0, []).shape == (0, count)
     for wrong, told in (
