@@ -82,7 +82,7 @@ def sourced(value: Any) -> Any:
 
 
 class GraphSpec(Strict):
-    """Where the class graph comes from and how it is read.
+    """Where the class graph comes from and how it is read; ``none`` for no graph, not even the one of the data.
 
     The keys are those of ``ClassGraph.read``; ``catalogue`` is a file, a folder, or IRI -> file. ``mapping`` says which
     IRI a class name means. ``options`` go to the source's own reader: ``{reference: dict30}`` for WordNet.
@@ -259,7 +259,7 @@ class CompletionProtocolSpec(_ProtocolSpec):
     candidates: Literal["given", "all", "type"] = "given"
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
-    negatives: int | None = Field(default=None, ge=1)
+    negatives: int | None = Field(default=None, ge=1, strict=True)
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
 
 

@@ -53,6 +53,12 @@ def render(result: RunResult, environment: Mapping[str, Any]) -> str:
     return engine.from_string(read["page.html.j2"]).render(page=page) + "\n"
 
 
+def _title(result: RunResult) -> str:
+    if result.task == "kg_completion" and not result.unseen:
+        return "Completion"
+    return _TASKS.get(result.task, result.task)
+
+
 def _context(result: RunResult, environment: Mapping[str, Any]) -> dict[str, Any]:
     import yaml
     from markupsafe import Markup
@@ -76,7 +82,7 @@ def _context(result: RunResult, environment: Mapping[str, Any]) -> dict[str, Any
     facts, packages, commands = environment_part(result, environment)
     table, meanings = result_table(result)
     return {
-        "title": f"{_TASKS.get(result.task, result.task)}: {result.dataset}",
+        "title": f"{_title(result)}: {result.dataset}",
         "about": about,
         "lead": lead(result),
         "verdicts": verdict_lines(result.verdicts),

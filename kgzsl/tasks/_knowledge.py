@@ -65,6 +65,8 @@ def read_sources(
 ) -> tuple[Source, list[Source]]:
     """The recipe's own graph (else the one that belongs to the data, else none), and the graph of each prior.
 
+    ``graph: none`` takes none, not even that of the data.
+
     A prior that names no graph of its own takes the recipe's.
 
     Args:
@@ -74,7 +76,9 @@ def read_sources(
         other_names: What else the data set calls them (``"iri"``, ``"wnid"``), as long as ``names``.
     """
     others = other_names or {}
-    if recipe.graph is not None:
+    if recipe.graph is not None and recipe.graph.source == "none":
+        main = Source(None, tuple(names))
+    elif recipe.graph is not None:
         main = _read(recipe, names, others, recipe.graph, "graph")
     elif graph_source is not None:
         graph = ClassGraph.read(graph_source)

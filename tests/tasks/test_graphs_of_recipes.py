@@ -40,6 +40,16 @@ def graph(folder: Path, text: str):
     return main.graph
 
 
+def test_none_is_no_graph_not_even_that_of_the_data(folder: Path) -> None:
+    recipe = folder / "recipe.yaml"
+    recipe.write_text("task: kg_completion\ndataset: none\npriors: [attributes]\n")
+    own = str(folder / "zoo.ttl")
+    for changes, there in ((["graph=none"], False), (["graph=null"], True), ([], True)):
+        main, (of_prior,) = read_sources(Recipe.read(recipe, changes), ["cat"], graph_source=own)
+        assert (main.graph is not None) == there
+        assert of_prior == main
+
+
 @pytest.mark.parametrize("catalogue", ["{'http://e/food': imported/food.ttl}", "imported"])
 def test_imports_by_a_catalogue_beside_the_recipe(catalogue: str, folder: Path) -> None:
     (folder / "imported" / "catalog-v001.xml").write_text(

@@ -150,7 +150,7 @@ def _triples(
         raise InputError(
             "this run has no priors of relations, which are what answers are explained by",
             file=folder.path,
-            remedy="kgzsl complete says what links and paths lie behind an answer of ultra and rmpi",
+            remedy="kgzsl complete says what links and paths lie behind an answer",
         )
     queries = read_queries(source)
     graph, priors = folder.graph(), folder.priors()

@@ -187,6 +187,8 @@ def _run(folder: Any) -> Told:
 
         others = folder.metrics.get("kgc.confidence.error_of_others")
         rest = "" if others is None else f"; {others:.3f} without what follows by the schema"
+        if others is None and folder.metrics.get("kgc.confidence.follow"):
+            rest = "; all of these answers follow by the schema"
         more.append(f"confidences on the test: off by {off:.3f}, {leaning(lean)}{rest}")
     return values | told, [
         *result.verdicts, "", *result.table(), "", f"setting: {stamp}", *more, f"report: {folder.report}"

@@ -161,13 +161,19 @@ def _warnings(run: AnyRun, first: Evaluation) -> list[str]:
         if first.outside.get(rule.name)
     ]
     if first.drawn is not None:
-        lines.append(
-            f"kgc.drawn: among {run.protocol.negatives} entities drawn for each query, which is far easier than among "
-            "all; AUC-PR puts the scores of all queries into one pool"
-        )
+        lines.append(drawn_note(run.protocol.negatives or 0, len(run.entities)))
     if run.protocol.rules[0].name == "type" and not (run.recipe.ordinary or run.recipe.inductive):
         lines.append("the published candidate rule looks at the types of test answers; the other columns do not")
     return lines
+
+
+def drawn_note(negatives: int, entities: int) -> str:
+    """What a reader must know about ranks among so many drawn entities."""
+    few = ", which come again and again," if negatives >= entities else ""
+    return (
+        f"kgc.drawn: among {negatives} of {entities:,} entities{few} drawn for each query; answers of other test "
+        "triples are not left out there; AUC-PR puts the scores of all queries into one pool"
+    )
 
 
 def _unlisted(first: Evaluation) -> str:

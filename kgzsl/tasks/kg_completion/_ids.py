@@ -48,6 +48,8 @@ def checked_facts(triples: Any, entities: int, relations: int) -> Tensor:
         InputError: They have another shape, are no whole numbers, or out of range.
     """
     facts = whole_ids(triples, "facts").cpu()
+    if not facts.numel():
+        return facts.new_zeros(0, 3)
     if facts.ndim != 2 or facts.shape[1] != 3:
         raise InputError(f"facts have the shape {tuple(facts.shape)}", remedy="give [T, 3]: head, relation, tail")
     check_range(facts[:, [0, 2]], entities, "entity")

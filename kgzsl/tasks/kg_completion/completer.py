@@ -14,7 +14,7 @@ from kgzsl._memory import given_back
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._ids import check_range, whole_ids
-from kgzsl.tasks.kg_completion._options import check_budget
+from kgzsl.tasks.kg_completion._options import check_budget, check_count
 from kgzsl.tasks.kg_completion._ranks import best_of_rows, rank_of_names
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name
@@ -165,6 +165,8 @@ class Completer(ABC):
             raise InputError("give heads or tails, one of the two")
         number, given = self._relation(relation), heads if tails is None else tails
         assert given is not None
+        if isinstance(given, str):
+            raise InputError(f"one name was given, {given!r}", remedy="give a list of names")
         _at_least_one(k)
         allowed = self._allowed(candidates)
         anchors = torch.tensor([self._entity(name) for name in given], dtype=torch.int64)
@@ -224,7 +226,7 @@ class Completer(ABC):
             raise InputError("the model is not fitted yet", remedy="call fit(...) first")
         if side not in ("tail", "head"):
             raise InputError(f"side is {side!r}", remedy="choose tail or head")
-        if isinstance(relation, int | np.integer):
+        if isinstance(relation, int | np.integer) and not isinstance(relation, bool):
             if not 0 <= relation < len(self.relations_):
                 raise InputError(f"{relation} is no relation id: there are {len(self.relations_)}")
             return int(relation)
@@ -264,11 +266,12 @@ class Completer(ABC):
 
 
 def _at_least_one(k: int) -> None:
-    if k < 1:
-        raise InputError(f"k is {k}", remedy="give 1 or more")
+    check_count(k, "k")
 
 
-def _find(name: str, ids: Mapping[str, int], what: str) -> int:
+def _find(name: Any, ids: Mapping[str, int], what: str) -> int:
+    if not isinstance(name, str):
+        raise InputError(f"{name!r} is no name", place=what, remedy="give it as text")
     if name not in ids:
         whole = by_local_name(name, ids, "relations" if what == "relation" else "entities")
         if whole is not None:

@@ -2,7 +2,7 @@
 
 GraIL, RMPI and their like score triple by triple, so they rank among 49 drawn entities, and report how well triples of
 the test are told from corrupted ones (AUC-PR). :class:`DrawnAnswers` are the draws, :class:`DrawnRanks` what comes of
-scores. Both are easier than ranking among all entities, beside which they stand.
+scores. Where entities are many, both are far easier than ranking among all, beside which they stand.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from kgzsl.datasets.filter_index import FilterIndex
+from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ids import checked_facts
 from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.queries import Piece
@@ -74,17 +76,25 @@ class DrawnAnswers:
                 Left out, by number.
 
         Raises:
-            InputError: ``count`` is no whole number, or below 1.
+            InputError: ``count`` is no whole number or below 1, unknown sides, triples that are no ids, or names of
+                other numbers.
         """
         check_count(count, "the number of drawn entities")
+        if sides not in ("tail", "both"):
+            raise InputError(f"sides is {sides!r}", remedy="choose tail or both")
+        triples, facts = (checked_facts(part, num_entities, num_relations) for part in (triples, facts))
+        if names is not None and tuple(map(len, names)) != (num_entities, num_relations):
+            raise InputError(
+                f"there are names of {len(names[0])} entities and {len(names[1])} relations, "
+                f"but {num_entities} and {num_relations} of these"
+            )
         place, kind = (
             (torch.arange(num_entities), torch.arange(num_relations))
             if names is None
             else (rank_of_names(names[0]), rank_of_names(names[1]))
         )
         triples, facts = (
-            torch.stack([place[part[:, 0]], kind[part[:, 1]], place[part[:, 2]]], dim=1)
-            for part in (triples.cpu(), facts.cpu())
+            torch.stack([place[part[:, 0]], kind[part[:, 1]], place[part[:, 2]]], dim=1) for part in (triples, facts)
         )
         index, by_name = FilterIndex(facts, num_entities, num_relations), place.argsort()
         head, relation, tail = triples.unbind(dim=1)
@@ -110,6 +120,24 @@ class DrawnAnswers:
                 chosen = torch.where(of_tail[rows], chosen, turned.pick(lots(len(rows), 1), by_name)[:, 0])
             instead[rows] = chosen
         return cls(tails, heads, instead, of_tail)
+
+    @staticmethod
+    def check(count: int | None, triples: int, budget: int) -> None:
+        """Refuse a number of draws that no budget of so many bytes can hold, before anything is trained.
+
+        Raises:
+            InputError: It does not, or is no whole number of 1 or more.
+        """
+        if count is None:
+            return
+        check_count(count, "protocol.negatives")
+        size = 16 * count * triples
+        if size > budget:
+            raise InputError(
+                f"{count:,} drawn entities for either end of {triples:,} test triples take {size:,} bytes",
+                place="protocol.negatives",
+                remedy=f"draw fewer, or raise protocol.memory_budget, which is {budget:,}",
+            )
 
     def of_queries(self, order: Tensor) -> tuple[Tensor, Tensor]:
         """The draws query by query.

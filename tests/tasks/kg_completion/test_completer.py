@@ -223,3 +223,22 @@ def test_probabilities_and_single_answers_are_asked_for_by_ids_in_any_form(kg, p
         evidence.scores(0, [0], entities=[-1])
     with pytest.raises(InputError, match="entities are float32, not ids"):
         evidence.scores(0, [0], entities=[0.5])
+
+
+def test_what_is_no_name_or_count_is_refused():
+    model = Table([[1.0, 2.0], [3.0, 4.0]], "ab")
+    for wrong in (0, 1.5, True, ["a"]):
+        with pytest.raises(InputError, match=r"entity: .* is no name"):
+            model.complete("r", head=wrong)
+    for wrong in (None, 1.5, True, ["r"]):
+        with pytest.raises(InputError, match=r"relation: .* is no name"):
+            model.complete(wrong, head="a")
+    for wrong in (0, 1.5, "3", True, None):
+        with pytest.raises(InputError, match="k is"):
+            model.complete("r", head="a", k=wrong)
+    with pytest.raises(InputError, match="one name was given, 'ab'"):
+        list(model.complete_each("r", heads="ab"))
+
+
+def test_no_facts_at_all_may_be_told(fitted):
+    assert len(fitted.set_facts([])._known) == 0

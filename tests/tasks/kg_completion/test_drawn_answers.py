@@ -12,10 +12,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kgzsl.datasets import FilterIndex, KGSplit
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._assemble import drawn_note
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks, _Allowed
 from kgzsl.tasks.kg_completion.evaluation import evaluate_all
 from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, evaluate_drawn
+from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.ordinary import OrdinaryProtocol
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from tests.tasks.kg_completion.renumbering import renumbered
@@ -180,6 +182,38 @@ def test_no_queries_have_no_figures_with_drawn_entities_or_without(kg):
         assert metrics["kgc.queries"] == chance["kgc.queries"] == 0
     assert metrics["kgc.drawn.queries"] == chance["kgc.drawn.queries"] == 0
     assert "kgc.drawn.auc_pr" not in metrics
+
+
+def test_triples_and_names_that_do_not_fit_are_refused(kg):
+    for wrong, told in (
+        (-kg.test - 1, "is no entity id"),
+        (kg.test + E, "is no entity id"),
+        (kg.test.float(), "not ids"),
+        (kg.test[:, :2], r"\[T, 3\]"),
+    ):
+        with pytest.raises(InputError, match=told):
+            DrawnAnswers.draw(wrong, kg.train, E, R)
+        with pytest.raises(InputError, match=told):
+            evaluate_drawn(ByRow(Rmpi()), FactGraph(kg.train, E, R), wrong)
+    with pytest.raises(InputError, match="sides is 'heads'"):
+        DrawnAnswers.draw(kg.test, kg.train, E, R, sides="heads")
+    with pytest.raises(InputError, match="names of 3 entities and 3 relations, but 20 and 3"):
+        DrawnAnswers.draw(kg.test, kg.train, E, R, names=("abc", "rst"))
+    plain = DrawnAnswers.draw(kg.test, kg.train, E, R)
+    assert torch.equal(DrawnAnswers.draw(kg.test.tolist(), kg.train.numpy(), E, R).tails, plain.tails)
+
+
+def test_more_than_the_budget_holds_is_refused_before_anything_is_trained(kg):
+    needed = 16 * 49 * len(kg.test)  # eight bytes for each, beside heads and tails
+    for protocol in (OrdinaryProtocol, InductiveProtocol):
+        assert protocol(kg, ALL, negatives=49, budget=needed).negatives == 49
+        with pytest.raises(InputError, match=r"draw fewer, or raise protocol\.memory_budget"):
+            protocol(kg, ALL, negatives=49, budget=needed - 1)
+
+
+def test_readers_are_told_what_is_drawn_from():
+    assert drawn_note(49, 851).startswith("kgc.drawn: among 49 of 851 entities drawn for each query; answers of other")
+    assert "among 49 of 14 entities, which come again and again, drawn" in drawn_note(49, 14)
 
 
 def odd_scores(relation: int, anchors: torch.Tensor, side: str) -> torch.Tensor:

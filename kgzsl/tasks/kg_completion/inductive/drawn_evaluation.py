@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kgzsl._memory import given_back
 from kgzsl.errors import InputError
+from kgzsl.tasks.kg_completion._ids import checked_facts
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
@@ -49,11 +50,11 @@ def evaluate_drawn(
         progress: Called with (done, all) queries.
 
     Raises:
-        InputError: No queries, or nothing is to be drawn.
+        InputError: No queries, or see :meth:`DrawnAnswers.draw`.
     """
     if not len(queries):
         raise InputError("no query triples to rank")
-    queries = queries.cpu()
+    queries = checked_facts(queries, graph.num_entities, graph.num_relations)
     draws = DrawnAnswers.draw(
         queries, graph.triples, graph.num_entities, graph.num_relations, count=count, seed=seed, names=names
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -39,7 +39,3 @@ class InductiveProtocol(OrdinaryProtocol):
     def known(self) -> Tensor:
         """What is known once the test is scored: no more than before, since all answers are read off these facts."""
         return self.facts
-
-    def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """How the selection was done, JSON-able."""
-        return {**super().describe(chosen), "setting": "inductive"}

@@ -12,9 +12,9 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers
 from kgzsl.tasks.kg_completion.evaluation import Evaluation, Scorer, evaluate, evaluate_all
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.held_out_calibration import calibration_of_facts
@@ -58,8 +58,7 @@ class OrdinaryProtocol:
         negatives: int | None = None,
         budget: int = 256 * 2**20,
     ) -> None:
-        if negatives is not None:
-            check_count(negatives, "protocol.negatives")
+        DrawnAnswers.check(negatives, len(kg.test), budget)
         if validation == "oracle":
             raise InputError(
                 "ordinary completion is not selected on test triples",
@@ -148,7 +147,7 @@ class OrdinaryProtocol:
             "sides": self.sides,
             "queries": len(self._queries),
             "chosen": dict(chosen or {}),
-            "setting": "transductive",
+            "setting": "inductive",
             "oracle": False,
         }
 

@@ -13,6 +13,7 @@ from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.recipe import Recipe
+from kgzsl.report.html import render
 from kgzsl.tasks.kg_completion import load_completer, run
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter, OrdinaryProtocol, SchemaRules, range_rule, type_rule
@@ -201,6 +202,8 @@ def test_a_run_beats_its_controls_and_saves_its_model(kg, tmp_path):
     for control in ("popularity", "shuffled", "chance"):
         assert result.metrics["kgc.mrr"] > result.metrics[f"control.{control}.kgc.mrr"], control
     assert result.selection["by"] == "validation-triples"
+    assert result.selection["setting"] == "inductive"  # no unlabelled test data were looked at
+    assert "<h1>Completion: world</h1>" in render(result, {})
     assert result.metrics["kgc.queries"] == 30
     result.model.save(tmp_path / "model")
     again = load_completer(tmp_path / "model", device="cpu")
