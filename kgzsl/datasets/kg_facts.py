@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from kgzsl.datasets.kg_names import Triple
-from kgzsl.datasets.kg_rdf import is_rdf, read_rdf
+from kgzsl.datasets.kg_rdf import is_rdf, rdf_content, refuse_descriptions
 from kgzsl.datasets.kg_relations import hold_out, relation_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tsv import ENDINGS, TYPES_FILES, find_part, read_triples
 from kgzsl.datasets.kg_types import read_types, told_by_facts, with_told
 from kgzsl.errors import InputError
 
-__all__ = ["is_table", "read_unsplit"]
+__all__ = ["FoundFacts", "find_facts", "is_table", "read_unsplit"]
+
+
+@dataclass(frozen=True)
+class FoundFacts:
+    """What a file or folder of facts has.
+
+    Args:
+        facts: (head, relation, tail) names in the order of the file; of a table, repeated ones too.
+        types: Entity to its classes.
+        notes: What was left out, a sentence each.
+        name: What the data set is called after its file.
+        graph_source: Path of the schema that comes with it, if one does.
+    """
+
+    facts: Sequence[Triple]
+    types: Mapping[str, tuple[str, ...]]
+    notes: Sequence[str]
+    name: str
+    graph_source: str | None
 
 
 def is_table(file: Path) -> bool:
@@ -59,29 +78,54 @@ def read_unsplit(
             "facts do not say which relations are unseen",
             file=file,
             remedy="name them: unseen_relations=[...], in a recipe dataset: {name: FILE, unseen_relations: [...]}, or "
-            "--unseen-relations",
+            "--unseen-relations; or, for an embedding of relations that training shows, hold single facts out: "
+            f"kgzsl pack {file} --hold-out 0.1 --out FOLDER",
         )
-    lists: dict[str, Any] = {
-        "valid_relations": relation_names(valid_relations, "valid_relations"),
-        "relations": None if relations is None else relation_names(relations, "relations"),
-    }
     unseen = relation_names(unseen_relations)
+    valid = relation_names(valid_relations, "valid_relations")
+    wanted = None if relations is None else relation_names(relations, "relations")
+    found = find_facts(file, order=order, asked={*unseen, *valid, *(wanted or ())})
+    split = hold_out(
+        found.facts,
+        unseen,
+        valid,
+        file,
+        relations=wanted,
+        name=name or found.name,
+        notes=found.notes,
+        graph_source=graph_source or found.graph_source,
+    )
+    return with_told(split, found.types, of_others=False)
+
+
+def find_facts(source: str | PathLike[str], *, order: str = "hrt", asked: Collection[str] = ()) -> FoundFacts:
+    """All facts of a file or folder, with what it tells of classes and of its schema.
+
+    Args:
+        source: What :func:`read_unsplit` reads.
+        order: What the three fields of a line of a table are.
+        asked: Relations that count as facts in a table in any case, ``rdf:type`` too.
+
+    Raises:
+        InputError: It is missing or damaged, a folder has a graph given at test time, or RDF states nothing and
+            describes statements.
+    """
+    file = Path(source)
     if not file.exists():
         raise InputError("there is no such file or folder", file=file, remedy="check the path")
     if is_rdf(file) and not file.is_dir():
         if order != "hrt":
             raise InputError("RDF says itself what is the subject", file=file, place="order", remedy="leave it out")
-        return read_rdf(file, unseen, **lists, name=name, graph_source=graph_source)
-    facts = list(_of_folder(file, order) if file.is_dir() else read_triples(file, order=order))
-    called = name or (file.resolve().name if file.is_dir() else file.name.split(".")[0])
-    valid = lists.pop("valid_relations")
-    facts, types, notes = told_by_facts(facts, {*unseen, *valid, *(lists["relations"] or ())})
-    if file.is_dir():
-        for entity, kinds in _types_beside(file).items():
-            types[entity] = tuple(dict.fromkeys([*kinds, *types.get(entity, ())]))
-        graph_source = graph_source or _schema_beside(file)
-    split = hold_out(facts, unseen, valid, file, **lists, name=called, notes=notes, graph_source=graph_source)
-    return with_told(split, types, of_others=False)
+        facts, types, notes = rdf_content(file)
+        if not facts:
+            refuse_descriptions(file)
+        return FoundFacts(facts, types, notes, file.name.split(".")[0], str(file))
+    if not file.is_dir():
+        return FoundFacts(*told_by_facts(read_triples(file, order=order), asked), file.name.split(".")[0], None)
+    facts, types, notes = told_by_facts(_of_folder(file, order), asked)
+    for entity, kinds in _types_beside(file).items():
+        types[entity] = tuple(dict.fromkeys([*kinds, *types.get(entity, ())]))
+    return FoundFacts(facts, types, notes, file.resolve().name, _schema_beside(file))
 
 
 def _types_beside(folder: Path) -> dict[str, tuple[str, ...]]:

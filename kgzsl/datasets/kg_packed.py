@@ -1,17 +1,18 @@
-"""Facts with held-out relations as one folder: tables of triples, the schema, and what says which are unseen."""
+"""Facts, split, as one folder: tables of triples, the schema, and what says which relations are unseen."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from kgzsl._files import atomic_directory
+from kgzsl.datasets.kg_dealing import read_dealt
 from kgzsl.datasets.kg_facts import read_unsplit
-from kgzsl.datasets.kg_names import split_from_names
+from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tasks import read_json
 from kgzsl.datasets.kg_tsv import read_triples
@@ -31,8 +32,10 @@ _KEYS = ("name", "unseen_relations", "valid_relations", "notes", "graph")
 def pack_triples(
     source: str | PathLike[str],
     out: str | PathLike[str],
-    unseen_relations: Sequence[str] | str,
+    unseen_relations: Sequence[str] | str | None = None,
     *,
+    hold_out: float | None = None,
+    seed: int = 0,
     valid_relations: Sequence[str] | str = (),
     relations: Sequence[str] | str | None = None,
     order: str = "hrt",
@@ -40,18 +43,21 @@ def pack_triples(
     name: str | None = None,
     replace: bool = False,
 ) -> KGSplit:
-    """Hold relations of your own facts out, check the result, and write it as a folder that recipes take.
+    """Hold relations, or single facts, of your own out, check the result, and write it as a folder that recipes take.
 
     Args:
         source: What :func:`kgzsl.datasets.kg_facts.read_unsplit` reads.
         out: Folder to write; appears whole or not at all.
-        unseen_relations: See there.
+        unseen_relations: See there; for relations that training must not see.
+        hold_out: In their place: the share of facts that become the test, and again of those for validation, see
+            :func:`kgzsl.datasets.kg_dealing.deal`; for relations that training shows (``ranker: embedding``).
+        seed: Of that choice.
         valid_relations: See there.
         relations: See there.
         order: See there.
         graph: The schema of the relations; a copy goes into the folder. Of an RDF file by default itself, without the
-            facts of the relations that are held out: nothing that reads the schema shall see them. Of a packed folder
-            by default the one in it.
+            facts that are held out: nothing that reads the schema shall see them. Of a packed folder by default the one
+            in it.
         name: What to call the data set; by default the name of ``out``.
         replace: Whether a folder that is there may be replaced.
 
@@ -59,19 +65,28 @@ def pack_triples(
         What was written.
 
     Raises:
-        InputError: See there; or the schema is not there, or the folder cannot be written. Nothing is written then.
+        InputError: See there; or both are asked for, the schema is not there, or the folder cannot be written. Nothing
+            is written then.
     """
+    if hold_out is not None and (unseen_relations is not None or valid_relations):
+        raise InputError(
+            "either relations are held out or single facts",
+            file=source,
+            place="hold_out",
+            remedy="give unseen_relations and valid_relations, or hold_out",
+        )
     if graph is not None and not Path(graph).is_file():
         raise InputError("there is no such ontology", file=graph, remedy="check the path")
-    split = read_unsplit(
-        source,
-        unseen_relations,
-        valid_relations=valid_relations,
-        relations=relations,
-        order=order,
-        name=name or Path(out).name,
-        graph_source=None if graph is None else str(graph),
-    )
+    options: dict[str, Any] = {
+        "relations": relations,
+        "order": order,
+        "name": name or Path(out).name,
+        "graph_source": None if graph is None else str(graph),
+    }
+    if hold_out is None:
+        split = read_unsplit(source, unseen_relations, valid_relations=valid_relations, **options)
+    else:
+        split = read_dealt(source, hold_out, seed=seed, **options)
     save_triples(split, out, replace=replace)
     return split
 
@@ -100,10 +115,8 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
         raise InputError("the ontology of the data set is not there", file=graph, remedy="correct graph_source")
     with atomic_directory(folder, replace=replace) as scratch:
         for part in _PARTS:
-            triples = getattr(split, part).tolist()
-            if triples or part != "valid":
-                lines = (f"{split.entities[h]}\t{split.relations[r]}\t{split.entities[t]}\n" for h, r, t in triples)
-                text = "head\trelation\ttail\n" + "".join(lines)
+            if len(getattr(split, part)) or part != "valid":
+                text = "head\trelation\ttail\n" + "".join("\t".join(fact) + "\n" for fact in _named(split, part))
                 (scratch / f"{part}.tsv").write_text(text, encoding="utf-8")
         if split.types is not None:
             told = {entity: list(kinds) for entity, kinds in split.types.items()}
@@ -121,6 +134,11 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
     return Path(folder)
 
 
+def _named(split: KGSplit, part: str) -> Iterator[Triple]:
+    for head, relation, tail in getattr(split, part).tolist():
+        yield split.entities[head], split.relations[relation], split.entities[tail]
+
+
 def _schema(split: KGSplit, graph: Path, folder: Path) -> str:
     """Put the schema into the folder; returns its name."""
     source = None if split.source is None else Path(split.source)
@@ -129,8 +147,8 @@ def _schema(split: KGSplit, graph: Path, folder: Path) -> str:
     if source is not None and (made_of_facts or graph.samefile(source)):
         from kgzsl.datasets.kg_rdf import write_without
 
-        held_out = {*split.names_of(split.unseen_relations), *split.names_of(split.valid_relations)}
-        write_without(graph, held_out, folder / _OF_FACTS)
+        relations = {*split.names_of(split.unseen_relations), *split.names_of(split.valid_relations)}
+        write_without(graph, relations, folder / _OF_FACTS, facts={*_named(split, "valid"), *_named(split, "test")})
         return _OF_FACTS
     name = f"schema{''.join(graph.suffixes[-2:])}"
     shutil.copyfile(graph, folder / name)

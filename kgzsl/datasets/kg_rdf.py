@@ -111,13 +111,20 @@ def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
     return {entity: min(kinds, key=lambda kind: (sizes[kind], kind)) for entity, kinds in told.items()}
 
 
-def write_without(path: str | PathLike[str], relations: Collection[str], out: Path) -> int:
-    """Write an RDF file again, as N-Triples, without the facts of some relations: a schema that does not tell them.
+def write_without(
+    path: str | PathLike[str],
+    relations: Collection[str],
+    out: Path,
+    *,
+    facts: Collection[tuple[str, str, str]] = (),
+) -> int:
+    """Write an RDF file again, as N-Triples, without some of its facts: a schema that does not tell them.
 
     Args:
         path: As for :func:`read_rdf`.
-        relations: IRIs; what the file says *of* them stays.
+        relations: IRIs whose facts are left out; what the file says *of* them stays.
         out: The ``.nt`` file.
+        facts: (head, relation, tail) IRIs that are left out, too; a set.
 
     Returns:
         How many triples were left out.
@@ -130,7 +137,12 @@ def write_without(path: str | PathLike[str], relations: Collection[str], out: Pa
     left_out = 0
     with out.open("wb") as stream:
         for quad in _quads(Path(path)):
-            if quad.predicate.value in relations:
+            ends = (quad.subject, quad.object)
+            # A literal or a blank node may be written as an entity is called.
+            fact = all(isinstance(end, ox.NamedNode) for end in ends) and (
+                (ends[0].value, quad.predicate.value, ends[1].value) in facts
+            )
+            if fact or quad.predicate.value in relations:
                 left_out += 1
                 continue
             line = ox.serialize([quad.triple], format=ox.RdfFormat.N_TRIPLES)

@@ -12,7 +12,7 @@ from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["find_relation", "hold_out", "relation_names"]
+__all__ = ["find_relation", "hold_out", "only_relations", "relation_names"]
 
 
 def relation_names(given: Sequence[str] | str, what: str = "unseen_relations") -> list[str]:
@@ -72,6 +72,26 @@ def find_relation(name: str, known: Sequence[str], file: Path) -> str:
     raise InputError(f"no fact of this file uses the relation {name!r}", file=file, remedy=hint)
 
 
+def only_relations(facts: Sequence[Triple], relations: Sequence[str] | None, file: Path) -> Sequence[Triple]:
+    """The facts of some relations; all of them where none are named.
+
+    Args:
+        facts: (head, relation, tail) names.
+        relations: What :func:`find_relation` finds, or None.
+        file: Where the facts come from, for messages.
+
+    Raises:
+        InputError: There is no fact, or a relation is not found.
+    """
+    known = list(dict.fromkeys(fact[1] for fact in facts))
+    if not known:
+        raise InputError("there is no fact in it", file=file, remedy="give triples between two entities")
+    if relations is None:
+        return facts
+    wanted = {find_relation(name, known, file) for name in relations}
+    return [fact for fact in facts if fact[1] in wanted]
+
+
 def hold_out(
     facts: Sequence[Triple],
     unseen_relations: Sequence[str],
@@ -94,9 +114,7 @@ def hold_out(
     Raises:
         InputError: There is no fact, a relation is not found or is asked to play both parts, or none would be seen.
     """
-    known = list(dict.fromkeys(fact[1] for fact in facts))
-    if not known:
-        raise InputError("there is no fact in it", file=file, remedy="give triples between two entities")
+    known = list(dict.fromkeys(fact[1] for fact in only_relations(facts, None, file)))
     unseen = {find_relation(name, known, file): None for name in unseen_relations}
     valid = {find_relation(name, known, file): None for name in valid_relations}
     both = [name for name in unseen if name in valid]
@@ -108,9 +126,8 @@ def hold_out(
             remedy="put each relation on one side",
         )
     if relations is not None:
-        wanted = {find_relation(name, known, file) for name in relations} | {*unseen, *valid}
-        facts = [fact for fact in facts if fact[1] in wanted]
-        known = [name for name in known if name in wanted]
+        facts = only_relations(facts, [*relations, *unseen, *valid], file)
+        known = list(dict.fromkeys(fact[1] for fact in facts))
     if len(unseen) + len(valid) == len(known):
         raise InputError(
             f"all {len(known)} relations would be held out, and none is left to learn from",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,7 +22,8 @@ def add(app: typer.Typer) -> None:
         "pack",
         short_help="Your own features, images or facts to a checked data set.",
         epilog="Example: kgzsl pack x.npy --labels y.csv --unseen zebra,okapi --graph zoo.ttl --out zoo; "
-        "kgzsl pack facts.ttl --unseen-relations capital --graph schema.ttl --out world",
+        "kgzsl pack facts.ttl --unseen-relations capital --graph schema.ttl --out world; "
+        "kgzsl pack facts.ttl --hold-out 0.1 --out world",
     )(pack)
 
 
@@ -32,8 +33,8 @@ def pack(
         typer.Argument(
             metavar="FEATURES|FACTS",
             help="Features, one row an item: .npz, .npy, .mat, .csv, .tsv, .parquet, .safetensors; or a folder with a "
-            "sub-folder of images for each class. With --unseen-relations facts: RDF; .tsv, .txt or .csv with head, "
-            "relation, tail on each line; or a folder of such tables.",
+            "sub-folder of images for each class. With --unseen-relations or --hold-out facts: RDF; .tsv, .txt or .csv "
+            "with head, relation, tail on each line; or a folder of such tables.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
@@ -50,6 +51,15 @@ def pack(
         list[str] | None,
         typer.Option(
             metavar="NAMES|FILE", help="The same: relations held out for model selection.", show_default=False
+        ),
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="In place of unseen relations: the share of all facts that goes to the test, and again to validation, "
+            "such as 0.1. For relations that training shows (ranker: embedding).",
+            show_default=False,
         ),
     ] = None,
     labels: Annotated[
@@ -73,7 +83,7 @@ def pack(
     features_key: Annotated[str | None, typer.Option(help="The features' array.", show_default=False)] = None,
     labels_key: Annotated[str | None, typer.Option(help="The labels' array.", show_default=False)] = None,
     test_fraction: Annotated[float, typer.Option(help="Share of each seen class that becomes test rows.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="The seed of that choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed of that choice, and of --hold-out.")] = 0,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave damaged images out, and say so.")] = False,
     device: DeviceOption = "cpu",
     replace: Annotated[bool, typer.Option("--replace", help="Replace a folder that is there.")] = False,
@@ -84,20 +94,26 @@ def pack(
     from kgzsl import datasets
 
     console = Console(as_json=as_json, quiet=quiet)
-    if unseen_relations is not None or valid_relations is not None:
+    if unseen_relations is not None or valid_relations is not None or hold_out is not None:
         of_features = {
             "unseen": unseen, "labels": labels, "backbone": backbone, "classes": classes, "priors": priors,
             "features-key": features_key, "labels-key": labels_key,
         }  # fmt: skip
-        given = (listed(unseen_relations), listed(valid_relations))
-        _pack_facts(console, source, out, *given, graph, replace, of_features)
+        how = {
+            "unseen_relations": listed(unseen_relations),
+            "valid_relations": listed(valid_relations),
+            "hold_out": hold_out,
+        }
+        rest = {"seed": seed, "graph": graph, "replace": replace}
+        _pack_facts(console, source, out, how, rest, of_features)
         return
     held_out = listed(unseen)
     if held_out is None:
         raise InputError(
             "it is not said what training must not show",
             file=source,
-            remedy="give --unseen for classes of features or images, --unseen-relations for facts",
+            remedy="give --unseen for classes of features or images; --unseen-relations for facts, or --hold-out 0.1 "
+            "where an embedding is to complete relations that training shows",
         )
     files: dict[str, str | Path] = {}
     for entry in priors or []:
@@ -141,10 +157,8 @@ def _pack_facts(
     console: Console,
     source: Path,
     out: Path,
-    unseen_relations: str | list[str] | None,
-    valid_relations: str | list[str] | None,
-    graph: Path | None,
-    replace: bool,
+    how: Mapping[str, Any],
+    rest: Mapping[str, Any],
     of_features: Mapping[str, object],
 ) -> None:
     from kgzsl import datasets
@@ -152,11 +166,20 @@ def _pack_facts(
     wrong = next((name for name, value in of_features.items() if value), None)
     if wrong is not None:
         raise InputError(f"--{wrong} belongs to features, not to facts", file=source, remedy="leave it out")
-    if unseen_relations is None:
-        raise InputError("no relation is unseen", file=source, remedy="give --unseen-relations NAMES")
-    data = datasets.pack_triples(
-        source, out, unseen_relations, valid_relations=valid_relations or (), graph=graph, replace=replace
-    )
+    given = {key: value for key, value in how.items() if value is not None}
+    if "hold_out" in given and len(given) > 1:
+        raise InputError(
+            "--hold-out deals single facts out, and holds no relation out",
+            file=source,
+            remedy="leave it out, or --unseen-relations and --valid-relations",
+        )
+    if "hold_out" not in given and "unseen_relations" not in given:
+        raise InputError(
+            "no relation is unseen",
+            file=source,
+            remedy="give --unseen-relations NAMES; or --hold-out 0.1 alone, for relations that training shows",
+        )
+    data = datasets.pack_triples(source, out, **given, **rest)
     values = {
         "dataset": str(out),
         "entities": data.num_entities,

@@ -71,7 +71,9 @@ class CompletionProtocol:
             raise InputError(f"sides is {sides!r}", place="protocol.sides", remedy="choose tail or both")
         if not len(kg.unseen_relations) or not len(kg.test):
             raise InputError(
-                "no relation of this knowledge graph is unseen", file=kg.source, remedy="say which: unseen_relations"
+                "no relation of this knowledge graph is unseen",
+                file=kg.source,
+                remedy="say which: unseen_relations; or take ranker: embedding, for relations that training shows",
             )
         self.validation, self.sides, self.filtered = validation, sides, filtered
         self.rules, self.negatives, self.budget = list(rules), negatives, budget
