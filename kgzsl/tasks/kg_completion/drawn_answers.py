@@ -33,7 +33,8 @@ class DrawnAnswers:
     The rule is that of the public code of RMPI (Geng et al., "Relational Message Passing for Fully Inductive Knowledge
     Graph Completion", ICDE 2023): every end is ranked among ``count`` entities, drawn evenly and one by one (so that
     one may come twice) from those that are not the other end and do not make the triple a fact of the graph. Answers of
-    other test triples are not left out, nor is the true one. For AUC-PR one end of each triple is replaced by such an
+    other test triples are not left out, nor is the true one, which in a small graph is often its own rival (and then
+    stands at rank 1.5). For AUC-PR one end of each triple is replaced by such an
     entity; an end for which more entities are allowed is chosen so much more often, as if draws for either were
     repeated until one is allowed.
 
