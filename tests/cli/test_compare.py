@@ -92,6 +92,12 @@ def test_cells_are_run_once_and_what_cannot_be_is_told(kgzsl, tmp_path: Path) ->
     metrics = json.loads((out / "cells" / "att--none--eszsl" / "metrics.json").read_text())
     assert float(rows["att--none--eszsl"]["zsl.top1"]) == pytest.approx(metrics["zsl.top1"])
     assert float(rows["att--none--eszsl"]["control.chance.zsl.top1"]) == 50.0
+    told = kgzsl("info", out)
+    assert told.code == 0, told.err
+    top1 = float(rows["att--none--eszsl"]["zsl.top1"])
+    assert f"att--none--eszsl: T1 {top1:.1f}, " in told.out
+    assert f"att--none--gda: {rows['att--none--gda']['problem']}" in told.out
+    assert f"page: {out / 'comparison.html'}" in told.out
     page = (out / "comparison.html").read_text()
     assert "cells/att--linear--gda/report.html" in page
     assert "://" not in page.split("</style>")[1].split("How to repeat")[0]  # nothing is loaded from anywhere

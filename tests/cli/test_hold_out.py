@@ -83,6 +83,7 @@ def test_refusals_name_both_ways(kgzsl, world):
         (("--hold-out", "0.1", "--unseen-relations", "largest"), ("--hold-out deals single facts out",)),
         (("--hold-out", "0.1", "--valid-relations", "largest"), ("--hold-out deals single facts out",)),
         (("--hold-out", "0.1", "--labels", "y.csv"), ("--labels belongs to features",)),
+        (("--hold-out", "0.1", "--test-fraction", "0.3"), ("--test-fraction belongs to features",)),
         (("--hold-out", "0.1", "--graph", "none.ttl"), ("there is no such ontology",)),
     ],
 )

@@ -1,4 +1,4 @@
-"""``kgzsl info``: what is in a graph, a file of class vectors, a data set or a run folder."""
+"""``kgzsl info``: what is in a graph, a file of class vectors, a data set, a run folder or a comparison."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ Told = tuple[dict[str, Any], list[str]]
 def add(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(
-        "info", short_help="What a graph, priors, data set or run holds.", epilog="Example: kgzsl info runs/demo/images"
+        "info",
+        short_help="What a graph, priors, data set, run or comparison holds.",
+        epilog="Example: kgzsl info runs/demo/images",
     )(info)
 
 
 def info(
     thing: Annotated[
-        str, typer.Argument(metavar="GRAPH|PRIORS|DATASET|RUN", help="A file, a folder or the name of a data set.")
+        str,
+        typer.Argument(
+            metavar="GRAPH|PRIORS|DATASET|RUN|COMPARISON", help="A file, a folder or the name of a data set."
+        ),
     ],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a graph, a file of class vectors, a data set or a run folder holds."""
+    """Say what a graph, a file of class vectors, a data set, a run folder or a comparison holds."""
     values, lines = examine(thing)
     Console(as_json=as_json, quiet=quiet).result(values, lines)
 
@@ -48,6 +53,8 @@ def examine(thing: str) -> Told:
     path = Path(thing)
     if path.is_dir() and RunFolder(path).exists:
         return _run(RunFolder(path))
+    if (path / "comparison.html").is_file() and (path / "table.csv").is_file():
+        return _comparison(path)
     if path.is_dir() and _is_model(path):
         return _model(path)
     if path.is_file():
@@ -61,6 +68,30 @@ def examine(thing: str) -> Told:
     if known is not None:
         return _graph(known)
     return _dataset(thing)
+
+
+def _comparison(path: Path) -> Told:
+    """The lines of ``kgzsl compare``, with their first figures."""
+    import csv
+
+    from kgzsl.tasks.result import HEADINGS
+
+    with (path / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    figures = [name for name in (rows[0] if rows else ()) if name in HEADINGS][:5]
+    lines = [f"{len(rows)} lines compared", *(_line(row, figures) for row in rows)]
+    return {"what": "comparison", "path": str(path), "rows": rows}, [*lines, f"page: {path / 'comparison.html'}"]
+
+
+def _line(row: dict[str, str], figures: list[str]) -> str:
+    from kgzsl.tasks.result import HEADINGS, format_value
+
+    if row.get("problem"):
+        return f"{row['name']}: {row['problem']}"
+    told = ((name, row[name], row.get(f"{name}_std")) for name in figures if row[name])
+    return f"{row['name']}: " + ", ".join(
+        f"{HEADINGS[name]} {format_value(name, float(mean), float(std) if std else None)}" for name, mean, std in told
+    )
 
 
 def _known_graph(name: str) -> Path | None:

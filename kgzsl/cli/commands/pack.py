@@ -82,7 +82,9 @@ def pack(
     ] = None,
     features_key: Annotated[str | None, typer.Option(help="The features' array.", show_default=False)] = None,
     labels_key: Annotated[str | None, typer.Option(help="The labels' array.", show_default=False)] = None,
-    test_fraction: Annotated[float, typer.Option(help="Share of each seen class that becomes test rows.")] = 0.2,
+    test_fraction: Annotated[
+        float | None, typer.Option(help="Share of each seen class that becomes test rows; 0.2.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="The seed of that choice, and of --hold-out.")] = 0,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave damaged images out, and say so.")] = False,
     device: DeviceOption = "cpu",
@@ -97,7 +99,7 @@ def pack(
     if unseen_relations is not None or valid_relations is not None or hold_out is not None:
         of_features = {
             "unseen": unseen, "labels": labels, "backbone": backbone, "classes": classes, "priors": priors,
-            "features-key": features_key, "labels-key": labels_key,
+            "features-key": features_key, "labels-key": labels_key, "test-fraction": test_fraction is not None,
         }  # fmt: skip
         how = {
             "unseen_relations": listed(unseen_relations),
@@ -133,7 +135,7 @@ def pack(
         labels_key=labels_key,
         priors=files,
         graph=graph,
-        test_fraction=test_fraction,
+        test_fraction=0.2 if test_fraction is None else test_fraction,
         seed=seed,
         replace=replace,
         backbone=backbone,

@@ -34,9 +34,8 @@ class DrawnAnswers:
     Graph Completion", ICDE 2023): every end is ranked among ``count`` entities, drawn evenly and one by one (so that
     one may come twice) from those that are not the other end and do not make the triple a fact of the graph. Answers of
     other test triples are not left out, nor is the true one, which in a small graph is often its own rival (and then
-    stands at rank 1.5). For AUC-PR one end of each triple is replaced by such an
-    entity; an end for which more entities are allowed is chosen so much more often, as if draws for either were
-    repeated until one is allowed.
+    stands at rank 1.5). For AUC-PR one end of each triple is replaced by such an entity; an end for which more entities
+    are allowed is chosen so much more often, as if draws for either were repeated until one is allowed.
 
     Args:
         tails: int64 [T, count], beside the tail of each triple; -1 where no entity is allowed.
