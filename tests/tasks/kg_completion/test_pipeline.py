@@ -64,7 +64,7 @@ def test_drawn_answers_stand_beside_the_others_for_all_methods(kg, prior_file):
     assert result.metrics["kgc.drawn.queries"] == 2 * len(kg.test)
     assert result.metrics["control.chance.kgc.drawn.mrr"] == pytest.approx(1 / 4.5)
     assert {"kgc.drawn.mrr", "kgc.drawn.auc_pr"} <= set(result.columns)
-    assert any("among 7 entities drawn for each query" in line for line in result.warnings)
+    assert any("among 7 of 36 entities drawn for each query" in line for line in result.warnings)
     assert not any("drawn" in name for name in [*plain.metrics, *plain.columns])
     with pytest.raises(InputError, match="negatives"):
         recipe(prior_file, protocol={"negatives": 0})
