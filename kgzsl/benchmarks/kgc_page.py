@@ -56,7 +56,7 @@ _COLUMNS = {
 
 _ABOUT["fb_ext"] = (
     "FB-Ext, by the protocol of NELL-Ext; its schema is not among the data, so nothing reads one. Link overlap and the "
-    "shuffled ontology need one, so chance is the only control here."
+    "shuffled ontology need one, so popularity and chance are the controls here."
 )
 _COLUMNS["fb_ext"] = _COLUMNS["nell_ext"]
 

@@ -57,7 +57,15 @@ CELLS: dict[str, dict[str, int]] = {
         "rmpi NE, no schema": 5,
         "rmpi TA, no schema": 5,
     },
-    **{f"fb_ext_{name}": {"ultra": 1, "rmpi, no schema": 5} for name in ("ent", "rel", "both")},
+    **{
+        f"fb_ext_{name}{protocol}": {
+            "popularity": 5 if protocol else 1,
+            "ultra": 5 if protocol else 1,
+            "rmpi, no schema": 5,
+        }
+        for name in ("ent", "rel", "both")
+        for protocol in ("", PUBLISHED)
+    },
 }
 
 

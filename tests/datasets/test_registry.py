@@ -91,8 +91,8 @@ def test_a_file_of_facts_is_a_data_set_once_it_is_said_what_is_unseen(tmp_path) 
         datasets.load(tmp_path / "facts.ttl")
 
 
-def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path) -> None:
-    from kgzsl.benchmarks.kgc_cell import _asked
+def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kgzsl.benchmarks.kgc_cell import _asked, measure
     from kgzsl.datasets import KGSplit, load
 
     files = {
@@ -118,6 +118,12 @@ def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path) -> None:
         assert len(task.test) == len(kg.test)
         given = _asked(kg, {"dataset": f"fb_ext_{kind}@49"})
         assert len(given.facts) == 2
+    monkeypatch.setenv("KGZSL_DATA", str(tmp_path))
+    for dataset in ("fb_ext_both", "fb_ext_both@49"):
+        found = measure({"dataset": dataset, "method": "popularity", "seed": 0})["figures"]
+        assert set(found) == {"popularity", "chance"}
+        assert 0 < found["popularity"]["mrr"] <= 1
+    assert 0 < found["popularity"]["auc_pr"] <= 1
     assert seen == {"ent": (1, []), "rel": (1, ["/tv/host"]), "both": (2, ["/tv/host", "/tv/maker"])}
 
 
