@@ -131,15 +131,9 @@ def overlap_model(priors: Tensor) -> ScorerModel:
     Args:
         priors: float [R, P], of the relations of the graph that is asked.
     """
-    from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
-    from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
+    from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 
-    def make(graph: FactGraph) -> Scorer:
-        arcs, known = relation_arcs(graph.triples, graph.num_entities, graph.num_relations)
-        rule = LinkOverlap(arcs, priors[known])
-        return lambda relation, anchors, side: rule.scores(priors[relation], anchors, side=side)
-
-    return ScorerModel(make)
+    return ScorerModel(lambda graph: overlap_scorer(graph.triples, graph.num_entities, priors))
 
 
 def popularity_model() -> ScorerModel:

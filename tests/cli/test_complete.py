@@ -81,7 +81,12 @@ def test_what_follows_by_the_schema_is_told_apart_from_what_confidences_are_off(
     metrics = json.loads((run / "metrics.json").read_text())
     (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "kgc.confidence.error_of_others": 0.125}))
     assert "; 0.125 without what follows by the schema" in kgzsl("info", tmp_path / "run").out
-    assert "without what follows" not in kgzsl("info", run).out
+    plain = kgzsl("info", run).out
+    assert "without what follows" not in plain
+    assert "follow by the schema" not in plain
+    # Where nothing is left of them, that is what the reader must know.
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "kgc.confidence.follow": 19.0}))
+    assert "; all of these answers follow by the schema" in kgzsl("info", tmp_path / "run").out
 
 
 def test_machines_are_told_what_people_are(kgzsl, run):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,14 @@ def test_a_file_of_facts_is_a_data_set_once_it_is_said_what_is_unseen(tmp_path) 
         datasets.load(tmp_path / "facts.ttl")
 
 
+def write_tables(folder: Path, files: dict[str, str], *, zipped: bool = False) -> None:
+    """Tables of triples by name, ``.txt`` or ``.txt.gz``."""
+    for name, text in files.items():
+        file = folder / f"{name}.txt{'.gz' * zipped}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+
+
 def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kgzsl.benchmarks.kgc_cell import _asked, measure
     from kgzsl.datasets import KGSplit, load
@@ -103,10 +112,7 @@ def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path, monkeypatch: p
         "ind/test2": "/m/a /tv/host /m/b\n",
         "ind/test3": "/m/y /tv/host /m/x\n/m/y /tv/maker /m/x\n",
     }
-    for name, text in files.items():
-        file = tmp_path / "kg" / "fb_ext" / f"{name}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+    write_tables(tmp_path / "kg" / "fb_ext", files)
     seen = {}
     for kind in ("ent", "rel", "both"):
         kg = load(f"fb_ext_{kind}", data_dir=tmp_path)
@@ -128,8 +134,6 @@ def test_fb_ext_is_read_in_the_layout_of_nell_ext(tmp_path: Path, monkeypatch: p
 
 
 def test_nell_995_is_read_from_the_graph_to_train_on_and_the_one_that_is_asked(tmp_path: Path) -> None:
-    import gzip
-
     from kgzsl.datasets import KGSplit, load
     from kgzsl.tasks.kg_completion.inductive import InductiveTask
 
@@ -140,10 +144,7 @@ def test_nell_995_is_read_from_the_graph_to_train_on_and_the_one_that_is_asked(t
         "nell_v1_ind/valid": "x r z\ny r x\n",
         "nell_v1_ind/test": "y r y\n",
     }
-    for name, text in files.items():
-        file = tmp_path / "kg" / "nell_rmpi" / f"{name}.txt.gz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(gzip.compress(text.encode()))
+    write_tables(tmp_path / "kg" / "nell_rmpi", files, zipped=True)
     kg = load("nell_v1_ind", data_dir=tmp_path)
     assert isinstance(kg, KGSplit)
     assert (len(kg.train), len(kg.support), len(kg.valid), len(kg.test)) == (2, 1, 2, 1)

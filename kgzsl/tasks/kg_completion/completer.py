@@ -112,7 +112,7 @@ class Completer(ABC):
         """
         if head is not None and tail is not None:
             number, anchor, other = self._relation(relation), self._entity(head), self._entity(tail)
-            _at_least_one(k)
+            check_count(k, "k")
             self._allowed(candidates)
             score = self.scores(number, torch.tensor([anchor]))[0, other]
             return [Completion(self.entities_[anchor], self.relations_[number], self.entities_[other], float(score))]
@@ -121,7 +121,7 @@ class Completer(ABC):
         if tail is not None:
             return next(self.complete_each(relation, tails=[tail], k=k, candidates=candidates, known=known))
         number, allowed = self._relation(relation), self._allowed(candidates)
-        _at_least_one(k)
+        check_count(k, "k")
         anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
         found: list[Completion] = []
         for some, values, places in self._best(number, anchors, "tail", k, allowed, known):
@@ -167,7 +167,7 @@ class Completer(ABC):
         assert given is not None
         if isinstance(given, str):
             raise InputError(f"one name was given, {given!r}", remedy="give a list of names")
-        _at_least_one(k)
+        check_count(k, "k")
         allowed = self._allowed(candidates)
         anchors = torch.tensor([self._entity(name) for name in given], dtype=torch.int64)
         return self._each(number, anchors, "tail" if tails is None else "head", k, allowed, known)
@@ -263,10 +263,6 @@ class Completer(ABC):
     @property
     def _entity_ids(self) -> dict[str, int]:
         return _numbers(self, "entities_")
-
-
-def _at_least_one(k: int) -> None:
-    check_count(k, "k")
 
 
 def _find(name: Any, ids: Mapping[str, int], what: str) -> int:

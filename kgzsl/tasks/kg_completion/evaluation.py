@@ -11,7 +11,8 @@ from torch import Tensor
 from kgzsl._memory import given_back
 from kgzsl.datasets import KGSplit
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers
+from kgzsl.tasks.kg_completion.drawn_ranks import DrawnRanks
 from kgzsl.tasks.kg_completion.queries import Queries
 from kgzsl.tasks.kg_completion.rank_notes import FewAnswers, RankNotes
 from kgzsl.tasks.ranking import chance_metrics, chunk_of_queries, ranking_metrics
@@ -87,7 +88,7 @@ class Evaluation:
         for rule, prefix in names.items():
             found = ranking_metrics(self.ranks[rule], scorable=self.scorable)
             flat.update({prefix + name: value for name, value in found.items()})
-        first = min(names, key=lambda rule: len(names[rule]))
+        first = _first(names)
         if len(self.worst):
             worst = ranking_metrics(self.worst)
             flat.update({f"{names[first]}worst_ties.{name}": worst[name] for name in worst if name != "queries"})
@@ -112,8 +113,7 @@ class Evaluation:
         for rule, prefix in names.items():
             flat.update({prefix + name: value for name, value in chance_metrics(self.counts[rule]).items()})
         if self.drawn is not None:
-            first = names[min(names, key=lambda rule: len(names[rule]))]
-            flat.update({f"{first}drawn.{name}": value for name, value in self.drawn.chance().items()})
+            flat.update({f"{names[_first(names)]}drawn.{name}": value for name, value in self.drawn.chance().items()})
         return flat
 
 
@@ -230,6 +230,11 @@ def evaluate_all(
             drawn=drawn.get(name),
         )
     return found
+
+
+def _first(names: dict[str, str]) -> str:
+    """The rule with the shortest prefix, whose figures are the headline."""
+    return min(names, key=lambda rule: len(names[rule]))
 
 
 def _linked(facts: Tensor, entities: int, heads: Tensor, tails: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kgzsl.tasks.kg_completion.pair_graph import PairGraph
+from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.pair_graph import PairGraph, relation_arcs
 
-__all__ = ["LinkOverlap"]
+__all__ = ["LinkOverlap", "overlap_scorer"]
 
 
 class LinkOverlap:
@@ -49,3 +50,17 @@ class LinkOverlap:
         """
         near = self.weights(prior)
         return self.graph.near_links(anchors.to(self.graph.device), near, side=side, backward=self.backward)
+
+
+def overlap_scorer(facts: Tensor, num_entities: int, priors: Tensor, device: torch.device | str = "cpu") -> Scorer:
+    """Link overlap over some facts as a scorer of all relations.
+
+    Args:
+        facts: int64 [F, 3].
+        num_entities: E.
+        priors: float [R, P], of all relations, those without a fact among them.
+        device: Where it is worked out.
+    """
+    arcs, known = relation_arcs(facts, num_entities, len(priors))
+    rule = LinkOverlap(arcs.to(device), priors[known])
+    return lambda relation, anchors, side: rule.scores(priors[relation], anchors, side=side)

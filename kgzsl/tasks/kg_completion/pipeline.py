@@ -26,10 +26,9 @@ from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
-from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
-from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
 from kgzsl.tasks.result import RunResult
@@ -373,9 +372,7 @@ class CompletionRun:
     def link_overlap(self, priors: ClassPriors) -> Scorer:
         """The training-free control, with the real priors and all facts that are known at the time of asking."""
         rows = priors.align(self.relations).to_tensor()
-        graph, known = relation_arcs(self.protocol.facts, len(self.entities), len(self.relations))
-        rule = LinkOverlap(graph.to(self.engine.torch_device), rows[known])
-        return lambda relation, anchors, side: rule.scores(rows[relation], anchors, side=side)
+        return overlap_scorer(self.protocol.facts, len(self.entities), rows, self.engine.torch_device)
 
     def _engine(self, seed: int, stage: str) -> Engine:
         return stage_engine(self.engine, self.folder, seed, stage)

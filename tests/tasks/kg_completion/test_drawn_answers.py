@@ -14,7 +14,8 @@ from kgzsl.datasets import FilterIndex, KGSplit
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._assemble import drawn_note
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
-from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks, _Allowed
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, _Allowed
+from kgzsl.tasks.kg_completion.drawn_ranks import DrawnRanks
 from kgzsl.tasks.kg_completion.evaluation import evaluate_all
 from kgzsl.tasks.kg_completion.inductive import FactGraph, Rmpi, evaluate_drawn
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol

@@ -155,7 +155,7 @@ print(status("VmHWM") - before)
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peaks are read from /proc")
 def test_millions_of_entities_keep_to_the_budget_wherever_the_heap_begins():
-    # About every second process met holes in its heap, which grew it by 18 MB a query.
+    # Some processes met holes in their heaps, which grew them by megabytes a query: gigabytes in all.
     command = [sys.executable, "-W", "ignore", "-c", MANY]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for _ in range(4):

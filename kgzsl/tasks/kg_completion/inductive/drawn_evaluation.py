@@ -10,7 +10,8 @@ from torch import Tensor
 from kgzsl._memory import given_back
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._ids import checked_facts
-from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers, DrawnRanks
+from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers
+from kgzsl.tasks.kg_completion.drawn_ranks import DrawnRanks
 from kgzsl.tasks.kg_completion.inductive.evaluation import InductiveModel
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.ranking import chunk_of_queries, model_share, rows_under_budget

@@ -20,9 +20,8 @@ from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
-from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity
-from kgzsl.tasks.kg_completion.pair_graph import relation_arcs
 from kgzsl.tasks.kg_completion.ranker_run import RankerRun
 
 __all__ = ["InductiveRun"]
@@ -137,9 +136,7 @@ class InductiveRun(RankerRun):
 
     def _link_overlap(self, priors: ClassPriors | None) -> Scorer:
         """The training-free control; without priors every relation that links a pair counts alike."""
-        arcs, known = relation_arcs(self.task.facts, len(self.entities), len(self.relations))
         rows = torch.ones(len(self.relations), 1)
         if priors is not None:
             rows = priors.align(list(self.relations)).to_tensor()
-        rule = LinkOverlap(arcs, rows[known])
-        return lambda relation, anchors, side: rule.scores(rows[relation], anchors, side=side)
+        return overlap_scorer(self.task.facts, len(self.entities), rows)
