@@ -169,6 +169,7 @@ def test_every_way_of_scoring_gives_freed_memory_back(kg, monkeypatch):
     """The process seems to grow by a terabyte whenever it is looked at."""
     from kgzsl import _memory
     from kgzsl.tasks.kg_completion.candidate_rules import make_rule
+    from kgzsl.tasks.kg_completion.confidence_check import check_confidences
     from kgzsl.tasks.kg_completion.evaluation import evaluate
     from kgzsl.tasks.kg_completion.held_out_calibration import calibration_of_facts, held_out_calibration
     from kgzsl.tasks.kg_completion.inductive import FactGraph, Ultra, evaluate_drawn, evaluate_inductive
@@ -188,7 +189,9 @@ def test_every_way_of_scoring_gives_freed_memory_back(kg, monkeypatch):
         "propose": lambda: propose(model, name, top=2),
         "held_out_calibration": lambda: held_out_calibration(scorer, facts, facts, size),
         "calibration_of_facts": lambda: calibration_of_facts(scorer, facts, known, *names),
+        "check_confidences": lambda: check_confidences(model, kg, facts, known),
     }
+    model.calibration_ = calibration_of_facts(scorer, facts, known, *names)
     grown, trimmed = iter(range(0, 1 << 60, 1 << 40)), []
     monkeypatch.setattr(_memory, "_resident", lambda: next(grown))
     monkeypatch.setattr(_memory, "_trim", lambda: trimmed.append)
