@@ -10,7 +10,7 @@ from typing import Any
 
 from kgzsl.report.figures.svg import Canvas, number
 
-__all__ = ["PICTURE_STYLE", "answer_of", "explanation_picture", "write_explanation_picture"]
+__all__ = ["PICTURE_STYLE", "answer_of", "explanation_picture", "how_sure", "write_explanation_picture"]
 
 PICTURE_STYLE = """
 .chart{font:13px system-ui,sans-serif} .chart text{fill:currentColor} .chart .box{fill:none;stroke:currentColor}
@@ -22,6 +22,13 @@ PICTURE_STYLE = """
 _WIDTH, _ROW = 860.0, 62.0
 _ANSWER, _MIDDLE, _LIKE = (8.0, 178.0), (368.0, 532.0), (676.0, 852.0)
 _SHARES = 420.0, 660.0
+
+
+def how_sure(told: Mapping[str, Any]) -> str:
+    """The probability of an answer; or its score and rank."""
+    if "probability" in told:
+        return f"{told['probability']:.0%}"
+    return f"score {told['score']:.3f}, rank {told['rank']:g}"
 
 
 def answer_of(told: Mapping[str, Any]) -> str:
@@ -150,7 +157,7 @@ def _laid_out(told: Mapping[str, Any]) -> _Drawing:
     without = told.get("without") or ()
     drawing = _Drawing(top + (42 + 34 * len(without) if without else 0))
     middle = 36 + _ROW * (max(len(near), 1) - 1) / 2
-    drawing.box(_ANSWER, middle, answer_of(told), _sure(told), strong=True)
+    drawing.box(_ANSWER, middle, answer_of(told), how_sure(told), strong=True)
     for place, (name, likeness) in enumerate(near):
         y = 36 + _ROW * place
         steps = told["paths"].get(name) or []
@@ -193,12 +200,6 @@ def _statements(drawing: _Drawing, without: Sequence[Mapping[str, Any]], y: floa
 def _way(relation: str) -> tuple[str, int]:
     inverse = relation.startswith("inverse of ")
     return relation.removeprefix("inverse of "), -1 if inverse else 1
-
-
-def _sure(told: Mapping[str, Any]) -> str:
-    return (
-        f"{told['probability']:.0%}" if "probability" in told else f"score {told['score']:.3f}, rank {told['rank']:g}"
-    )
 
 
 def _spoken(told: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from kgzsl.report.explanation_picture import PICTURE_STYLE, answer_of, explanation_picture
+from kgzsl.report.explanation_picture import PICTURE_STYLE, answer_of, explanation_picture, how_sure
 
 __all__ = ["render_explanations"]
 
@@ -36,11 +36,9 @@ def render_explanations(title: str, items: Sequence[tuple[str, Mapping[str, Any]
 def _item(item: str, told: Mapping[str, Any]) -> str:
     parts = [f"<h2>{escape(item)}: {escape(answer_of(told))}</h2>"]
     kind = "seen in training" if told["is_seen"] else "never seen in training"
-    sure = (
-        f"{told['probability']:.0%}" if "probability" in told else f"score {told['score']:.3f}, rank {told['rank']:g}"
-    )
     doubt = f"; uncertainty {told['uncertainty']:.2f}" if "uncertainty" in told else ""
-    parts.append(f"<p>{escape(sure)}{doubt}; {kind}.</p>")
+    chance = "" if told.get("confidence") is None else f", confidence {told['confidence']:.3f}"
+    parts.append(f"<p>{escape(how_sure(told))}{chance}{doubt}; {kind}.</p>")
     if told["nearest_seen"]:
         parts.append(
             '<div class="scroll" tabindex="0" role="region" aria-label="The ways to like classes">'

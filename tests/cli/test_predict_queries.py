@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import torch
 
+from kgzsl.cli.answers import write_answers
 from kgzsl.cli.commands import predict
 from kgzsl.tasks.kg_completion.completer import Completer
 
@@ -44,3 +47,24 @@ def test_many_queries_are_gone_through_in_parts(tmp_path, monkeypatch) -> None:
     model = Table()
     assert ask(tmp_path, model) == WANTED
     assert [len(anchors) for _, anchors in model.asked] == [1, 1, 2, 1]
+
+
+class Calibrated(Table):
+    """``r`` has probabilities, ``s`` has none."""
+
+    def calibrations_for(self, relation):
+        return (SimpleNamespace(),) if relation == 0 else ()
+
+    def _chances(self, scores, relation, anchors, side, allowed):
+        return scores / 4 if self.calibrations_for(relation) else None
+
+
+def test_confidences_are_a_column_of_all_rows_where_one_relation_has_them(tmp_path) -> None:
+    file = tmp_path / "q.tsv"
+    file.write_text("a\tr\nb\ts\n")
+    for model, header, rows in (
+        (Calibrated(), "head,relation,rank,tail,score,confidence", ["a,r,1,a,1.0,0.25", "b,s,1,c,1.0,"]),
+        (Table(), "head,relation,rank,tail,score", ["a,r,1,a,1.0", "b,s,1,c,1.0"]),
+    ):
+        write_answers(predict.complete(model, file, "all", 1, None, False), tmp_path / "a.csv")
+        assert (tmp_path / "a.csv").read_text().splitlines() == [header, *rows]

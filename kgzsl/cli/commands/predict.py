@@ -142,10 +142,10 @@ def complete(
     schema: Callable[[], Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Answers]:
-    """Ranked tails of each head and relation, with their scores; ``asked`` takes the heads of each relation.
+    """Ranked tails of each head and relation, with scores and, of calibrated runs, confidences.
 
-    What ``schema`` gives is looked into where a relation is called otherwise than in the run. Queries about one
-    relation are answered together.
+    ``asked`` takes the heads of each relation. What ``schema`` gives is looked into where a relation is not called
+    as in the run. Queries about one relation are answered together.
     """
     from kgzsl.tasks.kg_completion.naming import answered_relation
 
@@ -162,6 +162,7 @@ def complete(
         if asked is not None:
             asked.setdefault(called, set()).add(query.head)
         wanted.append((query.head, called))
+    calibrated = any(model.calibrations_for(model._relation(called)) for called in {called for _, called in wanted})
     options = {"k": top, "candidates": candidates, "known": known}
     for start in range(0, len(wanted), _TOGETHER):
         some = wanted[start : start + _TOGETHER]
@@ -177,8 +178,16 @@ def complete(
         if progress is not None:
             progress(start + len(some), len(wanted))
         for head, called in some:
-            tails = [{"tail": one.tail, "score": round(one.score, 6)} for one in found[head, called]]
+            tails = [_tail(one, calibrated) for one in found[head, called]]
             yield Answers({"head": head, "relation": called}, tails)
+
+
+def _tail(one: Completion, calibrated: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"tail": one.tail, "score": round(one.score, 6)}
+    if calibrated:
+        # A column of every row, also where this relation has none.
+        told["confidence"] = None if one.confidence is None else round(one.confidence, 6)
+    return told
 
 
 def _unknown(model: Any, asked: dict[str, set[str]], folder: RunFolder) -> list[str]:

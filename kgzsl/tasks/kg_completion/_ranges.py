@@ -16,5 +16,5 @@ def starts_of(counts: Tensor) -> Tensor:
 def ranges(begin: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """For each row the numbers ``begin .. begin + count - 1``: the row of each, and the number."""
     rows = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-    within = torch.arange(len(rows), device=count.device) - (count.cumsum(0) - count)[rows]
-    return rows, begin[rows] + within
+    shift = begin - (count.cumsum(0) - count)
+    return rows, shift[rows].add_(torch.arange(len(rows), device=count.device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name
 from kgzsl.tasks.ranking import chunk_of_queries
 
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+
 __all__ = ["Completer", "Completion"]
 
 _AT_ONCE = 64
@@ -27,12 +30,18 @@ _AT_ONCE = 64
 
 
 class Completion(NamedTuple):
-    """One proposed triple, by names; the higher its score, the better."""
+    """One proposed triple, by names; the higher its score, the better.
+
+    ``confidence`` is the calibrated probability that it holds, 0..1, by its score among those of the candidates and
+    not by what a schema entails or refuses (:func:`propose` minds that); 1 for known facts. None where the model has no
+    calibration.
+    """
 
     head: str
     relation: str
     tail: str
     score: float
+    confidence: float | None = None
 
 
 class Completer(ABC):
@@ -114,8 +123,12 @@ class Completer(ABC):
             number, anchor, other = self._relation(relation), self._entity(head), self._entity(tail)
             check_count(k, "k")
             self._allowed(candidates)
-            score = self.scores(number, torch.tensor([anchor]))[0, other]
-            return [Completion(self.entities_[anchor], self.relations_[number], self.entities_[other], float(score))]
+            anchors = torch.tensor([anchor])
+            scores = self.scores(number, anchors).cpu()
+            chances = self._chances(scores, number, anchors, "tail", None)
+            chance = None if chances is None else float(chances[0, other])
+            names = self.entities_[anchor], self.relations_[number], self.entities_[other]
+            return [Completion(*names, float(scores[0, other]), chance)]
         if head is not None:
             return next(self.complete_each(relation, heads=[head], k=k, candidates=candidates, known=known))
         if tail is not None:
@@ -124,14 +137,16 @@ class Completer(ABC):
         check_count(k, "k")
         anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
         found: list[Completion] = []
-        for some, values, places in self._best(number, anchors, "tail", k, allowed, known):
+        for some, values, places, chances in self._best(number, anchors, "tail", k, allowed, known):
             # Before names are looked at: what is better than, or equal to, the worst that may stay.
             least = float(values.flatten().topk(min(k, values.numel())).values[-1])
             least = max(least, found[-1].score if len(found) == k else float("-inf"))
             rows, columns = torch.nonzero((values >= least) & (values != float("-inf")), as_tuple=True)
+            told = ([None] * len(rows)) if chances is None else chances[rows, columns].tolist()
             parts = some[rows], places[rows, columns], values[rows, columns]
-            for anchor, entity, score in zip(*(part.tolist() for part in parts), strict=True):
-                found.append(Completion(self.entities_[anchor], self.relations_[number], self.entities_[entity], score))
+            for anchor, entity, score, chance in zip(*(part.tolist() for part in parts), told, strict=True):
+                names = self.entities_[anchor], self.relations_[number], self.entities_[entity]
+                found.append(Completion(*names, score, chance))
             found = sorted(found, key=lambda one: (-one.score, one.head, one.tail))[:k]
         return found
 
@@ -176,27 +191,42 @@ class Completer(ABC):
         self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
     ) -> Iterator[list[Completion]]:
         names, called = self.entities_, self.relations_[relation]
-        for some, values, places in self._best(relation, anchors, side, k, allowed, known):
-            for anchor, row, entities in zip(some.tolist(), values.tolist(), places.tolist(), strict=True):
+        for some, values, places, chances in self._best(relation, anchors, side, k, allowed, known):
+            told = [[None] * places.shape[1]] * len(some) if chances is None else chances.tolist()
+            for anchor, row, entities, sure in zip(some.tolist(), values.tolist(), places.tolist(), told, strict=True):
                 ends = ((anchor, one) if side == "tail" else (one, anchor) for one in entities)
                 yield [
-                    Completion(names[head], called, names[tail], score)
-                    for (head, tail), score in zip(ends, row, strict=True)
+                    Completion(names[head], called, names[tail], score, chance)
+                    for (head, tail), score, chance in zip(ends, row, sure, strict=True)
                     if score != float("-inf")
                 ]
 
     def _best(
         self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Some anchors at a time, the values of their best answers (minus infinity for none), and these answers."""
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Some anchors at a time, the values of their best answers (minus infinity for none), these, their chances."""
         for some in self.parts(anchors) if len(anchors) else ():
             table = self.scores(relation, some, side=side).cpu()
             table = table.masked_fill(torch.isnan(table), float("-inf"))
+            chances = self._chances(table, relation, some, side, allowed)
             if allowed is not None:
                 table[:, ~allowed] = float("-inf")
             if not known:
                 table[self.known_answers(relation, some, side)] = float("-inf")
-            yield some, *best_of_rows(table, k, self.name_ranks)
+            values, places = best_of_rows(table, k, self.name_ranks)
+            yield some, values, places, None if chances is None else chances.gather(1, places)
+
+    def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
+        """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""
+        del relation
+        return ()
+
+    def _chances(
+        self, scores: Tensor, relation: int, anchors: Tensor, side: str, allowed: Tensor | None
+    ) -> Tensor | None:
+        """Calibrated probabilities of scores [Q, E], among the allowed; None: there are none."""
+        del scores, relation, anchors, side, allowed
+        return None
 
     def parts(self, anchors: Tensor) -> Iterator[Tensor]:
         """Given ends, int64 [Q], in parts to score at once: as memory allows, and few enough to tell of progress."""

@@ -47,6 +47,7 @@ class CompletionExplanation:
         axioms: What the schema says about the relation itself; empty without a graph.
         by_priors: Whether the score hangs on priors of relations; where it does not, likeness is told beside it.
         entailed: Known facts that the triple follows from, whatever its score; see :class:`Reasons`.
+        confidence: Calibrated probability by the score, see :class:`Completion`; None where there is no calibration.
     """
 
     head: str
@@ -64,11 +65,14 @@ class CompletionExplanation:
     axioms: tuple[Statement, ...] = ()
     by_priors: bool = True
     entailed: tuple[str, ...] = ()
+    confidence: float | None = None
 
     def text(self, *, most: int = 6) -> str:
         """The explanation in a few lines; at most ``most`` attributes a relation."""
         kind = "seen" if self.is_seen else "no triple of it in training"
-        lines = [f"{self.head} {self.relation} {self.tail} (score {self.score:.3f}, rank {self.rank:g}; {kind})"]
+        sure = "" if self.confidence is None else f", confidence {self.confidence:.3f}"
+        told = f"score {self.score:.3f}, rank {self.rank:g}{sure}; {kind}"
+        lines = [f"{self.head} {self.relation} {self.tail} ({told})"]
         lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
         lines += [f"  follows, by the schema, from {facts}" for facts in self.entailed]
         if not self.links:
@@ -108,6 +112,7 @@ class CompletionExplanation:
             "axioms": [one.to_dict() for one in self.axioms],
             "by_priors": self.by_priors,
             "entailed": list(self.entailed),
+            "confidence": self.confidence,
         }
 
 
@@ -151,6 +156,7 @@ def explain_completion(
     ids = [model._entity(head), model._entity(tail)]
     tail = model.entities_[ids[1]]
     scores = model.scores(number, torch.tensor(ids[:1]))[0].cpu()
+    chances = model._chances(scores[None], number, torch.tensor(ids[:1]), "tail", None)
     value = scores[ids[1]]
     rank = float((scores > value).sum()) + (float((scores == value).sum()) + 1) / 2
     known = model._known.cpu()
@@ -177,6 +183,7 @@ def explain_completion(
         () if graph is None else statements_about(graph, relation),
         getattr(model, "priors_", None) is not None,
         _entailed(model, number, ids, known, graph),
+        None if chances is None else float(chances[0, ids[1]]),
     )
 
 

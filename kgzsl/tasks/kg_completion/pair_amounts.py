@@ -13,6 +13,9 @@ __all__ = ["amounts_of_pairs"]
 
 # What one step of a walk takes while it is looked up: rows, columns, keys, places, values.
 _BYTES = 64
+# More at a time is slower, whatever the budget: glibc hands tensors above 32 MiB to the system when they are freed, and
+# each new one is paid for in page faults; and what was written has left the cache when it is read.
+_ENOUGH = 32 * 2**20
 
 
 def amounts_of_pairs(
@@ -29,7 +32,7 @@ def amounts_of_pairs(
         heads: int64 [P].
         tails: int64 [P].
         nearness: float [R].
-        budget: Bytes that it may take at a time.
+        budget: Bytes that it may take at a time; on the CPU it takes 32 MiB at most.
 
     Returns:
         float32 [P, 5].
@@ -39,6 +42,7 @@ def amounts_of_pairs(
     turned = steps.second[tails] < steps.second[heads]
     near, far = torch.where(turned, tails, heads), torch.where(turned, heads, tails)
     # One number for what is followed and looked up, so that chunks have the same size.
+    budget = min(budget, _ENOUGH) if graph.device.type == "cpu" else budget
     cost = (steps.second[near] + steps.size[near] + steps.size[far] + 1).cumsum(0)
     chunk = torch.div(cost, max(1, budget // _BYTES), rounding_mode="floor")
     sizes = torch.unique_consecutive(chunk, return_counts=True)[1].tolist()
@@ -74,13 +78,14 @@ class _Steps:
         one, place = self._matches(keys, torch.arange(count, device=near.device) * self.entities + near)
         # N is symmetric: the entry of (far, near) is the one of (near, far).
         found[0].index_add_(0, one, self.plain[column[place]])
-        hit, place = self._matches(keys, row * self.entities + middle)
+        of_row = row * self.entities
+        hit, place = self._matches(keys, of_row + middle)
         begun, ended = entry[hit], column[place]
         found[1].index_add_(0, row[hit], self.plain[begun] * self.plain[ended])
         both = self.weighted[begun] * self.plain[ended] + self.plain[begun] * self.weighted[ended]
         found[3].index_add_(0, row[hit], both / 2)
         follow, onward = ranges(self.starts[middle], self.size[middle])
-        hit, place = self._matches(keys, row[follow] * self.entities + self.target[onward])
+        hit, place = self._matches(keys, of_row[follow].add_(self.target[onward]))
         begun, between, ended = entry[follow[hit]], onward[hit], column[place]
         found[2].index_add_(0, row[follow[hit]], self.plain[begun] * self.plain[between] * self.plain[ended])
         return found.T.contiguous()

@@ -109,8 +109,16 @@ class ProposingCompleter(Completer):
         # No more than each of them lets one say.
         return torch.stack([one(scores, out, known) for one in found]).amin(dim=0)
 
+    def _chances(
+        self, scores: Tensor, relation: int, anchors: Tensor, side: str, allowed: Tensor | None
+    ) -> Tensor | None:
+        if not self.calibrations_for(relation):
+            return None
+        found = self.calibration_of(scores, relation, anchors, side, allowed)
+        return found.masked_fill(self.known_answers(relation, anchors, side), 1.0)
+
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
-        """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""
+        """By which scores of a relation become probabilities: ``calibration_``, where it was fitted."""
         del relation
         return () if self.calibration_ is None else (self.calibration_,)
 

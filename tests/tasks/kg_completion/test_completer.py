@@ -242,3 +242,32 @@ def test_what_is_no_name_or_count_is_refused():
 
 def test_no_facts_at_all_may_be_told(fitted):
     assert len(fitted.set_facts([])._known) == 0
+
+
+def test_answers_have_the_confidences_of_their_candidates_and_facts_have_one(kg):
+    model = EmbeddingCompleter(dim=4, epochs=1, batch_size=8).fit(kg)
+    head, asked, tail = model._known[0].tolist()
+    named = model.entities_[head], model.relations_[asked]
+    assert {one.confidence for one in model.complete(named[1], head=named[0], k=3)} == {None}
+    model.calibration_ = Calibration(0.0, 0.5, 1.0, tuple(i / 20 for i in range(21)), None, None, 9, 18, "facts")
+    told = model.probabilities(asked, torch.tensor([head]))[0]
+    ids = {name: number for number, name in enumerate(model.entities_)}
+    found = model.complete(named[1], head=named[0], k=5)
+    assert [one.confidence for one in found] == pytest.approx([float(told[ids[one.tail]]) for one in found])
+    assert len({one.confidence for one in found}) > 1
+    some = [one.tail for one in found[:2]]
+    allowed = torch.zeros(len(ids), dtype=torch.bool)
+    allowed[[ids[name] for name in some]] = True
+    among = model.probabilities(asked, torch.tensor([head]), allowed=allowed)[0]
+    fewer = model.complete(named[1], head=named[0], candidates=some)
+    assert [one.confidence for one in fewer] == pytest.approx([float(among[ids[one.tail]]) for one in fewer])
+    # Others take no share of them.
+    assert all(one.confidence > two.confidence for one, two in zip(fewer, found, strict=False))
+    every = {one.tail: one for one in model.complete(named[1], head=named[0], k=len(ids), known=True)}
+    assert every[model.entities_[tail]].confidence == 1
+    alone = model.complete(named[1], head=named[0], tail=found[0].tail)
+    assert alone[0].confidence == pytest.approx(found[0].confidence)
+    assert model.complete(named[1], k=1)[0].confidence is not None
+    heads = model.complete(named[1], tail=model.entities_[tail], k=2)
+    back = model.probabilities(asked, torch.tensor([tail]), side="head")[0]
+    assert [one.confidence for one in heads] == pytest.approx([float(back[ids[one.head]]) for one in heads])

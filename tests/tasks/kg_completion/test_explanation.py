@@ -7,8 +7,10 @@ import torch
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.priors import Attributes
+from kgzsl.report.explanations import render_explanations
 from kgzsl.tasks.kg_completion import RelationCompleter
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
 from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 from tests.tasks.kg_completion.conftest import ENDS
@@ -88,3 +90,18 @@ def test_facts_that_a_triple_follows_from_are_told(kg) -> None:
     assert told.entailed == ()
     assert 0 < len(told.nearest_seen) < 6
     assert min(value for _, value in told.nearest_seen) > 0
+
+
+def test_the_confidence_is_told_where_there_is_one(kg, priors):
+    model = EvidenceCompleter(folds=2, queries=4, corrupted=8, steps=2, hidden=4, calibrate=False).fit(kg, priors)
+    head = kg.entities[int(kg.train[0, 0])]
+    told = explain_completion(model, priors, head, "livesIn")
+    assert told.confidence is None
+    assert "confidence" not in told.text()
+    model.calibration_ = Calibration(0.0, 0.5, 1.0, tuple(i / 20 for i in range(21)), None, None, 9, 18)
+    told = explain_completion(model, priors, head, "livesIn")
+    wanted = model.probabilities("livesIn", torch.tensor([model._entity(head)]))[0, model._entity(told.tail)]
+    assert told.confidence == pytest.approx(float(wanted)) == told.to_dict()["confidence"]
+    assert f"confidence {told.confidence:.3f}; seen)" in told.text()
+    page = render_explanations("x", [("1", told.to_dict())], version="0")
+    assert f"rank {told.rank:g}, confidence {told.confidence:.3f}; seen" in page
