@@ -252,6 +252,9 @@ class CompletionProtocolSpec(_ProtocolSpec):
 
     ``negatives`` ranks test answers also among so many entities that are drawn for each query (RMPI and other subgraph
     methods have 49), and tells true triples from corrupted ones: figures under ``kgc.drawn.``.
+    ``calibration_folds`` deals the seen relations that no choice is made on into so many parts, and trains once more
+    without each: confidences are fitted on all seen relations then, not only on those of the choices. It is not
+    for rankers; ``evidence`` puts every seen relation aside by itself.
     ``memory_budget`` (``512MB``, ``2GiB``) is what scoring may take at a time; each part has its own default.
     """
 
@@ -260,6 +263,7 @@ class CompletionProtocolSpec(_ProtocolSpec):
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
     negatives: int | None = Field(default=None, ge=1, strict=True)
+    calibration_folds: int = Field(default=0, ge=0, strict=True)
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None
 
 

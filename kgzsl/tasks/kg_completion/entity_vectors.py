@@ -29,9 +29,10 @@ from kgzsl.tasks.kg_completion.vector_tables import (
 if TYPE_CHECKING:
     from kgzsl.datasets import KGSplit
     from kgzsl.engine import Engine
+    from kgzsl.recipe import CompletionRecipe
     from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
-__all__ = ["AlignedVectors", "EntityVectors", "embedding_of"]
+__all__ = ["AlignedVectors", "EntityVectors", "embedding_of", "found_vectors"]
 
 
 class AlignedVectors(NamedTuple):
@@ -294,3 +295,15 @@ def embedding_of(told: str | Mapping[str, Any]) -> EmbeddingCompleter | None:
     options = {"model" if key == "name" else key: value for key, value in told.items()}
     known = Resolver("embedding of entity_vectors", Completer, {"embedding": EmbeddingCompleter})
     return known.make("embedding", **known.converted("embedding", options))
+
+
+def found_vectors(recipe: CompletionRecipe) -> dict[str, Any]:
+    """The recipe's ``pairs.entity_vectors`` with its files found, from here or beside it; nothing where it has none."""
+    told = recipe.pairs.get("entity_vectors")
+    if told is None or embedding_of(told) is not None:
+        return {}
+    options = {"path": told} if isinstance(told, str) else dict(told)
+    for key in ("path", "names"):
+        if isinstance(options.get(key), str):
+            options[key] = str(recipe.find_file(options[key], "pairs", "entity_vectors"))
+    return {"entity_vectors": options}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -25,10 +25,8 @@ _FACTS = 1000
 """Held-out facts that are asked for, at most (but 4 of each relation)."""
 
 
-@torch.no_grad()
 def held_out_calibration(
-    scorer: Scorer,
-    queries: Tensor,
+    judges: Iterable[tuple[Scorer, Tensor]],
     facts: Tensor,
     entities: int,
     *,
@@ -36,15 +34,15 @@ def held_out_calibration(
     seed: int = 0,
     budget: int = 256 * 2**20,
 ) -> Calibration | None:
-    """Fit probabilities on relations that a scorer was trained without.
+    """Fit probabilities on relations that scorers were trained without.
 
     Each end of a query is asked for once, and all answers to it stand for something: some true ones for all of them,
     the surest wrong ones for themselves, some drawn ones for all others.
 
     Args:
-        scorer: Trained without the relations of ``queries``.
-        queries: int64 [N, 3], triples of these relations.
-        facts: int64 [T, 3], all their true triples.
+        judges: Scorers, each with queries int64 [N, 3], triples of relations that it was trained without; taken one
+            at a time.
+        facts: int64 [T, 3], all true triples of these relations.
         entities: E.
         sides: ``"tail"``, or ``"both"`` ends.
         seed: Decides which answers are drawn.
@@ -55,14 +53,19 @@ def held_out_calibration(
     """
     random = torch.Generator().manual_seed(seed)
     parts = []
-    for relation in torch.unique(queries[:, 1]).tolist():
-        mine = queries[queries[:, 1] == relation].cpu()
-        for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
-            ends = torch.unique(mine[:, column])
-            for anchors in given_back(torch.split(ends, chunk_of_queries(entities, budget)), budget):
-                scores = scorer(relation, anchors, side).cpu().float()
-                truth = answers_in(facts.cpu(), relation, anchors, side, entities)
-                parts.append(_judged(scores, truth, relation, (random, random)))
+    # What comes next may have to be trained first: gradients are off while scores are asked for, and no longer.
+    for scorer, queries in judges:
+        held_out = torch.unique(queries[:, 1]).cpu()
+        true = facts[torch.isin(facts[:, 1].cpu(), held_out)].cpu()
+        for relation in held_out.tolist():
+            mine = queries[queries[:, 1] == relation].cpu()
+            for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
+                ends = torch.unique(mine[:, column])
+                for anchors in given_back(torch.split(ends, chunk_of_queries(entities, budget)), budget):
+                    with torch.no_grad():
+                        scores = scorer(relation, anchors, side).cpu().float()
+                    truth = answers_in(true, relation, anchors, side, entities)
+                    parts.append(_judged(scores, truth, relation, (random, random)))
     return fit_calibration(Judged.joined(parts)) if parts else None
 
 

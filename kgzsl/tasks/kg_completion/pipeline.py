@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from kgzsl import generators
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassPriors
+from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
@@ -23,7 +23,7 @@ from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.completer import Completer
-from kgzsl.tasks.kg_completion.entity_vectors import embedding_of
+from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
@@ -107,7 +107,7 @@ class CompletionRun:
         loaded = read_kg(recipe, data)
         budget = recipe.protocol.memory_budget
         self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
-        self.pairs |= _found_vectors(recipe)
+        self.pairs |= found_vectors(recipe)
         self.features = PairFeatures(**self.pairs)
         main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
@@ -244,8 +244,9 @@ class CompletionRun:
             self.model = model
             if self.protocol.selects:
                 self.log(f"seed {seed}: calibration on held-out relations")
-            # By the model of the choices, which was trained without them.
-            model.calibration_ = self._timed("calibration", partial(self.protocol.calibrated, chooser.scorer))
+            # By the model of the choices, which was trained without them, and by those that are trained for it.
+            judges = self._judges(seed, priors, chooser.chosen_)
+            model.calibration_ = self._timed("calibration", partial(self.protocol.calibrated, chooser.scorer, judges))
             if len(self.protocol.facts) > len(model._known):
                 # Those of validation relations, too: they are known, and no part of the features.
                 model.set_facts(self.protocol.facts)
@@ -269,7 +270,6 @@ class CompletionRun:
     ) -> tuple[RelationCompleter, RelationCompleter]:
         """The final model, and the one that choices were made with, which is the same where nothing is given back."""
         protocol = self.protocol
-        rule = protocol.rules[0].name
         validate = protocol.validate if protocol.selects else None
         generator = self.recipe.generator
         by_graph = generator is not None and generators.takes_graph(generator.name, **generator.options)
@@ -280,28 +280,56 @@ class CompletionRun:
                 remedy="add graph: ...",
             )
         schema = self.graph if self.graph is None or shuffle is None else self.graph.shuffled(shuffle)
-        options: dict[str, Any] = {"sides": protocol.sides, "every": self._every(), "schema": schema}
-
-        def fit(model: RelationCompleter, kg: KGSplit, stage: str, **more: Any) -> RelationCompleter:
-            engine = self._engine(seed, f"{prefix}{stage}")
-            model.fit(kg, priors, engine=engine, candidates=training_candidates(kg, rule), **options, **more)
-            self._remember(model, seed, f"{prefix}{stage}")
-            return model
-
+        train = partial(self._train, seed, priors, schema=schema)
         if not protocol.twice:
             self.log(f"seed {seed}: training, {kind}")
-            model = fit(self.new_model(seed), protocol.final_kg, "train", validate=validate)
+            model = train(protocol.final_kg, f"{prefix}train", validate=validate)
             return model, model
         self.log(f"seed {seed}: selection on held-out relations, {kind}")
-        chooser = fit(self.new_model(seed), protocol.selection_kg, "selection", validate=validate)
-        chosen = chooser.chosen_
+        chooser = train(protocol.selection_kg, f"{prefix}selection", validate=validate)
         self.log(f"seed {seed}: training, {kind}")
-        final = self.new_model(seed, steps=chosen["steps"])
-        if "epochs" in chosen:
-            final.set_params(generator_options={**(final.generator_options or {}), "epochs": chosen["epochs"]})
-        fit(final, protocol.final_kg, "train")
-        final.chosen_ = chosen
+        final = train(protocol.final_kg, f"{prefix}train", chosen=chooser.chosen_)
         return final, chooser
+
+    def _train(
+        self,
+        seed: int,
+        priors: ClassPriors,
+        kg: KGSplit,
+        stage: str,
+        *,
+        schema: ClassGraph | None,
+        chosen: dict[str, Any] | None = None,
+        validate: Callable[[Scorer], float] | None = None,
+    ) -> RelationCompleter:
+        """One model: it chooses by ``validate``, or trains as far as was ``chosen``."""
+        chosen = chosen or {}
+        model = self.new_model(seed, **{name: chosen[name] for name in ("steps",) if name in chosen})
+        if "epochs" in chosen:
+            model.set_params(generator_options={**(model.generator_options or {}), "epochs": chosen["epochs"]})
+        model.fit(
+            kg,
+            priors,
+            sides=self.protocol.sides,
+            every=self._every(),
+            schema=schema,
+            engine=self._engine(seed, stage),
+            candidates=training_candidates(kg, self.rules[0].name),
+            validate=validate,
+        )
+        model.chosen_ |= chosen
+        self._remember(model, seed, stage)
+        return model
+
+    def _judges(self, seed: int, priors: ClassPriors, chosen: dict[str, Any]) -> Iterator[tuple[Scorer, torch.Tensor]]:
+        """Models that were trained without some seen relations each, and queries about these; one at a time."""
+        folds = self.protocol.folds(self.recipe.protocol.calibration_folds)
+        for number, (kg, queries) in enumerate(folds, start=1):
+            self.log(f"seed {seed}: calibration, training without part {number} of {len(folds)} of the relations")
+            yield (
+                self._train(seed, priors, kg, f"calibration{number}", schema=self.graph, chosen=chosen).scorer,
+                queries,
+            )
 
     def ranked(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
         """The recipe's ranker, trained with ``priors``; nothing where there is none."""
@@ -386,15 +414,3 @@ class CompletionRun:
         ):
             if history is not None:
                 self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]
-
-
-def _found_vectors(recipe: CompletionRecipe) -> dict[str, Any]:
-    """The recipe's ``pairs.entity_vectors`` with its files found, from here or beside the recipe."""
-    told = recipe.pairs.get("entity_vectors")
-    if told is None or embedding_of(told) is not None:
-        return {}
-    options = {"path": told} if isinstance(told, str) else dict(told)
-    for key in ("path", "names"):
-        if isinstance(options.get(key), str):
-            options[key] = str(recipe.find_file(options[key], "pairs", "entity_vectors"))
-    return {"entity_vectors": options}

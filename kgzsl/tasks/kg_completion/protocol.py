@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class CompletionProtocol:
         self.validation, self.sides, self.filtered = validation, sides, filtered
         self.rules, self.negatives, self.budget = list(rules), negatives, budget
         self._kg, self._seed = kg, seed
-        self._opened = False
+        self._opened, self._most = False, queries
         self._held_out, self._queries = self._choose(seed, fraction, queries)
         empty = kg.test.new_zeros(0, 3)
         self.final_kg = _without_test(kg, empty)
@@ -108,11 +109,7 @@ class CompletionProtocol:
                 )
             drawn = random.choice(kg.seen_relations.cpu().numpy(), size=number, replace=False)
             relations, triples = torch.from_numpy(np.sort(drawn)), kg.train
-        kept = []
-        for relation in relations.tolist():
-            mine = triples[triples[:, 1] == relation].cpu()
-            kept.append(mine[torch.from_numpy(random.permutation(len(mine))[:count])])
-        return relations, torch.cat(kept) if kept else triples[:0].cpu()
+        return relations, _some_of_each(relations, triples, count, random)
 
     @property
     def oracle(self) -> bool:
@@ -150,18 +147,50 @@ class CompletionProtocol:
         of_relations = [reciprocal[found.relation == relation].mean() for relation in torch.unique(found.relation)]
         return float(torch.stack(of_relations).mean())
 
-    def calibrated(self, scorer: Scorer) -> Calibration | None:
-        """Probabilities for a scorer that was trained on ``selection_kg``, fitted on the relations that were held out.
+    def folds(self, count: int) -> list[tuple[KGSplit, Tensor]]:
+        """The seen relations that no choice was made on, dealt by name into ``count`` parts.
 
-        None where nothing was held out, too little was, or selection sees test triples.
+        Returns:
+            For each part the triples without its relations, and queries about them, int64 [N, 3]. None where selection
+            sees test triples; a part is left out where too little would be left to train on.
         """
-        if self.oracle or not self.selects:
+        kg = self._kg
+        if self.oracle or count < 1:
+            return []
+        chosen_on = set(kg.names_of(self._held_out))
+        names = sorted(name for name in kg.names_of(kg.seen_relations) if name not in chosen_on)
+        random = np.random.default_rng(self._seed)
+        order = random.permutation(len(names))
+        found = []
+        for number in range(min(count, len(names))):
+            part = [names[place] for place in order[number::count]]
+            if len(chosen_on) + len(names) - len(part) < 2:
+                continue
+            fold = self.final_kg.with_validation_relations(part)
+            found.append((fold, _some_of_each(fold.valid_relations, fold.valid, self._most, random)))
+        return found
+
+    def calibrated(self, scorer: Scorer | None, others: Iterable[tuple[Scorer, Tensor]] = ()) -> Calibration | None:
+        """Probabilities, fitted on relations that were held out.
+
+        Args:
+            scorer: Trained on ``selection_kg``: what choices were made on was held out. None leaves it out.
+            others: Scorers trained on :meth:`folds`, each with the queries of its part; taken one at a time.
+
+        Returns:
+            None where nothing was held out, too little was, or selection sees test triples.
+        """
+        if self.oracle:
             return None
         kg = self._kg
-        facts = torch.cat([kg.train, kg.valid])
-        facts = facts[torch.isin(facts[:, 1], self._held_out)]
+        first = [(scorer, self._queries)] if scorer is not None and self.selects else []
         return held_out_calibration(
-            scorer, self._queries, facts, kg.num_entities, sides=self.sides, seed=self._seed, budget=self.budget
+            itertools.chain(first, others),
+            torch.cat([kg.train, kg.valid]),
+            kg.num_entities,
+            sides=self.sides,
+            seed=self._seed,
+            budget=self.budget,
         )
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -228,6 +257,15 @@ class CompletionProtocol:
         return check_confidences(
             model, self._kg, self._asked(), self.facts, schema=schema, sides=self.sides, budget=self.budget
         )
+
+
+def _some_of_each(relations: Tensor, triples: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    """Of each relation ``count`` triples at most, int64 [N, 3]."""
+    kept = []
+    for relation in relations.tolist():
+        mine = triples[triples[:, 1] == relation].cpu()
+        kept.append(mine[torch.from_numpy(random.permutation(len(mine))[:count])])
+    return torch.cat(kept) if kept else triples[:0].cpu()
 
 
 def _without_test(kg: KGSplit, empty: Tensor) -> KGSplit:

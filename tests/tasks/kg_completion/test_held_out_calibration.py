@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
 from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import held_out_calibration as module
 from kgzsl.tasks.kg_completion import run
@@ -29,7 +31,7 @@ def scorer_of(logits):
 def test_what_is_told_is_what_is_true(monkeypatch) -> None:
     logits, facts = world()
     asked = facts[torch.randperm(len(facts), generator=torch.Generator().manual_seed(1))[:800]]
-    found = held_out_calibration(scorer_of(3 * logits + 5), asked, facts, 60)
+    found = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, 60)
     assert found is not None
     assert found.held_out == "relations"
     assert found.groups == 12
@@ -45,7 +47,7 @@ def test_what_is_told_is_what_is_true(monkeypatch) -> None:
     # Few of the answers stand for all of them.
     for name, size in (("_TRUE", 3), ("_SUREST", 8), ("_DRAWN", 20)):
         monkeypatch.setattr(module, name, size)
-    drawn = held_out_calibration(scorer_of(3 * logits + 5), asked, facts, 60)
+    drawn = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, 60)
     assert drawn is not None
     assert (drawn(3 * other[0] + 5) - told[0]).abs().mean() < 0.05
 
@@ -68,12 +70,12 @@ def test_answers_stand_for_all_of_their_kind() -> None:
 
 def test_it_hangs_on_the_seed_alone_and_one_side_may_be_asked() -> None:
     logits, facts = world(entities=30)
-    first, again = (held_out_calibration(scorer_of(logits), facts, facts, 30) for _ in range(2))
+    first, again = (held_out_calibration([(scorer_of(logits), facts)], facts, 30) for _ in range(2))
     assert first == again
-    small = held_out_calibration(scorer_of(logits), facts, facts, 30, budget=1)
+    small = held_out_calibration([(scorer_of(logits), facts)], facts, 30, budget=1)
     assert small is not None
     assert small.queries == first.queries
-    tails = held_out_calibration(scorer_of(logits), facts, facts, 30, sides="tail")
+    tails = held_out_calibration([(scorer_of(logits), facts)], facts, 30, sides="tail")
     assert tails is not None
     assert tails.queries == len(torch.unique(facts[:, 0] * 100 + facts[:, 1]))
     assert tails.queries < first.queries
@@ -81,8 +83,24 @@ def test_it_hangs_on_the_seed_alone_and_one_side_may_be_asked() -> None:
 
 def test_of_few_relations_nothing_is_said() -> None:
     logits, facts = world(entities=30)
-    assert held_out_calibration(scorer_of(logits), facts[facts[:, 1] < 4], facts, 30) is None
-    assert held_out_calibration(scorer_of(logits), facts[:0], facts, 30) is None
+    assert held_out_calibration([(scorer_of(logits), facts[facts[:, 1] < 4])], facts, 30) is None
+    assert held_out_calibration([(scorer_of(logits), facts[:0])], facts, 30) is None
+    assert held_out_calibration([], facts, 30) is None
+
+
+def test_several_judges_are_asked_about_what_each_did_not_see() -> None:
+    logits, facts = world(entities=30)
+    first, second = facts[facts[:, 1] < 6], facts[facts[:, 1] >= 6]
+    graded = []
+
+    def judges():
+        for queries in (first, second):
+            graded.append(torch.is_grad_enabled())  # here, models are trained
+            yield scorer_of(logits), queries
+
+    together = held_out_calibration(judges(), facts, 30)
+    assert together == held_out_calibration([(scorer_of(logits), facts)], facts, 30)
+    assert graded == [True, True]
 
 
 def test_the_protocol_asks_about_what_it_held_out_and_nothing_else(kg) -> None:
@@ -108,15 +126,19 @@ def test_the_protocol_asks_about_what_it_held_out_and_nothing_else(kg) -> None:
 
 def test_all_that_is_true_of_held_out_relations_counts_as_true(kg, monkeypatch) -> None:
     taken = []
-    monkeypatch.setattr(
-        "kgzsl.tasks.kg_completion.protocol.held_out_calibration", lambda *given, **_: taken.append(given[1:3])
-    )
+    work = module.answers_in
+
+    def looked_up(facts, relation, *rest):
+        taken.append((facts, relation))
+        return work(facts, relation, *rest)
+
+    monkeypatch.setattr(module, "answers_in", looked_up)
     protocol = CompletionProtocol(kg, [make_rule("all", kg)], fraction=0.75, queries=2)
-    protocol.calibrated(lambda *_: torch.zeros(0))
-    ((queries, facts),) = taken
-    assert len(queries) == 2 * 5
-    held = torch.unique(queries[:, 1])
-    assert torch.equal(facts, kg.train[torch.isin(kg.train[:, 1], held)])
+    protocol.calibrated(lambda _, anchors, side: torch.zeros(len(anchors), kg.num_entities))
+    held = protocol.selection_kg.valid_relations
+    assert {relation for _, relation in taken} == set(held.tolist())
+    for facts, _ in taken:
+        assert torch.equal(facts, kg.train[torch.isin(kg.train[:, 1], held)])
 
 
 def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, priors, tmp_path) -> None:
@@ -138,3 +160,81 @@ def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, priors, tmp_pa
     bare = run(Recipe.build(content), data=kg, progress=False)
     assert bare.model.calibration_ is None
     assert not [name for name in bare.metrics if "confidence" in name]
+
+
+def test_seen_relations_are_dealt_into_parts_that_none_of_their_models_sees(kg) -> None:
+    protocol = CompletionProtocol(kg, [make_rule("all", kg)], fraction=0.3)
+    chosen_on = set(protocol.selection_kg.valid_relations.tolist())
+    parts = []
+    for fold, queries in protocol.folds(3):
+        part = set(fold.valid_relations.tolist())
+        assert set(queries[:, 1].tolist()) == part
+        assert not part & set(fold.train[:, 1].tolist())
+        assert part | set(fold.train[:, 1].tolist()) == set(kg.seen_relations.tolist())
+        assert not len(fold.test)
+        parts.append(part)
+    assert set.union(*parts) == set(kg.seen_relations.tolist()) - chosen_on
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    # They hang on names, not on numbers.
+    order = torch.arange(kg.num_relations).flip(0)
+    turned = KGSplit(
+        kg.entities,
+        tuple(kg.relations[i] for i in order.tolist()),
+        train=torch.stack([kg.train[:, 0], order[kg.train[:, 1]], kg.train[:, 2]], dim=1),
+        valid=kg.valid,
+        test=torch.stack([kg.test[:, 0], order[kg.test[:, 1]], kg.test[:, 2]], dim=1),
+    )
+
+    def names(split):
+        made = CompletionProtocol(split, [make_rule("all", split)], validation="none")
+        return [sorted(split.names_of(fold.valid_relations)) for fold, _ in made.folds(3)]
+
+    assert names(turned) == names(kg)
+    assert protocol.folds(0) == []
+    assert CompletionProtocol(kg, [make_rule("all", kg)], validation="oracle").folds(3) == []
+    # Of more parts than relations each has one; of one part nothing would be left to train on.
+    alone = CompletionProtocol(kg, [make_rule("all", kg)], validation="none")
+    assert len(alone.folds(99)) == len(kg.seen_relations)
+    assert alone.folds(1) == []
+
+
+def test_a_run_fits_probabilities_on_the_parts_as_well(kg, priors, tmp_path) -> None:
+    priors.save(tmp_path / "priors.safetensors")
+    content = {
+        "task": "kg_completion",
+        "dataset": "world",
+        "generator": None,
+        "pairs": {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4},
+        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
+        "controls": ["chance"],
+        "protocol": {"seeds": 1, "fraction": 0.2, "calibration_folds": 2},
+        "train": {"device": "cpu"},
+    }
+    told: list[str] = []
+    result = run(Recipe.build(content), data=kg, progress=False, log=told.append)
+    assert result.model.calibration_.groups == len(kg.seen_relations)
+    assert sum("without part" in line for line in told) == 2
+    assert {row["stage"] for row in result.history} >= {"calibration1.pairs", "calibration2.pairs"}
+    steps = [
+        max(row["step"] for row in result.history if row["stage"] == f"calibration{part}.pairs") for part in (1, 2)
+    ]
+    assert steps == [result.model.chosen_["steps"]] * 2
+    # Nothing else is another for it.
+    content["protocol"] = {"seeds": 1, "fraction": 0.2}
+    bare = run(Recipe.build(content), data=kg, progress=False)
+    alike = [name for name in bare.metrics if name.startswith("kgc.") and "confidence" not in name]
+    assert {name: result.metrics[name] for name in alike} == {name: bare.metrics[name] for name in alike}
+
+
+def test_rankers_take_no_parts() -> None:
+    content = {
+        "task": "kg_completion",
+        "dataset": "world",
+        "generator": None,
+        "ranker": "evidence",
+        "priors": ["text"],
+        "protocol": {"calibration_folds": 2},
+    }
+    with pytest.raises(InputError, match="ranker evidence is calibrated in its own way"):
+        Recipe.build(content)
