@@ -21,12 +21,13 @@ _INDUCTIVE_CONTROLS = ("chance", "popularity", "link_overlap", "shuffled")
 class CompletionRecipe(Recipe):
     """A recipe of knowledge-graph completion with unseen relations.
 
-    With ``ranker: evidence`` (and its options) the method ranks by evidence; a generator, where there is one too, is
-    trained beside it for comparison. Without a ranker the generator is the method, and without both the closed form.
-    With ``relation_network: gcn`` (or another graph network, with its options) and ``generator: null`` a network over
-    the schema tells the prototypes. ``ranker: embedding`` is ordinary completion: no priors, no generator, relations
-    that training shows. ``ranker: ultra``, ``informed`` and ``rmpi`` are inductive completion: entities and relations
-    may be new. ``informed`` needs priors, ``rmpi`` may have some, ``ultra`` has them for its controls alone.
+    With ``ranker: evidence`` (and its options) the method ranks by evidence, with ``link_overlap`` by the relations
+    that link a pair already; a generator, where there is one too, is trained beside it for comparison. Without a ranker
+    the generator is the method, and without both the closed form. With ``relation_network: gcn`` (or another graph
+    network, with its options) and ``generator: null`` a network over the schema tells the prototypes.
+    ``ranker: embedding`` is ordinary completion: no priors, no generator, relations that training shows.
+    ``ranker: ultra``, ``informed`` and ``rmpi`` are inductive completion: entities and relations may be new.
+    ``informed`` needs priors, ``rmpi`` may have some, ``ultra`` has them for its controls alone.
     """
 
     task: Literal["kg_completion"] = "kg_completion"
@@ -66,10 +67,15 @@ class CompletionRecipe(Recipe):
             from kgzsl.tasks.kg_completion.completer import Completer
             from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
             from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
+            from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
             from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
-            rankers: dict[str, type[Completer]] = {"evidence": EvidenceCompleter, "embedding": EmbeddingCompleter}
-            rankers |= inductive_rankers()
+            rankers: dict[str, type[Completer]] = {
+                "evidence": EvidenceCompleter,
+                "link_overlap": LinkOverlapCompleter,
+                "embedding": EmbeddingCompleter,
+                **inductive_rankers(),
+            }
             self.check_component(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
         if self.relation_network is not None:
             self._check_network(self.relation_network)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors
     from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
     from kgzsl.tasks.kg_completion.link_overlap import LinkOverlap
+    from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
     from kgzsl.tasks.kg_completion.loading import load_completer
     from kgzsl.tasks.kg_completion.pair_features import PairFeatures
     from kgzsl.tasks.kg_completion.pipeline import run
@@ -23,6 +24,7 @@ __all__ = [
     "EntityVectors",
     "EvidenceCompleter",
     "LinkOverlap",
+    "LinkOverlapCompleter",
     "PairFeatures",
     "RelationCompleter",
     "load_completer",
@@ -37,6 +39,7 @@ _HOMES = {
     "load_completer": "loading",
     "CompletionProtocol": "protocol",
     "LinkOverlap": "link_overlap",
+    "LinkOverlapCompleter": "link_overlap_completer",
     "PairFeatures": "pair_features",
     "RelationCompleter": "relation_completer",
     "run": "pipeline",

@@ -94,6 +94,10 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
             *([] if checked is None else [checked.line()]),
         ],
     ).refresh()
+    if not run.recipe.inductive and any("DOES NOT BEAT link overlap" in line for line in result.verdicts):
+        result.warnings.append(
+            "link overlap, which needs no training, ranks better here: ranker: link_overlap takes it"
+        )
     if first.many_unlisted:
         result.verdicts.insert(0, _unlisted(first))
     if run.protocol.oracle:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ABOUT", "PRIORS", "TENSORS", "read_description", "write_model"]
 
 _KINDS = tuple(
-    f"kgzsl.{name}_completer/" for name in ("relation", "evidence", "embedding", "ultra", "informed", "rmpi")
+    f"kgzsl.{name}_completer/"
+    for name in ("relation", "evidence", "link_overlap", "embedding", "ultra", "informed", "rmpi")
 )
 """How the formats begin of the models that ``load_completer`` reads."""
 

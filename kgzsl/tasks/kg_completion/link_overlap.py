@@ -52,7 +52,15 @@ class LinkOverlap:
         return self.graph.near_links(anchors.to(self.graph.device), near, side=side, backward=self.backward)
 
 
-def overlap_scorer(facts: Tensor, num_entities: int, priors: Tensor, device: torch.device | str = "cpu") -> Scorer:
+def overlap_scorer(
+    facts: Tensor,
+    num_entities: int,
+    priors: Tensor,
+    device: torch.device | str = "cpu",
+    *,
+    power: float = 2.0,
+    backward: float = 0.9,
+) -> Scorer:
     """Link overlap over some facts as a scorer of all relations.
 
     Args:
@@ -60,7 +68,9 @@ def overlap_scorer(facts: Tensor, num_entities: int, priors: Tensor, device: tor
         num_entities: E.
         priors: float [R, P], of all relations, those without a fact among them.
         device: Where it is worked out.
+        power: See :class:`LinkOverlap`.
+        backward: See :class:`LinkOverlap`.
     """
     arcs, known = relation_arcs(facts, num_entities, len(priors))
-    rule = LinkOverlap(arcs.to(device), priors[known])
+    rule = LinkOverlap(arcs.to(device), priors[known], power=power, backward=backward)
     return lambda relation, anchors, side: rule.scores(priors[relation], anchors, side=side)

@@ -10,6 +10,7 @@ from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.evidence_completer import FORMAT
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
+from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.ordinary.embedding_completer import FORMAT as EMBEDDING
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
@@ -28,8 +29,9 @@ def load_completer(folder: str | PathLike[str], *, device: str = "auto") -> Prop
         kind = json.loads((Path(folder) / "model.json").read_text(encoding="utf-8")).get("format")
     except (OSError, ValueError, AttributeError):
         kind = None
-    kinds: dict[str, type[EvidenceCompleter | EmbeddingCompleter | InductiveCompleter]] = {
+    kinds: dict[str, type[EvidenceCompleter | LinkOverlapCompleter | EmbeddingCompleter | InductiveCompleter]] = {
         FORMAT: EvidenceCompleter,
+        LinkOverlapCompleter.FORMAT: LinkOverlapCompleter,
         EMBEDDING: EmbeddingCompleter,
         **{inductive.FORMAT: inductive for inductive in inductive_rankers().values()},
     }

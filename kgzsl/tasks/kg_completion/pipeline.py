@@ -27,6 +27,7 @@ from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
+from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["CompletionRun", "run"]
 
 Log = Callable[[str], None]
+_Ranker = EvidenceCompleter | LinkOverlapCompleter
 PENALTIES = [10.0**k for k in range(-4, 3)]
 
 
@@ -156,7 +158,7 @@ class CompletionRun:
                     self.log(why)
                     self.notes.append(why)
             scorers |= self.ranked(seed, priors, "") | self.scorers(seed, priors, "")
-            if "link_overlap" in self.recipe.controls:
+            if "link_overlap" in self.recipe.controls and getattr(self.recipe.ranker, "name", None) != "link_overlap":
                 scorers[f"{seed}/link_overlap"] = self.link_overlap(priors)
             if "shuffled" in self.recipe.controls:
                 with warnings.catch_warnings():
@@ -344,22 +346,25 @@ class CompletionRun:
 
     def _fit_ranker(
         self, seed: int, priors: ClassPriors, prefix: str, shuffle: int | None
-    ) -> tuple[EvidenceCompleter, dict[str, Any]]:
+    ) -> tuple[_Ranker, dict[str, Any]]:
         assert self.recipe.ranker is not None
-        protocol = self.protocol
-        options: dict[str, Any] = {**self.recipe.ranker.options, "seed": seed}
+        protocol, ranker = self.protocol, self.recipe.ranker
+        options: dict[str, Any] = {**ranker.options, "seed": seed}
         if self.recipe.protocol.memory_budget is not None:
             options["memory_budget"] = self.recipe.protocol.memory_budget
         schema = self.graph
         if schema is not None and shuffle is not None:
             schema = schema.shuffled(shuffle)
 
-        def fit(kg: KGSplit, stage: str, validate: Callable[[Scorer], float] | None, **more: Any) -> EvidenceCompleter:
+        def fit(kg: KGSplit, stage: str, validate: Callable[[Scorer], float] | None, **more: Any) -> _Ranker:
             self.log(f"seed {seed}: {prefix}{stage}")
             if prefix or stage != "ranker":
                 more["calibrate"] = False  # only the model that is kept is asked for probabilities
-            model = EvidenceCompleter(**{**options, **more})
-            engine = self._engine(seed, f"{prefix}{stage}")
+            engine, told = self._engine(seed, f"{prefix}{stage}"), {**options, **more}
+            if ranker.name == "link_overlap":
+                overlap = LinkOverlapCompleter(**told)
+                return overlap.fit(kg, priors, schema=schema, sides=protocol.sides, validate=validate, engine=engine)
+            model = EvidenceCompleter(**told)
             candidates = training_candidates(kg, protocol.rules[0].name)
             if self._names is None and model.use_names:
                 self._names = model.name_tables(self.entities)
@@ -374,7 +379,8 @@ class CompletionRun:
             model = fit(protocol.final_kg, "ranker", validate)
             return model.set_facts(protocol.facts), model.chosen_
         chosen = fit(protocol.selection_kg, "ranker-selection", validate).chosen_
-        return fit(protocol.final_kg, "ranker", None, steps=chosen["steps"]), chosen
+        again = {name: chosen[name] for name in ("steps", "power") if name in chosen}
+        return fit(protocol.final_kg, "ranker", None, **again), chosen
 
     def _every(self) -> tuple[int, int]:
         epochs = 0 if self.recipe.generator is None else int(self.recipe.generator.options.get("epochs", 30))
