@@ -250,6 +250,13 @@ class CompositionalClassifier(Classifier):
         chosen: np.ndarray = self.pairs(candidates)[self.decision_function(X, candidates).argmax(dim=1).cpu().numpy()]
         return chosen
 
+    def score(self, X: Any, y: Any, candidates: str | Sequence[Pair] = "all") -> float:
+        """Share of rows whose pair is answered right, attribute and object both, in [0, 1]; ``y`` as in :meth:`fit`."""
+        truth, found = _pairs(y), self.predict(X, candidates)
+        if len(truth) != len(found):
+            raise InputError(f"y has {len(truth)} pairs for {len(found)} rows of X")
+        return float((found == truth).all(axis=1).mean())
+
     def add_class(self, pair: Pair, priors: Any = None) -> CompositionalClassifier:
         """Make one more pair of the closed world answerable; nothing is trained.
 

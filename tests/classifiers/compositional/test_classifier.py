@@ -129,6 +129,17 @@ def test_mixing_helps_rare_attributes_and_does_not_hurt_objects() -> None:
     assert on[1] > off[1] - 0.02
 
 
+def test_half_a_pair_is_not_right() -> None:
+    w = world(0)
+    model = fitted(w)
+    for part, candidates in (("seen", "all"), ("unseen", "all"), ("unseen", "unseen")):
+        found, truth = model.predict(w[part][0], candidates), np.array(w[part][1])
+        assert model.score(*w[part], candidates) == (found == truth).all(axis=1).mean() < (found == truth).mean()
+    assert model.score(*w["seen"]) == model.score(*w["seen"], "all")
+    with pytest.raises(InputError, match="y has 2 pairs for 320 rows of X"):
+        model.score(w["seen"][0], w["seen"][1][:2])
+
+
 def test_open_and_closed_worlds() -> None:
     w = world(0)
     model = fitted(w)
