@@ -49,8 +49,10 @@ def fuse(opinions: Sequence[Opinion]) -> Opinion:
 
     For two opinions, with the conflict C = sum over i != j of b1_i b2_j:
     ``b = (b1 b2 + b1 u2 + b2 u1) / (1 - C)`` and ``u = u1 u2 / (1 - C)``. Commutative and associative; a vacuous
-    opinion changes nothing; experts that agree grow surer. Under total conflict (C = 1, certain experts that
-    contradict each other) the rule is undefined: the answer there is the vacuous opinion.
+    opinion changes nothing; experts that agree grow surer. Under total conflict, where each class is ruled out by a
+    certain expert (any two that contradict each other will do), the rule is undefined: the answer there is the vacuous
+    opinion, in whatever order the experts come. That answer does not tell of the conflict, so give all opinions at
+    once: fused with more of them it is neutral, as every vacuous opinion.
 
     Raises:
         InputError: No opinion, or opinions over different samples or classes.
@@ -58,13 +60,14 @@ def fuse(opinions: Sequence[Opinion]) -> Opinion:
     if not opinions:
         raise InputError("no opinion to combine")
     belief, uncertainty = opinions[0]
+    possible = torch.ones_like(uncertainty, dtype=torch.bool)  # stays False: what comes later settles no conflict
     for other, doubt in opinions[1:]:
         if other.shape != belief.shape:
             raise InputError(f"opinions of shape {tuple(belief.shape)} and {tuple(other.shape)} cannot be combined")
         agreement = belief * other
         # 1 - C, written without the cancellation that 1 - sum_{i != j} would bring.
         kept = agreement.sum(dim=1) + belief.sum(dim=1) * doubt + other.sum(dim=1) * uncertainty + uncertainty * doubt
-        possible = kept > 0
+        possible = possible & (kept >= torch.finfo(kept.dtype).tiny)  # what is less has no finite inverse
         scale = torch.where(possible, 1 / torch.where(possible, kept, 1.0), 0.0)
         combined = (agreement + belief * doubt[:, None] + other * uncertainty[:, None]) * scale[:, None]
         uncertainty = torch.where(possible, uncertainty * doubt * scale, 1.0)

@@ -65,6 +65,51 @@ def test_total_conflict_is_vacuous_and_not_nan() -> None:
     assert uncertainty.tolist() == [1.0]
 
 
+def of(*belief: float) -> Opinion:
+    """One sample; what no class has is uncertain."""
+    table = torch.tensor([belief], dtype=torch.float64)
+    return Opinion(table, 1 - table.sum(dim=1))
+
+
+@pytest.mark.parametrize(
+    "experts",
+    [
+        [of(1, 0, 0), of(1, 0, 0), of(0, 1, 0)],
+        [of(1, 0, 0), of(0, 1, 0), of(0.2, 0.3, 0.1), of(0, 0.5, 0)],
+        # Of the first three no two contradict each other totally.
+        [of(0.5, 0.5, 0), of(0, 0.5, 0.5), of(0.5, 0, 0.5), of(0.2, 0.3, 0.1)],
+        [of(1, 1e-310, 0), of(1e-310, 1, 0), of(0.2, 0.3, 0.1)],  # agreement that has no inverse in float64
+    ],
+)
+def test_total_conflict_is_vacuous_in_every_order(experts: list[Opinion]) -> None:
+    for order in itertools.permutations(experts):
+        belief, uncertainty = fuse(order)
+        assert belief.tolist() == [[0.0, 0.0, 0.0]]
+        assert uncertainty.tolist() == [1.0]
+
+
+def test_a_conflict_of_one_sample_leaves_the_others_alone() -> None:
+    many = [of(1, 0, 0), of(1, 0, 0), of(0, 1, 0)]
+    both = [
+        Opinion(torch.cat([one.belief, mild.belief]), torch.cat([one.uncertainty, mild.uncertainty]))
+        for one, mild in zip(many, [of(0.2, 0.3, 0.1), of(0.1, 0, 0), of(0.4, 0, 0.6)], strict=True)
+    ]
+    for order in itertools.permutations(range(3)):
+        found = fuse([both[place] for place in order])
+        alone = fuse([Opinion(both[place].belief[1:], both[place].uncertainty[1:]) for place in order])
+        assert found.uncertainty[0] == 1
+        torch.testing.assert_close(found.belief[1:], alone.belief)
+        torch.testing.assert_close(found.uncertainty[1:], alone.uncertainty)
+
+
+def test_gradients_of_a_conflict_are_zero_and_not_nan() -> None:
+    certain = torch.eye(2, dtype=torch.float64)[[0, 1, 1]].requires_grad_(True)
+    doubt = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    found = fuse([Opinion(row[None], doubt) for row in certain])
+    gradients = torch.autograd.grad(found.belief.sum() + found.uncertainty.sum(), [certain, doubt])
+    assert all((gradient == 0).all() for gradient in gradients)
+
+
 def test_bad_input() -> None:
     with pytest.raises(InputError, match="negative"):
         opinion_from_evidence([[1.0, -1.0]])
