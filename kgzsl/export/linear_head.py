@@ -52,8 +52,13 @@ def linear_head(model: ZeroShotClassifier) -> LinearHead:
     classifier that is linear in its (possibly unit-length) rows; that it is, is checked on other rows.
 
     Raises:
-        InputError: The classifier is not linear, or the model is not fitted.
+        InputError: The classifier is not linear, the bias is infinite, or the model is not fitted.
     """
+    if np.isinf(model.unseen_bias):
+        raise InputError(
+            f"unseen_bias is {model.unseen_bias}, and no matrix holds an infinite number",
+            remedy="set a finite unseen_bias on the model",
+        )
     classes = tuple(str(name) for name in model.names_)
     dim = model.n_features_in_
     random = np.random.default_rng(0)

@@ -151,6 +151,8 @@ def test_what_is_not_linear_is_refused() -> None:
     model, _ = fitted("conse")
     with pytest.raises(InputError, match="not linear"):
         linear_head(model)
+    with pytest.raises(InputError, match="unseen_bias is inf"):
+        linear_head(fitted("eszsl")[0].set_params(unseen_bias=np.inf))
 
 
 def test_tensorboard_shows_what_was_logged(tmp_path: Path) -> None:

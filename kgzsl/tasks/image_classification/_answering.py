@@ -17,6 +17,7 @@ from kgzsl.tasks.image_classification._heads import rows_at_once
 from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
 from kgzsl.tasks.image_classification._synthesis import Synthesis
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
+from kgzsl.tasks.image_classification.metrics import add_bias, per_class_accuracy
 from kgzsl.tasks.statements import statements_about
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Answering(Synthesis):
         scores, chosen = self._scored(X, candidates)
         unseen = ~self._is_seen[chosen]
         if self.unseen_bias and unseen.any() and not unseen.all():
-            scores[:, unseen] += np.float32(self.unseen_bias)
+            add_bias(scores, unseen, self.unseen_bias)
         return scores
 
     def predict_proba(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
@@ -126,8 +127,6 @@ class Answering(Synthesis):
 
     def score(self, X: Any, y: Any, candidates: str | Sequence[Any] = "all") -> float:
         """Per-class accuracy, 0..1."""
-        from kgzsl.tasks.image_classification.metrics import per_class_accuracy
-
         self._check_fitted()
         features = as_features(X, dim=self.n_features_in_)
         truth, _ = as_labels(y, self.names_, count=len(features))

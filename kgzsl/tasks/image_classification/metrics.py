@@ -13,6 +13,7 @@ from kgzsl.errors import InputError
 __all__ = [
     "ClassAccuracy",
     "SeenUnseenCurve",
+    "add_bias",
     "ausuc",
     "confusion",
     "harmonic_mean",
@@ -119,6 +120,24 @@ def confusion(true: Any, predicted: Any, classes: Any) -> Ints:
     kept = (rows >= 0) & (columns >= 0)
     flat = np.bincount(rows[kept] * len(order) + columns[kept], minlength=len(order) ** 2)
     return flat.reshape(len(order), len(order)).astype(np.int64)
+
+
+def add_bias(scores: npt.NDArray[np.floating[Any]], unseen: Any, bias: float) -> None:
+    """Calibrated stacking in place: add ``bias`` to the unseen classes' columns of ``scores`` [N, C].
+
+    An infinite bias leaves the classes of one kind, -inf for the others. So +inf lowers the seen ones: added to the
+    unseen ones, it would make them all alike.
+
+    Args:
+        scores: Floats, changed.
+        unseen: bool [C].
+        bias: -inf to +inf.
+    """
+    mask = np.asarray(unseen, dtype=bool)
+    if bias == np.inf:
+        scores[:, ~mask] = -np.inf
+    else:
+        scores[:, mask] += scores.dtype.type(bias)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from kgzsl.datasets import ImageFeatures
 from kgzsl.errors import InputError
 from kgzsl.tasks.image_classification.metrics import (
     SeenUnseenCurve,
+    add_bias,
     confusion,
     harmonic_mean,
     hit_at_k,
@@ -268,7 +269,7 @@ def _score(
     true = np.concatenate([true_unseen, true_seen])
     curve = seen_unseen_curve(table, true, seen)
     biased = table.astype(np.float64)
-    biased[:, unseen] += scores.unseen_bias
+    add_bias(biased, place >= 0, scores.unseen_bias)
     predicted = biased.argmax(axis=1)
     on_unseen = per_class_accuracy(true, predicted, num_classes=num_classes, classes=unseen)
     on_seen = per_class_accuracy(true, predicted, num_classes=num_classes, classes=seen)

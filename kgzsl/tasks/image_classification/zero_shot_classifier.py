@@ -51,7 +51,8 @@ class ZeroShotClassifier(Answering):
         real_per_class: At most this many real rows of each seen class train the second classifier; None takes all.
         balanced: Repeat or thin the real rows of each seen class to ``samples_per_class``, so that all classes weigh
             alike.
-        unseen_bias: Added to the scores of unseen classes when seen ones are candidates too (calibrated stacking).
+        unseen_bias: Added to the scores of unseen classes when seen ones are candidates too (calibrated stacking); an
+            infinite one answers with unseen classes alone, or with minus with seen ones.
         prior_head: Name or import path of a classifier that answers from priors (``eszsl``), learnt on real rows; its
             scores, brought to deviation 1, are added with ``prior_weight``. None for none.
         prior_weight: Weight of the prior head.

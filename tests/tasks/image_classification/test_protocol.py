@@ -82,6 +82,10 @@ def test_the_bias_moves_answers_between_seen_and_unseen(world):
     all_seen = ImageProtocol(world.data).final_score({"x": replace(scores, unseen_bias=-1e6)})["x"]
     assert all_seen.metrics["gzsl.unseen"] == 0.0
     assert all_seen.metrics["gzsl.ausuc"] == all_unseen.metrics["gzsl.ausuc"]
+    for bias, far in ((np.inf, all_unseen), (-np.inf, all_seen)):
+        card = ImageProtocol(world.data).final_score({"x": replace(scores, unseen_bias=bias)})["x"]
+        assert card.metrics == far.metrics
+        assert (card.gzsl_predicted == far.gzsl_predicted).all()
     # among unseen classes alone, the bias changes nothing
     assert all_seen.metrics["zsl.top1"] == all_unseen.metrics["zsl.top1"]
 

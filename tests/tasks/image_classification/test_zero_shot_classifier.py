@@ -110,6 +110,24 @@ def test_the_bias_moves_answers_to_unseen_classes(world, model):
     assert (only_unseen == model.predict(features, "unseen")).all()  # among equals a bias changes nothing
 
 
+@pytest.mark.parametrize(("bias", "kind"), [(np.inf, "unseen"), (-np.inf, "seen")])
+def test_an_infinite_bias_leaves_the_classes_of_one_kind(world, model, bias: float, kind: str):
+    features, _ = rows_of(world, world.data.test_seen_loc)
+    own = np.isin(model.names_, getattr(model, f"{kind}_"))
+    alone, shares = model.set_params(unseen_bias=0.0).scores(features)[:, own], model.predict_proba(features)[:, own]
+    try:
+        model.set_params(unseen_bias=bias)
+        table, found = model.predict_proba(features), model.predict(features)
+        assert np.isfinite(table).all()
+        assert not table[:, ~own].any()
+        np.testing.assert_allclose(table[:, own], shares / shares.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-6)
+        assert found.tolist() == np.array(model.names_)[own][alone.argmax(axis=1)].tolist()
+        assert len(set(found)) > 1
+        assert np.isfinite(model.predict_proba(features, kind)).all()
+    finally:
+        model.set_params(unseen_bias=0.0)
+
+
 def test_a_class_added_later_is_the_class_that_was_there(world, linear, model):
     *others, last = world.data.unseen_names
     names = [*world.data.seen_names, *others]
