@@ -173,6 +173,11 @@ class ClassifierSpec(Component):
         """Whether the bias on unseen classes is chosen on validation classes."""
         return self.unseen_bias in ("validation", "margin")
 
+    @property
+    def favours(self) -> bool:
+        """Whether more than the scores settles between seen and unseen classes: a bias, chosen or given, or a gate."""
+        return self.unseen_bias != 0.0 or self.gate not in (None, "none")
+
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         if self.gate is not None and self.unseen_bias != 0.0:

@@ -49,6 +49,40 @@ def test_a_gate_lifts_the_harmonic_mean_and_is_kept(world, fast, tmp_path: Path,
     assert (resumed.model.predict(features) == model.predict(features)).all()
 
 
+@pytest.mark.parametrize(
+    ("settings", "rival"),
+    [
+        ("classifier.gate=cosmo", "calibrated ESZSL"),
+        ("classifier.gate=auto", "calibrated ESZSL"),
+        ("classifier.unseen_bias=validation", "calibrated ESZSL"),
+        ("classifier.unseen_bias=0.5", "calibrated ESZSL"),
+        ("classifier.gate=none", "ESZSL"),
+        ("classifier.unseen_bias=0", "ESZSL"),
+    ],
+)
+def test_what_is_helped_to_unseen_classes_is_judged_against_eszsl_that_is_too(world, fast, settings: str, rival: str):
+    found = run(fast("controls=[eszsl]", settings), data=world.data, progress=False)
+    judged = {line.split(": ")[1].split(" ")[0]: line for line in found.verdicts}
+    prefix = "control.baseline_calibrated." if rival == "calibrated ESZSL" else "control.baseline."
+    assert f" {rival}: " in judged["H"]
+    assert judged["H"].endswith(f"against {found.metrics[prefix + 'gzsl.harmonic']:.1f}")
+    assert " ESZSL: " in judged["T1"]  # among unseen classes alone a bias changes nothing
+    assert "calibrated" not in judged["T1"]
+    assert len(found.verdicts) == 2
+    names = [row.name for row in found.rows]
+    assert names[1:] == ["ESZSL", "ESZSL, calibrated"][: 1 + (rival != "ESZSL")]
+
+
+def test_without_validation_there_is_no_calibrated_eszsl(world, fast):
+    found = run(
+        fast("controls=[eszsl]", "protocol.validation=none", "classifier.unseen_bias=0.5"),
+        data=world.data,
+        progress=False,
+    )
+    assert [row.name for row in found.rows][1:] == ["ESZSL"]
+    assert not any("calibrated" in line for line in found.verdicts)
+
+
 def test_the_gate_of_a_model_answers_for_any_candidates(world):
     data, features = world.data, world.data.features[::5]
     model = ZeroShotClassifier("linear", "gda", samples_per_class=20, device="cpu").fit(
