@@ -49,6 +49,16 @@ def test_the_second_stage_is_the_head_trained_with_the_easy_rows() -> None:
     assert model.predict(rest[:9]).tolist() == second.predict(rest[:9]).tolist()
 
 
+def test_what_counted_as_easy_keeps_the_first_stages_answer() -> None:
+    features, labels, rest, _ = world(0)
+    for ratio in (0.9, 1.0):
+        model = Cascade(lambda: LogisticRegression(), ratio=ratio).fit(features, labels, unlabeled=rest)
+        first, second = (np.asarray(head.predict(rest)) for head in (model.first_, model.head_))
+        changed = first != second
+        assert (changed & model.easy_).any()  # the second stage thinks otherwise of some of them
+        assert model.answers_.tolist() == np.where(model.easy_, first, second).tolist()
+
+
 def test_it_gains_where_training_rows_are_few() -> None:
     gains = []
     for seed in range(8):

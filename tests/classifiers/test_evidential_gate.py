@@ -96,6 +96,38 @@ def test_units_and_the_order_and_number_of_rows_of_a_class_change_nothing() -> N
     )
 
 
+@pytest.mark.parametrize(
+    "often", [lambda truth: truth == 2, lambda truth: MASK.numpy()[truth]], ids=["one class", "one kind"]
+)
+def test_classes_and_kinds_weigh_alike_however_often_they_come(often) -> None:
+    """Without the penalty nothing is left that goes by the rows: thirty times as many change nothing."""
+    seen, novel, truth = fold(5)
+    rows = np.concatenate([np.arange(400), np.tile(np.flatnonzero(often(truth)), 29)])
+    gate = EvidentialGate(l2=0.0).fit(seen, novel, MASK, truth)
+    other = EvidentialGate(l2=0.0).fit(seen[rows], novel[rows], MASK, truth[rows])
+    fresh, unseen_fresh, _ = fold(6)
+    torch.testing.assert_close(
+        other.mix(fresh, unseen_fresh, MASK), gate.mix(fresh, unseen_fresh, MASK), atol=2e-3, rtol=0
+    )
+
+
+def test_what_is_fitted_is_best_where_both_kinds_count_a_half_and_their_classes_alike() -> None:
+    """``log S - log alpha_y`` is minus the log of the fused opinion's projected probability of the class."""
+    seen, novel, truth = fold(5)
+    gate = EvidentialGate(l2=0.0).fit(seen, novel, MASK, truth)
+    fitted = gate.weights_.clone()
+
+    def loss(place: int, step: float) -> float:
+        gate.weights_ = fitted.clone()
+        gate.weights_.view(-1)[place] += step
+        missed = -gate.mix(seen, novel, MASK).double()[torch.arange(400), torch.as_tensor(truth)].log().numpy()
+        by_class = np.array([missed[truth == label].mean() for label in range(10)])
+        return float(by_class[~MASK.numpy()].mean() + by_class[MASK.numpy()].mean()) / 2
+
+    slopes = [(loss(place, 0.01) - loss(place, -0.01)) / 0.02 for place in range(fitted.numel())]
+    assert max(map(abs, slopes)) < 2e-4
+
+
 def test_more_classes_at_the_test_leave_the_uncertainty_comparable(gate: EvidentialGate) -> None:
     """r is evidence for each class: an answer as sure as another is as certain among more classes."""
     mask = torch.tensor([False] * 60 + [True] * 40)

@@ -89,6 +89,35 @@ def test_cosmo_is_the_gate_s_mixture_and_a_bias() -> None:
     torch.testing.assert_close(model.predict_unseen(seen, novel, MASK), gate.predict_unseen(seen, novel, MASK))
 
 
+def test_cosmo_s_bias_is_chosen_on_gates_that_did_not_see_the_row() -> None:
+    seen, novel, truth = fold(0, 120)
+    model = GatedExperts("cosmo").fit(seen, novel, truth, MASK)
+    half = np.zeros(120, dtype=bool)
+    for label in range(10):  # every second row of each class, counted on from the class before
+        rows = np.flatnonzero(truth == label)
+        half[rows[(truth < label).sum() % 2 :: 2]] = True
+    judged = torch.empty(120, 10)
+    for part in (half, ~half):
+        gate = CosmoGate().fit(seen[~part], novel[~part], MASK, MASK.numpy()[truth[~part]])
+        judged[part] = gate.mix(seen[part], novel[part], MASK).log()
+    expected = calibrate(judged, truth, MASK)
+    assert tuple(model.figures_["cosmo"]) == pytest.approx(tuple(expected))
+    assert model.bias_ == pytest.approx(expected.bias)
+    assert model.bias_ != 0
+    own = CosmoGate().fit(seen, novel, MASK, MASK.numpy()[truth]).mix(seen, novel, MASK).log()
+    assert calibrate(own, truth, MASK).harmonic > expected.harmonic  # a gate flatters the rows that it has learnt from
+
+
+def test_of_equally_good_biases_the_one_in_the_middle_nearest_to_0_is_taken() -> None:
+    """Below 0 the row of the unseen class is wrong, above 10 that of the seen one; at 2 a row that is wrong anyway."""
+    mask = [False, False, True]
+    table = np.array([[10.0, 0.0, 0.0], [0.0, -9.0, 0.0], [0.0, 2.0, 0.0]])
+    found = calibrate(table, [0, 2, 0], mask)  # the last one's class is 0, and class 1 is ahead of it
+    assert found.bias == 1.0  # not 6, the middle of 2 and 10
+    assert found.harmonic == pytest.approx(2 / 3)
+    assert calibrate(table + np.array([0.0, 0.0, 10.0]), [0, 2, 0], mask).bias == -4.0  # of -9 and -4
+
+
 def test_the_gate_beats_side_by_side_and_stacking_on_other_rows() -> None:
     found = []
     for seed in range(4):

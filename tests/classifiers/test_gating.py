@@ -47,6 +47,19 @@ def test_the_formula_on_one_row() -> None:
     np.testing.assert_allclose(mixed[0], expected / expected.sum(), rtol=1e-6)
 
 
+def test_constant_smoothing_gives_both_experts_half_the_uniform_mass_whatever_the_gate_says() -> None:
+    seen, zero_shot = [[0.7, 0.2, 0.1, 0.0, 0.0]], [[0.0, 0.0, 0.0, 0.9, 0.1]]
+    for gate in (0.1, 0.4):
+        unseen_part = gate * (np.array([0.9, 0.1]) + 0.5 / 2)
+        seen_part = (1 - gate) * (np.array([0.7, 0.2, 0.1]) + 0.5 / 3)
+        expected = np.concatenate([seen_part, unseen_part])
+        mixed = smooth_and_mix(seen, zero_shot, [gate], MASK, smoothing="constant")
+        np.testing.assert_allclose(mixed[0], expected / expected.sum(), rtol=1e-6)
+        plain = smooth_and_mix(seen, zero_shot, [gate], MASK, smoothing="none")
+        apart = [*(1 - gate) * np.array(seen[0][:3]), *gate * np.array(zero_shot[0][3:])]
+        np.testing.assert_allclose(plain[0], apart, rtol=1e-6)
+
+
 def test_half_a_gate_and_uniform_experts_are_uniform_in_each_group() -> None:
     seen = torch.tensor([[1 / 3, 1 / 3, 1 / 3, 0, 0]])
     unseen = torch.tensor([[0, 0, 0, 0.5, 0.5]])
@@ -112,6 +125,24 @@ def test_the_gate_learns_which_expert_is_sure() -> None:
     assert ((found > 0.5) == is_unseen).float().mean() > 0.9
     mixed = gate.mix(seen, zero_shot, MASK)
     assert (MASK[mixed.argmax(1)] == is_unseen).float().mean() > 0.9
+
+
+def test_the_ridge_holds_the_gates_weights_down() -> None:
+    """At the optimum the penalty's slope is that of the balanced likelihood; much of it leaves a gate of one half."""
+    seen, zero_shot, is_unseen = planted(400, 0)
+    lengths = []
+    for l2 in (1e-3, 1e-2, 1.0):
+        gate = CosmoGate(l2=l2).fit(seen, zero_shot, MASK, is_unseen)
+        design = (gate._features(seen, zero_shot, MASK) - gate.mean_) / gate.scale_
+        missed = gate.predict_unseen(seen, zero_shot, MASK) - is_unseen.float()
+        share = is_unseen.float().mean()
+        balance = torch.where(is_unseen, 0.5 / share, 0.5 / (1 - share))
+        slope = design.T @ (balance * missed) / len(missed)
+        torch.testing.assert_close(slope, -2 * l2 * gate.weights_[:-1], atol=1e-3, rtol=0.02)
+        lengths.append(float(gate.weights_[:-1].norm()))
+    assert lengths[0] > 1.2 * lengths[1] > 1.2**2 * lengths[2]
+    flat = CosmoGate(l2=1e6).fit(seen, zero_shot, MASK, is_unseen).predict_unseen(seen, zero_shot, MASK)
+    torch.testing.assert_close(flat, torch.full_like(flat, 0.5), atol=1e-3, rtol=0)
 
 
 def test_the_gate_carries_over_to_other_numbers_of_classes() -> None:

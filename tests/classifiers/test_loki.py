@@ -89,6 +89,20 @@ def test_separate_components_are_never_preferred() -> None:
     assert loki.predict([[1.0]]).tolist() == ["a"]
 
 
+def test_what_cannot_be_reached_is_farther_than_all_that_can_whatever_the_probabilities() -> None:
+    """Three observed classes at distance 1: evenly probable, each is at a risk of 2/3."""
+    names = ["a", "b", "c", "far"]
+    lengths = np.where(np.eye(4, dtype=bool), 0.0, 1.0)
+    lengths[3, :3] = lengths[:3, 3] = np.inf
+    loki = Loki(lengths, names, names[:3])
+    assert loki.unreachable == 1
+    probabilities = np.concatenate([np.full((1, 3), 1 / 3), np.eye(3)])
+    assert "far" not in loki.predict(probabilities)
+    scores = loki.scores(probabilities)
+    assert torch.isfinite(scores).all()
+    assert (scores[:, 3] < scores[:, :3].min(dim=1).values).all()
+
+
 def brute_force_locus(distances: np.ndarray, rows: list[int]) -> np.ndarray:
     """Every class that minimises the risk for some weights of a fine grid on each pair."""
     found = np.zeros(len(distances), dtype=bool)

@@ -70,6 +70,27 @@ def test_it_beats_its_first_expert_and_evens_the_classes() -> None:
     assert model.history_[-1] == {"round": 3, "per_class": 40, "pseudo_labels": 160}
 
 
+def test_each_round_labels_by_the_head_of_the_round_before() -> None:
+    features, _labels, expert = world(0)
+    features = features.astype(np.float32)
+    heads: list[LogisticRegression] = []
+
+    def head() -> LogisticRegression:
+        heads.append(LogisticRegression(max_iter=300))
+        return heads[-1]
+
+    model = SelfTraining(head, rounds=3, per_class=10, growth=10)
+    model.fit(unlabeled=features, classes=range(4), initial=expert)
+    assert len(heads) == 3
+    for asked, taught, count in ((heads[0].predict_proba, heads[1], 20), (heads[1].predict_proba, heads[2], 30)):
+        rows, labels = balanced_pseudo_labels(asked(features), count)
+        expected = LogisticRegression(max_iter=300).fit(features[rows], labels)
+        np.testing.assert_allclose(taught.coef_, expected.coef_, rtol=1e-4, atol=1e-4)
+    rows, labels = balanced_pseudo_labels(expert, 30)
+    first = LogisticRegression(max_iter=300).fit(features[rows], labels)
+    assert np.abs(model.head_.coef_ - first.coef_).max() > 0.1  # the first expert would have taught another head
+
+
 def test_labelled_rows_join_in() -> None:
     features, _labels, expert = world(0)
     model = SelfTraining(lambda: LogisticRegression(max_iter=300), rounds=1)

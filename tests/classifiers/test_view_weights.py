@@ -54,6 +54,29 @@ def test_contributions_sum_to_the_score(world):
     assert spread[[0, 2]].min() > spread[[1, 3, 4]].max()  # the views that count are those that move the score
 
 
+def test_each_view_is_brought_to_the_spread_it_has_where_seen_classes_play_unseen_ones(world):
+    """A view alone, unweighed, on each fold: its scores about their mean over the fold's classes, 1 after scaling."""
+    priors, (x, y), _ = world
+    model = ViewWeighted(folds=4).fit(x, y, priors)
+    order = np.random.default_rng(0).permutation(22)
+    at = 0
+    for view, width in priors.made["views"]:
+        block = ClassPriors(NAMES, priors.matrix[:, at : at + width])
+        at += width
+        spread = []
+        for out in (order[fold::4] for fold in range(4)):
+            held = np.isin(y, np.array(NAMES)[out])
+            alone = ViewWeighted({view: width}, folds=0).fit(x[~held], y[~held], block)
+            table = alone.decision_function(x[held], [NAMES[row] for row in out])
+            spread.append((table - table.mean(dim=1, keepdim=True)).flatten())
+        place = model.views_.index(view)
+        assert float(model.scales_[place]) == pytest.approx(float(torch.cat(spread).square().mean().sqrt()), rel=1e-3)
+        whole = ViewWeighted({view: width}, folds=0).fit(x, y, block).decision_function(x[:50])
+        part = model.contributions(x[:50])[..., place] * float(model.scales_[place] / model.weights_[place])
+        torch.testing.assert_close(part, whole, rtol=1e-3, atol=1e-3)
+    assert float(model.scales_.max() / model.scales_.min()) > 1.02
+
+
 def test_one_view_tells_unseen_classes_as_gaussian_prototypes_do(world):
     priors, train, test = world
     for power in (1.0, 0.5):
