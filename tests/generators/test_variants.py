@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from kgzsl.generators.contrastive import Comparator, class_contrast, instance_co
 from kgzsl.generators.cycle_wgan import Cycle, prior_regression
 from kgzsl.generators.diffusion import ddim_step, schedule
 from kgzsl.generators.extrapolation import attention
-from kgzsl.generators.vaegan import kl_to_normal
+from kgzsl.generators.vaegan import VAEGANLoop, kl_to_normal
 
 pytestmark = pytest.mark.filterwarnings("ignore::kgzsl.generators.health.CollapseWarning")
 
@@ -48,6 +49,14 @@ def to_own_centre(model: Any) -> float:
     centres = torch.stack([features[labels == c].mean(0) for c in range(6)])
     samples, rows = model.sample(priors, 40)
     return float((torch.cdist(samples, centres).argmin(1) == rows).float().mean())
+
+
+def loop_of(kind: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Where the training loop of the next model of this kind will be."""
+    made: list[Any] = []
+    loop = kind._loop
+    monkeypatch.setattr(kind, "_loop", lambda *given: made.append(loop(*given)) or made[-1])
+    return made
 
 
 def test_prior_regression_is_ridge_and_the_cycle_is_its_error() -> None:
@@ -112,6 +121,25 @@ def test_unlabelled_features_make_it_transductive_and_pull_the_unseen_classes() 
         fit(VAEGAN(), unlabeled=target[:, :3], unlabeled_priors=priors)
 
 
+def test_the_second_critic_is_shown_what_is_made_for_the_unseen_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own steps and in the generator's; everything else is made for seen classes."""
+    features, labels, priors = world()
+    keep = labels < 4
+    made, asked = loop_of(VAEGAN, monkeypatch), []
+    fake = VAEGANLoop.fake
+    monkeypatch.setattr(VAEGANLoop, "fake", lambda loop, noise, of: asked.append(of) or fake(loop, noise, of))
+    model = VAEGAN(hidden=8, epochs=2, batch_size=20, critic_steps=3)
+    given = {"unlabeled": features[~keep], "unlabeled_priors": priors[4:]}
+    fit(model, (features[keep], labels[keep], priors[:4]), **given)
+    kinds = [model._prior_scaler.transform(part) for part in (priors[:4], priors[4:])]
+    calls = [[bool((torch.cdist(of, kind).amin(1) < 1e-5).all()) for kind in kinds] for of in asked]
+    assert all(sum(call) == 1 for call in calls)
+    # Of a step: a table for the first critic, three for the second; reconstructed, made anew, made for the second.
+    assert [call[1] for call in calls] == [False, True, True, True, False, False, True] * (len(calls) // 7)
+    rows, _ = made[0]._draw_unlabelled(made[0]._unlabelled)
+    assert bool((torch.cdist(rows, model._scaled(features[~keep])).amin(1) < 0.01).all())
+
+
 def test_feedback_changes_the_samples_and_classifiers_see_the_decoder() -> None:
     features, _, priors = world()
     features = features * torch.logspace(
@@ -162,6 +190,27 @@ def test_what_the_decoder_misses_teaches_the_generator() -> None:
     assert shares[0] < 0.4
 
 
+def test_what_the_decoder_misses_of_a_reconstruction_teaches_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the reconstruction's own loss, nothing but this and the KL divergence leads to the encoder."""
+    made = loop_of(TFVAEGAN, monkeypatch)
+    fit(TFVAEGAN(hidden=16, epochs=1, batch_size=40, critic_steps=1, reconstruction=0.0))
+    (loop,) = made
+    fake, again, priors = (
+        torch.randn(5, 10, generator=random()),
+        torch.randn(5, 10, generator=random(1)),
+        world()[2][:5],
+    )
+    missed = [(loop._modules["decoder"](part) - priors).abs().sum() / 5 for part in (fake, again)]
+    torch.testing.assert_close(loop.of_decoded(fake, again, priors)[0], 0.1 * (missed[0] + missed[1]))
+    encoder, draws = list(loop._modules["encoder"].parameters()), loop._engine.generator()
+    before, slopes = draws.get_state(), []
+    for cycle in (0.0, 100.0):
+        loop._cycle = cycle
+        draws.set_state(before)
+        slopes.append(torch.cat([g.flatten() for g in torch.autograd.grad(loop.generator_loss()[0], encoder)]))
+    assert float((slopes[1] - slopes[0]).norm()) > 0.05 * float(slopes[0].norm())
+
+
 def test_wasserstein_by_hand_and_the_ramps() -> None:
     """N(0, 1) and N(3, 25): sqrt(3^2 + (1 - 5)^2) = 5."""
     one = torch.tensor([[3.0]])
@@ -184,6 +233,30 @@ def test_cada_vae_aligns_both_latent_spaces() -> None:
         assert not torch.equal(drawn, model.embed(features))
     assert shares[1] > 0.85
     assert shares[0] < 0.6
+
+
+def test_both_autoencoders_of_cada_vae_reconstruct() -> None:
+    """Each its own: nothing of the other comes in without alignments."""
+    features, _, priors = world()
+    model = fit(CADAVAE(kl=0.0, cross=0.0, align=0.0, noise_dim=4, hidden=32, epochs=30, batch_size=40, lr=5e-3))
+    given = {"feature": model._scaled(features), "prior": model._prior_scaler.transform(priors)}
+    for name, rows in given.items():
+        mean, _ = model._modules[f"encode_{name}"](rows).chunk(2, dim=1)
+        missed = (model._modules[f"decode_{name}"](mean).detach() - rows).abs().sum(1).mean()
+        assert float(missed) < 0.4 * float((rows.mean(0) - rows).abs().sum(1).mean())
+
+
+def test_the_divergence_of_cada_vae_keeps_both_latent_spaces_near_normal() -> None:
+    options: dict[str, Any] = {"cross": 0.0, "align": 0.0, "noise_dim": 4, "hidden": 32, "epochs": 30}
+    left = []
+    for weight in (0.0, 1.0):
+        model = fit(CADAVAE(kl=weight, **options, batch_size=40, lr=5e-3))
+        features, _, priors = world()
+        given = {"feature": model._scaled(features), "prior": model._prior_scaler.transform(priors)}
+        latent = {name: model._modules[f"encode_{name}"](rows).chunk(2, dim=1) for name, rows in given.items()}
+        left.append([float(kl_to_normal(*both).detach().mean()) for both in latent.values()])
+    assert left[1][0] < 0.5 * left[0][0]
+    assert left[1][1] < 0.5 * left[0][1]
 
 
 @pytest.mark.parametrize("name", ["cross", "align"])
@@ -243,9 +316,7 @@ def test_the_contrast_brings_classes_apart_in_the_embedding() -> None:
 @pytest.mark.parametrize("name", ["instance", "category"])
 def test_each_contrast_teaches_the_generator(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of the generator alone, with a critic that says nothing: the contrast of its features falls."""
-    made: list[Any] = []
-    loop = CEGZSL._loop
-    monkeypatch.setattr(CEGZSL, "_loop", lambda *given: made.append(loop(*given)) or made[-1])
+    made = loop_of(CEGZSL, monkeypatch)
     weights = {"instance": 0.0, "category": 0.0, name: 1.0}
     fit(CEGZSL(**weights, hidden=32, epochs=10, batch_size=60, lr=5e-3, embedding=16, projection=8, comparator=8))
     (trained,) = made
@@ -338,3 +409,19 @@ def test_diffusion_learns_the_classes_and_guidance_sharpens_them() -> None:
     assert float(model.sample(world()[2], 50)[0].view(6, 50, -1).std(1).mean()) < float(plain)
     with pytest.raises(InputError, match=r"guidance=2\.0 is out of range"):
         Diffusion(guidance=2.0, forget=0.0)
+
+
+@pytest.mark.parametrize("ancestral", [True, False])
+def test_sampling_takes_ancestral_steps_or_deterministic_ones(ancestral: bool) -> None:
+    """Step by step: new noise at each but the last, or none after the start."""
+    _, _, priors = world()
+    model = fit(Diffusion(hidden=32, epochs=20, batch_size=40, lr=5e-3, steps=4, ancestral=ancestral, clip=False))
+    found = model.sample(priors, 3, generator=random(7))[0]
+    rows, draws = model._prior_scaler.transform(priors).repeat_interleave(3, dim=0), random(7)
+    x = torch.randn(18, 10, generator=draws)
+    times = torch.linspace(1.0, 0.0, 5)
+    for now, then in itertools.pairwise(times):
+        clean = model._modules["network"](x, now.expand(18), rows)
+        noise = torch.randn(18, 10, generator=draws) if ancestral and then > 0 else None
+        x = clean if then == 0 else ddim_step(x, clean, now, then, noise)
+    torch.testing.assert_close(model._scaled(found), x.detach(), rtol=1e-3, atol=1e-3)
