@@ -12,7 +12,8 @@ from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
 
-_GAN: dict[str, Any] = {"hidden": 512, "epochs": 18, "lr": 3e-4, "classification": 0.1, "ema": 0.99}
+_GAN: dict[str, Any] = {"hidden": 512, "epochs": 18, "lr": 3e-4, "ema": 0.99}
+_CLS: dict[str, Any] = {**_GAN, "classification": 0.1}
 _SOFTMAX: dict[str, Any] = {"name": "softmax", "samples_per_class": 300, "unseen_bias": "validation"}
 _GDA: dict[str, Any] = {"name": "gda", "samples_per_class": 300, "unseen_bias": "validation"}
 _HEAD: dict[str, Any] = {"prior_head": "eszsl", "prior_weight": [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]}
@@ -77,12 +78,12 @@ METHODS: dict[str, dict[str, Any]] = {
     ),
     "linear, evidential head": _trained("linear", {**_SOFTMAX, "name": "evidential"}),
     "linear, gate": _trained("linear", {"name": "softmax", "samples_per_class": 300, "gate": "auto"}),
-    "f-CLSWGAN": _trained("wgan", **_GAN),
-    "f-CLSWGAN, Gaussian head": _trained("wgan", _GDA, **_GAN),
-    "f-CLSWGAN, COSMO": _trained("wgan", {"name": "softmax", "samples_per_class": 300, "gate": "cosmo"}, **_GAN),
-    "f-CLSWGAN + ESZSL": _trained("wgan", {**_SOFTMAX, **_HEAD}, **_GAN),
-    "LisGAN": _trained("lisgan", **_GAN),
-    "cycle-WGAN": _trained("cycle-wgan", **_GAN),
+    "f-CLSWGAN": _trained("wgan", **_CLS),
+    "f-CLSWGAN, Gaussian head": _trained("wgan", _GDA, **_CLS),
+    "f-CLSWGAN, COSMO": _trained("wgan", {"name": "softmax", "samples_per_class": 300, "gate": "cosmo"}, **_CLS),
+    "f-CLSWGAN + ESZSL": _trained("wgan", {**_SOFTMAX, **_HEAD}, **_CLS),
+    "LisGAN": _trained("lisgan", **_CLS),
+    "cycle-WGAN": _trained("cycle-wgan", **_CLS),
     "f-VAEGAN": _trained("f-vaegan", **_GAN),
     "TF-VAEGAN": _trained("tf-vaegan", **_GAN, decoder_hidden=512),
     "CADA-VAE": _trained("cada-vae", every=10, hidden=1024, epochs=40, batch_size=64),
@@ -104,7 +105,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "DeViSE, episodic": _alone("devise", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "SJE, episodic": _alone("sje", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "GCN, episodic": _network("gcn", hold_out=0.5),
-    "f-CLSWGAN, episodic": _trained("wgan", **_GAN, hold_out=0.3),
+    "f-CLSWGAN, episodic": _trained("wgan", **_CLS, hold_out=0.3),
     "linear, metric head": {
         **_trained("linear", {**_SOFTMAX, "name": "metric"}),
         "search": {"classifier.confusion": [0.0, 1.0]},

@@ -129,6 +129,7 @@ class VAEGAN(WGAN):
         adversarial: Weight of the critics' judgement beside the autoencoder; 0 is a plain conditional VAE.
         reconstruction: Weight of the reconstruction beside the KL divergence.
         encoder_hidden: Width of the encoder's hidden layer, or widths; None is as ``hidden``.
+        classification: Weight of the WGAN's classification loss; the paper has none.
 
     The other options are those of :class:`WGAN`.
 
@@ -139,6 +140,7 @@ class VAEGAN(WGAN):
     adversarial: float = 10.0
     reconstruction: float = 1.0
     encoder_hidden: int | tuple[int, ...] | None = None
+    classification: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
