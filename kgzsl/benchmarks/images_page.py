@@ -21,8 +21,9 @@ unseen classes. U, S, H: generalized setting, all classes are candidates. Epochs
 unseen classes are chosen on held-out *seen* classes; test labels are used once, for these figures. Methods are
 inductive, without a test feature in training, but for those that are called transductive: they were given the test
 features (never a label). The best figure of a column is that of an inductive method. *s* is wall time of all seeds,
-selection included, and *MB* the peak of the process; cells may have shared their machine with other work. Regenerate
-with
+selection included, and *MB* the peak of the process; cells may have shared their machine with other work. *Shipped*
+priors are what the data come with: texts about the flowers, experts' attributes of AwA's animals, WordNet's hierarchy of
+the other two. Regenerate with
 
     kgzsl bench images --set budget=7200
 
@@ -45,12 +46,37 @@ def page(rows: Iterable[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], m
         lines += [f"## {dataset}", ""]
         for prior in dict.fromkeys(row.get("prior", "") for row in own):
             lines += _table([row for row in own if row.get("prior", "") == prior], prior)
+        lines += _side_by_side(own)
         failed = [row for row in own if "problem" in row]
         missing = [*failed, *(row for row in left if row["dataset"] == dataset)]
         if missing:
             lines += ["Left out:", ""]
             lines += [f"- {_name(row)}: {row['problem']}" for row in missing] + [""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What priors bring: a line for each prior, a column for each method that was measured with several."""
+    done = [row for row in rows if "metrics" in row]
+    methods = list(dict.fromkeys(row["method"] for row in done if row.get("prior")))
+    if not methods:
+        return []
+    told: dict[str, dict[str, str]] = {}
+    shuffled: dict[str, dict[str, str]] = {}
+    for row in done:
+        prior = row.get("prior") or "shipped"
+        for into, prefix in ((told, ""), (shuffled, "control.shuffled.")):
+            figures = [row["metrics"].get(f"{prefix}{name}") for name in ("zsl.top1", "gzsl.harmonic")]
+            if row["method"] in methods and None not in figures:
+                into.setdefault(prior, {})[row["method"]] = f"{figures[0]:.1f} / {figures[1]:.1f}"
+    table = told | {f"{prior}, shuffled": cells for prior, cells in shuffled.items()}
+    if not table:
+        return []
+    lines = ["Priors side by side, T1 / H:", "", f"| prior | {' | '.join(methods)} |", "|---|" + "---:|" * len(methods)]
+    lines += [
+        f"| {prior} | {' | '.join(cells.get(method, '-') for method in methods)} |" for prior, cells in table.items()
+    ]
+    return [*lines, ""]
 
 
 def _name(row: Mapping[str, Any]) -> str:

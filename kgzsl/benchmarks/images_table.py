@@ -34,6 +34,10 @@ _WEIGHT = {"flo": 0.1, "awa1_handcrafted": 0.5}  # as in the recipes flowers_bes
 PRIORS: dict[str, dict[str, Any]] = {
     "ontology": {"priors": [{"name": "attributes", "graph": "{graph}"}], "controls": ["shuffled"]},
     "text of the ontology": {"priors": [{"name": "tfidf", "dim": 64, "graph": "{graph}"}]},
+    "ontology and its text": {
+        "priors": [{"name": "attributes", "graph": "{graph}"}, {"name": "tfidf", "dim": 64, "graph": "{graph}"}],
+        "controls": ["shuffled"],
+    },
     "shipped and ontology": {"priors": [{"name": "att"}, {"name": "attributes", "graph": "{graph}"}]},
     "shipped and weighted ontology": {
         "priors": [{"name": "att"}, {"name": "attributes", "graph": "{graph}", "weight": "{weight}"}]

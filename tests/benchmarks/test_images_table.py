@@ -136,6 +136,20 @@ def test_priors_side_by_side_are_tables_of_their_own() -> None:
     assert "| m | **50.0 ± 1.0** | - | - | - | - | 1 | 2 |" in text
     assert "3 seeds; prior: ontology." in text
     assert "| m, shuffled ontology | 9.5 | - | - | - | - | | |" in text
+    assert "side by side" not in text  # a method without H has no place there
+    for row, harmonic in zip(rows, (20.0, 30.0), strict=True):
+        row["metrics"]["gzsl.harmonic"] = harmonic
+    rows[1]["metrics"]["control.shuffled.gzsl.harmonic"] = 1.0
+    rows.append({**rows[0], "method": "alone"})
+    lines = page(rows, [], "a machine").splitlines()
+    start = lines.index("Priors side by side, T1 / H:")
+    assert lines[start + 2 : start + 7] == [
+        "| prior | m |",
+        "|---|---:|",
+        "| shipped | 50.0 / 20.0 |",
+        "| ontology | 60.0 / 30.0 |",
+        "| ontology, shuffled | 9.5 / 1.0 |",
+    ]
 
 
 def test_methods_beside_recipes_are_measured_and_the_transductive_ones_set_apart(folder: str, tmp_path: Path) -> None:
