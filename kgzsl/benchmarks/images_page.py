@@ -22,7 +22,7 @@ unseen classes are chosen on held-out *seen* classes; test labels are used once,
 inductive, without a test feature in training, but for those that are called transductive: they were given the test
 features (never a label). The best figure of a column is that of an inductive method. *s* is wall time of all seeds,
 selection included, and *MB* the peak of the process; cells may have shared their machine with other work. *Shipped*
-priors are what the data come with: texts about the flowers, experts' attributes of AwA's animals, WordNet's hierarchy of
+priors are what comes with the data: texts about flowers, experts' attributes of AwA's animals, WordNet's hierarchy for
 the other two. Regenerate with
 
     kgzsl bench images --set budget=7200
