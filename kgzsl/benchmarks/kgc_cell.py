@@ -69,6 +69,7 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
         "ultra": _inductive,
         "informed": _inductive,
         "informed, shuffled": _inductive,
+        "informed, facts alone": _inductive,
         "schema edges": _inductive,
         "schema edges, shuffled": _inductive,
         "link overlap": _inductive,
@@ -131,9 +132,12 @@ def _recipe(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
     """ULTRA's public weights on an inference graph, alone or informed; and the training-free rule beside it."""
+    import numpy as np
+
     from kgzsl import datasets
     from kgzsl.datasets import KGSplit
     from kgzsl.engine import Engine
+    from kgzsl.knowledge import ClassPriors
     from kgzsl.tasks.kg_completion.inductive import (
         CHAIN_MEETINGS,
         MEETINGS,
@@ -180,9 +184,12 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
     else:
         model = ultra = Ultra.from_checkpoint(data_file(CHECKPOINT), head_queries="direct")
     if method.startswith("informed"):
-        schema = _read_schema(spec)
-        priors = _relation_priors(spec, schema, sorted({*training.relations, *task.relations}))
-        use_names = not spec["dataset"].startswith("ingram_wk")  # entities are numbers there
+        names = sorted({*training.relations, *task.relations})
+        # Nothing is said of any relation or entity: each relation is like itself and no other.
+        told = not method.endswith("facts alone")
+        schema = _read_schema(spec) if told else None
+        priors = _relation_priors(spec, schema, names) if told else ClassPriors(tuple(names), np.eye(len(names)))
+        use_names = told and not spec["dataset"].startswith("ingram_wk")  # entities are numbers there
         # ULTRA itself is the same for every seed and every schema.
         informed = InformedUltra(
             KeptScores(ultra, spec.get("keep")),
@@ -292,7 +299,7 @@ def _made_priors(schema: ClassGraph, relations: list[str]) -> ClassPriors:
 
 def _strangers(spec: dict[str, Any], task: InductiveTask) -> list[str]:
     """What a reader must know about relations that the schema of the data set says nothing of."""
-    if spec["method"] in ("ultra", "popularity") or spec["method"].endswith("no schema"):
+    if spec["method"] in ("ultra", "popularity") or spec["method"].endswith(("no schema", "facts alone")):
         return []
     from kgzsl.knowledge import ClassGraph
 

@@ -29,7 +29,8 @@ _ABOUT = {
         "public code's rule); *honest* is the MRR with ties at their mean rank. *ranking* is processor seconds. "
         "*informed* weighs ULTRA's scores beside what ontology, texts and names say, and checks the weights on facts "
         "given of the inference graph (how it does was chosen on validation triples of the inference graphs of NL-0, "
-        "NL-75, NL-100, WK-25 and WK-75); *schema edges* adds to ULTRA's "
+        "NL-75, NL-100, WK-25 and WK-75); with *facts alone* neither ontology nor texts nor names say anything, so "
+        "that what is left is the gain by facts of the graphs themselves; *schema edges* adds to ULTRA's "
         "graph of relations what the schema says of them (but for chains: at most 4 edges of one join relations of "
         "these sets); *link overlap* trains nothing."
     ),

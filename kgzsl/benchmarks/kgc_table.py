@@ -27,6 +27,7 @@ CELLS: dict[str, dict[str, int]] = {
             "ultra": 1,
             "informed": 5,
             "informed, shuffled": 5,
+            **({"informed, facts alone": 5} if name.startswith("nl") else {}),
             "schema edges": 5,
             "schema edges, shuffled": 5,
         }
@@ -39,6 +40,7 @@ CELLS: dict[str, dict[str, int]] = {
             "ultra": 5 if protocol else 1,
             "informed": 5,
             "informed, shuffled": 5,
+            **({} if protocol else {"informed, facts alone": 5}),
             "rmpi": 5,
             "rmpi, shuffled": 5,
             "rmpi, no schema": 5,
