@@ -185,19 +185,19 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         model = ultra = Ultra.from_checkpoint(data_file(CHECKPOINT), head_queries="direct")
     if method.startswith("informed"):
         names = sorted({*training.relations, *task.relations})
-        # Nothing is said of any relation or entity: each relation is like itself and no other.
-        told = not method.endswith("facts alone")
-        schema = _read_schema(spec) if told else None
-        priors = _relation_priors(spec, schema, names) if told else ClassPriors(tuple(names), np.eye(len(names)))
-        use_names = told and not spec["dataset"].startswith("ingram_wk")  # entities are numbers there
+        bare = method.endswith("facts alone")  # each relation is like itself and no other, entities have no names
+        ontology = None if bare else _read_schema(spec)
+        alone = ClassPriors(tuple(names), np.eye(len(names), dtype=np.float32))
+        priors = alone if ontology is None else _relation_priors(spec, ontology, names)
+        use_names = not bare and not spec["dataset"].startswith("ingram_wk")  # entities are numbers there
         # ULTRA itself is the same for every seed and every schema.
         informed = InformedUltra(
             KeptScores(ultra, spec.get("keep")),
             seed=spec["seed"],
             **{k: v for k, v in smaller.items() if k in ("queries", "check_queries", "bare_queries")},
         )
-        informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, schema, use_names))
-        around = Surroundings(task.entities, task.relations, priors, schema, use_names)
+        informed.fit(training.facts, Surroundings(training.entities, training.relations, priors, ontology, use_names))
+        around = Surroundings(task.entities, task.relations, priors, ontology, use_names)
         model = informed.adapt(task.facts, around)
     found = _ranked(spec, model, graph, task, smaller.get("test"))
     return {"figures": found, "notes": list(kg.notes), "remarks": _strangers(spec, task)}

@@ -105,7 +105,8 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -
         if dataset in _REMARKS:
             parts.append(_REMARKS[dataset] + "\n")
         own = [row for row in rows if row["dataset"] == dataset]
-        parts.append(_table(own, _COLUMNS[kind]))
+        found = _figures(own)
+        parts += [_table(found, _COLUMNS[kind]), _by_ontology(found)]
         remarks = dict.fromkeys(remark for row in own for remark in row.get("remarks", ()))
         parts.append("".join(f"{remark}.\n" for remark in remarks))
         if any(row.get("smaller") for row in own):
@@ -115,17 +116,38 @@ def page(rows: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -
     return "\n".join(part for part in parts if part)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    seen: set[tuple[str, int]] = set()
+_Figures = dict[str, dict[str, dict[int, float]]]
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> _Figures:
+    """Name in the table to column to seed to figure."""
+    found: _Figures = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         for name, figures in row.get("figures", {}).items():
-            # Several cells of one seed tell the same control.
-            if (name, row["seed"]) in seen:
-                continue
-            seen.add((name, row["seed"]))
             for column, value in figures.items():
-                found[name][column].append(value)
+                # Several cells of one seed tell the same control.
+                found[name][column].setdefault(row["seed"], value)
+    return found
+
+
+def _by_ontology(found: _Figures) -> str:
+    """What methods have with the real ontology more than with a shuffled one, seed by seed."""
+    told = []
+    for column, where in (("mrr", ""), ("range.mrr", " among the range"), ("all.mrr", " among all entities")):
+        for name, figures in found.items():
+            other = next(
+                (found[key] for key in (f"{name}, shuffled", f"{name}, shuffled ontology") if key in found), {}
+            )
+            both = sorted(figures.get(column, {}).keys() & other.get(column, {}).keys())
+            more = [figures[column][seed] - other[column][seed] for seed in both]
+            if len(more) > 1:
+                told.append(f"{name}{where} {statistics.mean(more):+.3f} ± {statistics.stdev(more):.3f}")
+    return (
+        f"MRR with the real ontology less that with a shuffled one, seed by seed: {', '.join(told)}.\n" if told else ""
+    )
+
+
+def _table(found: _Figures, columns: Sequence[str]) -> str:
     if not found:
         return "Nothing measured yet.\n"
     used = [column for column in columns if any(column in figures for figures in found.values())]
@@ -133,8 +155,8 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
         "| method | " + " | ".join(_TITLES[column] for column in used) + " | seeds |",
         "| --- " * (len(used) + 2) + "|",
     ]
-    for name, figures in sorted(found.items(), key=lambda item: -statistics.mean(item[1]["mrr"])):
-        cells = [_told(figures.get(column, []), 1 if column == "ranking_s" else 3) for column in used]
+    for name, figures in sorted(found.items(), key=lambda item: -statistics.mean(item[1]["mrr"].values())):
+        cells = [_told([*figures.get(column, {}).values()], 1 if column == "ranking_s" else 3) for column in used]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(figures['mrr'])} |")
     return "\n".join(lines) + "\n"
 
