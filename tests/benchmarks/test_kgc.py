@@ -138,9 +138,9 @@ def test_the_table_goes_on_and_says_what_it_left_out(tmp_path, monkeypatch):
     assert "| ultra | 0.500 | 0.500 | 0.500 | 1 |" in text
     assert "- ingram_nl-0, informed, seeds 0, 1: not begun: the time budget was spent" in text
     kgc_table.run(**options)
-    assert len(asked) == 10
+    assert len(asked) == 12
     rows = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
-    assert len(rows) == 10
+    assert len(rows) == 12
     assert not any("keep" in row for row in rows)  # the folder is gone when the call is over
 
 
