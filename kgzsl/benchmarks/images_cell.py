@@ -72,6 +72,10 @@ METHODS: dict[str, dict[str, Any]] = {
         **_trained("linear", _GDA),
         "search": {"classifier.covariance": ["ks", "oas"], "generator.mean_error": [0.0, 0.3]},
     },
+    "linear, Gaussian head + ESZSL": {
+        **_trained("linear", {**_GDA, **_HEAD}),
+        "search": {"classifier.covariance": ["ks", "oas"], "generator.mean_error": [0.0, 0.3]},
+    },
     "linear + ESZSL": _trained("linear", {**_SOFTMAX, **_HEAD}),
     "linear, analytic head": _trained(
         "linear", {"name": "analytic", "gamma": 100.0, "samples_per_class": 300, "unseen_bias": "validation"}
