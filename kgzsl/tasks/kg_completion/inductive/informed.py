@@ -253,9 +253,8 @@ class InformedUltra:
 
     def get_params(self) -> dict[str, Any]:
         """The options of the constructor, but for ULTRA itself."""
-        return {
-            name: getattr(self, name) for name in ("share", "queries", "others", "penalty", "check_queries", "seed")
-        }
+        names = ("share", "queries", "others", "penalty", "check_queries", "bare_queries", "seed")
+        return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`fit` and :meth:`adapt` learned, and ULTRA's weights.

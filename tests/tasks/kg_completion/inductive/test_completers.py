@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import replace
 
@@ -107,6 +108,20 @@ def test_informed_ultra_is_loaded_as_it_was_saved(inductive, priors, tmp_path):
     (tmp_path / "model" / "model.json").write_text(json.dumps({"format": "kgzsl.rmpi/1"}))
     with pytest.raises(InputError, match="no informed ULTRA model"):
         InformedUltra.load(tmp_path / "model")
+
+
+def test_every_option_of_informed_ultra_is_among_its_params():
+    changed = {
+        "share": 0.3,
+        "queries": 7,
+        "others": 9,
+        "penalty": 0.7,
+        "check_queries": 3,
+        "bare_queries": 0,
+        "seed": 5,
+    }
+    assert changed.keys() == inspect.signature(InformedUltra).parameters.keys() - {"ultra"}
+    assert InformedUltra(Ultra(8, 2), **changed).get_params() == changed
 
 
 class _Constant:
