@@ -9,6 +9,7 @@ import numpy as np
 
 from kgzsl.knowledge.operations import without_edge
 from kgzsl.knowledge.texts import humanise, local_name
+from kgzsl.knowledge.vocabulary import RDFS
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -78,9 +79,19 @@ def statements_about(graph: ClassGraph, name: str) -> tuple[Statement, ...]:
         a, b = int(subjects[edge]), int(objects[edge])
         other = b if own else a
         triple = (graph.iris[a], relation, graph.iris[b])
-        text = f"{graph.labels[node]} {words} {graph.labels[other]}"
+        text = f"{graph.labels[node]} {words} {graph.labels[other]}{_or(graph, *triple)}"
         found.setdefault(triple, Statement(text, kind, triple, edge))
     return tuple(sorted(found.values(), key=lambda one: (_ORDER.index(one.kind), one.edge)))
+
+
+def _or(graph: ClassGraph, subject: str, relation: str, target: str) -> str:
+    """The other classes of a union that an edge of rdfs:domain or rdfs:range is a part of: one of them is enough."""
+    unions = graph.provenance.get("unions", {}).get(relation.removeprefix(RDFS), {})
+    for union in unions.get(subject, ()):
+        others = [graph.labels[graph.node_index[iri]] for iri in union if iri != target and iri in graph.node_index]
+        if target in union and others:
+            return f" (or {' or '.join(others)})"
+    return ""
 
 
 def _words(relation: str) -> str:

@@ -10,16 +10,23 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL, RDFS, SUBPROPERTY_OF
 from kgzsl.tasks.kg_completion._axioms import Properties
 from kgzsl.tasks.kg_completion.compositions import Fact
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.pair_graph import PairGraph
 from kgzsl.tasks.kg_completion.proposing import Likeness, ProposingCompleter
+from kgzsl.tasks.kg_completion.relation_ends import clauses_of
 
 __all__ = ["Reasons", "reasons"]
 
-_SAID = ("domain", "range", "subPropertyOf", "equivalentProperty", "inverseOf", "propertyChainAxiom")
-_DECIDING = ("subPropertyOf", "equivalentProperty", "inverseOf")
+_ENDS = {RDFS + end: end for end in ("domain", "range")}
+_DECIDING = {
+    SUBPROPERTY_OF: "subPropertyOf",
+    OWL + "equivalentProperty": "equivalentProperty",
+    OWL + "inverseOf": "inverseOf",
+}
+_SAID = {**_ENDS, **_DECIDING, OWL + "propertyChainAxiom": "propertyChainAxiom"}
 
 
 @dataclass(frozen=True)
@@ -140,10 +147,16 @@ def _axioms(relation: str, schema: ClassGraph | None) -> tuple[str, ...]:
         return ()
     said = []
     for kind, iri in enumerate(schema.relations):
-        local = _local(iri)
-        if local in _SAID:
-            rows = (schema.edge_type == kind) & (schema.edge_index[0] == node)
-            said += [f"{local} {schema.labels[target]}" for target in schema.edge_index[1, rows].tolist()]
+        if iri not in _SAID:
+            continue
+        targets = schema.edge_index[1, (schema.edge_type == kind) & (schema.edge_index[0] == node)].tolist()
+        if iri in _ENDS:
+            # Of a union one class is enough, which edges alone do not tell.
+            clauses = clauses_of(schema, _ENDS[iri], node, targets)
+            told = [" or ".join(sorted(schema.labels[one] for one in clause)) for clause in clauses]
+        else:
+            told = [schema.labels[target] for target in targets]
+        said += [f"{_SAID[iri]} {one}" for one in told]
     return tuple(dict.fromkeys(said))
 
 
@@ -155,19 +168,15 @@ def _deciding(
     node, *others = schema.align([names[one] for one in (relation, *sources)]).indices.tolist()
     said = []
     for kind, iri in enumerate(schema.relations):
-        if _local(iri) in _DECIDING:
+        if iri in _DECIDING:
             rows = (schema.edge_type == kind) & (schema.edge_index[1] == node)
             into = [one for one in schema.edge_index[0, rows].tolist() if one in others and one != node]
-            said += [f"{schema.labels[one]} {_local(iri)} {schema.labels[node]}" for one in into]
+            said += [f"{schema.labels[one]} {_DECIDING[iri]} {schema.labels[node]}" for one in into]
     if ((ends[1], relation, ends[0]),) in because:
         said.append("symmetric")
     if any(fact[1] == relation for facts in because if len(facts) > 1 for fact in facts):
         said.append("transitive")
     return said
-
-
-def _local(iri: str) -> str:
-    return iri.replace("#", "/").rsplit("/", 1)[-1]
 
 
 def _paths(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._axioms import objects_of, properties_implied
 
-__all__ = ["Clauses", "RelationEnds"]
+__all__ = ["Clauses", "RelationEnds", "clauses_of"]
 
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 Clauses = tuple[frozenset[int], ...]
@@ -47,12 +48,16 @@ class RelationEnds:
         return cls(found["domain"], found["range"])
 
 
-def _stated(schema: ClassGraph, end: str) -> dict[int, Clauses]:
+def clauses_of(schema: ClassGraph, end: str, node: int, targets: Collection[int]) -> Clauses:
+    """What rdfs:domain (or range, by ``end``) edges from a property to ``targets`` ask for: unions are one set."""
     unions = schema.provenance.get("unions", {}).get(end, {})
-    found = {}
-    for node, targets in objects_of(schema, _RDFS + end).items():
-        groups = [frozenset(schema.node_index.get(iri, -1) for iri in one) for one in unions.get(schema.iris[node], ())]
-        joined = frozenset().union(*groups)
-        sets = [frozenset({target}) for target in sorted(targets - joined) if not schema.iris[target].startswith("_:")]
-        found[node] = (*sets, *(group for group in groups if -1 not in group))  # -1: a part that names no class
-    return found
+    groups = [frozenset(schema.node_index.get(iri, -1) for iri in one) for one in unions.get(schema.iris[node], ())]
+    joined = frozenset().union(*groups)
+    alone = sorted(set(targets) - joined)
+    sets = [frozenset({target}) for target in alone if not schema.iris[target].startswith("_:")]
+    return (*sets, *(group for group in groups if -1 not in group))  # -1: a part that names no class
+
+
+def _stated(schema: ClassGraph, end: str) -> dict[int, Clauses]:
+    found = objects_of(schema, _RDFS + end)
+    return {node: clauses_of(schema, end, node, targets) for node, targets in found.items()}
