@@ -33,11 +33,7 @@ def read_facts(path: str | PathLike[str]) -> tuple[list[tuple[str, str, str]], d
     if is_rdf(file):
         facts, types, notes = rdf_content(file)
     else:
-        rows, types, told = told_by_facts(read_triples(file))
-        facts = list(dict.fromkeys(rows))
-        repeated = len(rows) - len(facts)
-        notes = [f"{repeated} of {len(rows)} facts are repetitions; each counts once"] if repeated else []
-        notes += told
+        facts, types, notes = told_by_facts(read_triples(file))
     if not facts and not types:
         if is_rdf(file):
             refuse_descriptions(file)

@@ -49,11 +49,8 @@ def read_dealt(
     _check_share(hold_out, file)
     wanted = None if relations is None else relation_names(relations, "relations")
     found = find_facts(file, order=order, asked=wanted or ())
-    rows = only_relations(found.facts, wanted, file)
-    facts = set(rows)
+    facts = only_relations(found.facts, wanted, file)
     notes = list(found.notes)
-    if len(facts) < len(rows):
-        notes.append(f"{len(rows) - len(facts)} of {len(rows)} facts are repetitions; each counts once")
     train, valid, test = deal(facts, hold_out, seed=seed, file=file)
     asked = round(hold_out * len(facts))
     notes.append(

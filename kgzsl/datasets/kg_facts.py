@@ -23,7 +23,7 @@ class FoundFacts:
     """What a file or folder of facts has.
 
     Args:
-        facts: (head, relation, tail) names in the order of the file; of a table, repeated ones too.
+        facts: (head, relation, tail) names, each once, in the order of the file.
         types: Entity to its classes.
         notes: What was left out, a sentence each.
         name: What the data set is called after its file.
@@ -59,7 +59,9 @@ def read_unsplit(
             (``.tsv .txt .csv``, also compressed, see :func:`kgzsl.datasets.kg_tsv.read_triples`); or a folder of such
             tables, whose train, valid and test triples are taken together and dealt out anew; what its
             ``entity2types.json`` tells stays, and of a packed one the schema. Triples of ``rdf:type`` tell the classes
-            of entities, and are no facts unless they are asked for as a relation.
+            of entities, and are no facts unless they are asked for as a relation. Repeated facts count once (a folder
+            that is split already and read as it is, :func:`kgzsl.datasets.kg_tsv.read_tsv_folder`, keeps its own:
+            published figures count them).
         unseen_relations: Names, or local names of IRIs where these are unambiguous; a list, a file with one a line, or
             names with commas between.
         valid_relations: The same: relations that are held out for model selection.

@@ -56,6 +56,7 @@ def read_tsv_folder(
 
     One triple a line, head relation tail, apart by tabs (or, in ``.csv``, commas; else white space, where each line has
     three words). A header line is recognised by its words. Unseen relations are those of test that are not in train.
+    Repeated triples are kept, and counted in the notes: figures that were published about such folders count them.
 
     Args:
         folder: The folder.

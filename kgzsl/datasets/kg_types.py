@@ -86,25 +86,34 @@ def with_told(split: KGSplit, told: Mapping[str, Sequence[str]], *, of_others: b
 def told_by_facts(
     triples: Iterable[tuple[str, str, str]], asked: Collection[str] = ()
 ) -> tuple[list[tuple[str, str, str]], dict[str, tuple[str, ...]], list[str]]:
-    """What rows of a table say with ``rdf:type`` (or its IRI) as the relation: classes, as in RDF, and no facts.
+    """The facts of a table, each once, and what ``rdf:type`` (or its IRI) tells as a relation: classes, as in RDF.
+
+    Of a table that somebody made for himself, where a line that comes twice is an accident: counted twice it would
+    weigh double in training and in the test.
 
     Args:
         triples: (head, relation, tail) names.
         asked: Relations that count as facts in any case.
 
     Returns:
-        The facts, entity to its classes, and a note.
+        The facts in their order, entity to its classes, and notes.
     """
-    facts: list[tuple[str, str, str]] = []
+    facts: dict[tuple[str, str, str], None] = {}
+    repeated = 0
     told: dict[str, dict[str, None]] = {}
     for head, relation, tail in triples:
         if relation in _IS_A and relation not in asked:
             told.setdefault(head, {})[tail] = None
         else:
-            facts.append((head, relation, tail))
+            repeated += (head, relation, tail) in facts
+            facts[head, relation, tail] = None
     rows = sum(map(len, told.values()))
-    notes = [f"{rows} triples of rdf:type tell classes, and are no facts"] if rows else []
-    return facts, {entity: tuple(kinds) for entity, kinds in told.items()}, notes
+    notes = []
+    if repeated:
+        notes.append(f"{repeated} of {len(facts) + repeated} facts are repetitions; each counts once")
+    if rows:
+        notes.append(f"{rows} triples of rdf:type tell classes, and are no facts")
+    return list(facts), {entity: tuple(kinds) for entity, kinds in told.items()}, notes
 
 
 def types_by_name(split: KGSplit, kind: Callable[[str], Sequence[str]]) -> KGSplit:

@@ -49,6 +49,18 @@ def test_facts_of_unseen_relations_are_asked_for(tmp_path: Path, kind: str) -> N
     assert "1 of 2 test triples use 2 entities that are in no training triple" in "\n".join(kg.notes)
 
 
+@pytest.mark.parametrize("kind", ["tsv", "ttl"])
+def test_a_fact_that_comes_twice_counts_once(tmp_path: Path, kind: str) -> None:
+    once = datasets.load(facts(tmp_path, kind), unseen_relations=["capitalOf"])
+    file = facts(tmp_path, kind)
+    again = LINES[:2] if kind == "tsv" else [":rome :capitalOf :italy ; :liesIn :italy ."]
+    write_lines(file, file.read_text(), *again)
+    twice = datasets.load(file, unseen_relations=["capitalOf"])
+    for part in ("train", "test"):
+        assert getattr(twice, part).tolist() == getattr(once, part).tolist()
+    assert any("facts are repetitions; each counts once" in note for note in twice.notes)
+
+
 def test_names_come_as_a_list_as_text_or_in_a_file(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "unseen.txt", "# held out", "capitalOf", "", "mayor", "#local")
     assert relation_names(str(file)) == ["capitalOf", "mayor", "#local"]
@@ -153,6 +165,10 @@ def test_a_split_is_dealt_out_anew(tmp_path: Path) -> None:
     kg = datasets.pack_triples(ready_split(tmp_path), tmp_path / "packed", ["liesIn"])
     assert named(kg, kg.test) == {("rome", "liesIn", "italy")}
     assert len(kg.train) == 3
+    again = datasets.pack_triples(ready_split(tmp_path, train=[LINES[1]] * 2), tmp_path / "once", ["liesIn"])
+    assert (len(again.test), again.relations[int(again.test[0, 1])]) == (1, "liesIn")
+    # Read as it is, it is what figures were published about.
+    assert len(datasets.load(ready_split(tmp_path, train=[LINES[1]] * 2)).train) == 2  # type: ignore[union-attr]
     with pytest.raises(InputError, match="has a graph that is given at test time"):
         datasets.pack_triples(ready_split(tmp_path, msg=LINES[:1]), tmp_path / "other", ["liesIn"])
 
