@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "plain"]
 
 _RECIPE, _METRICS = "recipe.yaml", "metrics.json"
-_GRAPH = "graph.npz"
+_GRAPH, _CONTRADICTIONS = "graph.npz", "contradictions.csv"
 # What a run may put into its folder. Only these are ever removed.
 _FILES = (
     _METRICS,  # first: without it a half-removed folder reads as unfinished
@@ -32,6 +32,7 @@ _FILES = (
     "priors.safetensors",
     "environment.json",
     "report.html",
+    _CONTRADICTIONS,
     "result.json",
     "arrays.safetensors",
     _GRAPH,
@@ -50,6 +51,7 @@ class RunFolder:
     ``priors.safetensors``  the class vectors that were used
     ``model.safetensors``   the fitted model, with ``model.json`` beside it
     ``graph.npz``           the class graph
+    ``contradictions.csv``  training triples that the schema speaks against, where there are any
     ``checkpoint/``         what ``--resume`` goes on from
     ``result.json``         table rows, selection record and verdicts; ``arrays.safetensors`` holds the plots' numbers
     ``report.html``         the page for people
@@ -233,6 +235,16 @@ class RunFolder:
         file = self.path / _GRAPH
         return ClassGraph.load(file) if file.is_file() else None
 
+    def contradictions(self) -> list[dict[str, str]]:
+        """The rows of contradictions.csv; none where the run has no such file."""
+        import csv
+
+        file = self.path / _CONTRADICTIONS
+        if not file.is_file():
+            return []
+        with file.open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
     def result(self) -> RunResult:
         """The result, without the fitted model."""
         from safetensors.numpy import load_file
@@ -255,6 +267,7 @@ class RunFolder:
             priors=self.priors() if priors.is_file() else None,
             model=None,
             graph=self.graph(),
+            contradictions=self.contradictions(),
         )
 
     def _need(self, name: str) -> Path:
@@ -295,6 +308,8 @@ class RunFolder:
             result.priors.save(self.path / "priors.safetensors")
         if result.graph is not None:
             result.graph.save(self.path / _GRAPH)
+        if result.contradictions:
+            write_rows(self.path / _CONTRADICTIONS, result.contradictions)
         if result.model is not None:
             self._write_model(result.model)
         self._write_details(result)

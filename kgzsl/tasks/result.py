@@ -185,6 +185,7 @@ class RunResult:
         unseen: Names of the unseen ones.
         verdicts: The first lines of any report: does the method beat its controls?
         warnings: What a reader must know.
+        contradictions: Training triples that the schema speaks against: head, relation, tail, and what is against them.
         seconds: Wall seconds per stage.
         peak_memory_mb: Highest resident memory of the process, in MB (0 where unknown).
     """
@@ -209,6 +210,7 @@ class RunResult:
     unseen: list[str] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    contradictions: list[dict[str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from kgzsl.report.run_folder import RunFolder
 from tests.tasks.kg_completion.conftest import UNSEEN, facts
 
 KIND = {"p": "person", "c": "city", "l": "land"}
@@ -92,12 +93,21 @@ def odd(tmp_path_factory):
         # c0 is not among the candidates of residesIn, and p0 and p8 live there; p0 is asked for twice.
         "the true tail of 3 test triples is not among the candidates of its relation; it is ranked all the same",
         "1 unseen relations have no axiom and no text in the schema: silent",
-        "1 training triples have an end whose class is disjoint with the relation's domain or range; they are kept",
+        "1 training triples have an end whose class is disjoint with the relation's domain or range; they are kept: "
+        "w:city:c1 livesIn w:city:c2",
         "3 true answers are no candidates by the rule 'given'; they are ranked too",
     ],
 )
 def test_a_run_tells_what_is_odd_about_its_data(odd, line):
     assert line in odd[1]
+
+
+def test_facts_against_the_schema_are_in_a_file_of_the_run(odd):
+    rows = (odd[0] / "run" / "contradictions.csv").read_text().splitlines()
+    assert rows == ["head,relation,tail,against", "w:city:c1,livesIn,w:city:c2,disjoint"]
+    assert RunFolder.open(odd[0] / "run").result().contradictions == [
+        {"head": "w:city:c1", "relation": "livesIn", "tail": "w:city:c2", "against": "disjoint"}
+    ]
 
 
 def test_every_test_triple_is_ranked_whatever_is_odd_about_it(odd):

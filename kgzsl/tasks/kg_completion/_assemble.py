@@ -87,6 +87,7 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
         graph=run.graph,
         seen=run.seen_names,
         unseen=run.unseen_names,
+        contradictions=run.contradicting.rows(),
         warnings=[
             *run.notes,
             *dict.fromkeys(run.warnings),

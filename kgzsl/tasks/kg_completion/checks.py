@@ -11,9 +11,6 @@ from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks._knowledge import Source, strangers_of
 from kgzsl.tasks.kg_completion._axioms import silent_node
-from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
-from kgzsl.tasks.kg_completion.schema_rules import SchemaRules
-from kgzsl.tasks.kg_completion.violations import Violations
 
 if TYPE_CHECKING:
     from kgzsl.recipe import CompletionRecipe
@@ -24,9 +21,7 @@ _NAMED = 5
 
 
 def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] | None = None) -> list[str]:
-    """Unseen relations of which nothing is said, test triples that the schema tells, known facts that contradict it.
-
-    Nothing is changed.
+    """Unseen relations of which nothing is said, and test triples that the schema tells; nothing is changed.
 
     Args:
         kg: The knowledge graph.
@@ -54,7 +49,7 @@ def data_notes(kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] |
         )
     if bare:
         notes.append(f"{len(bare)} unseen relations have no axiom and no text in the schema: {some_names(bare)}")
-    return notes + _told_already(kg, schema, names) + _contradictions(kg, schema, names)
+    return notes + _told_already(kg, schema, names)
 
 
 def told_strangers(recipe: CompletionRecipe, names: Sequence[str], sources: Sequence[Source]) -> list[str]:
@@ -91,34 +86,6 @@ def _told_already(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> li
     return [
         f"{count} test triples are in the schema too, so class vectors made of its edges may know them; `kgzsl pack` "
         "writes a schema without them"
-    ]
-
-
-def _contradictions(kg: KGSplit, schema: ClassGraph, names: tuple[str, ...]) -> list[str]:
-    rules = Violations.read(EntityKinds.read(kg.entities, names, schema, types=kg.types), tuple(names), schema)
-    train = kg.train.cpu()
-    counts: dict[str, int] = {}
-    for relation in torch.unique(train[:, 1]).tolist():
-        mine = train[train[:, 1] == relation]
-        for side, column in (("tail", 2), ("head", 0)):
-            for reason, mask in rules.against(relation, side).items():
-                counts[reason] = counts.get(reason, 0) + int(mask[mine[:, column]].sum())
-    told = {
-        "disjoint": "have an end whose class is disjoint with the relation's domain or range",
-        "range": "have a tail outside the relation's range",
-        "domain": "have a head outside the relation's domain",
-    }
-    counts |= SchemaRules.read(schema, names).contradictions(train, kg.num_entities)
-    told |= {
-        "Irreflexive": "link an entity with itself by a property that is irreflexive",
-        "Asymmetric": "are stated in both directions of an asymmetric property",
-        "Functional": "give a head more than one value of a functional property",
-        "InverseFunctional": "give a tail more than one subject of an inverse functional property",
-    }
-    return [
-        f"{counts[reason]} training triples {what}; they are kept"
-        for reason, what in told.items()
-        if counts.get(reason)
     ]
 
 

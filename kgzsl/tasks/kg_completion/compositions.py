@@ -175,6 +175,13 @@ class Compositions:
         codes, size = self.pairs[self.node].codes, max(1, len(self.entities))
         return torch.from_numpy(self.entities[np.unique(codes % size if tails else codes // size)])
 
+    def codes(self, size: int) -> Tensor:
+        """int64 [N], ``head * size + tail`` of all triples of the relation that follow or are known."""
+        if self.node < 0:
+            return torch.zeros(0, dtype=torch.int64)
+        pairs, own = self.pairs[self.node].codes, max(1, len(self.entities))
+        return torch.from_numpy(self.entities[pairs // own] * size + self.entities[pairs % own])
+
     def because(self, head: int, tail: int) -> tuple[Fact, ...]:
         """Known facts that one triple follows from, as it was found first; none where it does not follow.
 

@@ -83,6 +83,15 @@ class Entailed:
         found[self.composed.tails() if tails else self.composed.heads()] = True
         return found
 
+    def pairs(self) -> Tensor:
+        """int64 [N], ``head * E + tail`` of all that follows, each once, ascending."""
+        found = [self.composed.codes(self.entities)]
+        for number, turned in self.sources:
+            head, tail = self.facts[self.facts[:, 1] == number][:, [2, 0] if turned else [0, 2]].unbind(dim=1)
+            found.append(head * self.entities + tail)
+        codes: Tensor = torch.unique(torch.cat(found))
+        return codes
+
     def because(self, head: int, tail: int) -> list[tuple[Fact, ...]]:
         """The known facts, as (head, relation, tail) ids, that one triple follows from; any of the tuples is enough."""
         found: list[tuple[Fact, ...]] = []

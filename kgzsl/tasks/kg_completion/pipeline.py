@@ -26,6 +26,7 @@ from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
+from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
@@ -128,7 +129,9 @@ class CompletionRun:
             budget=self.features.memory_budget,
         )
         self.data_name = loaded.name
-        self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
+        self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
+        odd = data_notes(loaded, main.graph, main.called)
+        self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
         if isinstance(self.features.entity_vectors, dict) and "path" in self.features.entity_vectors:
             self.notes.append(
                 "entity vectors of a file do not tell which triples they were trained on: figures are fair only if no "

@@ -15,6 +15,7 @@ from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, headline_first, make_rule
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.ordinary.type_rules import range_rule, type_rule
 from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 from kgzsl.tasks.result import RunResult
@@ -40,6 +41,7 @@ class RankerRun(ABC):
     seen_names: list[str]
     unseen_names: list[str]
     notes: list[str]
+    contradicting: KnownContradictions
 
     def __init__(
         self,

@@ -139,22 +139,3 @@ class SchemaRules:
             rows, _ = self.entailed(relation, every, "tail" if side == "head" else "head")
             self._ends[relation, side] = torch.unique(rows)
         return self._ends[relation, side]
-
-    def contradictions(self, facts: Tensor, num_entities: int) -> dict[str, int]:
-        """How many of the facts int64 [T, 3] contradict others, or themselves, by kind of rule."""
-        facts = torch.unique(facts.cpu(), dim=0)
-        found: dict[str, int] = {}
-        head, relation, tail = facts.unbind(dim=1)
-
-        def of(kind: str) -> Tensor:
-            return torch.isin(relation, torch.tensor(sorted(self.kinds[kind]), dtype=torch.int64))
-
-        found["Irreflexive"] = int(((of("Irreflexive") | of("Asymmetric")) & (head == tail)).sum())
-        index = FilterIndex(facts, num_entities, self.num_relations)
-        back = index.contains(torch.stack([tail, relation, head], dim=1))
-        found["Asymmetric"] = int((of("Asymmetric") & back & (head != tail)).sum())
-        for kind, end in (("Functional", head), ("InverseFunctional", tail)):
-            key = end * self.num_relations + relation
-            _, place, often = torch.unique(key, return_inverse=True, return_counts=True)
-            found[kind] = int((of(kind) & (often[place] > 1)).sum())
-        return {kind: count for kind, count in found.items() if count}

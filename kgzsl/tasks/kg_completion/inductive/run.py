@@ -20,6 +20,7 @@ from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
+from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity
 from kgzsl.tasks.kg_completion.ranker_run import RankerRun
@@ -45,7 +46,9 @@ class InductiveRun(RankerRun):
         asked = self.task.to_kg(loaded)
         self.protocol = InductiveProtocol(asked, self._rules(asked), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, self.task.entities, self.task.relations
-        self.notes = [*loaded.notes, *self._account(loaded), *data_notes(asked, self.graph)]
+        self.contradicting = KnownContradictions.read(asked, self.graph)
+        odd = data_notes(asked, self.graph)
+        self.notes = [*loaded.notes, *self._account(loaded), *odd, *self.contradicting.notes()]
         trained = set(self.training.relations)
         self.seen_names = [name for name in self.relations if name in trained]
         self.unseen_names = [name for name in self.relations if name not in trained]

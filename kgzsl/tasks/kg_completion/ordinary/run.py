@@ -9,6 +9,7 @@ from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity, rules_alone, shuffled_triples
 from kgzsl.tasks.kg_completion.ordinary.embedding_completer import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.ordinary.protocol import OrdinaryProtocol
@@ -28,7 +29,9 @@ class OrdinaryRun(RankerRun):
         self.graph, self._called = main.kept(loaded.relations), main.called
         self.protocol = OrdinaryProtocol(loaded, self._rules(loaded, self._called), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, loaded.entities, loaded.relations
-        self.notes = [*loaded.notes, *data_notes(loaded, main.graph, main.called)]
+        self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
+        odd = data_notes(loaded, main.graph, main.called)
+        self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
         strange = len(loaded.unseen_relations)
         if strange:
             self.notes.append(

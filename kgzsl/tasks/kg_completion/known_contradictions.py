@@ -1,0 +1,155 @@
+"""Known facts that contradict the schema, held against what `complete` refuses answers by, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kgzsl.datasets import KGSplit
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import Properties
+from kgzsl.tasks.kg_completion.contradictions import Contradictions
+from kgzsl.tasks.kg_completion.entailed import Entailed
+from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
+from kgzsl.tasks.kg_completion.violations import Violations
+
+__all__ = ["KnownContradictions"]
+
+_NAMED = 3
+_TOLD = {
+    "disjoint": "have an end whose class is disjoint with the relation's domain or range",
+    "range": "have a tail outside the relation's range",
+    "domain": "have a head outside the relation's domain",
+    "exclusive": "link what is linked, or follows to be, by a property that is disjoint with theirs",
+    "irreflexive": "link an entity with itself by a property that is irreflexive",
+    "asymmetric": "are stated in both directions of an asymmetric property",
+    "functional": "give a head more than one value of a functional property",
+    "inverse functional": "give a tail more than one subject of an inverse functional property",
+}
+
+
+@dataclass(frozen=True)
+class KnownContradictions:
+    """Facts of a training graph that the schema speaks against; they are kept.
+
+    The rules are those by which :func:`propose` refuses answers: classes of the two ends, disjoint properties, and what
+    a property, or one that it implies, is by itself. A fact is held against all others, and what follows from them.
+
+    Args:
+        kg: The graph.
+        facts: int64 [T, 3], its training triples, each once.
+        found: Reason and the property that it is about ("" where that is the relation itself) to bool [T].
+    """
+
+    kg: KGSplit
+    facts: Tensor
+    found: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] | None = None) -> KnownContradictions:
+        """What a schema says against the training triples.
+
+        Args:
+            kg: The graph.
+            schema: Its class graph; None speaks against nothing.
+            called: What the schema calls each relation, where that is not its name.
+        """
+        facts = torch.unique(kg.train.cpu(), dim=0)
+        made = cls(kg, facts)
+        if schema is None:
+            return made
+        names = kg.relations if called is None else called
+        kinds = EntityKinds.read(kg.entities, names, schema, types=kg.types)
+        for reason, bad in _wrong_ends(Violations.read(kinds, names, schema), facts):
+            made._add(reason, "", bad)
+        said = Properties.read(schema, names)
+        apart = Contradictions.read(names, schema)
+        # Of two that exclude each other each is in the other's list.
+        for other in sorted({*apart.forward, *apart.backward}):
+            node = said.nodes[other]
+            pairs = Entailed.of_node(node, said, facts, kg.num_entities).pairs()
+            tables = ((apart.forward, False), (apart.backward, True))
+            bound = [(one, turned) for table, turned in tables for one in table.get(other, ())]
+            made._add("exclusive", schema.labels[node], made._among(pairs, bound))
+        for node in sorted(set().union(*said.kinds.values())):
+            is_so = {kind for kind, nodes in said.kinds.items() if node in nodes}
+            if is_so & {"Irreflexive", "Asymmetric", "Functional", "InverseFunctional"}:
+                entailed = Entailed.of_node(node, said, facts, kg.num_entities)
+                for reason, bad in _by_itself(is_so, entailed.pairs(), kg.num_entities):
+                    made._add(reason, schema.labels[node], made._among(bad, entailed.sources))
+        return made
+
+    def _add(self, reason: str, about: str, bad: Tensor) -> None:
+        if bool(bad.any()):
+            self.found[reason, about] = self.found.get((reason, about), torch.zeros_like(bad)) | bad
+
+    def _among(self, pairs: Tensor, relations: Iterable[tuple[int, bool]]) -> Tensor:
+        """bool [T]: facts of these relations, turned or not, that are among pairs, int64 [N] ``head * E + tail``."""
+        found = torch.zeros(len(self.facts), dtype=torch.bool)
+        for relation, turned in relations:
+            rows = torch.nonzero(self.facts[:, 1] == relation).flatten()
+            head, tail = self.facts[rows][:, [2, 0] if turned else [0, 2]].unbind(dim=1)
+            found[rows] |= torch.isin(head * self.kg.num_entities + tail, pairs)
+        return found
+
+    def __len__(self) -> int:
+        """How many facts contradict the schema, for whatever reasons."""
+        none = torch.zeros(len(self.facts), dtype=torch.bool)
+        return int(torch.stack([none, *self.found.values()]).any(dim=0).sum())
+
+    def notes(self) -> list[str]:
+        """One sentence a reason: how many facts, which properties, and the first of the facts."""
+        told = []
+        for reason, what in _TOLD.items():
+            masks = {about: mask for (one, about), mask in self.found.items() if one == reason}
+            if not masks:
+                continue
+            rows = torch.nonzero(torch.stack(list(masks.values())).any(dim=0)).flatten()
+            named = ", ".join(" ".join(self._named(row)) for row in rows[:_NAMED].tolist())
+            more = f" and {len(rows) - _NAMED} more, in contradictions.csv of the run" if len(rows) > _NAMED else ""
+            about = f" ({', '.join(sorted(masks))})" if "" not in masks else ""
+            told.append(f"{len(rows)} training triples {what}{about}; they are kept: {named}{more}")
+        return told
+
+    def rows(self) -> list[dict[str, str]]:
+        """Each such fact once, with all that is said against it, for a file."""
+        against: dict[int, list[str]] = {}
+        for reason in _TOLD:
+            for (one, about), mask in self.found.items():
+                if one == reason:
+                    for row in torch.nonzero(mask).flatten().tolist():
+                        against.setdefault(row, []).append(f"{reason} ({about})" if about else reason)
+        columns = ("head", "relation", "tail")
+        return [
+            {**dict(zip(columns, self._named(row), strict=True)), "against": "; ".join(against[row])}
+            for row in sorted(against)
+        ]
+
+    def _named(self, row: int) -> tuple[str, str, str]:
+        head, relation, tail = self.facts[row].tolist()
+        return self.kg.entities[head], self.kg.relations[relation], self.kg.entities[tail]
+
+
+def _wrong_ends(rules: Violations, facts: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Reason and bool [T], facts with an end of the wrong kind."""
+    for relation in torch.unique(facts[:, 1]).tolist():
+        mine = facts[:, 1] == relation
+        for side, column in (("tail", 2), ("head", 0)):
+            for reason, mask in rules.against(relation, side).items():
+                yield reason, mine & mask[facts[:, column]]
+
+
+def _by_itself(kinds: set[str], pairs: Tensor, entities: int) -> Iterator[tuple[str, Tensor]]:
+    """Reason and those of the pairs of one property, int64 [N] ``head * E + tail``, that its kinds speak against."""
+    head, tail = pairs // entities, pairs % entities
+    if kinds & {"Irreflexive", "Asymmetric"}:
+        yield "irreflexive", pairs[head == tail]
+    if "Asymmetric" in kinds:
+        yield "asymmetric", pairs[torch.isin(tail * entities + head, pairs) & (head != tail)]
+    for kind, reason, end in (("Functional", "functional", head), ("InverseFunctional", "inverse functional", tail)):
+        if kind in kinds:
+            _, place, often = torch.unique(end, return_inverse=True, return_counts=True)
+            yield reason, pairs[often[place] > 1]
