@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from kgzsl.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
+    from kgzsl.tasks.kg_completion.endpoint import EndpointFacts
     from kgzsl.tasks.kg_completion.evidence.kinds import Types
     from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
@@ -44,6 +45,8 @@ def take_news(
     schema: ClassGraph | None,
     was: ClassGraph | None,
     base: str,
+    *,
+    ask: Callable[[list[str]], EndpointFacts] | None = None,
 ) -> tuple[str, dict[str, Any], list[str]]:
     """Let the model know facts that came after training, and the relation that is asked for.
 
@@ -53,13 +56,14 @@ def take_news(
         facts: A file of facts, or None.
         schema: What the ontology says.
         was: What it said when the run was made, where it says more now.
-        base: Put before names that are no IRIs, where the facts are RDF.
+        base: Put before names that are no IRIs, where the facts are RDF or an endpoint's.
+        ask: Asks an endpoint for the facts of relations by their IRIs.
 
     Returns:
         The relation's own name; for machines and for people.
 
     Raises:
-        InputError: The file is bad, or neither a fact nor the schema has the relation.
+        InputError: The file or the endpoint is bad, or neither a fact nor the schema has the relation.
     """
     from kgzsl.datasets.fact_files import read_facts
     from kgzsl.datasets.kg_rdf import is_rdf
@@ -75,11 +79,48 @@ def take_news(
         news = take_facts(model, triples, types=types, schema=schema, was=was)
         lines += [*news.lines(), *left_out]
         values["facts"] = {**news.to_dict(), "left_out": left_out}
+    if ask is not None:
+        values["endpoint"], more = _take_endpoint(model, relation, ask, schema, was, base)
+        lines += more
     try:
         relation, notes = require_relation(model, relation, schema=schema, was=was)
     except InputError as error:
         raise InputError(error.problem, file=facts, remedy=error.remedy) from None
     return relation, values, [*lines, *notes]
+
+
+def _take_endpoint(
+    model: ProposingCompleter,
+    relation: str,
+    ask: Callable[[list[str]], EndpointFacts],
+    schema: ClassGraph | None,
+    was: ClassGraph | None,
+    base: str,
+) -> tuple[dict[str, Any], list[str]]:
+    """As with ``--facts``: let the model know what an endpoint says with its relations and the one asked for."""
+    from kgzsl.tasks.kg_completion.naming import is_iri, own_relation
+    from kgzsl.tasks.kg_completion.new_facts import named_types, names_of_iris, take_facts
+    from kgzsl.tasks.kg_completion.writing import iri_of
+
+    wanted = [iri_of(name, base) for name in model.relations_]
+    if model.TAKES_NAMES and is_iri(relation) and own_relation(model, relation, schema) is None:
+        wanted.append(relation)
+    found = ask(wanted)
+    triples, left_out = names_of_iris(found.triples, model, base), []
+    if not model.takes_entities:
+        known = model._entity_ids
+        mine = [fact for fact in triples if fact[0] in known and fact[2] in known]
+        if len(mine) < len(triples):
+            left_out.append(
+                f"{len(triples) - len(mine)} about entities that the run does not know are left out: it has no vector "
+                "for what came after training"
+            )
+        triples = mine
+    there = {end for head, _, tail in triples for end in (head, tail)}
+    types = {name: kinds for name, kinds in named_types(found.types, model, base).items() if name in there}
+    news = take_facts(model, triples, types=types, schema=schema, was=was)
+    told = {**news.to_dict(), "left_out": left_out, "graphs": list(found.graphs)}
+    return told, [*news.lines(found.source()), *left_out]
 
 
 def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
@@ -96,5 +137,6 @@ def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
         close = nearest(strange, known)
         hint = f"did you mean {' or '.join(map(repr, close))}? Else give" if close else "give"
         raise InputError(
-            f"no entity is called {strange!r}: it occurs nowhere", remedy=f"{hint} facts about it with --facts"
+            f"no entity is called {strange!r}: it occurs nowhere",
+            remedy=f"{hint} facts about it with --facts or --endpoint",
         )

@@ -18,7 +18,7 @@ from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_types import with_told
 from kgzsl.errors import InputError
 
-__all__ = ["is_rdf", "rdf_content", "rdf_types", "read_rdf", "refuse_descriptions", "write_without"]
+__all__ = ["is_own_class", "is_rdf", "rdf_content", "rdf_types", "read_rdf", "refuse_descriptions", "write_without"]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -270,11 +270,16 @@ def refuse_descriptions(file: Path) -> None:
         )
 
 
+def is_own_class(iri: str) -> bool:
+    """Whether an IRI of which something is by ``rdf:type`` is a class of somebody's own, and no word of RDF or OWL."""
+    return not iri.startswith(_SCHEMA[:3])
+
+
 def _is_class(target: Any) -> bool:
     """Whether this is a class of somebody's own, with a name."""
     import pyoxigraph as ox
 
-    return isinstance(target, ox.NamedNode) and not target.value.startswith(_SCHEMA[:3])
+    return isinstance(target, ox.NamedNode) and is_own_class(target.value)
 
 
 def _is_schema_word(target: Any) -> bool:

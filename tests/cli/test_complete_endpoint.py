@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kgzsl.cli.growing import take_news
+from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge.sources.sparql_client import SparqlClient
 from kgzsl.knowledge.sources.sparql_update import send_update
-from kgzsl.tasks.kg_completion.endpoint import PROPOSALS, proposal_updates
+from kgzsl.tasks.kg_completion.endpoint import PROPOSALS, EndpointFacts, proposal_updates, read_endpoint
+from kgzsl.tasks.kg_completion.ordinary.embedding_completer import EmbeddingCompleter
 from kgzsl.tasks.kg_completion.proposals import Proposal
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of
 from tests.cli.test_complete import run  # noqa: F401 (a fixture)
@@ -61,13 +64,99 @@ def test_facts_of_the_endpoint_are_no_proposals(kgzsl, run, server):  # noqa: F8
     assert done.code == 0, done.err
     tails = [line.split("\t")[2] for line in done.out.splitlines()[1:]]
     assert best not in tails
-    assert len(tails) == len(before["proposals"]) - 1
-    assert (
-        "1 facts from the endpoint, 1 of them new to the run; 1 about entities that the run does not know" in done.err
-    )
+    assert set(tails) == {one["tail"] for one in before["proposals"]} - {best} | {"http://x/nobody"}
+    told = "2 facts from the endpoint, default graph and named ones, 0 of them known to the run already; 1 new entities"
+    assert told in done.err
     # Reading has written nothing.
     assert len(rows(server, "?s ?p ?o")) == 2
     assert not rows(server, "GRAPH ?g { ?s ?p ?o }")
+
+
+def insert(server: str, *facts: str, graph: str | None = None) -> None:
+    text = " ".join(facts) if graph is None else f"GRAPH <{graph}> {{ {' '.join(facts)} }}"
+    send_update(update_of(server), f"INSERT DATA {{ {text} }}")
+
+
+def test_entities_that_only_the_endpoint_has_are_answered_for_by_their_classes(kgzsl, run, server):  # noqa: F811
+    insert(server, *(f"<http://x/{name}> {iri('livesIn')} {iri('w:city:c3')} ." for name in ("ada", "ulm", "plain")))
+    insert(server, "<http://x/ada> a <http://x/person> .", "<http://x/ulm> a <http://x/city>, <http://x/unheard> .")
+    asked = ("complete", run, "-r", "residesIn", "--json", "--head")
+    kgzsl(*asked, "http://x/ada").refused("no entity is called 'http://x/ada'", "--endpoint")
+    kgzsl(*asked, "http://x/eve", "--endpoint", server).refused("no entity is called 'http://x/eve'")
+    told = json.loads(kgzsl(*asked, "http://x/ada", "--endpoint", server).out)
+    assert told["proposals"][0]["tail"] == "w:city:c3"
+    assert told["endpoint"]["entities"] == ["http://x/ada", "http://x/plain", "http://x/ulm"]
+    assert "http://x/ulm" in {one["tail"] for one in told["proposals"]}
+    assert "http://x/ada" not in {one["tail"] for one in told["proposals"]}  # is a person, and those are no cities
+    none = json.loads(kgzsl(*asked, "http://x/ulm", "--endpoint", server).out)
+    assert none["proposals"] == []
+    assert none["refused"]["disjoint"] == 1
+
+
+def test_a_relation_that_only_the_endpoint_has(kgzsl, run, server):  # noqa: F811
+    asked = ("complete", run, "-r", "http://x/worksIn", "--head", "w:person:p3", "--json")
+    kgzsl(*asked).refused("neither a fact nor the schema has it")
+    insert(server, *(f"{iri(f'w:person:p{i}')} <http://x/worksIn> {iri(f'w:city:c{i % 8}')} ." for i in range(3, 20)))
+    told = json.loads(kgzsl(*asked, "--endpoint", server).out)
+    assert told["endpoint"]["relations"] == ["http://x/worksIn"]
+    assert "w:city:c3" not in {one["tail"] for one in told["proposals"]}
+
+
+def test_named_graphs_are_read_unless_some_are_named(kgzsl, run, server):  # noqa: F811
+    asked = ("complete", run, "-r", "residesIn", "--head", "w:person:p3", "--json", "--endpoint", server)
+    cities = [iri(f"w:city:c{i}") for i in range(3)]
+    for graph, city in zip((None, "http://x/g", "http://x/h"), cities, strict=True):
+        insert(server, f"{iri('w:person:p3')} {iri('residesIn')} {city} .", graph=graph)
+    # What two graphs say is one fact.
+    insert(server, f"{iri('w:person:p3')} {iri('residesIn')} {cities[1]} .", graph="http://x/h")
+
+    def known(*graphs: str) -> set[str]:
+        told = json.loads(kgzsl(*asked, *(word for graph in graphs for word in ("--from-graph", graph))).out)
+        assert told["endpoint"]["graphs"] == list(graphs)
+        found = {f"w:city:c{i}" for i in range(8)} - {one["tail"] for one in told["proposals"]}
+        assert told["endpoint"]["facts"] == len(found)
+        return found
+
+    assert known() == {"w:city:c0", "w:city:c1", "w:city:c2"}
+    assert known("http://x/g") == {"w:city:c1"}
+    assert known("http://x/h") == {"w:city:c1", "w:city:c2"}
+    assert known("default", "http://x/g") == {"w:city:c0", "w:city:c1"}
+    assert known("default") == {"w:city:c0"}
+    kgzsl(*asked, "--from-graph", "x> }").refused("is no IRI")
+    kgzsl(*asked[:-2], "--from-graph", "http://x/g").refused("give --endpoint URL")
+    done = kgzsl(*asked[:6], *asked[7:], "--from-graph", "http://x/g", "--from-graph", "default")
+    assert "# 2 facts from the endpoint, of its graphs http://x/g, the default one alone, 0 of them" in done.err
+
+
+def test_more_facts_than_are_wanted_are_refused_and_pages_leave_none_out(kgzsl, run, server):  # noqa: F811
+    insert(
+        server,
+        *(
+            f"<http://x/p{i}> {iri('livesIn')} {iri('w:city:c1')} . <http://x/p{i}> a <http://x/person> ."
+            for i in range(7)
+        ),
+    )
+    asked = ("complete", run, "-r", "residesIn", "--head", "w:person:p3", "--endpoint", server, "--max-triples")
+    kgzsl(*asked, 6).refused("more than 6 facts of these relations", "--max-triples")
+    assert kgzsl(*asked, 7).code == 0
+    whole, paged = (
+        read_endpoint(SparqlClient(server), [iri_of("livesIn", BASE)], page=page, batch=batch)
+        for page, batch in ((5000, 500), (2, 3))
+    )
+    assert whole == paged
+    assert len(paged.triples) == 7
+    assert paged.types == {f"http://x/p{i}": ("http://x/person",) for i in range(7)}
+
+
+def test_an_embedding_leaves_out_what_it_has_no_vector_for():
+    kg = KGSplit.from_names([("a", "r", "b"), ("b", "r", "c")], [], [])
+    model = EmbeddingCompleter(dim=4, epochs=1).fit(kg)
+    facts = (("http://x/a", "http://x/r", "http://x/new"), (*(iri_of(name, BASE) for name in "arc"),))
+    ask = lambda relations: EndpointFacts(facts, {"http://x/new": ("http://x/C",)})  # noqa: E731
+    _, told, lines = take_news(model, "r", None, None, None, BASE, ask=ask)
+    assert told["endpoint"]["facts"] == 1
+    assert model._known.tolist() == [[0, 0, 1], [0, 0, 2], [1, 0, 2]]
+    assert "1 about entities that the run does not know are left out" in "\n".join(lines)
 
 
 @pytest.mark.parametrize("style", ["reified", "star"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +15,9 @@ from kgzsl.cli.console import Console
 from kgzsl.cli.models import load_model
 from kgzsl.cli.options import DeviceOption, JsonOption, MemoryOption, QuietOption, RunArgument
 from kgzsl.errors import InputError
+
+if TYPE_CHECKING:
+    from kgzsl.tasks.kg_completion.endpoint import EndpointFacts
 
 __all__ = ["add"]
 
@@ -64,7 +69,19 @@ def complete(
         typer.Option(help="What the ontology says since, where a relation is new.", show_default=False),
     ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="A SPARQL endpoint: what it says of the run's relations is known, too.")
+        str | None,
+        typer.Option(
+            help="A SPARQL endpoint: what it says with the run's relations is known, too, as with --facts; so are the "
+            "classes (rdf:type) of entities there."
+        ),
+    ] = None,
+    from_graph: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-graph",
+            help="With --endpoint: the IRI of a named graph to read, or default for the default graph. Repeatable; "
+            "left out, the default graph and all named ones are read.",
+        ),
     ] = None,
     write_back: Annotated[
         str | None,
@@ -104,15 +121,16 @@ def complete(
             raise InputError("--style is for N-Triples and updates", remedy="give --out FILE.nt, or --write-back")
     if out is not None:
         check_target(out, style, base)
+    ask = None if endpoint is None else _question(endpoint, from_graph or (), auth, max_triples)
+    if endpoint is None and from_graph:
+        raise InputError("--from-graph says what to read of an endpoint", remedy="give --endpoint URL")
     task, model, folder = load_model(run, device, memory_budget)
     if task != "kg_completion":
         raise InputError("this run is about images", file=run, remedy="ask kgzsl predict")
     graph = grown_schema(folder, schema)
     was = folder.graph() if schema is not None else None
-    relation, news, more = take_news(model, relation, facts, graph, was, base)
+    relation, news, more = take_news(model, relation, facts, graph, was, base, ask=ask)
     require_entities(model, [*(head or ()), *(tail or ())])
-    if endpoint is not None:
-        more.append(_take_facts(model, endpoint, base, auth, max_triples))
     console = Console(as_json=as_json, quiet=quiet)
     found = propose(
         model,
@@ -166,18 +184,17 @@ def _account(user: str | None) -> tuple[str, str] | None:
     return user, password
 
 
-def _take_facts(model: Any, endpoint: str, base: str, auth: tuple[str, str] | None, most: int) -> str:
-    """Let the model know what the endpoint says; returns what to tell."""
-    import torch
-
+def _question(
+    endpoint: str, graphs: Sequence[str], auth: tuple[str, str] | None, most: int
+) -> Callable[[list[str]], EndpointFacts]:
+    """Asks the endpoint; a bad address or graph is told before any work is done."""
     from kgzsl.knowledge.sources.sparql_client import SparqlClient
+    from kgzsl.knowledge.sources.sparql_text import facts_query
     from kgzsl.tasks.kg_completion.endpoint import read_endpoint
 
+    facts_query((), graphs=graphs, limit=1, offset=0)
     # Never from the cache: what is a fact already may have changed since.
-    found = read_endpoint(model, SparqlClient(endpoint, auth=auth), base=base, max_triples=most)
-    model.set_facts(torch.cat([model._known, found.triples]))
-    told = f"{len(found.triples)} facts from the endpoint, {found.new} of them new to the run"
-    return told + (f"; {found.strangers} about entities that the run does not know" if found.strangers else "")
+    return partial(read_endpoint, SparqlClient(endpoint, auth=auth), graphs=graphs, max_triples=most)
 
 
 def _write_back(url: str, updates: list[str], auth: tuple[str, str] | None, count: int, graph: str) -> str:

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from kgzsl.errors import InputError
 
-__all__ = ["edges_query", "facts_query", "iri_term", "label_query", "literal_term", "texts_query"]
+__all__ = [
+    "DEFAULT_GRAPH", "edges_query", "facts_query", "iri_term", "is_iri_term", "label_query", "literal_term",
+    "texts_query",
+]  # fmt: skip
+
+DEFAULT_GRAPH = "default"
+"""What stands for the graph without a name among named ones."""
 
 #: What the grammar allows in ``<...>`` (IRIREF), after a scheme.
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
@@ -21,9 +27,14 @@ def iri_term(iri: str) -> str:
     Raises:
         InputError: It holds a character that an IRI may not have, or no scheme.
     """
-    if not _IRI.fullmatch(iri):
+    if not is_iri_term(iri):
         raise InputError(f"{iri!r} is no IRI", remedy="give an absolute IRI without spaces, quotes, < or >")
     return f"<{iri}>"
+
+
+def is_iri_term(iri: str) -> bool:
+    """Whether :func:`iri_term` takes it."""
+    return _IRI.fullmatch(iri) is not None
 
 
 def literal_term(text: str, language: str | None = None) -> str:
@@ -67,10 +78,34 @@ def edges_query(
     return _select("?s ?p ?o", where, limit, offset)
 
 
-def facts_query(relations: Sequence[str], *, limit: int, offset: int) -> str:
-    """?s ?p ?o: which IRIs these relations link, one page of it, in a fixed order."""
-    where = [_values("p", map(iri_term, relations)), "?s ?p ?o .", "FILTER(isIRI(?s) && isIRI(?o))"]
-    return _select("?s ?p ?o", where, limit, offset)
+def facts_query(
+    relations: Sequence[str],
+    *,
+    subjects: Sequence[str] | None = None,
+    graphs: Sequence[str] = (),
+    limit: int,
+    offset: int,
+) -> str:
+    """?s ?p ?o: which IRIs these relations link, one page of it, in a fixed order, each once whichever graph says it.
+
+    Args:
+        relations: IRIs.
+        subjects: Only of these.
+        graphs: IRIs of named graphs, and :data:`DEFAULT_GRAPH`; none given, all graphs are asked.
+        limit: Rows of the page.
+        offset: Rows before it.
+    """
+    bound = _values("p", map(iri_term, relations))
+    if subjects is not None:
+        bound += " " + _values("s", map(iri_term, subjects))
+    named = [iri_term(graph) for graph in graphs if graph != DEFAULT_GRAPH]
+    parts = []
+    if not graphs or DEFAULT_GRAPH in graphs:
+        parts.append(f"{{ {bound} ?s ?p ?o }}")
+    if not graphs or named:
+        which = f"{_values('g', named)} " if named else ""
+        parts.append(f"{{ {bound} {which}GRAPH ?g {{ ?s ?p ?o }} }}")
+    return _select("?s ?p ?o", [" UNION ".join(parts), "FILTER(isIRI(?s) && isIRI(?o))"], limit, offset)
 
 
 def texts_query(

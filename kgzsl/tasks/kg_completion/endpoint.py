@@ -1,4 +1,4 @@
-"""Completion over a SPARQL endpoint: its facts for the model's relations, and proposals as an update."""
+"""Completion over a SPARQL endpoint: its facts for a model's relations, and proposals as an update."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
+from kgzsl.datasets.kg_rdf import is_own_class
 from kgzsl.errors import InputError
 from kgzsl.knowledge.sources.sparql_client import SparqlClient
-from kgzsl.knowledge.sources.sparql_text import facts_query, iri_term, literal_term
-from kgzsl.tasks.kg_completion.completer import Completer
+from kgzsl.knowledge.sources.sparql_text import DEFAULT_GRAPH, facts_query, iri_term, is_iri_term, literal_term
+from kgzsl.knowledge.vocabulary import RDF_TYPE
 from kgzsl.tasks.kg_completion.proposals import Proposal
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, SCORE, STYLES, iri_of, weight_of
 
@@ -27,67 +25,72 @@ _DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
 
 @dataclass(frozen=True)
 class EndpointFacts:
-    """What an endpoint says between the entities of a model.
+    """What an endpoint says with some relations.
 
     Args:
-        triples: int64 [T, 3], in the model's ids.
-        new: How many of them the model did not know.
-        strangers: Facts of the model's relations about entities that the model does not know; they are left out.
-        questions: Pages that were asked for.
+        triples: (head, relation, tail) IRIs, each once, in the endpoint's order.
+        types: IRI of each end that has a class to the IRIs of its classes.
+        graphs: The graphs that were read; none: all.
     """
 
-    triples: Tensor
-    new: int
-    strangers: int
-    questions: int
+    triples: tuple[tuple[str, str, str], ...]
+    types: dict[str, tuple[str, ...]]
+    graphs: tuple[str, ...] = ()
+
+    def source(self) -> str:
+        """What was read, for people."""
+        if not self.graphs:
+            return "the endpoint, default graph and named ones"
+        named = ", ".join("the default one" if graph == DEFAULT_GRAPH else graph for graph in self.graphs)
+        return f"the endpoint, of its graphs {named} alone"
 
 
 def read_endpoint(
-    model: Completer,
     client: SparqlClient,
+    relations: Sequence[str],
     *,
-    base: str = "urn:kgzsl:name:",
+    graphs: Sequence[str] = (),
     page: int = 5000,
+    batch: int = 500,
     max_triples: int = 1_000_000,
 ) -> EndpointFacts:
-    """The endpoint's facts that use the model's relations, page by page in a fixed order.
+    """The endpoint's facts that use some relations and the classes of their ends, page by page in a fixed order.
 
     Args:
-        model: Says which entities and relations.
         client: The endpoint.
-        base: Put before names that are no IRIs, as for writing.
-        page: Facts in an answer.
-        max_triples: More are refused.
+        relations: IRIs.
+        graphs: IRIs of the named graphs to read, ``"default"`` among them for the default graph; none given, all.
+        page: Rows in an answer.
+        batch: Entities whose classes are asked for at once.
+        max_triples: More facts, or more classes of a batch, are refused.
 
     Raises:
-        InputError: The endpoint refuses, or has more facts than ``max_triples``.
+        InputError: The endpoint refuses, a graph is no IRI, or there are more facts than ``max_triples``.
     """
-    entities = {iri_of(name, base): number for number, name in enumerate(model.entities_)}
-    relations = {iri_of(name, base): number for number, name in enumerate(model.relations_)}
-    rows: list[tuple[int, int, int]] = []
-    strangers, asked, offset = 0, 0, 0
-    while True:
-        found = client.select(facts_query(list(relations), limit=page, offset=offset))
-        asked += 1
-        for row in found:
-            head, tail = (entities.get(row[end].value) for end in "so")
-            if head is None or tail is None:
-                strangers += 1
-            else:
-                rows.append((head, relations[row["p"].value], tail))
-        offset += len(found)
-        if offset > max_triples:
-            raise InputError(
-                f"the endpoint has more than {max_triples:,} facts of these relations",
-                file=client.url,
-                remedy="raise --max-triples",
-            )
-        if len(found) < page:
-            break
-    triples = torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
-    together = torch.unique(torch.cat([model._known.cpu(), triples]), dim=0)
-    new = len(together) - len(torch.unique(model._known.cpu(), dim=0))
-    return EndpointFacts(triples, new, strangers, asked)
+
+    def rows(wanted: Sequence[str], subjects: Sequence[str] | None) -> list[tuple[str, str, str]]:
+        found: list[tuple[str, str, str]] = []
+        while True:
+            query = facts_query(wanted, subjects=subjects, graphs=graphs, limit=page, offset=len(found))
+            some = client.select(query)
+            found += [(row["s"].value, row["p"].value, row["o"].value) for row in some]
+            if len(found) > max_triples:
+                what = "facts of these relations" if subjects is None else f"classes of {len(subjects)} entities"
+                raise InputError(
+                    f"the endpoint has more than {max_triples:,} {what}", file=client.url, remedy="raise --max-triples"
+                )
+            if len(some) < page:
+                return found
+
+    triples = tuple(rows(relations, None))
+    # Some stores have names that no query can ask for.
+    ends = list(dict.fromkeys(end for head, _, tail in triples for end in (head, tail) if is_iri_term(end)))
+    types: dict[str, tuple[str, ...]] = {}
+    for start in range(0, len(ends), batch):
+        for entity, _, kind in rows([RDF_TYPE], ends[start : start + batch]):
+            if is_own_class(kind):
+                types[entity] = (*types.get(entity, ()), kind)
+    return EndpointFacts(triples, types, tuple(graphs))
 
 
 def proposal_updates(

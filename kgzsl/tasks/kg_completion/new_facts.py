@@ -46,9 +46,9 @@ class NewFacts:
     relations: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
-    def lines(self) -> list[str]:
+    def lines(self, source: str = "the file") -> list[str]:
         """For people."""
-        told = f"{self.facts:,} facts from the file, {self.known:,} of them known to the run already"
+        told = f"{self.facts:,} facts from {source}, {self.known:,} of them known to the run already"
         told += f"; {len(self.entities):,} new entities, {len(self.relations):,} new relations"
         return [told + (f": {some_names(list(self.relations))}" if self.relations else ""), *self.notes]
 

@@ -55,6 +55,11 @@ class ProposingCompleter(Completer):
     seen_: list[str]
     calibration_: Calibration | None
 
+    @property
+    def takes_entities(self) -> bool:
+        """Whether :meth:`grow` takes entities; not where each has a vector that only training gives."""
+        return self.TAKES_NAMES
+
     @abstractmethod
     def set_facts(self, triples: Tensor) -> Self:
         """Take other triples as known from now on: int64 [T, 3]. Nothing is learned anew.

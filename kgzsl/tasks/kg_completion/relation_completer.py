@@ -271,13 +271,18 @@ class RelationCompleter(ProposingCompleter):
         self.features_ = features
         return self
 
+    @property
+    def takes_entities(self) -> bool:
+        """See :attr:`ProposingCompleter.takes_entities`."""
+        return self.features_.encoder.entities is None
+
     def grow(self, entities: Sequence[str] = (), relations: Sequence[str] = (), **more: Any) -> list[str]:
         """See :meth:`ProposingCompleter.grow`.
 
         Raises:
             InputError: There are new entities, and pairs are told by vectors of entities, too.
         """
-        if entities and self.features_.encoder.entities is not None:
+        if entities and not self.takes_entities:
             raise InputError(
                 "pairs are told by vectors of entities, and what came after training has none",
                 remedy="train with their facts, or without pairs.entity_vectors, or with ranker: evidence",
