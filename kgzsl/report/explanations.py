@@ -38,7 +38,8 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
     kind = "seen in training" if told["is_seen"] else "never seen in training"
     doubt = f"; uncertainty {told['uncertainty']:.2f}" if "uncertainty" in told else ""
     chance = "" if told.get("confidence") is None else f", confidence {told['confidence']:.3f}"
-    parts.append(f"<p>{escape(how_sure(told))}{chance}{doubt}; {kind}.</p>")
+    ranked = " The rank leaves other known tails out." if "rank" in told else ""
+    parts.append(f"<p>{escape(how_sure(told))}{chance}{doubt}; {kind}.{ranked}</p>")
     if told["nearest_seen"]:
         parts.append(
             '<div class="scroll" tabindex="0" role="region" aria-label="The ways to like classes">'

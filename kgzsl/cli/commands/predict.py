@@ -66,7 +66,7 @@ def predict(
         str | None, typer.Option(help="The relation of all heads, where INPUT has only heads.", show_default=False)
     ] = None,
     known: Annotated[
-        bool, typer.Option("--known", help="Completion: triples of the training set may be answers too.")
+        bool, typer.Option("--known", help="Completion: known triples may be answers, and be ranked, too.")
     ] = False,
     device: DeviceOption = "auto",
     memory_budget: MemoryOption = None,

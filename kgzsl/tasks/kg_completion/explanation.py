@@ -36,7 +36,8 @@ class CompletionExplanation:
         relation: The relation asked for.
         tail: Its tail.
         score: Its score.
-        rank: Its place among all tails of the head, ties at their mean; triples of the training set count as others.
+        rank: Its place among the tails of the head, ties at their mean; other known tails are left out, as in
+            :meth:`Completer.complete` and in filtered ranks.
         is_seen: Whether the relation had training triples.
         nearest_seen: The seen relations whose priors are most alike, with the cosine, best first.
         shared: Those relations to the prior columns that both have; empty where columns have no names.
@@ -71,7 +72,7 @@ class CompletionExplanation:
         """The explanation in a few lines; at most ``most`` attributes a relation."""
         kind = "seen" if self.is_seen else "no triple of it in training"
         sure = "" if self.confidence is None else f", confidence {self.confidence:.3f}"
-        told = f"score {self.score:.3f}, rank {self.rank:g}{sure}; {kind}"
+        told = f"score {self.score:.3f}, rank {self.rank:g} without other known tails{sure}; {kind}"
         lines = [f"{self.head} {self.relation} {self.tail} ({told})"]
         lines += [f"  said: {axiom.text}" for axiom in self.axioms[:most]]
         lines += [f"  follows, by the schema, from {facts}" for facts in self.entailed]
@@ -158,7 +159,9 @@ def explain_completion(
     scores = model.scores(number, torch.tensor(ids[:1]))[0].cpu()
     chances = model._chances(scores[None], number, torch.tensor(ids[:1]), "tail", None)
     value = scores[ids[1]]
-    rank = float((scores > value).sum()) + (float((scores == value).sum()) + 1) / 2
+    others = ~model.known_answers(number, torch.tensor(ids[:1]), "tail")[0]
+    others[ids[1]] = True
+    rank = float((scores[others] > value).sum()) + (float((scores[others] == value).sum()) + 1) / 2
     known = model._known.cpu()
     seen = [model.relations_[i] for i in torch.unique(known[:, 1]).tolist()]
     priors = priors.align(model.relations_)

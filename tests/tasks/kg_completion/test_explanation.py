@@ -60,6 +60,19 @@ def test_a_completer_that_looks_at_facts_loses_axioms_and_facts(kg, schema) -> N
     assert "facts alone" not in told.text()
 
 
+def test_ranks_are_those_of_answers_with_known_tails_left_out(kg, schema) -> None:
+    priors = Attributes().fit(schema).priors(kg.relations)
+    model = EvidenceCompleter(folds=2, queries=8, corrupted=16, steps=60, hidden=8, seed=0).fit(kg, priors)
+    found = model.complete("livesIn", head="p0", k=5)
+    assert model.complete("livesIn", head="p0", k=1, known=True)[0].tail == "c0"  # which would be before them all
+    for place, one in enumerate(found, start=1):
+        told = explain_completion(model, priors, "p0", "livesIn", one.tail)
+        better, same = (sum(f(other.score, one.score) for other in found) for f in (float.__gt__, float.__eq__))
+        if same == 1 and place < 5:  # an equal one may follow the last
+            assert told.rank == place == better + 1
+    assert explain_completion(model, priors, "p0", "livesIn", "c0").rank == 1
+
+
 def test_likeness_that_was_no_part_of_a_score_is_told_as_such(kg, schema) -> None:
     priors = Attributes().fit(schema).priors(kg.relations)
     task = InductiveTask.training(kg)
@@ -105,3 +118,4 @@ def test_the_confidence_is_told_where_there_is_one(kg, priors):
     assert f"confidence {told.confidence:.3f}; seen)" in told.text()
     page = render_explanations("x", [("1", told.to_dict())], version="0")
     assert f"rank {told.rank:g}, confidence {told.confidence:.3f}; seen" in page
+    assert "The rank leaves other known tails out." in page
