@@ -63,8 +63,12 @@ if __name__ == "__main__":
     given = sys.argv[1:]
     if len(given) not in (0, 3, 4):
         sys.exit(f"give no argument, or FACTS SCHEMA RELATION [OUT.nt|OUT.tsv], not {len(given)} arguments")
-    if given:
-        main(*given)
-    else:
-        shipped = [str(ontology_path(file)) for file in (*SHIPPED[:2], *MORE_TYPES)]
-        main(shipped[0], shipped[1], SHIPPED[2], more_types=tuple(shipped[2:]))
+    try:
+        if given:
+            main(*given)
+        else:
+            shipped = [str(ontology_path(file)) for file in (*SHIPPED[:2], *MORE_TYPES)]
+            main(shipped[0], shipped[1], SHIPPED[2], more_types=tuple(shipped[2:]))
+    except InputError as error:
+        print(f"own_rdf.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -46,3 +46,16 @@ def test_examples_run_as_they_stand(name, said):
     assert text
     for part in said:
         assert part in text
+
+
+def test_a_relation_that_the_schema_lacks_is_one_line(tmp_path):
+    (tmp_path / "facts.nt").write_text(
+        "<http://x/a> <http://x/r> <http://x/b> .\n<http://x/b> <http://x/r> <http://x/c> .\n"
+    )
+    (tmp_path / "schema.ttl").write_text("<http://x/r> <http://www.w3.org/2000/01/rdf-schema#label> 'r' .\n")
+    command = [sys.executable, str(FOLDER / "own_rdf.py"), "facts.nt", "schema.ttl", "http://x/absent"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("own_rdf.py: ")
+    assert "'http://x/absent'" in done.stderr.splitlines()[-1]
