@@ -64,8 +64,8 @@ UnseenRelationsOption = Annotated[
     typer.Option(
         "--unseen-relations",
         metavar="NAMES|FILE",
-        help="Completion: relations of your own facts that training must not see: names with commas, or a file. "
-        "Repeatable.",
+        help="Completion: relations of your own facts that training must not see: names, or labels of the schema, with "
+        "commas, or a file. Repeatable.",
         show_default=False,
     ),
 ]

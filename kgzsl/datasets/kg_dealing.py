@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from kgzsl.datasets.kg_facts import find_facts
+from kgzsl.datasets.kg_facts import find_facts, labels_of
 from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_relations import only_relations, relation_names
 from kgzsl.datasets.kg_split import KGSplit
@@ -49,7 +49,7 @@ def read_dealt(
     _check_share(hold_out, file)
     wanted = None if relations is None else relation_names(relations, "relations")
     found = find_facts(file, order=order, asked=wanted or ())
-    facts = only_relations(found.facts, wanted, file)
+    facts = only_relations(found.facts, wanted, file, labels_of(graph_source or found.graph_source))
     notes = list(found.notes)
     train, valid, test = deal(facts, hold_out, seed=seed, file=file)
     asked = round(hold_out * len(facts))

@@ -6,16 +6,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kgzsl.datasets.kg_names import Triple
 from kgzsl.datasets.kg_rdf import is_rdf, rdf_content, refuse_descriptions
-from kgzsl.datasets.kg_relations import hold_out, relation_names
+from kgzsl.datasets.kg_relations import Schema, hold_out, relation_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tsv import ENDINGS, TYPES_FILES, find_part, read_triples
 from kgzsl.datasets.kg_types import read_types, told_by_facts, with_told
 from kgzsl.errors import InputError
 
-__all__ = ["FoundFacts", "find_facts", "is_table", "read_unsplit"]
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["FoundFacts", "find_facts", "is_table", "labels_of", "read_unsplit"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def read_unsplit(
     order: str = "hrt",
     name: str | None = None,
     graph_source: str | None = None,
+    schema: Schema | None = None,
 ) -> KGSplit:
     """A knowledge graph from facts that nobody has split: those of unseen relations become the test triples.
 
@@ -62,13 +67,14 @@ def read_unsplit(
             of entities, and are no facts unless they are asked for as a relation. Repeated facts count once (a folder
             that is split already and read as it is, :func:`kgzsl.datasets.kg_tsv.read_tsv_folder`, keeps its own:
             published figures count them).
-        unseen_relations: Names, or local names of IRIs where these are unambiguous; a list, a file with one a line, or
-            names with commas between.
+        unseen_relations: Names, or local names of IRIs or the schema's labels where these are unambiguous; a list, a
+            file with one a line, or names with commas between.
         valid_relations: The same: relations that are held out for model selection.
         relations: The same: only these count as facts. Left out: all.
         order: What the three fields of a line of a table are.
         name: What to call the data set; by default the file's name.
         graph_source: Path of the schema; of an RDF file by default itself, of a packed folder the one in it.
+        schema: Gives the schema with the labels of relations, where it is another.
 
     Raises:
         InputError: No unseen relation is named, one has no fact (the nearest names are given), none would be left to
@@ -87,15 +93,17 @@ def read_unsplit(
     valid = relation_names(valid_relations, "valid_relations")
     wanted = None if relations is None else relation_names(relations, "relations")
     found = find_facts(file, order=order, asked={*unseen, *valid, *(wanted or ())})
+    own = graph_source or found.graph_source
     split = hold_out(
         found.facts,
         unseen,
         valid,
         file,
         relations=wanted,
+        schema=schema or labels_of(own),
         name=name or found.name,
         notes=found.notes,
-        graph_source=graph_source or found.graph_source,
+        graph_source=own,
     )
     return with_told(split, found.types, of_others=False)
 
@@ -128,6 +136,20 @@ def find_facts(source: str | PathLike[str], *, order: str = "hrt", asked: Collec
     for entity, kinds in _types_beside(file).items():
         types[entity] = tuple(dict.fromkeys([*kinds, *types.get(entity, ())]))
     return FoundFacts(facts, types, notes, file.resolve().name, _schema_beside(file))
+
+
+def labels_of(source: str | None) -> Schema:
+    """Gives the schema of a file, to look labels of relations up; none where there is no file, or it is no schema."""
+
+    def read() -> ClassGraph | None:
+        from kgzsl.knowledge import ClassGraph
+
+        try:
+            return None if source is None else ClassGraph.read(source)
+        except InputError:
+            return None  # a run on it will say so; what is wrong here is a name
+
+    return read
 
 
 def _types_beside(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kgzsl._iris import is_absolute_iri, last_part
 from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.errors import InputError, nearest
 
-__all__ = ["find_relation", "hold_out", "only_relations", "relation_names"]
+if TYPE_CHECKING:
+    from kgzsl.knowledge import ClassGraph
+
+__all__ = ["Schema", "find_relation", "hold_out", "only_relations", "relation_names"]
+
+Schema: TypeAlias = "Callable[[], ClassGraph | None]"
+"""Gives a schema when it is asked for: reading one takes a while."""
 
 
 def relation_names(given: Sequence[str] | str, what: str = "unseen_relations") -> list[str]:
@@ -47,9 +53,15 @@ def relation_names(given: Sequence[str] | str, what: str = "unseen_relations") -
     return list(dict.fromkeys(names))
 
 
-def find_relation(name: str, known: Sequence[str], file: Path) -> str:
-    """The relation of ``known`` that ``name`` means: itself, or the one that ends so behind ``#``, ``/``, or an IRI's
-    ``:``.
+def find_relation(name: str, known: Sequence[str], file: Path, schema: Schema | None = None) -> str:
+    """The relation of ``known`` that ``name`` means: itself, the one that ends so behind ``#``, ``/``, or an IRI's
+    ``:``, or what the schema calls so.
+
+    Args:
+        name: What somebody wrote.
+        known: The relations of the facts.
+        file: Where they come from, for messages.
+        schema: Gives the schema with the labels of relations; asked only where nothing else finds one.
 
     Raises:
         InputError: None or several; the nearest are given.
@@ -65,6 +77,13 @@ def find_relation(name: str, known: Sequence[str], file: Path) -> str:
         return found[0]
     if found:
         raise InputError(f"{name!r} is ambiguous: {', '.join(found)}", file=file, remedy="give the whole IRI")
+    labelled = _by_label(name, known, schema)
+    if len(labelled) == 1:
+        return labelled[0]
+    if labelled:
+        raise InputError(
+            f"the schema calls several relations {name!r}: {', '.join(labelled)}", file=file, remedy="give the IRI"
+        )
     short = list(dict.fromkeys(last_part(iri) if is_absolute_iri(iri) else re.split("[#/]", iri)[-1] for iri in known))
     close = nearest(name, [*short, *known])
     listed = ", ".join(short[:20]) + (", ..." if len(short) > 20 else "")
@@ -72,13 +91,27 @@ def find_relation(name: str, known: Sequence[str], file: Path) -> str:
     raise InputError(f"no fact of this file uses the relation {name!r}", file=file, remedy=hint)
 
 
-def only_relations(facts: Sequence[Triple], relations: Sequence[str] | None, file: Path) -> Sequence[Triple]:
+def _by_label(name: str, known: Sequence[str], schema: Schema | None) -> list[str]:
+    """The relations that a schema calls so."""
+    graph = None if schema is None else schema()
+    if graph is None:
+        return []
+    found = graph.align([name], kinds=("property",))
+    iris = found.ambiguous.get(name) or [graph.iris[node] for node in found.indices.tolist() if node >= 0]
+    nodes = {graph.node_index[iri] for iri in iris}
+    return [one for one, node in zip(known, graph.align(list(known)).indices.tolist(), strict=True) if node in nodes]
+
+
+def only_relations(
+    facts: Sequence[Triple], relations: Sequence[str] | None, file: Path, schema: Schema | None = None
+) -> Sequence[Triple]:
     """The facts of some relations; all of them where none are named.
 
     Args:
         facts: (head, relation, tail) names.
         relations: What :func:`find_relation` finds, or None.
         file: Where the facts come from, for messages.
+        schema: See there.
 
     Raises:
         InputError: There is no fact, or a relation is not found.
@@ -88,7 +121,7 @@ def only_relations(facts: Sequence[Triple], relations: Sequence[str] | None, fil
         raise InputError("there is no fact in it", file=file, remedy="give triples between two entities")
     if relations is None:
         return facts
-    wanted = {find_relation(name, known, file) for name in relations}
+    wanted = {find_relation(name, known, file, schema) for name in relations}
     return [fact for fact in facts if fact[1] in wanted]
 
 
@@ -99,6 +132,7 @@ def hold_out(
     file: Path,
     *,
     relations: Sequence[str] | None = None,
+    schema: Schema | None = None,
     **options: Any,
 ) -> KGSplit:
     """Deal facts out by their relation: those of unseen ones to test, of validation ones to valid, others to train.
@@ -109,14 +143,15 @@ def hold_out(
         valid_relations: The same.
         file: Where the facts come from, for messages.
         relations: Only these count as facts. Left out: all.
+        schema: See :func:`find_relation`.
         **options: Of :func:`split_from_names`.
 
     Raises:
         InputError: There is no fact, a relation is not found or is asked to play both parts, or none would be seen.
     """
     known = list(dict.fromkeys(fact[1] for fact in only_relations(facts, None, file)))
-    unseen = {find_relation(name, known, file): None for name in unseen_relations}
-    valid = {find_relation(name, known, file): None for name in valid_relations}
+    unseen = {find_relation(name, known, file, schema): None for name in unseen_relations}
+    valid = {find_relation(name, known, file, schema): None for name in valid_relations}
     both = [name for name in unseen if name in valid]
     if both:
         raise InputError(
@@ -126,7 +161,7 @@ def hold_out(
             remedy="put each relation on one side",
         )
     if relations is not None:
-        facts = only_relations(facts, [*relations, *unseen, *valid], file)
+        facts = only_relations(facts, [*relations, *unseen, *valid], file, schema)
         known = list(dict.fromkeys(fact[1] for fact in facts))
     if len(unseen) + len(valid) == len(known):
         raise InputError(

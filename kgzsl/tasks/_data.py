@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kgzsl.errors import InputError
 
@@ -24,13 +25,29 @@ def read_data(recipe: ImageRecipe | CompletionRecipe) -> ImageFeatures | KGSplit
 
     spec = recipe.dataset
     try:
-        return datasets.load(spec.name, **spec.options)
+        return datasets.load(spec.name, **spec.options, **_labels(recipe))
     except InputError as error:
         if error.file is not None or error.place is not None:
             raise
         named = (option for option in spec.options if re.search(rf"\b{re.escape(option)}\b", error.problem))
         place = recipe.where("dataset", next(named, "name"))
         raise InputError(error.problem, **place, remedy=error.remedy) from None
+
+
+def _labels(recipe: ImageRecipe | CompletionRecipe) -> dict[str, Any]:
+    """The recipe's own schema for a file of facts: the labels of relations in it may name those that are unseen."""
+    from kgzsl import datasets
+    from kgzsl.datasets.kg_facts import is_table
+    from kgzsl.datasets.kg_rdf import is_rdf
+
+    file, graph = Path(recipe.dataset.name).expanduser(), recipe.graph
+    if graph is None or graph.source == "none" or recipe.dataset.name in datasets.known():
+        return {}
+    if not file.is_file() or not (is_table(file) or is_rdf(file)):
+        return {}
+    from kgzsl.tasks._knowledge import read_graph
+
+    return {"schema": lambda: read_graph(recipe)}
 
 
 def read_images(recipe: ImageRecipe, data: ImageFeatures | None = None) -> ImageFeatures:

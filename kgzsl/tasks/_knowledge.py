@@ -25,6 +25,7 @@ __all__ = [
     "chooses_by_features",
     "filled",
     "own_columns",
+    "read_graph",
     "read_sources",
     "reasons",
     "strangers_of",
@@ -90,6 +91,12 @@ def read_sources(
         for number, spec in enumerate(recipe.priors)
     ]
     return main, own
+
+
+def read_graph(recipe: ImageRecipe | CompletionRecipe) -> ClassGraph | None:
+    """The recipe's own graph alone; None where it names none."""
+    spec = recipe.graph
+    return None if spec is None or spec.source == "none" else _read(recipe, (), {}, spec, "graph").graph
 
 
 def _read(

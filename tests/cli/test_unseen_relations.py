@@ -50,6 +50,27 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("kind", ["tsv", "ttl"])
+def test_relations_may_be_named_by_their_labels(kgzsl, world, kind):
+    more = ("--unseen-relations", "resides in, nationOf")
+    schema = ("--graph", world / "schema.ttl") if kind == "tsv" else ()
+    done = kgzsl("pack", world / f"facts.{kind}", *more, *schema, "--out", world / "packed")
+    assert done.code == 0, done.err
+    unseen = json.loads((world / "packed" / "dataset.json").read_text())["unseen_relations"]
+    assert [name.removeprefix("http://x/") for name in unseen] == ["residesIn", "nationOf"]
+    recipe = json.loads((world / "recipe.yaml").read_text())
+    recipe |= {"dataset": str(world / f"facts.{kind}"), "graph": {"source": str(world / "schema.ttl")}}
+    if kind == "ttl":  # which are relations of other names
+        recipe["priors"] = [{"name": "tfidf"}]
+    (world / "labels.yaml").write_text(json.dumps(recipe))
+    done = kgzsl("run", world / "labels.yaml", *more, "--out", world / "run", "--quiet")
+    assert done.code == 0, done.err
+    # What nothing is called is refused as before.
+    kgzsl("run", world / "labels.yaml", "--unseen-relations", "dwells in", "--out", world / "none").refused(
+        f"facts.{kind}: no fact of this file uses the relation 'dwells in'"
+    )
+
+
 def metrics(folder: Path) -> dict[str, float]:
     found = json.loads((folder / "metrics.json").read_text())
     return {key: value for key, value in found.items() if key.startswith("kgc.")}

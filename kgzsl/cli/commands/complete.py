@@ -46,7 +46,9 @@ def complete(
         int, typer.Option("--top", "-k", help="How many for each head or tail; in all where none is given.", min=1)
     ] = 20,
     min_confidence: Annotated[float, typer.Option(help="Leave out what is less likely, from 0 to 1.")] = 0.0,
-    style: Annotated[str, typer.Option(help="In .nt: reified, or star (RDF 1.2 triple terms).")] = _STYLE,
+    style: Annotated[
+        str, typer.Option(help="In .nt: reified, or star (RDF 1.2 triple terms, which rdflib cannot read).")
+    ] = _STYLE,
     base: Annotated[
         str,
         typer.Option(

@@ -33,7 +33,7 @@ def write_proposals(
 
     In N-Triples nothing is stated as a fact: each proposed triple is described, with its confidence, by a node of its
     own, either as an ``rdf:Statement`` (``"reified"``, which any reader takes) or by ``rdf:reifies`` and a triple term
-    (``"star"``, RDF 1.2).
+    (``"star"``, RDF 1.2, which pyoxigraph reads and rdflib does not yet).
 
     Args:
         proposals: Best first.
