@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from kgzsl.report.run_folder import RunFolder
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
     from kgzsl.tasks.kg_completion.endpoint import EndpointFacts
+    from kgzsl.tasks.kg_completion.entity_labels import Labels
     from kgzsl.tasks.kg_completion.evidence.kinds import Types
     from kgzsl.tasks.kg_completion.proposing import ProposingCompleter
 
@@ -123,20 +125,43 @@ def _take_endpoint(
     return told, [*news.lines(found.source()), *left_out]
 
 
-def require_entities(model: ProposingCompleter, names: Sequence[str]) -> None:
-    """Refuse entities that occur nowhere.
+def require_entities(
+    model: ProposingCompleter,
+    names: Sequence[str] | None,
+    labels: Callable[[], Labels],
+    schema: ClassGraph | None,
+    facts: Path | None = None,
+) -> list[str] | None:
+    """The model's names of entities that people name, by labels, too; None for None.
+
+    Args:
+        model: Has the entities.
+        names: What somebody wrote.
+        labels: Gives what the run calls entities.
+        schema: The run's graph.
+        facts: A file of facts that came since, which may call some otherwise.
 
     Raises:
-        InputError: One is in no fact of the run, and in none that came since.
+        InputError: One is in no fact of the run, and in none that came since; or several may be meant.
     """
-    from kgzsl.tasks.kg_completion.naming import by_local_name
+    from kgzsl.datasets.kg_rdf import is_rdf, rdf_labels
+    from kgzsl.tasks.kg_completion.entity_labels import by_label, own_entity
 
-    known = model._entity_ids
-    strange = next((one for one in names if one not in known and by_local_name(one, known, "entities") is None), None)
-    if strange is not None:
-        close = nearest(strange, known)
-        hint = f"did you mean {' or '.join(map(repr, close))}? Else give" if close else "give"
-        raise InputError(
-            f"no entity is called {strange!r}: it occurs nowhere",
-            remedy=f"{hint} facts about it with --facts or --endpoint",
-        )
+    @cache
+    def every() -> Labels:
+        return by_label(labels() if facts is None or not is_rdf(facts) else {**labels(), **rdf_labels(facts)})
+
+    if names is None:
+        return None
+    found = []
+    for name in names:
+        own = own_entity(model, name, every, lambda: schema)
+        if own is None:
+            close = nearest(name, model._entity_ids)
+            hint = f"did you mean {' or '.join(map(repr, close))}? Else give" if close else "give"
+            raise InputError(
+                f"no entity is called {name!r}: it occurs nowhere",
+                remedy=f"{hint} facts about it with --facts or --endpoint",
+            )
+        found.append(own)
+    return found

@@ -18,7 +18,16 @@ from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_types import with_told
 from kgzsl.errors import InputError
 
-__all__ = ["is_own_class", "is_rdf", "rdf_content", "rdf_types", "read_rdf", "refuse_descriptions", "write_without"]
+__all__ = [
+    "is_own_class",
+    "is_rdf",
+    "rdf_content",
+    "rdf_labels",
+    "rdf_types",
+    "read_rdf",
+    "refuse_descriptions",
+    "write_without",
+]
 
 _SCHEMA = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -26,6 +35,7 @@ _SCHEMA = (
     "http://www.w3.org/2002/07/owl#",
     "http://www.w3.org/2004/02/skos/core#",
 )
+_LABELS = (_SCHEMA[1] + "label", _SCHEMA[3] + "prefLabel")
 _DESCRIBING = {_SCHEMA[0] + word for word in ("subject", "predicate", "object", "reifies")}
 _FORMATS = {
     ".ttl": "TURTLE",
@@ -109,6 +119,25 @@ def rdf_types(path: str | PathLike[str]) -> dict[str, str]:
     told = rdf_content(Path(path))[1]
     sizes = Counter(kind for kinds in told.values() for kind in kinds)
     return {entity: min(kinds, key=lambda kind: (sizes[kind], kind)) for entity, kinds in told.items()}
+
+
+def rdf_labels(path: str | PathLike[str]) -> dict[str, tuple[str, ...]]:
+    """What an RDF file calls things by rdfs:label and skos:prefLabel: IRI to its labels, in whatever language.
+
+    Args:
+        path: As for :func:`read_rdf`.
+
+    Raises:
+        InputError: The file is missing or does not parse.
+    """
+    import pyoxigraph as ox
+
+    told: dict[str, dict[str, None]] = {}
+    for quad in _quads(Path(path)):
+        named = isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
+        if named and quad.predicate.value in _LABELS:
+            told.setdefault(quad.subject.value, {})[quad.object.value] = None
+    return {iri: tuple(labels) for iri, labels in told.items()}
 
 
 def write_without(

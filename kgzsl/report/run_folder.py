@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "plain"]
 
 _RECIPE, _METRICS = "recipe.yaml", "metrics.json"
-_GRAPH, _CONTRADICTIONS = "graph.npz", "contradictions.csv"
+_GRAPH, _CONTRADICTIONS, _LABELS = "graph.npz", "contradictions.csv", "labels.json"
 # What a run may put into its folder. Only these are ever removed.
 _FILES = (
     _METRICS,  # first: without it a half-removed folder reads as unfinished
@@ -33,6 +33,7 @@ _FILES = (
     "environment.json",
     "report.html",
     _CONTRADICTIONS,
+    _LABELS,
     "result.json",
     "arrays.safetensors",
     _GRAPH,
@@ -52,6 +53,7 @@ class RunFolder:
     ``model.safetensors``   the fitted model, with ``model.json`` beside it
     ``graph.npz``           the class graph
     ``contradictions.csv``  training triples that the schema speaks against, where there are any
+    ``labels.json``         what the data call entities, where they do
     ``checkpoint/``         what ``--resume`` goes on from
     ``result.json``         table rows, selection record and verdicts; ``arrays.safetensors`` holds the plots' numbers
     ``report.html``         the page for people
@@ -245,6 +247,10 @@ class RunFolder:
         with file.open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
 
+    def labels(self) -> dict[str, list[str]]:
+        """What the data call entities; none where they call them nothing."""
+        return self._json(_LABELS) if (self.path / _LABELS).is_file() else {}
+
     def result(self) -> RunResult:
         """The result, without the fitted model."""
         from safetensors.numpy import load_file
@@ -268,6 +274,7 @@ class RunFolder:
             model=None,
             graph=self.graph(),
             contradictions=self.contradictions(),
+            labels=self.labels(),
         )
 
     def _need(self, name: str) -> Path:
@@ -310,6 +317,8 @@ class RunFolder:
             result.graph.save(self.path / _GRAPH)
         if result.contradictions:
             write_rows(self.path / _CONTRADICTIONS, result.contradictions)
+        if result.labels:
+            self.write_json(_LABELS, result.labels)
         if result.model is not None:
             self._write_model(result.model)
         self._write_details(result)

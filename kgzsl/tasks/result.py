@@ -186,6 +186,7 @@ class RunResult:
         verdicts: The first lines of any report: does the method beat its controls?
         warnings: What a reader must know.
         contradictions: Training triples that the schema speaks against: head, relation, tail, and what is against them.
+        labels: What the data call entities, beside their names.
         seconds: Wall seconds per stage.
         peak_memory_mb: Highest resident memory of the process, in MB (0 where unknown).
     """
@@ -211,6 +212,7 @@ class RunResult:
     verdicts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     contradictions: list[dict[str, str]] = field(default_factory=list)
+    labels: dict[str, list[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 

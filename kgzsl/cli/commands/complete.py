@@ -36,8 +36,12 @@ def add(app: typer.Typer) -> None:
 def complete(
     run: RunArgument,
     relation: Annotated[str, typer.Option("--relation", "-r", help="The relation, seen, unseen or new.")],
-    head: Annotated[list[str] | None, typer.Option(help="Propose tails for this head. Repeatable.")] = None,
-    tail: Annotated[list[str] | None, typer.Option(help="Propose heads for this tail. Repeatable.")] = None,
+    head: Annotated[
+        list[str] | None, typer.Option(help="Propose tails for this head, a name or label. Repeatable.")
+    ] = None,
+    tail: Annotated[
+        list[str] | None, typer.Option(help="Propose heads for this tail, a name or label. Repeatable.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A .tsv or .nt file; left out, the table goes to standard output."),
@@ -132,7 +136,7 @@ def complete(
     graph = grown_schema(folder, schema)
     was = folder.graph() if schema is not None else None
     relation, news, more = take_news(model, relation, facts, graph, was, base, ask=ask)
-    require_entities(model, [*(head or ()), *(tail or ())])
+    head, tail = (require_entities(model, names, folder.labels, graph, facts) for names in (head, tail))
     console = Console(as_json=as_json, quiet=quiet)
     found = propose(
         model,

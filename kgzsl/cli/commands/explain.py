@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,6 +144,7 @@ def _triples(
     neighbours: int,
     without: int,
 ) -> tuple[list[Any], list[str]]:
+    from kgzsl.tasks.kg_completion.entity_labels import by_label, own_entity
     from kgzsl.tasks.kg_completion.explanation import explain_completion
     from kgzsl.tasks.kg_completion.naming import answered_relation
 
@@ -152,7 +154,7 @@ def _triples(
             file=folder.path,
             remedy="kgzsl complete says what links and paths lie behind an answer",
         )
-    queries = read_queries(source)
+    queries, labelled = read_queries(source), cache(lambda: by_label(folder.labels()))
     graph, priors = folder.graph(), folder.priors()
     told, items = [], []
     for row in _wanted(rows, len(queries), source):
@@ -161,7 +163,11 @@ def _triples(
         options = {"graph": graph, "neighbours": neighbours, "statements": without}
         try:
             wanted = answered_relation(model, wanted, graph)
-            told.append(explain_completion(model, priors, head, wanted, tail or own_tail, **options))
+            own, other = (
+                one if one is None else own_entity(model, one, labelled, lambda: graph) or one
+                for one in (head, tail or own_tail)
+            )
+            told.append(explain_completion(model, priors, str(own), wanted, other, **options))
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {row + 1}", remedy=error.remedy) from None
         items.append(f"{head} {wanted}")

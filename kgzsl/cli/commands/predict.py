@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from kgzsl.errors import InputError
 if TYPE_CHECKING:
     from kgzsl.report.run_folder import RunFolder
     from kgzsl.tasks.kg_completion.completer import Completion
+    from kgzsl.tasks.kg_completion.entity_labels import Labels
 
 __all__ = ["add"]
 
@@ -84,6 +86,8 @@ def predict(
             items = read_items(model, files, key=key, backbone=backbone, device=device, progress=progress)
             answers = classify(model, *items, parse_candidates(candidates), top)
         else:
+            from kgzsl.tasks.kg_completion.entity_labels import by_label
+
             answers = complete(
                 model,
                 one_source(files),
@@ -93,6 +97,7 @@ def predict(
                 known,
                 asked,
                 folder.graph,
+                cache(lambda: by_label(folder.labels())),
                 console.counted("queries"),
             )
         count = write_answers(answers, out)
@@ -140,28 +145,35 @@ def complete(
     known: bool,
     asked: dict[str, set[str]] | None = None,
     schema: Callable[[], Any] | None = None,
+    labelled: Callable[[], Labels] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Answers]:
     """Ranked tails of each head and relation, with scores and, of calibrated runs, confidences.
 
-    ``asked`` takes the heads of each relation. What ``schema`` gives is looked into where a relation is not called
-    as in the run. Queries about one relation are answered together.
+    ``asked`` takes the heads of each relation. What ``schema`` and ``labelled`` give is looked into where a relation or
+    a head is not called as in the run; heads are told as they were asked. Queries about one relation are answered
+    together.
     """
+    from kgzsl.tasks.kg_completion.entity_labels import own_entity
     from kgzsl.tasks.kg_completion.naming import answered_relation
 
     queries = read_queries(source)
     wanted: list[tuple[str, str]] = []
+    heads_asked: list[str] = []
     for number, query in enumerate(queries, start=1):
-        called = query.relation_or(relation, source, number)
+        called, head = query.relation_or(relation, source, number), query.head
         try:
             if called not in model._relation_ids and schema is not None:
                 called = answered_relation(model, called, schema())
-            model._relation(called), model._entity(query.head)
+            if head not in model._entity_ids and labelled is not None:
+                head = own_entity(model, head, labelled, schema or (lambda: None)) or head
+            model._relation(called), model._entity(head)
         except InputError as error:
             raise InputError(error.problem, file=source, place=f"query {number}", remedy=error.remedy) from None
         if asked is not None:
-            asked.setdefault(called, set()).add(query.head)
-        wanted.append((query.head, called))
+            asked.setdefault(called, set()).add(head)
+        wanted.append((head, called))
+        heads_asked.append(query.head)
     calibrated = any(model.calibrations_for(model._relation(called)) for called in {called for _, called in wanted})
     options = {"k": top, "candidates": candidates, "known": known}
     for start in range(0, len(wanted), _TOGETHER):
@@ -177,9 +189,9 @@ def complete(
                     progress(start + len(found), len(wanted))
         if progress is not None:
             progress(start + len(some), len(wanted))
-        for head, called in some:
+        for asked_as, (head, called) in zip(heads_asked[start:], some, strict=False):
             tails = [_tail(one, calibrated) for one in found[head, called]]
-            yield Answers({"head": head, "relation": called}, tails)
+            yield Answers({"head": asked_as, "relation": called}, tails)
 
 
 def _tail(one: Completion, calibrated: bool) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
         seen=run.seen_names,
         unseen=run.unseen_names,
         contradictions=run.contradicting.rows(),
+        labels=run.labels,
         warnings=[
             *run.notes,
             *dict.fromkeys(run.warnings),

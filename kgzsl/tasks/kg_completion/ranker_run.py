@@ -42,6 +42,7 @@ class RankerRun(ABC):
     unseen_names: list[str]
     notes: list[str]
     contradicting: KnownContradictions
+    labels: dict[str, list[str]]
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
+from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
@@ -46,6 +47,7 @@ class InductiveRun(RankerRun):
         asked = self.task.to_kg(loaded)
         self.protocol = InductiveProtocol(asked, self._rules(asked), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, self.task.entities, self.task.relations
+        self.labels = read_labels(loaded)
         self.contradicting = KnownContradictions.read(asked, self.graph)
         odd = data_notes(asked, self.graph)
         self.notes = [*loaded.notes, *self._account(loaded), *odd, *self.contradicting.notes()]
