@@ -73,6 +73,8 @@ def take_news(
 
     values: dict[str, Any] = {}
     lines: list[str] = []
+    if schema is not None and was is not None:
+        lines += model.take_schema(schema)
     if facts is not None:
         triples, told, left_out = read_facts(facts)
         types: Types = told

@@ -147,8 +147,8 @@ class CompletionRecipe(Recipe):
 
     def _check_inductive(self) -> None:
         """No generator; a checkpoint and priors where the method needs them; a shuffled control where it reads some."""
+        from kgzsl.tasks.kg_completion.inductive.edged_completer import WHERE_CHECKPOINTS_ARE
         from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
-        from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
 
         assert self.ranker is not None
         kind, name = inductive_rankers()[self.ranker.name], self.ranker.name
@@ -167,7 +167,7 @@ class CompletionRecipe(Recipe):
                 **self.where("ranker"),
                 remedy="add priors: ..., or take ranker: {name: ultra, ...}",
             )
-        reads = kind.READS_PRIORS != "never" and bool(self.priors)
+        reads = (kind.READS_PRIORS != "never" and bool(self.priors)) or bool(self.ranker.options.get("schema_edges"))
         if "controls" not in self.model_fields_set:
             self.controls = [one for one in _INDUCTIVE_CONTROLS if reads or one != "shuffled"]  # type: ignore[misc]
         elif "shuffled" in self.controls and not reads:

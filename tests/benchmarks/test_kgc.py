@@ -261,6 +261,7 @@ def test_rmpi_learns_once_for_the_data_sets_of_one_training_graph(tmp_path, monk
 def test_schema_edges_read_the_schema_and_their_control_a_wrong_one(tmp_path, monkeypatch, method):
     """On a folder in InGram's layout: what is taught are edges of the schema, or of its shuffle."""
     from kgzsl.tasks.kg_completion import inductive
+    from kgzsl.tasks.kg_completion.inductive import edged_completer
 
     folder = tmp_path / "kg" / "ingram" / "NL-0"
     folder.mkdir(parents=True)
@@ -273,14 +274,18 @@ def test_schema_edges_read_the_schema_and_their_control_a_wrong_one(tmp_path, mo
     monkeypatch.setattr(kgc_cell, "data_file", lambda path: path)
     monkeypatch.setattr(ClassGraph, "read", classmethod(lambda cls, _path: ClassGraph.from_triples(schema)))
 
-    class Small(inductive.Ultra):
-        @classmethod
-        def from_checkpoint(cls, _path, **options):
-            return inductive.Ultra(8, 1, **options)
+    def small(_path, head_queries, meetings):
+        return inductive.Ultra(8, 1, head_queries=head_queries, meetings=meetings)
 
     taught = []
-    monkeypatch.setattr(inductive, "Ultra", Small)
-    monkeypatch.setattr(inductive, "adapt_meetings", lambda *given, **_: taught.append(given[4]))
+
+    def watched(*given, **told):
+        taught.append(given[4])
+        return adapt_meetings(*given, **{**told, "steps": 1})
+
+    adapt_meetings = edged_completer.adapt_meetings
+    monkeypatch.setattr(edged_completer, "read_ultra", small)
+    monkeypatch.setattr(edged_completer, "adapt_meetings", watched)
     measured = {"dataset": "ingram_nl-0", "method": method, "seed": 0, "smaller": {"test": 1}}
     found = kgc_cell.measure(measured)["figures"]
     assert set(found) == {method, "chance"}

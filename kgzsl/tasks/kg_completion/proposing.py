@@ -181,6 +181,18 @@ class ProposingCompleter(Completer):
         self.set_facts(self._known)
         return notes
 
+    def take_schema(self, schema: ClassGraph) -> list[str]:
+        """Hear what an ontology says now of relations that are there; most completers have no ear for it.
+
+        Args:
+            schema: The one of before, with more in it.
+
+        Returns:
+            What a reader must know, a sentence each.
+        """
+        del schema
+        return []
+
     def _grow_priors(self, relations: Sequence[str], schema: ClassGraph | None, was: ClassGraph | None) -> list[str]:
         if self.priors_ is None or not relations:
             return []

@@ -28,6 +28,7 @@ def adapt_meetings(
     steps: int = 60,
     batch_size: int = 8,
     lr: float = 5e-3,
+    budget: int | None = None,
     engine: Engine | None = None,
 ) -> History:
     """Train the vectors of the edge types beyond the usual four; all other weights stay as they are.
@@ -46,6 +47,8 @@ def adapt_meetings(
         steps: How many.
         batch_size: Facts in a step; each is asked for from both ends.
         lr: Of Adam.
+        budget: Bytes that the states of a step may take: where a step needs more, its queries come in parts (which
+            changes nothing but by rounding), one at a time at least. None sets no bound.
         engine: Seed, progress, checkpoints.
 
     Returns:
@@ -62,7 +65,8 @@ def adapt_meetings(
         ranks = rank_of_names(names[0]), rank_of_names(names[1])
     triples = by_rank(triples, *ranks)
     engine = engine or Engine(device="cpu", progress=False)
-    loop = _Loop(model, triples, (num_entities, num_relations), extra_meetings, engine, batch_size, lr)
+    triples = triples.to(next(model.parameters()).device)
+    loop = _Loop(model, triples, (num_entities, num_relations), extra_meetings, engine, batch_size, lr, budget)
     history = engine.run(loop, steps=steps, name="meetings")
     model.eval()
     return history
@@ -78,6 +82,7 @@ class _Loop:
         engine: Engine,
         batch_size: int,
         lr: float,
+        budget: int | None,
     ) -> None:
         self.model, self.triples, self.sizes, self.extra = model, triples, sizes, extra
         self.engine, self.batch_size = engine, batch_size
@@ -89,6 +94,7 @@ class _Loop:
         self.optimizer = torch.optim.Adam(self.tables, lr=lr)
         whole = FactGraph(triples, *sizes, extra_meetings=extra)
         self.adjacency = whole.relation_adjacency
+        self.width = self._width(whole, budget)
         self.config = {"batch_size": batch_size, "lr": lr, "facts": len(triples)}
 
     def step(self, index: int) -> dict[str, Tensor]:  # noqa: ARG002 (steps are alike)
@@ -103,14 +109,28 @@ class _Loop:
         heads = torch.cat([asked[:, 0], asked[:, 2]])
         relations = torch.cat([asked[:, 1], asked[:, 1] + self.sizes[1]])
         truth = torch.cat([asked[:, 2], asked[:, 0]])
-        loss = torch.nn.functional.cross_entropy(self.model(graph, heads, relations), truth)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total = torch.zeros((), device=truth.device)
+        for part in torch.split(torch.arange(len(truth), device=truth.device), self.width):
+            scores = self.model(graph, heads[part], relations[part])
+            loss = torch.nn.functional.cross_entropy(scores, truth[part]) * (len(part) / len(truth))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
         for table in self.tables:
             assert table.grad is not None
             table.grad[: len(MEETINGS)] = 0
         self.optimizer.step()
-        return {"loss": loss.detach()}
+        return {"loss": total}
+
+    def _width(self, graph: FactGraph, budget: int | None) -> int:
+        """How many queries go together: what is kept of each for its gradients fits the budget."""
+        if budget is None:
+            return 2 * self.batch_size
+        layers = len(self.model.entity_model.layers)
+        # Of each layer: the messages and their two factors, and some states of entities and of relations.
+        states = 6 * graph.num_entities + 2 * graph.num_relations * (6 + len(graph.meetings))
+        each = 4 * self.model.dim * layers * (3 * len(graph.messages[0]) + states)
+        return max(1, budget // each)
 
     def state_dict(self) -> dict[str, Any]:
         return {"tables": [table.detach() for table in self.tables], "optimizer": self.optimizer.state_dict()}

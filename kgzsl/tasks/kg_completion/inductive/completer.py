@@ -73,6 +73,10 @@ class InductiveCompleter(ProposingCompleter):
     def _told(self) -> None:
         """Names, priors or kinds of the graph that is asked about are others now."""
 
+    def _meetings(self) -> dict[str, Tensor]:
+        """Edges of the relation graph beyond how relations meet in facts, for :class:`FactGraph`."""
+        return {}
+
     def fit(
         self,
         training: InductiveTask,
@@ -130,7 +134,8 @@ class InductiveCompleter(ProposingCompleter):
     def graph_(self) -> FactGraph:
         """The graph that is asked about; made when it is first needed."""
         if self._graph is None:
-            self._graph = FactGraph(self._known.to(self.device_), len(self.entities_), len(self.relations_))
+            sizes = len(self.entities_), len(self.relations_)
+            self._graph = FactGraph(self._known.to(self.device_), *sizes, extra_meetings=self._meetings())
         return self._graph
 
     @torch.no_grad()

@@ -55,6 +55,10 @@ class FactGraph:
         self.sender = torch.cat([tail, head])
         self.edge_type = torch.cat([relation, relation + num_relations])
 
+    def with_meetings(self, extra_meetings: dict[str, Tensor]) -> FactGraph:
+        """The same facts, with these edge types of the relation graph beyond the usual four."""
+        return FactGraph(self.triples, self.num_entities, self.num_relations, extra_meetings=extra_meetings)
+
     @property
     def device(self) -> torch.device:
         """Where the graph lives."""

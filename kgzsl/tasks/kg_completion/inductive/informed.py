@@ -99,7 +99,8 @@ class InformedUltra:
         self.penalty, self.check_queries, self.bare_queries, self.seed = penalty, check_queries, bare_queries, seed
         self.bare_answered_: Answered | None = None
         self._around: Surroundings | None = None
-        self._evidence: tuple[FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
+        # The graph that was asked last, as ULTRA reads it, and its evidence.
+        self._evidence: tuple[FactGraph, FactGraph, tuple[FactEvidence, FactEvidence]] | None = None
 
     def fit(self, triples: Tensor, around: Surroundings) -> Self:
         """Learn the weights on a training graph.
@@ -234,13 +235,14 @@ class InformedUltra:
     ) -> Tensor:
         """All columns of every answer: float [Q, N, columns]."""
         if self._evidence is None or self._evidence[0] is not graph:
-            self._evidence = (graph, around.evidence(graph.triples))
+            met = graph.with_meetings(dict(around.meetings)) if around.meetings else graph
+            self._evidence = (graph, met, around.evidence(graph.triples))
         table = torch.empty(len(subject), graph.num_entities, len(COLUMNS))
-        table[..., 0] = self.ultra.score(graph, subject, relation, budget=budget)
+        table[..., 0] = self.ultra.score(self._evidence[1], subject, relation, budget=budget)
         for directed in torch.unique(relation).tolist():
             rows = torch.nonzero(relation == directed).flatten()
             turned, number = divmod(directed, graph.num_relations)
-            evidence = self._evidence[1][turned]
+            evidence = self._evidence[2][turned]
             table[rows, :, 1 : 1 + len(ENTITY)] = evidence.of_entities(number)
             for place, column in enumerate(evidence.of_pairs(number, subject[rows]), start=1 + len(ENTITY)):
                 table[rows, :, place] = column

@@ -17,10 +17,10 @@ from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
+from kgzsl.tasks.kg_completion.inductive.edged_completer import WHERE_CHECKPOINTS_ARE, no_ontology
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.inductive.rankers import inductive_rankers
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
-from kgzsl.tasks.kg_completion.inductive.ultra_completer import WHERE_CHECKPOINTS_ARE
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity
@@ -44,6 +44,8 @@ class InductiveRun(RankerRun):
         main, self.sources = read_sources(self.recipe, self._names, graph_source=loaded.graph_source)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(self._names)
+        if self.options.get("schema_edges") and self.graph is None:
+            raise no_ontology(**self.recipe.where("ranker", "schema_edges"))
         asked = self.task.to_kg(loaded)
         self.protocol = InductiveProtocol(asked, self._rules(asked), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, self.task.entities, self.task.relations
@@ -96,9 +98,9 @@ class InductiveRun(RankerRun):
                 scorers[f"{seed}/popularity"] = popularity(facts, size)
             if "link_overlap" in controls:
                 scorers[f"{seed}/link_overlap"] = self._link_overlap(priors)
-            if "shuffled" in controls and priors is not None:
+            if "shuffled" in controls and (priors is not None or self.options.get("schema_edges")):
                 schema = None if self.graph is None else self.graph.shuffled(seed + 1)
-                wrong = self._made(seed, shuffle=seed + 1)
+                wrong = None if self.kind.READS_PRIORS == "never" else self._made(seed, shuffle=seed + 1)
                 scorers[f"{seed}/shuffled.method"] = self._fit(seed, wrong, schema, "shuffled.").scorer
         return scorers
 

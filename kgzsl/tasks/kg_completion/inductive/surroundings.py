@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -27,6 +27,7 @@ class Surroundings:
         schema: For kinds that domain and range allow; None where there is none.
         use_names: Whether names of entities are evidence.
         kinds: Of the entities, where they are known already; else names and ``schema`` tell them.
+        meetings: Edges of the relation graph beyond how relations meet in facts, where ULTRA reads some.
     """
 
     entities: Sequence[str]
@@ -35,6 +36,7 @@ class Surroundings:
     schema: ClassGraph | None = None
     use_names: bool = True
     kinds: EntityKinds | None = None
+    meetings: Mapping[str, Tensor] = field(default_factory=dict)
 
     def evidence(self, triples: Tensor) -> tuple[FactEvidence, FactEvidence]:
         """For tail queries and for head queries of a graph with these facts."""

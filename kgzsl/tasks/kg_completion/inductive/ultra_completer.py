@@ -19,41 +19,32 @@ from kgzsl.tasks.kg_completion.inductive.asking import (
     share_for_calibration,
 )
 from kgzsl.tasks.kg_completion.inductive.calibrations import Answered, Calibrations
-from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
+from kgzsl.tasks.kg_completion.inductive.edged_completer import EdgedCompleter
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
+from kgzsl.tasks.kg_completion.inductive.schema_edges import SchemaEdges
 from kgzsl.tasks.kg_completion.inductive.tasks import InductiveTask
 from kgzsl.tasks.kg_completion.inductive.ultra import Ultra
 
-__all__ = ["WHERE_CHECKPOINTS_ARE", "UltraCompleter", "read_ultra"]
-
-WHERE_CHECKPOINTS_ARE = (
-    "get ultra_3g.pth from https://github.com/DeepGraphLearning/ULTRA (folder ckpts) and give its path as checkpoint"
-)
+__all__ = ["UltraCompleter"]
 
 
-def read_ultra(checkpoint: str | None, head_queries: str) -> Ultra:
-    """The public weights.
-
-    Raises:
-        InputError: There are none, with what to do.
-    """
-    if checkpoint is None:
-        raise InputError("there is no checkpoint of ULTRA", remedy=WHERE_CHECKPOINTS_ARE)
-    try:
-        return Ultra.from_checkpoint(checkpoint, head_queries=head_queries)
-    except InputError as error:
-        raise InputError(error.problem, file=error.file, place=error.place, remedy=WHERE_CHECKPOINTS_ARE) from error
-
-
-class UltraCompleter(InductiveCompleter):
+class UltraCompleter(EdgedCompleter):
     """Answers by ULTRA's public weights (:class:`Ultra`), from facts alone; nothing is trained.
+
+    With ``schema_edges`` what an ontology says of relations joins them, too, beside the entities that they share.
+    ULTRA's weights stay; what each type of such edges means is learned on the training graph.
 
     Args:
         checkpoint: Path of the weights, such as ``ultra_3g.pth``.
         head_queries: ``"direct"``, as the public code, or ``"inverse"``; see :class:`Ultra`.
         facts: What may be read: ``"given"``, ``"all"`` or ``"auto"``; see :meth:`InductiveTask.asked`.
+        schema_edges: Whether the ontology joins relations, by all of :data:`SCHEMA_MEETINGS` or by a list of them.
+        steps: In which the types of these edges are learned. This and the next two count for nothing else.
+        batch_size: Facts in such a step; each is asked for from both ends.
+        lr: Of Adam.
         calibrate: Whether to fit probabilities: some of the training graph's facts are put aside and asked for, and
-            then some of its relations with all of their facts, for relations that have none where they are asked.
+            then some of its relations with all of their facts, for relations that have none where they are asked. With
+            schema edges, by a second model that learned these from none of what is asked for.
         queries: At most so many facts, each time.
         others: Answers drawn beside each true one.
         seed: Decides which.
@@ -68,6 +59,10 @@ class UltraCompleter(InductiveCompleter):
         checkpoint: str | None = None,
         head_queries: str = "direct",
         facts: str = "auto",
+        schema_edges: bool | list[str] = False,
+        steps: int = 60,
+        batch_size: int = 8,
+        lr: float = 5e-3,
         calibrate: bool = True,
         queries: int = 150,
         others: int = 500,
@@ -75,49 +70,57 @@ class UltraCompleter(InductiveCompleter):
         memory_budget: int = 512 * 2**20,
     ) -> None:
         self.checkpoint, self.head_queries, self.facts = checkpoint, head_queries, facts
+        self.schema_edges, self.steps, self.batch_size, self.lr = schema_edges, steps, batch_size, lr
         self.calibrate, self.queries, self.others = calibrate, queries, others
         self.seed, self.memory_budget = seed, memory_budget
         check_common(self)
+        self._check_edges()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn's signature)
         """The options of the constructor."""
         names = ("checkpoint", "head_queries", "facts", "calibrate", "queries", "others", "seed", "memory_budget")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in (*names, *self.EDGES)}
 
     def _learn(
         self, training: InductiveTask, asked: InductiveTask, schema: ClassGraph | None, engine: Engine
     ) -> Calibrations:
-        del asked, schema
-        self.ultra_ = read_ultra(self.checkpoint, self.head_queries).to(self.device_)
+        learned = self._read_edges(training, asked, schema)
+        self.ultra_, self.history_ = self._taught(training, learned, engine)
+        if learned.pairs:
+            self.chosen_ |= {"schema_edges": len(self.edges_), "schema_edges.training": len(learned)}
         if not self.calibrate:
             return Calibrations()
         facts, names = training.facts.cpu(), (training.entities, training.relations)
         told: dict[str, Any] = {"queries": self.queries, "others": self.others, "seed": engine.seed}
-        return Calibrations.fit(
-            self._answered(put_aside(facts, *names, share=share_for_calibration(len(facts)), **told)),
-            self._answered(put_relations_aside(facts, *names, share=RELATIONS_ASIDE, **told)),
-        )
+        aside = put_aside(facts, *names, share=share_for_calibration(len(facts)), **told)
+        bare = put_relations_aside(facts, *names, share=RELATIONS_ASIDE, **told)
+        ultra = self.ultra_
+        if len(learned):
+            ultra = self._taught_aside(training, learned, engine, (aside.graph, bare.graph))
+        return Calibrations.fit(*(self._answered(ultra, one, learned) for one in (aside, bare)))
 
-    def _answered(self, aside: Asked) -> Answered | None:
+    def _answered(self, ultra: Ultra, aside: Asked, edges: SchemaEdges) -> Answered | None:
         if not len(aside):
             return None
         graph = FactGraph(aside.graph.triples.to(self.device_), aside.graph.num_entities, aside.graph.num_relations)
+        graph = edges.among(graph)
         parts = []
         for rows in torch.split(torch.arange(len(aside)), 32):
             subject, relation = (x[rows].to(self.device_) for x in (aside.subject, aside.relation))
-            parts.append(self.ultra_.score(graph, subject, relation).cpu().gather(1, aside.answers[rows]))
+            parts.append(ultra.score(graph, subject, relation).cpu().gather(1, aside.answers[rows]))
         return aside, torch.cat(parts)
 
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
         return self.ultra_.score(graph, subjects, directed, budget=budget)
 
     def _state(self) -> dict[str, Any]:
-        return {"options": self.ultra_.get_params(), "weights": self.ultra_.state_dict()}
+        return {"options": self.ultra_.get_params(), "weights": self.ultra_.state_dict(), **self._edges_state()}
 
     def _take_state(self, state: dict[str, Any]) -> None:
         self.ultra_ = Ultra.from_params(state["options"])
         self.ultra_.load_state_dict(state["weights"])
         self.ultra_.to(self.device_)
+        self._take_edges(state)
 
 
 def check_common(model: Any) -> None:
