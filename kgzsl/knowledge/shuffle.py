@@ -16,6 +16,7 @@ __all__ = ["shuffled"]
 
 # A permutation of a handful of objects leaves many where they were; relations this rare are mixed with one another.
 _RARE = 20
+_CHAIN = "http://www.w3.org/2002/07/owl#propertyChainAxiom"
 
 
 def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
@@ -24,8 +25,8 @@ def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
     Within each relation the objects are permuted among its edges, so that every node keeps its number of outgoing
     and incoming edges of the relation. Relations with fewer than 20 edges are permuted together (a relation with one
     edge could not change otherwise): there, nodes keep their outgoing edges by relation and their incoming edges in
-    all. Texts and labels are permuted among nodes of the same kind. Names are still found by
-    :meth:`ClassGraph.align`, which goes by the true ones.
+    all. Property chains keep their lengths and what they make, not their links. Texts and labels are permuted among
+    nodes of the same kind. Names are still found by :meth:`ClassGraph.align`, which goes by the true ones.
 
     Args:
         graph: The true graph.
@@ -47,8 +48,9 @@ def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
         edge_index[1, rows] = edge_index[1, random.permutation(rows)]
     source = _within_kinds(graph.kinds, random)
     labels = graph.labels
-    # The order of links in property chains is knowledge too, and is not kept in edges.
-    provenance = {key: value for key, value in graph.provenance.items() if key != "chains"}
+    provenance = dict(graph.provenance)
+    if "chains" in provenance:
+        provenance["chains"] = _as_edges_lead(graph, edge_index)
     note = f"a control: edges and texts shuffled with seed {seed}"
     return ClassGraph(
         graph.iris,
@@ -64,6 +66,23 @@ def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:
         account=Account(num_edges=graph.num_edges, notes=(note,)),
         provenance={**provenance, "shuffled": seed},
     )
+
+
+def _as_edges_lead(graph: ClassGraph, edge_index: npt.NDArray[np.int64]) -> dict[str, list[list[str]]]:
+    """Property chains, whose order is told beside the edges, of the links that these edges lead to now."""
+    number = graph.relation(_CHAIN) if _CHAIN in graph.relations else -1
+    rows = np.flatnonzero(graph.edge_type == number)
+    now = {tuple(graph.edge_index[:, row].tolist()): int(edge_index[1, row]) for row in rows.tolist()}
+    found: dict[str, list[list[str]]] = {}
+    for whole, chains in graph.provenance["chains"].items():
+        node = graph.node_index.get(whole, -1)
+        for chain in chains:
+            ends = [(node, graph.node_index.get(link.removeprefix("^"), -1)) for link in chain]
+            if all(end in now for end in ends):
+                marks = ["^" if link.startswith("^") else "" for link in chain]
+                links = [mark + graph.iris[now[end]] for mark, end in zip(marks, ends, strict=True)]
+                found.setdefault(whole, []).append(links)
+    return found
 
 
 def _within_kinds(kinds: npt.NDArray[np.int8], random: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from kgzsl.knowledge import ClassGraph
 
 __all__ = [
-    "Properties", "closure", "objects_of", "properties_implied", "says_nothing", "silent_node", "superclasses_of",
+    "Link", "Properties", "chains_of", "closure", "objects_of", "properties_implied", "says_nothing", "silent_node",
+    "superclasses_of",
 ]  # fmt: skip
 
 _OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
@@ -22,6 +23,27 @@ def objects_of(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
         rows = schema.edge_type == schema.relation(iri)
         for subject, target in schema.edge_index[:, rows].T.tolist():
             found.setdefault(subject, set()).add(target)
+    return found
+
+
+Link = tuple[int, bool]
+"""A property as a node, and whether it is gone through backwards."""
+
+
+def chains_of(schema: ClassGraph) -> dict[int, list[tuple[Link, ...]]]:
+    """Property to the chains of owl:propertyChainAxiom that make it, their links in order.
+
+    The order is told beside the edges (by what reads an ontology, not by triples alone); a chain whose edges were taken
+    away is none any more.
+    """
+    found: dict[int, list[tuple[Link, ...]]] = {}
+    edges = objects_of(schema, _OWL + "propertyChainAxiom")
+    for whole, chains in schema.provenance.get("chains", {}).items():
+        node = schema.node_index.get(whole, -1)
+        for chain in chains:
+            links = tuple((schema.node_index.get(link.removeprefix("^"), -1), link.startswith("^")) for link in chain)
+            if links and all(one in edges.get(node, ()) for one, _ in links):
+                found.setdefault(node, []).append(links)
     return found
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import objects_of
+from kgzsl.tasks.kg_completion._axioms import Link, chains_of
 from kgzsl.tasks.kg_completion._pair_sets import Ints, PairSet, turned_codes
 
 __all__ = ["Compositions", "Fact"]
@@ -21,8 +21,6 @@ _MOST = 5_000_000
 _ROUNDS = 2_000
 _COPIED = 32
 """How many pairs are copied, where a set grows, in the time that a join takes for one."""
-Link = tuple[int, bool]
-"""Node of a property, and whether head and tail are exchanged."""
 Chain = tuple[Link, ...]
 Fact = tuple[int, int, int]
 """Ids of head, relation and tail."""
@@ -291,15 +289,7 @@ def _turned(codes: Ints, turned: bool, size: int) -> Ints:
 
 def _chains(schema: ClassGraph) -> dict[int, tuple[Chain, ...]]:
     """Property to the chains that make it, transitive properties being chains of themselves."""
-    found: dict[int, list[Chain]] = {}
-    # The order of links is told beside the edges; a chain whose edges were taken away is none any more.
-    edges = objects_of(schema, _OWL + "propertyChainAxiom")
-    for whole, chains in schema.provenance.get("chains", {}).items():
-        node = schema.node_index.get(whole, -1)
-        for chain in chains:
-            links = tuple((schema.node_index.get(link.removeprefix("^"), -1), link.startswith("^")) for link in chain)
-            if links and all(one in edges.get(node, ()) for one, _ in links):
-                found.setdefault(node, []).append(links)
+    found = chains_of(schema)
     transitive = schema.node_index.get(_OWL + "TransitiveProperty", -1)
     if transitive >= 0 and _TYPE in schema.relations:
         rows = (schema.edge_index[1] == transitive) & (schema.edge_type == schema.relation(_TYPE))

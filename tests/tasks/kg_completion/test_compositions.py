@@ -14,7 +14,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
 from kgzsl.knowledge.operations import without_edge
 from kgzsl.knowledge.reasoners.chain_rule import follow_chains
-from kgzsl.tasks.kg_completion._axioms import Properties, properties_implied
+from kgzsl.tasks.kg_completion._axioms import Properties, chains_of, properties_implied
 from kgzsl.tasks.kg_completion.compositions import Compositions
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
@@ -158,8 +158,21 @@ def test_a_graph_that_was_saved_merged_or_shuffled(schema, tmp_path):
     other = ClassGraph.from_triples([(X + "aunt", "rdfs:range", X + "Woman")])
     for graph in (back, schema.merge(other), other.merge(schema)):
         assert pairs(follow(graph, UNCLE, facts)) == {(0, 2)}
-    assert "chains" not in schema.shuffled(0).provenance
-    assert schema.provenance["chains"], "the graph itself keeps them"
+    wrong = schema.shuffled(0)
+    assert schema.provenance == back.provenance, "the graph itself keeps them"
+    told, true = wrong.provenance["chains"], schema.provenance["chains"]
+    assert told != true
+    assert {whole: _lengths(chains) for whole, chains in told.items()} == {
+        whole: _lengths(chains) for whole, chains in true.items()
+    }
+    # What the order is told of are the edges, as they lead now.
+    assert chains_of(wrong).keys() == chains_of(schema).keys()
+    assert pairs(follow(wrong, UNCLE, facts)) == set()
+
+
+def _lengths(chains):
+    """How many links each chain has, and which are backwards."""
+    return [[link.startswith("^") for link in chain] for chain in chains]
 
 
 def test_what_costs_too_much_is_left_and_said_and_the_rest_is_followed(schema):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._axioms import chains_of
 
 __all__ = ["CHAIN_MEETINGS", "SCHEMA_MEETINGS", "schema_meetings"]
 
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _OWL = "http://www.w3.org/2002/07/owl#"
 
-CHAIN_MEETINGS = ("composition", "component")
-"""Of a relation that a property chain makes: it gathers from the links, and the links gather from it."""
+CHAIN_MEETINGS = ("made-first", "first-made", "made-last", "last-made", "link-next", "next-link")
+"""Of a property chain ``p1 o p2 -> q``, receiver before sender: q begins where p1 does, ends where p2 does, and p2
+begins where p1 ends."""
 
 SCHEMA_MEETINGS = (
     "sub-property",
@@ -35,9 +38,9 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
     """Edges among the 2 R directed relations, for :class:`FactGraph`'s ``extra_meetings``.
 
     A statement about r holds of its inverse r + R with domain and range exchanged. Relations meet domain-domain when
-    they have a domain in common, and so on; a relation does not meet itself. Of a chain ``p1 o p2 -> q``, which a class
-    graph keeps as edges of owl:propertyChainAxiom from q to each link, the links compose q, and their inverses the
-    inverse of q (``p2' o p1' -> q'``); the order of the links is not told.
+    they have a domain in common, and so on; a relation does not meet itself. Of a chain ``p1 o ... o pn -> q`` the
+    first link meets q, the last one does, and each link the next; so do inverses, as ``pn' o ... o p1' -> q'``. Where a
+    graph does not tell the order of links (one from triples alone), its chains make no edges.
 
     Args:
         schema: With rdfs:subPropertyOf, owl:inverseOf, rdfs:domain, rdfs:range and owl:propertyChainAxiom edges; any
@@ -60,11 +63,8 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
         if one in place and other in place:
             a, b = place[one], place[other]
             pairs["inverse"] |= {(a, b + count), (b + count, a), (b, a + count), (a + count, b)}
-    for whole, link in _edges(schema, _OWL + "propertyChainAxiom"):
-        if whole in place and link in place and whole != link:
-            for shift in (0, count):
-                pairs["composition"].add((place[whole] + shift, place[link] + shift))
-                pairs["component"].add((place[link] + shift, place[whole] + shift))
+    for name, to, by in _chained(schema, place, count):
+        pairs[name].add((to, by))
     at: dict[str, dict[int, set[int]]] = {"domain": {}, "range": {}}
     for end, opposite in (("domain", "range"), ("range", "domain")):
         for relation, kind in _edges(schema, _RDFS + end):
@@ -80,6 +80,25 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
         name: torch.tensor(sorted(found), dtype=torch.int64).reshape(-1, 2).T.contiguous()
         for name, found in pairs.items()
     }
+
+
+def _chained(schema: ClassGraph, place: dict[int, int], count: int) -> Iterator[tuple[str, int, int]]:
+    """Edge types, receivers and senders of property chains."""
+
+    def directed(node: int, turned: bool) -> int:
+        return place[node] + count * turned if node in place else -1
+
+    for whole, chains in chains_of(schema).items():
+        for chain in chains:
+            for back in (False, True):
+                made = directed(whole, back)
+                links = [directed(node, turned != back) for node, turned in (reversed(chain) if back else chain)]
+                met = [("made-first", "first-made", made, links[0]), ("made-last", "last-made", made, links[-1])]
+                met += [("link-next", "next-link", one, other) for one, other in pairwise(links)]
+                for there, here, one, other in met:
+                    if one >= 0 and other >= 0 and one != other:
+                        yield there, one, other
+                        yield here, other, one
 
 
 def _edges(schema: ClassGraph, iri: str) -> list[tuple[int, int]]:

@@ -66,33 +66,39 @@ def test_composition_edges_of_property_chains_by_hand(tmp_path):
     schema = ClassGraph.read(tmp_path / "chains.ttl")
     # aunt 0, parent 1, sister 2, brother 3, ancestor 4, other 5; inverses are 6 .. 11. Nobody knows :married here.
     found = schema_meetings(schema, ("aunt", "parent", "sister", "brother", "ancestor", "other"))
-    composed = {(0, 1), (0, 2), (0, 3), (4, 1)}
-    composed |= {(whole + 6, link + 6) for whole, link in composed}
-    assert pairs(found["composition"]) == composed
-    assert pairs(found["component"]) == {(link, whole) for whole, link in composed}
+    # Backwards the first link is the last, and the last the first.
+    assert pairs(found["made-first"]) == {(0, 1), (6, 8), (10, 7)}
+    assert pairs(found["made-last"]) == {(0, 2), (4, 1), (6, 7)}
+    assert pairs(found["link-next"]) == {(1, 2), (1, 3), (4, 1), (8, 7), (9, 7), (7, 10)}
+    for one, other in (("made-first", "first-made"), ("made-last", "last-made"), ("link-next", "next-link")):
+        assert pairs(found[other]) == {(a, b) for b, a in pairs(found[one])}
 
 
-def test_what_a_chain_is_made_of_is_heard_where_facts_tell_nothing(tmp_path):
-    (tmp_path / "chains.ttl").write_text(CHAINS)
-    relations = ("aunt", "parent", "other")
-    found = schema_meetings(ClassGraph.read(tmp_path / "chains.ttl"), relations)
-    chains = {name: found[name] for name in CHAIN_MEETINGS}
-    silent = {name: edges[:, :0] for name, edges in chains.items()}
-    # 0 -parent-> 1 and 0 -other-> 2: alike in all but the schema, and nothing is known of aunt.
-    facts = torch.tensor([[0, 1, 1], [0, 2, 2], [1, 1, 3], [2, 2, 4]])
+def test_what_a_chain_is_made_of_is_heard_where_facts_tell_nothing_and_in_its_order(tmp_path):
+    relations = ("aunt", "parent", "sister")
+    # 0 -parent-> 1 -sister-> 2 and 0 -sister-> 3 -parent-> 4: alike but for the schema, and nothing is known of aunt.
+    facts = torch.tensor([[0, 1, 1], [1, 2, 2], [0, 2, 3], [3, 1, 4]])
     torch.manual_seed(0)
-    model = Ultra(8, 2, meetings=(*MEETINGS, *CHAIN_MEETINGS)).eval()
-    asked = torch.tensor([0]), torch.tensor([0])
-    with_chains, without = (
-        model.score(FactGraph(facts, 5, 3, extra_meetings=extra), *asked)[0] for extra in (chains, silent)
-    )
-    torch.testing.assert_close(without[1], without[2])
-    torch.testing.assert_close(without[3], without[4])
-    assert float((with_chains[1] - with_chains[2]).abs()) > 1e-3 * float(with_chains.abs().max())
-    # Each of the two edge types is heard by itself: the links by what asks, what asks by the links.
-    for name in CHAIN_MEETINGS:
-        alone = model.score(FactGraph(facts, 5, 3, extra_meetings={**silent, name: chains[name]}), *asked)[0]
-        assert not torch.allclose(alone, without), name
+    model = Ultra(8, 3, meetings=(*MEETINGS, *CHAIN_MEETINGS)).eval()
+
+    def scores(chain, facts, *kinds):
+        text = CHAINS.partition(":aunt")[0] + ":aunt a owl:ObjectProperty ; owl:propertyChainAxiom ( " + chain + " ) ."
+        (tmp_path / "chain.ttl").write_text(text + ":parent a owl:ObjectProperty . :sister a owl:ObjectProperty .")
+        found = schema_meetings(ClassGraph.read(tmp_path / "chain.ttl"), relations)
+        told = {name: found[name][:, : None if name in kinds else 0] for name in CHAIN_MEETINGS}
+        return model.score(FactGraph(facts, 5, 3, extra_meetings=told), torch.tensor([0]), torch.tensor([0]))[0]
+
+    silent, told = scores(":parent :sister", facts), scores(":parent :sister", facts, *CHAIN_MEETINGS)
+    torch.testing.assert_close(silent[[1, 2]], silent[[3, 4]])
+    least = 1e-3 * float(told.abs().max())
+    assert float((told[2] - told[4]).abs()) > least
+    # The other order says of the one path what this one says of the other.
+    torch.testing.assert_close(scores(":sister :parent", facts, *CHAIN_MEETINGS), told[[0, 3, 4, 1, 2]])
+    for name in CHAIN_MEETINGS[:4]:
+        assert not torch.allclose(scores(":parent :sister", facts, name), silent), name
+    for name in CHAIN_MEETINGS[4:]:
+        with_it = scores(":parent :sister", facts, *CHAIN_MEETINGS[:4], name)
+        assert not torch.allclose(with_it, scores(":parent :sister", facts, *CHAIN_MEETINGS[:4])), name
 
 
 @pytest.fixture
