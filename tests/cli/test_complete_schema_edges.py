@@ -33,6 +33,7 @@ def folder(tmp_path_factory):
         "task": "kg_completion",
         "dataset": str(folder / "kg"),
         "graph": {"source": str(folder / "schema.ttl")},
+        "priors": [{"name": "attributes"}],
         "ranker": {"name": "ultra", "checkpoint": "ultra.pth", "schema_edges": True, "steps": 8, "lr": 0.1},
         "train": {"device": "cpu"},
     }
@@ -55,9 +56,12 @@ def test_a_run_keeps_its_edges_and_says_what_they_are_worth(folder, kgzsl):
     told = kgzsl("predict", folder / "run", folder / "asked.tsv", "--out", folder / "ranked.tsv")
     assert told.code == 0, told
     assert "b0x" in (folder / "ranked.tsv").read_text()
-    told = kgzsl("explain", folder / "run", "--head", "b0x", "--relation", "back1")
+    told = kgzsl("explain", folder / "run", folder / "asked.tsv", "--without", 3, "--json")
     assert told.code == 0, told
-    assert "inverse of" in told.out
+    without = json.loads(told.out)["explanations"][0]["without"]
+    axioms = [one for one in without if one["kind"] == "axiom"]
+    assert [one["removed"] for one in axioms] == ["back1 inverse of to1"]
+    assert abs(axioms[0]["after"] - axioms[0]["before"]) > 1e-3
 
 
 def test_a_new_relation_is_joined_by_what_is_told_of_it(folder, kgzsl):

@@ -139,8 +139,9 @@ def explain_completion(
         graph: The schema, for paths.
         neighbours: How many like relations, links and routes are named.
         statements: How many statements are taken away, one at a time, to see the score move: axioms of the schema that
-            the priors were made from. A completer that ranks by known facts loses facts between the two as well; one
-            that draws features from priors loses named columns of the relation's prior where no axiom can be taken.
+            the priors were made from, or else of which the model reads edges. A completer that ranks by known facts
+            loses facts between the two as well; one that draws features from priors loses named columns of the
+            relation's prior where no axiom can be taken.
 
     Raises:
         InputError: An unknown relation or entity.
@@ -259,11 +260,15 @@ def _without(
 def _without_axioms(
     model: Any, number: int, ends: Sequence[int], most: int, graph: ClassGraph | None
 ) -> list[Counterfactual]:
-    """Of the schema, where the model answers from priors that were made from it."""
+    """Of the schema, where the model answers from priors that were made from it, or else from its edges."""
     from kgzsl.priors import PriorsAgain
 
     if graph is None or getattr(model, "priors_", None) is None:
-        return []
+        if graph is None or not len(getattr(model, "edges_", ())):
+            return []
+        from kgzsl.tasks.kg_completion.inductive.edge_counterfactuals import without_edges
+
+        return without_edges(model, number, ends, graph, most)
     again = PriorsAgain.of(model.priors_, graph, seed=getattr(model, "seed", 0))
     if again is None:
         return []

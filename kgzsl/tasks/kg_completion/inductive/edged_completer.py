@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -147,6 +148,12 @@ class EdgedCompleter(InductiveCompleter):
         self.set_facts(self._known)
         more = len(self.edges_) - before
         return [f"the ontology has {more} more schema edges among relations of the run"] if more else []
+
+    def reading(self, schema: ClassGraph) -> Self:
+        """A copy that reads its edges from another ontology; nothing is learned anew."""
+        changed = copy.copy(self)
+        changed.edges_ = SchemaEdges.read(schema, self.relations_, tuple(self.edges_.pairs))
+        return changed.set_facts(self._known)
 
     def _edges_state(self) -> dict[str, Any]:
         return {"edges": dict(self.edges_.pairs)} if self.edges_.pairs else {}
