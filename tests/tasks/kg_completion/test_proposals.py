@@ -20,6 +20,7 @@ from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.new_facts import names_of_iris
 from kgzsl.tasks.kg_completion.proposals import Proposal, propose
+from kgzsl.tasks.kg_completion.reasons import reasons
 from kgzsl.tasks.kg_completion.violations import Violations, in_domain_by_use
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, iri_of, write_proposals
 from tests.tasks.kg_completion.conftest import DESCRIBED, UNSEEN, facts
@@ -399,3 +400,14 @@ def test_ends_that_have_an_answer_already_are_told_with_how_often_there_are_more
 def test_an_end_that_is_given_twice_counts_once(model):
     once = propose(model, "residesIn", heads=["w:person:p3"], top=4, schema=SCHEMA)
     assert propose(model, "residesIn", heads=["w:person:p3", "w:person:p3"], top=4, schema=SCHEMA) == once
+
+
+def test_paths_lead_over_the_fewest_linked_first(model):
+    friend = model._relation("friendOf")
+    people = {number: model._entity(f"w:person:p{number}") for number in range(24)}
+    # From 0 over 1 .. 4 to 5; 1 has three links more, 2 two, 3 one.
+    pairs = [(a, b) for middle in range(1, 5) for a, b in ((0, middle), (middle, 5))]
+    pairs += [(middle, 10 + more) for middle in range(1, 4) for more in range(4 - middle)]
+    told = copy.copy(model).set_facts(torch.tensor([[people[a], friend, people[b]] for a, b in pairs]))
+    paths = reasons(told, model._relation("residesIn"), people[0], people[5], most=3).paths
+    assert [path.split(" > ")[1] for path in paths] == ["w:person:p4", "w:person:p3", "w:person:p2"]

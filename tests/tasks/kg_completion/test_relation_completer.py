@@ -283,3 +283,14 @@ def test_one_seen_relation_is_too_few(priors):
     lonely = KGSplit.from_names([("p0", "livesIn", "c0")], [], [("p0", "bornIn", "c0")], unseen_relations=["bornIn"])
     with pytest.raises(InputError, match="fewer than two relations have training triples"):
         fit(lonely, priors)
+
+
+def test_a_score_is_the_mean_over_all_samples(kg, priors):
+    model = fit(kg, priors, Copier(noise=0.5))
+    anchors = torch.arange(5)
+    number = model._relation("residesIn")
+    drawn = torch.nn.functional.normalize(model.prototypes("residesIn"), dim=1)
+    assert len(drawn) == model.samples == 20
+    each = [model.features_.scores(row, anchors, model._prior_rows[number], side="tail") for row in drawn]
+    torch.testing.assert_close(model.scores("residesIn", anchors), torch.stack(each).mean(dim=0), atol=1e-5, rtol=1e-4)
+    assert float(torch.stack(each).std(dim=0).mean()) > 0.01  # they differ: one is not the mean

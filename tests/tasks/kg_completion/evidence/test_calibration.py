@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from kgzsl.tasks.kg_completion._model_folder import write_model
-from kgzsl.tasks.kg_completion.evidence.calibration import Calibration, calibration_errors, fit_calibration
+from kgzsl.tasks.kg_completion.evidence.calibration import (
+    Calibration,
+    _drawn,
+    _Rows,
+    calibration_errors,
+    fit_calibration,
+)
 from kgzsl.tasks.kg_completion.evidence.judged import Judged
 
 PLAIN = tuple(torch.linspace(0, 1, 21).tolist())
@@ -159,3 +165,20 @@ def test_one_true_answer_stands_for_all_of_its_query():
     alone = fit_calibration(Judged.of_drawn(some, wrong, ones, 36 * ones, groups))
     assert float(alone(scores)[:, :4].mean()) < float(told[:, :4].mean()) - 0.1
     assert off(alone(scores))[0] > 2 * off(told)[0]
+
+
+@pytest.mark.parametrize(("groups", "right", "benefit"), [(6, 3, 1.0), (8, 2, 1.0), (8, 2, 0.0)])
+def test_what_is_not_borne_out_is_drawn_down_by_its_formula(groups, right, benefit):
+    """Of ``groups`` relations with one answer at 0.81 some are right: a part s of what they were told bears out."""
+    chance = torch.tensor([0.81, 0.02], dtype=torch.float64).repeat(groups)
+    truth = torch.tensor([1.0, 0.0]).repeat(right).double()
+    truth = torch.cat([truth, torch.tensor([0.0, 1.0]).repeat(groups - right).double()])
+    query = torch.arange(groups).repeat_interleave(2)
+    nothing = torch.zeros(2 * groups, 3, dtype=torch.float64)
+    rows = _Rows(nothing, truth, torch.ones(2 * groups, dtype=torch.float64), query, query, nothing[0], nothing[0])
+    drawn = _drawn(rows, chance, groups, benefit)
+    borne_out = right / (0.81 * groups)
+    expected = 0.8 * (groups * borne_out + benefit) / (groups + 1 + benefit)
+    assert float(drawn[16]) == pytest.approx(expected)
+    # What nobody was told is drawn down to what no relation speaks for, and never below what is told of less sure ones.
+    assert float(drawn[20]) == pytest.approx(max(float(drawn[16]), benefit / (1 + benefit)))
