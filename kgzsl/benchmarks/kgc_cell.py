@@ -163,7 +163,7 @@ def _inductive(spec: dict[str, Any]) -> dict[str, Any]:
         model = popularity_model()
     elif method.startswith("schema edges"):
         schema = _read_schema(spec)
-        # No set of the table has relations that a chain of others makes, but for NL-0 and NL-75 with 3 and 4 edges.
+        # The table was measured without chains: of its sets they join 3 pairs of relations in NL-0 and 2 in NL-75.
         used = [name for name in SCHEMA_MEETINGS if name not in CHAIN_MEETINGS]
         completer = UltraCompleter(
             checkpoint=data_file(CHECKPOINT),

@@ -31,8 +31,8 @@ _ABOUT = {
         "given of the inference graph (how it does was chosen on validation triples of the inference graphs of NL-0, "
         "NL-75, NL-100, WK-25 and WK-75); with *facts alone* neither ontology nor texts nor names say anything, so "
         "that what is left is the gain by facts of the graphs themselves; *schema edges* adds to ULTRA's "
-        "graph of relations what the schema says of them (but for chains: at most 4 edges of one join relations of "
-        "these sets); *link overlap* trains nothing."
+        "graph of relations what the schema says of them (but for chains, by which at most three pairs of "
+        "relations of these sets are joined); *link overlap* trains nothing."
     ),
     "nell_ext": (
         "Both sides, filtered, all entities; the facts are those of the training graph and of the support graph. The "

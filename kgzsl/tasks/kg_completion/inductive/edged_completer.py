@@ -13,6 +13,7 @@ from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion._options import check_numbers, check_whole
+from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.evidence.kinds import Types
 from kgzsl.tasks.kg_completion.inductive.adapting import adapt_meetings
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
@@ -137,8 +138,9 @@ class EdgedCompleter(InductiveCompleter):
         if self.edges_.pairs and relations:
             lone = [name for name in self.edges_.lone() if name in set(relations)]
             if lone:
-                some = f"{', '.join(lone[:5])}{' ...' if len(lone) > 5 else ''}"
-                notes.append(f"the ontology joins {some} to no other relation: there are no schema edges of it")
+                notes.append(
+                    f"the ontology joins {some_names(lone)} to no other relation: there are no schema edges of it"
+                )
         self.set_facts(self._known)
         return notes
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.inductive.fact_graph import FactGraph
 from kgzsl.tasks.kg_completion.inductive.schema_meetings import SCHEMA_MEETINGS, schema_meetings
 
@@ -104,6 +105,6 @@ class SchemaEdges:
             notes.append(f"no relations of the training graph are joined by {', '.join(deaf)}: such edges say nothing")
         lone = self.lone()
         if lone:
-            some = f"{', '.join(lone[:5])}{' ...' if len(lone) > 5 else ''}"
-            notes.append(f"the ontology joins {len(lone)} of {len(self.relations)} relations to no other: {some}")
+            told = f"the ontology joins {len(lone)} of {len(self.relations)} relations to no other"
+            notes.append(f"{told}: {some_names(lone)}")
         return notes
