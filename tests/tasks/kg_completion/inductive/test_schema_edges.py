@@ -183,8 +183,8 @@ def test_another_numbering_changes_no_answer(data, checkpoint, edged):
     )
 
 
-@pytest.mark.parametrize("name", ["ultra", "informed"])
-def test_what_is_asked_for_weights_and_probabilities_taught_no_edge(name, data, checkpoint, monkeypatch):
+@pytest.mark.parametrize(("name", "calibrate"), [("ultra", True), ("informed", True), ("informed", False)])
+def test_what_is_asked_for_weights_and_probabilities_taught_no_edge(name, calibrate, data, checkpoint, monkeypatch):
     taught, scored = [], []
 
     def watched(model, triples, *given, **told):
@@ -200,7 +200,7 @@ def test_what_is_asked_for_weights_and_probabilities_taught_no_edge(name, data, 
     monkeypatch.setattr(edged_completer, "adapt_meetings", watched)
     monkeypatch.setattr(Ultra, "score", watching)
     task = InductiveTask.training(data)
-    model = fitted(name, checkpoint, data, calibrate=True)
+    model = fitted(name, checkpoint, data, calibrate=calibrate)
     told = {"share": getattr(model, "share", 0.25), "queries": 1, "others": 1, "seed": SEED}
     there = task.facts, task.entities, task.relations
     left = [triples_of(put(*there, **told).graph.triples) for put in (put_aside, put_relations_aside)]
