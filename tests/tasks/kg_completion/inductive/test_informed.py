@@ -57,6 +57,7 @@ def test_schema_edges_by_hand():
 CHAINS = """@prefix : <http://x/> . @prefix owl: <http://www.w3.org/2002/07/owl#> .
 :aunt a owl:ObjectProperty ; owl:propertyChainAxiom ( :parent :sister ) , ( :parent :brother :married ) .
 :ancestor a owl:ObjectProperty ; owl:propertyChainAxiom ( :ancestor :parent ) .
+:other a owl:ObjectProperty ; owl:propertyChainAxiom ( [ owl:inverseOf :parent ] :brother ) .
 :parent a owl:ObjectProperty . :sister a owl:ObjectProperty . :brother a owl:ObjectProperty .
 """
 
@@ -67,9 +68,9 @@ def test_composition_edges_of_property_chains_by_hand(tmp_path):
     # aunt 0, parent 1, sister 2, brother 3, ancestor 4, other 5; inverses are 6 .. 11. Nobody knows :married here.
     found = schema_meetings(schema, ("aunt", "parent", "sister", "brother", "ancestor", "other"))
     # Backwards the first link is the last, and the last the first.
-    assert pairs(found["made-first"]) == {(0, 1), (6, 8), (10, 7)}
-    assert pairs(found["made-last"]) == {(0, 2), (4, 1), (6, 7)}
-    assert pairs(found["link-next"]) == {(1, 2), (1, 3), (4, 1), (8, 7), (9, 7), (7, 10)}
+    assert pairs(found["made-first"]) == {(0, 1), (6, 8), (10, 7)} | {(5, 7), (11, 9)}
+    assert pairs(found["made-last"]) == {(0, 2), (4, 1), (6, 7)} | {(5, 3), (11, 1)}
+    assert pairs(found["link-next"]) == {(1, 2), (1, 3), (4, 1), (8, 7), (9, 7), (7, 10)} | {(7, 3), (9, 1)}
     for one, other in (("made-first", "first-made"), ("made-last", "last-made"), ("link-next", "next-link")):
         assert pairs(found[other]) == {(a, b) for b, a in pairs(found[one])}
 
