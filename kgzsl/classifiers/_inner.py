@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kgzsl._options import check_kind
 from kgzsl.errors import InputError
 
 __all__ = ["InnerHead", "inner_state", "new_inner", "put_inner_back"]
@@ -16,8 +17,12 @@ def new_inner(head: InnerHead, options: Mapping[str, Any] | None) -> Any:
     """The head, not yet fitted.
 
     Raises:
-        InputError: No classifier of that name, an option that it has not, or one without probabilities.
+        InputError: Neither a name nor a function, no classifier of that name, an option that it has not, or one
+            without probabilities.
     """
+    check_kind(options, "options", Mapping, "a mapping of option to value")
+    if not isinstance(head, str) and not callable(head):
+        raise InputError(f"head is {head!r}", remedy="give the name of a classifier, or a function that builds one")
     if not isinstance(head, str):
         return head()
     from kgzsl.classifiers.registry import make

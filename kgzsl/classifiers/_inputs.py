@@ -1,23 +1,24 @@
-"""Features and labels of any usual type, to tensors; shared by the classifiers."""
+"""Features, labels and masks of any usual type, to tensors; shared by the classifiers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._tensors import float_matrix, number_tensor
 from kgzsl.errors import InputError
 
 __all__ = [
     "check_finite",
     "check_label",
-    "check_positive",
     "class_indices",
     "class_labels",
+    "class_mask",
+    "distributions",
     "float_matrix",
     "missing_label",
     "plain",
@@ -25,53 +26,6 @@ __all__ = [
     "rows_per_chunk",
     "with_label",
 ]
-
-
-def float_matrix(
-    values: Any,
-    what: str,
-    *,
-    columns: int | None = None,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """``values`` (tensor, array, data frame, nested list) as a finite floating matrix.
-
-    Args:
-        values: [N, D].
-        what: What it is called in messages: ``"X"``.
-        columns: The D that is asked for; None takes any.
-        device: Where the result lives; None leaves a tensor where it is.
-        dtype: Type of the result.
-
-    Raises:
-        InputError: Not a matrix, no rows, another D, NaN or infinite values (the first bad row is named), or a CUDA
-            device where there is none.
-    """
-    if device is not None and torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device is {str(device)!r}, but torch finds no CUDA GPU", remedy="leave it out, or give cpu")
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    try:
-        if not isinstance(values, Tensor):
-            values = np.asarray(values)
-            values = values.astype(np.float64) if values.dtype.kind in "USO" else values
-            values = values if values.flags.writeable else values.copy()  # tensors cannot share read-only memory
-        matrix = torch.as_tensor(values, device=device).detach()  # what made it learns nothing here
-        if matrix.is_complex():
-            raise TypeError("complex numbers")
-        matrix = matrix.to(dtype)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what} is not numeric ({error})", remedy="give a matrix of numbers [N, D]") from error
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise InputError(f"{what} has shape {tuple(matrix.shape)}", remedy="give a matrix [N, D] with at least one row")
-    if columns is not None and matrix.shape[1] != columns:
-        raise InputError(f"{what} has {matrix.shape[1]} columns where {columns} were expected")
-    finite = torch.isfinite(matrix).all(dim=1)
-    if not bool(finite.all()):
-        bad = int((~finite).nonzero()[0])
-        raise InputError(f"{what} holds NaN or infinite values", place=f"row {bad}", remedy="clean or drop such rows")
-    return matrix
 
 
 def plain(values: Any) -> np.ndarray:
@@ -164,17 +118,6 @@ def check_finite(learnt: Tensor, owner: str) -> None:
         raise InputError(f"the training of {owner} diverged: its weights are NaN or infinite", remedy="lower lr")
 
 
-def check_positive(**weights: Any) -> None:
-    """Refuse weights that are no finite numbers above 0.
-
-    Raises:
-        InputError: The first such weight, by its name.
-    """
-    for name, value in weights.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
-            raise InputError(f"{name} is {value!r}", remedy="give a positive ridge weight")
-
-
 def row_weights(sample_weight: Any | None, rows: Tensor) -> Tensor:
     """One weight a row of ``rows``, of their type and on their device, scaled to a mean of 1; all 1 for None.
 
@@ -183,13 +126,53 @@ def row_weights(sample_weight: Any | None, rows: Tensor) -> Tensor:
     """
     if sample_weight is None:
         return torch.ones(len(rows), dtype=rows.dtype, device=rows.device)
-    weights = torch.as_tensor(sample_weight, dtype=rows.dtype, device=rows.device)
-    positive = weights.ndim == 1 and bool(torch.isfinite(weights).all()) and bool((weights >= 0).all())
-    if len(weights) != len(rows) or not positive or not bool(weights.sum() > 0):
+    weights = number_tensor(sample_weight, "sample_weight", device=rows.device, remedy="give one weight a row")
+    weights = weights.to(rows.dtype)
+    positive = weights.shape == rows.shape[:1] and bool(torch.isfinite(weights).all()) and bool((weights >= 0).all())
+    if not positive or not bool(weights.sum() > 0):
         raise InputError("sample_weight must hold one weight a row, none negative, not all zero")
     return weights * (len(weights) / weights.sum())
 
 
+def class_mask(values: Any, what: str = "unseen_mask") -> Tensor:
+    """``values`` as a mask of classes, bool [C]: True and False, or 1 and 0.
+
+    Raises:
+        InputError: Something else; numbers of classes, say, which are no mask.
+    """
+    remedy = "give True or False for each class"
+    mask = number_tensor(values, what, remedy=remedy)
+    if mask.ndim != 1 or (mask.dtype != torch.bool and not bool(((mask == 0) | (mask == 1)).all())):
+        told = f"has shape {tuple(mask.shape)}" if mask.ndim != 1 else "holds other numbers than 0 and 1"
+        raise InputError(f"{what} {told}", remedy=remedy)
+    return mask.bool()
+
+
+def distributions(
+    values: Any,
+    what: str = "probabilities",
+    *,
+    columns: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """``values`` [N, C] as probabilities, see :func:`float_matrix`; sums are looked at to three digits.
+
+    Raises:
+        InputError: As there, or rows that are no distributions: logits, say.
+    """
+    shares = float_matrix(values, what, columns=columns, device=device, dtype=dtype)
+    wrong = (shares < 0).any(dim=1) | ((shares.sum(dim=1) - 1).abs() > 1e-3)
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0])
+        raise InputError(
+            f"{what} holds no probabilities: rows must not be negative and must sum to 1",
+            place=f"row {row}",
+            remedy="apply a softmax",
+        )
+    return shares
+
+
 def rows_per_chunk(bytes_per_row: int, budget: int) -> int:
     """How many rows fit in ``budget`` bytes, at least one."""
-    return max(1, budget // max(1, bytes_per_row))
+    return int(max(1, budget // max(1, bytes_per_row)))

@@ -63,7 +63,7 @@ def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: Net
         InputError: The weights are no longer finite.
     """
     count, width, device = options.networks, inputs.shape[1], inputs.device
-    generator = torch.Generator(device=device).manual_seed(options.seed)
+    generator = torch.Generator(device=device).manual_seed(int(options.seed))
     first, first_bias = _drawn(count, width, options.hidden, generator)
     last, last_bias = _drawn(count, options.hidden, anchors.shape[1], generator)
     weights = [first, first_bias, last, last_bias]
@@ -75,7 +75,7 @@ def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: Net
         orders = torch.stack(
             [torch.randperm(len(inputs), generator=generator, device=device) for _ in range(count)], dim=1
         )
-        for rows in torch.split(orders, options.batch_size):
+        for rows in torch.split(orders, int(options.batch_size)):
             for group in optimiser.param_groups:
                 group["lr"] = options.lr * (1 - done / steps)
             shown = _dropped(inputs[rows.T], options.drop_inputs, generator)  # [K, B, D]

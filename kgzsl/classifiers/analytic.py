@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import check_label, check_positive, class_indices, float_matrix
+from kgzsl._options import check_device, check_numbers, check_seed, check_whole
+from kgzsl._tensors import number_tensor
+from kgzsl.classifiers._inputs import check_label, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -54,9 +56,11 @@ class AnalyticHead(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        check_positive(gamma=self.gamma)
-        if self.block < 1 or (self.expansion is not None and self.expansion < 1):
-            raise InputError(f"block is {self.block} and expansion {self.expansion}", remedy="give 1 or more")
+        check_numbers(self, "gamma", zero=False)
+        check_whole(self, "expansion", instead=(None,))
+        check_whole(self, "block")
+        check_seed(self.seed)
+        check_device(self.device)
 
     def fit(self, X: Any, y: Any) -> AnalyticHead:
         """Forget everything, then learn X [N, D] with labels y [N]."""
@@ -83,7 +87,8 @@ class AnalyticHead(Classifier):
             np.array([self._rows[name] for name in batch_classes.tolist()], dtype=np.int64)[encoded],
             device=features.device,
         )
-        for part, answer in zip(torch.split(features, self.block), torch.split(targets, self.block), strict=True):
+        block = int(self.block)
+        for part, answer in zip(torch.split(features, block), torch.split(targets, block), strict=True):
             self._absorb(self._expand(part), answer)
         return self
 
@@ -100,7 +105,8 @@ class AnalyticHead(Classifier):
         check_label(list(self._rows), name)
         column = torch.zeros(len(self.coef_), 1, dtype=torch.float64, device=self.coef_.device)
         if weights is not None:
-            column = torch.as_tensor(weights, dtype=torch.float64, device=self.coef_.device).reshape(-1, 1)
+            column = number_tensor(weights, "weights", device=self.coef_.device, remedy="give the class's column [F]")
+            column = column.to(torch.float64).reshape(-1, 1)
             if len(column) != len(self.coef_):
                 raise InputError(f"weights have length {len(column)} where {len(self.coef_)} was expected")
         self._rows[name] = len(self._rows)
@@ -129,7 +135,7 @@ class AnalyticHead(Classifier):
         self._dim = features.shape[1]
         self._layer: Tensor | None = None
         if self.expansion is not None:
-            generator = torch.Generator().manual_seed(self.seed)
+            generator = torch.Generator().manual_seed(int(self.seed))
             layer = torch.randn(self._dim, self.expansion, generator=generator, dtype=torch.float64)
             self._layer = (layer / self._dim**0.5).to(features.device)
         width = self.expansion or self._dim

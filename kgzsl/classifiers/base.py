@@ -66,7 +66,7 @@ class Classifier(ABC):
             input_tags=InputTags(),
         )
 
-    def check_options(self) -> None:  # noqa: B027 - most have nothing to check
+    def check_options(self) -> None:  # noqa: B027 - one of a user's own need not check any
         """Refuse constructor arguments out of range: ``fit`` does so first, a recipe before anything runs.
 
         Raises:

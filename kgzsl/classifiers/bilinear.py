@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_numbers, check_seed, check_whole
 from kgzsl.classifiers._episodes import episode
 from kgzsl.classifiers._inputs import check_finite, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
-from kgzsl.errors import InputError
 
 __all__ = ["Bilinear", "hinges"]
 
@@ -79,30 +79,26 @@ class Bilinear(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.margin <= 0 or self.lr <= 0 or self.epochs < 1 or self.batch_size < 1 or self.weight_decay < 0:
-            raise InputError(
-                f"margin is {self.margin}, lr {self.lr}, epochs {self.epochs}, batch_size {self.batch_size}, "
-                f"weight_decay {self.weight_decay}",
-                remedy="give positive values (weight_decay may be 0)",
-            )
-        if not 0 <= self.hold_out < 1:
-            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
-        self._check_normalise()
+        super().check_options()
+        check_numbers(self, "margin", "lr", zero=False)
+        check_whole(self, "epochs", "batch_size")
+        check_numbers(self, "weight_decay")
+        check_numbers(self, "hold_out", below=1)
+        check_seed(self.seed)
 
     @torch.enable_grad()
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> Bilinear:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
-        self.check_options()
         features, labels = self._start(X, y, priors, torch.float32)
         weights = row_weights(sample_weight, features)
         seen = self._seen_rows()
         labels, vectors = self._among_seen(labels), self.priors_[seen].float().T
         coef = torch.zeros(self.n_features_in_, len(vectors), device=features.device, requires_grad=True)
-        generator = torch.Generator(device=features.device).manual_seed(self.seed)
+        generator = torch.Generator(device=features.device).manual_seed(int(self.seed))
         optimiser = torch.optim.Adam([coef], lr=self.lr, fused=True)
         for _ in range(self.epochs):
             order = torch.randperm(len(features), generator=generator, device=features.device)
-            for rows in torch.split(order, self.batch_size):
+            for rows in torch.split(order, int(self.batch_size)):
                 if self.hold_out and len(seen) > 1:
                     rows, among, truth = episode(labels, len(seen), self.hold_out, len(rows), generator)
                     losses = self.losses(features[rows] @ coef @ vectors[:, among], truth, self.margin)

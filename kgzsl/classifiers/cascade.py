@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_choice, check_number
 from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
-from kgzsl.classifiers._inputs import class_labels, float_matrix
+from kgzsl.classifiers._inputs import class_labels, distributions, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -29,9 +30,7 @@ def confident_rows(probabilities: Any, ratio: float, confidence: str = "entropy"
     Raises:
         InputError: Rows that are no distributions (logits, say), an unknown confidence, or a ratio outside [0, 1].
     """
-    shares = float_matrix(probabilities, "probabilities", dtype=torch.float64)
-    if bool((shares < 0).any()) or not torch.allclose(shares.sum(dim=1), shares.new_ones(()), atol=1e-3):
-        raise InputError("confidence needs probabilities: rows not negative that sum to 1", remedy="apply a softmax")
+    shares = distributions(probabilities, dtype=torch.float64)
     _check(ratio, confidence)
     doubt = torch.special.entr(shares).sum(dim=1) if confidence == "entropy" else -shares.amax(dim=1)
     chosen = torch.zeros(len(shares), dtype=torch.bool, device=shares.device)
@@ -40,10 +39,8 @@ def confident_rows(probabilities: Any, ratio: float, confidence: str = "entropy"
 
 
 def _check(ratio: float, confidence: str) -> None:
-    if not 0 <= ratio <= 1:
-        raise InputError(f"ratio is {ratio}", remedy="give a share of the unlabelled rows, between 0 and 1")
-    if confidence not in ("entropy", "largest"):
-        raise InputError(f"confidence is {confidence!r}", remedy="choose entropy or largest")
+    check_number(ratio, "ratio", most=1)
+    check_choice(confidence, "confidence", ("entropy", "largest"))
 
 
 class Cascade(Classifier):

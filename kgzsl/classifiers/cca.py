@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_count, check_number
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.errors import InputError
 
@@ -29,6 +30,9 @@ class MultiViewCCA:
         power: Exponent of the weights; 0 weighs all directions alike.
         ridge: Added to each view's covariance, as a share of its mean variance.
 
+    Raises:
+        InputError: An option out of range.
+
     Attributes:
         means_: The views' means, each [D_v].
         maps_: The views' maps, each [D_v, dim], before weighting.
@@ -37,6 +41,9 @@ class MultiViewCCA:
     """
 
     def __init__(self, dim: int | None = None, power: float = 1.0, ridge: float = 0.1) -> None:
+        check_count(dim, "dim", instead=(None,))
+        check_number(power, "power")
+        check_number(ridge, "ridge", zero=False)
         self.dim = dim
         self.power = power
         self.ridge = ridge
@@ -45,12 +52,10 @@ class MultiViewCCA:
         """Learn from V views, each [N, D_v] of the same N samples.
 
         Raises:
-            InputError: Fewer than two views, other numbers of rows, a dim or ridge that is not positive.
+            InputError: Fewer than two views, or other numbers of rows.
         """
         if len(views) < 2:
             raise InputError(f"{len(views)} views for a canonical correlation analysis", remedy="give two or more")
-        if self.ridge <= 0 or (self.dim is not None and self.dim < 1):
-            raise InputError(f"dim is {self.dim} and ridge is {self.ridge}", remedy="give positive values")
         tables = [float_matrix(view, f"view {place}", dtype=torch.float64) for place, view in enumerate(views)]
         if len({len(table) for table in tables}) != 1:
             raise InputError(f"views of {', '.join(str(len(table)) for table in tables)} rows", remedy="same samples")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_kind, check_numbers
 from kgzsl.classifiers._candidates import one_prior, prior_matrix
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.prior_classifier import PriorClassifier
@@ -71,8 +72,11 @@ class ClipZeroShot(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.scale is not None and not self.scale > 0:
-            raise InputError(f"scale is {self.scale!r}", remedy="give a positive factor, or leave it out")
+        super().check_options()
+        check_numbers(self, "scale", zero=False, instead=(None,))
+        check_kind(self.model, "model", str, "the name of a model of open_clip")
+        check_kind(self.backbone, "backbone", str, "the name of a backbone")
+        check_kind(self.cache, "cache", (str, os.PathLike), "a folder")
         if self.templates is not None:
             from kgzsl.priors.text.prompts import checked_templates
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_whole
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.softmax import SoftmaxClassifier
-from kgzsl.errors import InputError
 
 __all__ = ["ConSE"]
 
@@ -69,17 +69,15 @@ class ConSE(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.top < 1:
-            raise InputError(f"top is {self.top}", remedy="give 1 or more")
+        super().check_options()
+        check_whole(self, "top")
         self._new_head().check_options()
-        self._check_normalise()
 
     def _new_head(self) -> SoftmaxClassifier:
         return SoftmaxClassifier(self.solver, self.lr, self.epochs, self.batch_size, self.weight_decay, seed=self.seed)
 
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ConSE:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
-        self.check_options()
         features, labels = self._start(X, y, priors, torch.float32)
         head = self._new_head().fit(features, labels, sample_weight)
         self.coef_, self.intercept_ = head.coef_, head.intercept_

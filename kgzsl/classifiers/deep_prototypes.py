@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_numbers, check_seed, check_whole
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.classifiers._seen_networks import NetworkOptions, hidden_rows, train_networks
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.prototypes import GaussianPrototypes
-from kgzsl.errors import InputError
 
 __all__ = ["DeepPrototypes"]
 
@@ -123,26 +121,13 @@ class DeepPrototypes(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        least = {"networks": 1, "hidden": 1, "epochs": 1, "batch_size": 1, "seed": 0}
-        inside: dict[str, Callable[[float], bool]] = {
-            "depth": lambda value: value >= 0,
-            "hidden_shrinkage": lambda value: value > 0,
-            "drop_inputs": lambda value: 0 <= value < 1,
-            "drop_hidden": lambda value: 0 <= value < 1,
-            "smoothing": lambda value: 0 <= value < 1,
-            "lr": lambda value: value > 0,
-            "weight_decay": lambda value: value >= 0,
-        }
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < low:
-                raise InputError(f"{name} is {value!r}", remedy=f"give a whole number, {low} or more")
-        for name, fits in inside.items():
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not math.isfinite(value) or not fits(float(value)):
-                raise InputError(f"{name} is {value!r}: out of range", remedy="see the option's description")
+        super().check_options()
+        check_whole(self, "networks", "hidden", "epochs", "batch_size")
+        check_numbers(self, "depth", "weight_decay")
+        check_numbers(self, "hidden_shrinkage", "lr", zero=False)
+        check_numbers(self, "drop_inputs", "drop_hidden", "smoothing", below=1)
+        check_seed(self.seed)
         self._prototypes(deep=False).check_options()
-        self._check_normalise()
 
     def _prototypes(self, *, deep: bool) -> GaussianPrototypes:
         return GaussianPrototypes(
@@ -158,7 +143,6 @@ class DeepPrototypes(PriorClassifier):
 
     def fit(self, X: Any, y: Any, priors: Any = None) -> DeepPrototypes:
         """See :class:`PriorClassifier`."""
-        self.check_options()
         features, rows = self._start(X, y, priors, torch.float32)
         seen = self._seen_rows()
         self.mean_ = features.mean(dim=0)

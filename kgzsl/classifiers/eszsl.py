@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_number, check_numbers
 from kgzsl.classifiers._candidates import prior_matrix
-from kgzsl.classifiers._inputs import check_positive, float_matrix, row_weights
+from kgzsl.classifiers._inputs import float_matrix, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -48,8 +49,8 @@ class ESZSL(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        check_positive(gamma=self.gamma, lam=self.lam)
-        self._check_normalise()
+        super().check_options()
+        check_numbers(self, "gamma", "lam", zero=False)
 
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> ESZSL:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
@@ -121,7 +122,8 @@ class ESZSL(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        check_positive(gamma=gamma, lam=lam)
+        check_number(gamma, "gamma", zero=False)
+        check_number(lam, "lam", zero=False)
         self._check_fitted("_gram")
         self.gamma, self.lam = gamma, lam
         if self._rotated is None:

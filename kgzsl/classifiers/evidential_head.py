@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_device, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._inputs import check_finite, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.evidential import Opinion, opinion_from_evidence
-from kgzsl.errors import InputError
 
 __all__ = ["EvidentialHead", "evidential_loss"]
 
@@ -96,8 +96,11 @@ class EvidentialHead(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if min(self.epochs, self.batch_size, self.annealing) < 1 or self.lr <= 0 or self.regularisation < 0:
-            raise InputError("epochs, batch_size, annealing and lr must be positive, regularisation not negative")
+        check_whole(self, "epochs", "batch_size", "annealing")
+        check_numbers(self, "lr", zero=False)
+        check_numbers(self, "regularisation")
+        check_seed(self.seed)
+        check_device(self.device)
 
     @torch.enable_grad()
     def fit(self, X: Any, y: Any) -> EvidentialHead:
@@ -122,12 +125,12 @@ class EvidentialHead(Classifier):
         start = torch.stack([torch.full((count,), 6.0), torch.full((count,), float(torch.log(3.0 / typical)))])
         weights = start.to(inputs.device).requires_grad_(True)
         centres = centres.requires_grad_(True)
-        generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
+        generator = torch.Generator(device=inputs.device).manual_seed(int(self.seed))
         optimiser = torch.optim.Adam([centres, weights], lr=self.lr, fused=True)
         for epoch in range(self.epochs):
             price = self.regularisation * min(1.0, epoch / self.annealing)
             order = torch.randperm(len(inputs), generator=generator, device=inputs.device)
-            for rows in torch.split(order, self.batch_size):
+            for rows in torch.split(order, int(self.batch_size)):
                 loss = evidential_loss(_evidence(inputs[rows], centres, weights), labels[rows], price).mean()
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_choice, check_choices, check_device, check_numbers
 from kgzsl.classifiers._inputs import class_indices, float_matrix, with_label
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
@@ -56,11 +57,9 @@ class GDA(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.class_prior not in ("uniform", "empirical"):
-            raise InputError(f"class_prior is {self.class_prior!r}", remedy="choose uniform or empirical")
-        _check_covariance(self.covariance)
-        if not math.isfinite(self.alpha):
-            raise InputError(f"alpha is {self.alpha}", remedy="give a finite number")
+        check_choices(self, covariance=_COVARIANCES, class_prior=("uniform", "empirical"))
+        check_numbers(self, "alpha")
+        check_device(self.device)
 
     def fit(self, X: Any, y: Any) -> GDA:
         """Estimate means and the shared covariance from X [N, D] and labels y [N].
@@ -131,11 +130,6 @@ class GDA(Classifier):
         return proba
 
 
-def _check_covariance(name: str) -> None:
-    if name not in _COVARIANCES:
-        raise InputError(f"covariance is {name!r}", remedy=f"choose {', '.join(_COVARIANCES)}")
-
-
 def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
     """The inverse of a shrunk covariance [D, D] of ``centred`` rows [N, D] (each minus its class mean).
 
@@ -146,7 +140,7 @@ def shrunk_precision(centred: Tensor, covariance: str) -> Tensor:
     Raises:
         InputError: Unknown name, or ``"empirical"`` of rows without any spread.
     """
-    _check_covariance(covariance)
+    check_choice(covariance, "covariance", _COVARIANCES)
     rows, dim = centred.shape
     # Sums of squares lose digits in float32 when classes are many; the matrix is small, so take float64 throughout.
     centred = centred.double()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_choices, check_flags, check_kind, check_names, check_numbers
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._inputs import class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
@@ -92,10 +93,20 @@ class GraphNetworkClassifier(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.targets not in ("weights", "means"):
-            raise InputError(f"targets is {self.targets!r}", remedy="choose weights or means")
-        if not 0 <= self.hold_out < 1:
-            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen classes, below 1")
+        from kgzsl.engine import Engine
+        from kgzsl.knowledge import ClassGraph
+
+        check_choices(self, targets=("weights", "means"))
+        check_flags(self, "normalise", "use_trained")
+        check_numbers(self, "hold_out", below=1)
+        check_kind(self.graph, "graph", ClassGraph, "a ClassGraph")
+        check_kind(self.engine, "engine", Engine, "an Engine")
+        check_kind(self.mapping, "mapping", Mapping, "a mapping of class name to IRI")
+        for name in ("network_options", "head_options"):
+            check_kind(getattr(self, name), name, Mapping, "a mapping of option to value")
+        check_names(self.classes, "classes")
+        if not isinstance(self.network, str) and not hasattr(self.network, "regress"):
+            raise InputError(f"network is {self.network!r}", remedy="give gcn, dgp, gat, trgcn, or such an encoder")
         if self.network_options and not isinstance(self.network, str):
             raise InputError("network_options go with the name of a network", remedy="set them on the network itself")
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_budget, check_choices, check_flags, check_kind
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
 from kgzsl.classifiers._inputs import class_indices, float_matrix
@@ -78,8 +79,13 @@ class LokiHead(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.metric not in (*DISTANCES, _PRIORS):
-            raise InputError(f"metric is {self.metric!r}", remedy=f"choose {', '.join(DISTANCES)} or {_PRIORS}")
+        from kgzsl.knowledge import ClassGraph
+
+        check_choices(self, metric=(*DISTANCES, _PRIORS))
+        check_flags(self, "taxonomy")
+        check_kind(self.graph, "graph", ClassGraph, "a ClassGraph")
+        check_kind(self.mapping, "mapping", Mapping, "a mapping of class name to IRI")
+        check_budget(self.budget, "budget")
         new_inner(self.head, self.options)
 
     def fit(self, X: Any, y: Any, priors: ClassPriors | None = None) -> LokiHead:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_device, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._inputs import check_finite, check_label, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
@@ -114,12 +115,11 @@ class MetricMapping(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if min(self.dim, self.epochs, self.batch_size) < 1 or self.temperature <= 0 or self.lr <= 0:
-            raise InputError("dim, epochs, batch_size, temperature and lr must be positive")
-        if self.confusion < 0 or self.weight_decay < 0:
-            raise InputError(
-                f"confusion is {self.confusion}, weight_decay {self.weight_decay}", remedy="give 0 or more"
-            )
+        check_whole(self, "dim", "epochs", "batch_size")
+        check_numbers(self, "temperature", "lr", zero=False)
+        check_numbers(self, "confusion", "weight_decay")
+        check_seed(self.seed)
+        check_device(self.device)
 
     @torch.enable_grad()
     def fit(self, X: Any, y: Any) -> MetricMapping:
@@ -136,7 +136,7 @@ class MetricMapping(Classifier):
         self.mean_ = features.mean(dim=0)
         self.scale_ = (features - self.mean_).square().mean().sqrt().clamp_min(1e-12)
         inputs = (features - self.mean_) / self.scale_
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(int(self.seed))
         coef = (torch.randn(inputs.shape[1], self.dim, generator=generator) / inputs.shape[1] ** 0.5).to(inputs.device)
         coef.requires_grad_(True)
         # Without it the rows would lie about the origin, and their mean distance could not change.
@@ -144,7 +144,7 @@ class MetricMapping(Classifier):
         optimiser = torch.optim.Adam([coef, intercept], lr=self.lr, fused=True)
         for _ in range(self.epochs):
             order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
-            for rows in torch.split(order, self.batch_size):
+            for rows in torch.split(order, int(self.batch_size)):
                 embedded = functional.normalize(torch.addmm(intercept, inputs[rows], coef), dim=1)
                 loss = neighbourhood_loss(embedded, labels[rows], self.temperature)
                 if self.confusion:

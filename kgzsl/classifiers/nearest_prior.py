@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import check_positive, float_matrix, row_weights
+from kgzsl._options import check_choices, check_flags, check_number, check_numbers
+from kgzsl.classifiers._inputs import float_matrix, row_weights
 from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.errors import InputError
 
@@ -60,16 +61,13 @@ class NearestPrior(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        check_positive(lam=self.lam)
-        if self.direction not in ("features", "priors"):
-            raise InputError(f"direction is {self.direction!r}", remedy="choose features or priors")
-        if self.metric not in ("cosine", "euclidean"):
-            raise InputError(f"metric is {self.metric!r}", remedy="choose cosine or euclidean")
-        self._check_normalise()
+        super().check_options()
+        check_numbers(self, "lam", zero=False)
+        check_choices(self, direction=("features", "priors"), metric=("cosine", "euclidean"))
+        check_flags(self, "centre")
 
     def fit(self, X: Any, y: Any, priors: Any = None, sample_weight: Any | None = None) -> NearestPrior:
         """See :class:`PriorClassifier`; ``sample_weight`` [N], not negative, says how much each row counts."""
-        self.check_options()
         features, labels = self._start(X, y, priors)
         weights = row_weights(sample_weight, features)[:, None]
         wanted = self.priors_[labels]
@@ -89,7 +87,7 @@ class NearestPrior(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        check_positive(lam=lam)
+        check_number(lam, "lam", zero=False)
         self._check_fitted("_rotated")
         self.lam = lam
         self.coef_ = self._basis @ (self._rotated / (self._values.clamp_min(0) + lam)[:, None])

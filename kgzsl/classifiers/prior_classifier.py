@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_choices, check_device
 from kgzsl.classifiers._candidates import candidate_rows, label_rows, one_prior, prior_matrix
 from kgzsl.classifiers._inputs import check_label, float_matrix
 from kgzsl.classifiers.base import Classifier
@@ -58,22 +59,23 @@ class PriorClassifier(Classifier):
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         """float32 [N, K]: how well prepared features [N, D] and priors (float64 [K, P]) go together."""
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        check_choices(self, normalise=("l2", "none"))
+        check_device(self.device)
+
     def _start(self, X: Any, y: Any, priors: Any, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
         """Check and keep what every ``fit`` is given: prepared features [N, D], and rows of priors, int64 [N]."""
+        self.check_options()
         name = type(self).__name__
         if priors is None:
             raise InputError(f"{name} needs priors", remedy="give priors=ClassPriors or a matrix [C, P]")
-        self._check_normalise()
         features = self._prepared(float_matrix(X, "X", device=self.device, dtype=dtype))
         self.n_features_in_ = features.shape[1]
         self.classes_, matrix = prior_matrix(priors, features.device)
         self.priors_ = self._prepared(matrix)
         self.seen_ = np.zeros(len(self.classes_), dtype=bool)
         return features, self._labels(y, features)
-
-    def _check_normalise(self) -> None:
-        if self.normalise not in ("l2", "none"):
-            raise InputError(f"normalise is {self.normalise!r}", remedy="choose l2 or none")
 
     def _labels(self, y: Any, features: Tensor) -> Tensor:
         """Rows of priors for the labels of ``features``; marks these classes as seen."""

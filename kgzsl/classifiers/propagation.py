@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_budget, check_count, check_number
 from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.errors import InputError
 
@@ -36,8 +37,8 @@ class Hypergraph:
     def __init__(self, views: Sequence[Any], neighbours: int = 20, *, budget: int = 256 << 20) -> None:
         if not views:
             raise InputError("a hypergraph needs at least one view")
-        if neighbours < 1:
-            raise InputError(f"neighbours is {neighbours}", remedy="give 1 or more")
+        check_count(neighbours, "neighbours")
+        check_budget(budget, "budget")
         tables = [
             functional.normalize(float_matrix(view, f"view {place}", dtype=torch.float64), dim=1)
             for place, view in enumerate(views)
@@ -90,8 +91,8 @@ class Hypergraph:
         Raises:
             InputError: Another number of rows than nodes, or an alpha outside [0, 1).
         """
-        if not 0 <= alpha < 1:
-            raise InputError(f"alpha is {alpha}", remedy="give a number of at least 0 and below 1")
+        check_number(alpha, "alpha", below=1)
+        check_count(steps, "steps", least=0)
         start = float_matrix(initial, "initial", device=self.members.device, dtype=torch.float64)
         if len(start) != self.num_nodes:
             raise InputError(f"{len(start)} rows of initial scores for {self.num_nodes} nodes")

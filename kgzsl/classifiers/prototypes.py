@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_choices, check_numbers
 from kgzsl._ridge import choose_ridge
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.prior_classifier import PriorClassifier
-from kgzsl.errors import InputError
 
 __all__ = ["GaussianPrototypes"]
 
@@ -91,23 +91,14 @@ class GaussianPrototypes(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        checks = {
-            "power": self.power > 0,
-            "ridge": self.ridge == "auto" or (not isinstance(self.ridge, str) and self.ridge > 0),
-            "mean_error": self.mean_error >= 0,
-            "shrinkage": self.shrinkage > 0,
-            "metric": self.metric in _METRICS,
-            "seen_weight": self.seen_weight >= 0,
-        }
-        for name, fine in checks.items():
-            if not fine:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
-                )
+        super().check_options()
+        check_numbers(self, "power", "shrinkage", zero=False)
+        check_numbers(self, "ridge", zero=False, instead=("auto",))
+        check_numbers(self, "mean_error", "seen_weight")
+        check_choices(self, metric=_METRICS)
 
     def fit(self, X: Any, y: Any, priors: Any = None) -> GaussianPrototypes:
         """See :class:`PriorClassifier`."""
-        self.check_options()
         features, labels = self._start(X, y, priors)
         features = self._powered(features)
         seen = self._seen_rows()

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import check_positive
+from kgzsl._options import check_choices, check_number, check_numbers
 from kgzsl.classifiers.prior_classifier import PriorClassifier
-from kgzsl.errors import InputError
 
 __all__ = ["SAE"]
 
@@ -51,14 +50,12 @@ class SAE(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        check_positive(lam=self.lam)
-        if self.direction not in ("features", "priors"):
-            raise InputError(f"direction is {self.direction!r}", remedy="choose features or priors")
-        self._check_normalise()
+        super().check_options()
+        check_numbers(self, "lam", zero=False)
+        check_choices(self, direction=("features", "priors"))
 
     def fit(self, X: Any, y: Any, priors: Any = None) -> SAE:
         """See :class:`PriorClassifier`."""
-        self.check_options()
         features, labels = self._start(X, y, priors)
         wanted = self.priors_[labels]
         self._prior_values, self._prior_basis = torch.linalg.eigh(wanted.T @ wanted)
@@ -72,7 +69,7 @@ class SAE(PriorClassifier):
         Raises:
             InputError: Not fitted, or a weight that is not positive.
         """
-        check_positive(lam=lam)
+        check_number(lam, "lam", zero=False)
         self._check_fitted("_rotated")
         self.lam = lam
         scale = self._prior_values.clamp_min(0)[:, None] + lam * self._feature_values.clamp_min(0)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_count, check_names, check_whole
 from kgzsl.classifiers._inner import InnerHead, inner_state, new_inner, put_inner_back
-from kgzsl.classifiers._inputs import class_labels, float_matrix
+from kgzsl.classifiers._inputs import class_labels, distributions, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
 
@@ -32,8 +33,7 @@ def balanced_pseudo_labels(probabilities: Any, per_class: int) -> tuple[Tensor, 
     """
     scores = float_matrix(probabilities, "probabilities").clone()
     rows, classes = scores.shape
-    if per_class < 1:
-        raise InputError(f"per_class is {per_class}", remedy="give 1 or more")
+    check_count(per_class, "per_class")
     owner = torch.full((rows,), -1, dtype=torch.int64, device=scores.device)
     need = torch.full((classes,), per_class, dtype=torch.int64, device=scores.device)
     while bool((need > 0).any()) and bool((owner < 0).any()):
@@ -97,8 +97,8 @@ class SelfTraining(Classifier):
         new_inner(self.head, self.options)
 
     def _check_rounds(self) -> None:
-        if self.rounds < 1 or self.per_class < 1 or self.growth < 0:
-            raise InputError("rounds and per_class must be at least 1, growth at least 0")
+        check_whole(self, "rounds", "per_class")
+        check_whole(self, "growth", least=0)
 
     def fit(
         self,
@@ -120,8 +120,8 @@ class SelfTraining(Classifier):
                 None takes those of a head that has learnt from X alone.
 
         Raises:
-            InputError: No unlabelled rows, nothing to begin with, shapes or types of labels that do not fit, or
-                settings below 1.
+            InputError: No unlabelled rows, nothing to begin with, shapes or types of labels that do not fit,
+                ``initial`` that is no probabilities, or settings below 1.
         """
         self._check_rounds()
         if unlabeled is None:
@@ -131,6 +131,7 @@ class SelfTraining(Classifier):
         features = float_matrix(unlabeled, "unlabeled")
         labelled = None if X is None else float_matrix(X, "X", columns=features.shape[1], device=features.device)
         known = None if labelled is None else class_labels(y, len(labelled))
+        check_names(classes, "classes")
         if classes is not None:
             names = np.asarray(list(classes))
         else:
@@ -141,8 +142,9 @@ class SelfTraining(Classifier):
         if initial is None:
             self.head_ = new_inner(self.head, self.options)
             self.head_.fit(labelled, known)
-            initial = self._over(names, features)
-        probabilities = float_matrix(initial, "initial", columns=len(names), device=features.device)
+            probabilities = self._over(names, features)
+        else:
+            probabilities = distributions(initial, "initial", columns=len(names), device=features.device)
         if len(probabilities) != len(features):
             raise InputError(f"initial has {len(probabilities)} rows for {len(features)} of unlabeled")
         self.history_: list[dict[str, int]] = []

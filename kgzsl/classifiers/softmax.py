@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_choices, check_device, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._inputs import class_indices, float_matrix, row_weights, with_label
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
@@ -72,20 +73,12 @@ class SoftmaxClassifier(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.solver not in ("adam", "lbfgs"):
-            raise InputError(f"solver is {self.solver!r}", remedy="choose adam or lbfgs")
-        if self.normalise not in _NORMALISATIONS:
-            raise InputError(f"normalise is {self.normalise!r}", remedy=f"choose {', '.join(_NORMALISATIONS)}")
-        fine = {
-            "lr": self.lr > 0,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "weight_decay": self.weight_decay >= 0,
-        }
-        for name, inside in fine.items():
-            if not inside:
-                least = "0 or more" if name == "weight_decay" else "more than 0"
-                raise InputError(f"{name} is {getattr(self, name)!r}", remedy=f"give {least}")
+        check_choices(self, solver=("adam", "lbfgs"), normalise=_NORMALISATIONS)
+        check_numbers(self, "lr", zero=False)
+        check_whole(self, "epochs", "batch_size")
+        check_numbers(self, "weight_decay", "tolerance")
+        check_seed(self.seed)
+        check_device(self.device)
 
     def fit(self, X: Any, y: Any, sample_weight: Any | None = None) -> SoftmaxClassifier:
         """Learn from X [N, D] and labels y [N] of any sortable type.
@@ -154,7 +147,7 @@ class SoftmaxClassifier(Classifier):
 
     def _one_row(self, inputs: Tensor, target: Tensor, weights: Tensor, known: Tensor) -> Tensor:
         """Weights and intercept [1, D + 1] of the new class; at most 1,000 steps of Adam, as many as ``fit`` takes."""
-        generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
+        generator = torch.Generator(device=inputs.device).manual_seed(int(self.seed))
         coef = torch.zeros(inputs.shape[1], device=inputs.device)
         intercept = torch.zeros(1, device=inputs.device)
 
@@ -177,7 +170,7 @@ class SoftmaxClassifier(Classifier):
         adam = torch.optim.Adam([coef, intercept], lr=self.lr, fused=True)
         order = torch.randperm(len(inputs), generator=generator, device=inputs.device)
         # Shuffled once, so that a step reads rows that lie together; then only the order of the batches changes.
-        parts = [torch.split(part[order], self.batch_size) for part in (inputs, target, weights, known)]
+        parts = [torch.split(part[order], int(self.batch_size)) for part in (inputs, target, weights, known)]
         batches = list(zip(*parts, strict=True))
         steps = min(_MOST_STEPS, self.epochs * len(batches))
         while steps > 0:
@@ -233,13 +226,13 @@ class SoftmaxClassifier(Classifier):
 
     @torch.enable_grad()
     def _adam(self, inputs: Tensor, labels: Tensor, weights: Tensor | None) -> int:
-        generator = torch.Generator(device=inputs.device).manual_seed(self.seed)
+        generator = torch.Generator(device=inputs.device).manual_seed(int(self.seed))
         optimiser = torch.optim.Adam([self.coef_, self.intercept_], lr=self.lr, fused=True)
         previous = float("inf")
         for epoch in range(self.epochs):
             order = torch.randperm(len(inputs), generator=generator, device=inputs.device)
             total = torch.zeros((), device=inputs.device)
-            for rows in torch.split(order, self.batch_size):
+            for rows in torch.split(order, int(self.batch_size)):
                 logits = torch.addmm(self.intercept_, inputs[rows], self.coef_.T)
                 loss = _mean_loss(logits, labels[rows], None if weights is None else weights[rows])
                 if self.weight_decay:

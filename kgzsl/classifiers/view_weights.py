@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_count, check_kind, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._inputs import float_matrix
 from kgzsl.classifiers.prior_classifier import PriorClassifier
@@ -88,15 +89,18 @@ class ViewWeighted(PriorClassifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        for name in ("gamma", "lam", "power"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}", remedy="give a number above 0")
-        if self.folds == 1 or self.folds < 0:
-            raise InputError(f"folds is {self.folds!r}", remedy="give 0, or 2 and up")
+        super().check_options()
+        check_kind(self.views, "views", Mapping, "a mapping of view to number of columns")
+        for view, width in (self.views or {}).items():
+            check_count(width, f"the width of {view!r} in views")
+        check_numbers(self, "gamma", "lam", "power", zero=False)
+        check_whole(self, "folds", least=0)
+        if self.folds == 1:
+            raise InputError("folds is 1", remedy="give 0, or 2 and up")
+        check_seed(self.seed)
 
     def fit(self, X: Any, y: Any, priors: Any = None) -> ViewWeighted:
         """See :class:`PriorClassifier`; the priors must come with views."""
-        self.check_options()
         features, labels = self._start(X, y, priors)
         features = self._powered(features)
         views = dict(self.views) if self.views is not None else views_of(priors)

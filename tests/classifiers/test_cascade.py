@@ -77,7 +77,7 @@ def test_confidence_comes_from_probabilities() -> None:
     assert confident_rows(shares, 2 / 3).tolist() == [True, False, True]
     assert confident_rows(shares.flip(0), 2 / 3).tolist() == [True, False, True]
     assert confident_rows(shares.flip(0), 2 / 3, "largest").tolist() == [True, True, False]
-    with pytest.raises(InputError, match="confidence needs probabilities"):
+    with pytest.raises(InputError, match=r"row 0: probabilities holds no probabilities: .*; apply a softmax"):
         confident_rows(shares.log().clamp_min(-20), 0.5)
 
 

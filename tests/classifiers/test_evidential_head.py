@@ -126,8 +126,8 @@ def test_constant_columns_one_class_and_one_row() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x, y: EvidentialHead(epochs=0).fit(x, y), "must be positive"),
-        (lambda x, y: EvidentialHead(regularisation=-1).fit(x, y), "not negative"),
+        (lambda x, y: EvidentialHead(epochs=0).fit(x, y), "epochs is 0; give a whole number, 1 or more"),
+        (lambda x, y: EvidentialHead(regularisation=-1).fit(x, y), "regularisation is -1; give 0 or a number above it"),
         (lambda x, y: EvidentialHead().fit(x, y[:3]), "for 250 rows"),
         (lambda x, y: EvidentialHead().predict(x), "not fitted"),
     ],

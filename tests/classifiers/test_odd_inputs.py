@@ -284,7 +284,7 @@ def test_smoothing_takes_probabilities_only() -> None:
     # The columns that are not the expert's are not looked at.
     mixed = smooth_and_mix([[0.5, 0.5, -9.0]], [[-9.0, 0, 1.0]], [0.5], mask)
     torch.testing.assert_close(mixed.sum(dim=1), torch.ones(1))
-    with pytest.raises(InputError, match="the bias is NaN"):
+    with pytest.raises(InputError, match="bias is nan; give a number"):
         calibrated_stacking([[0.0, 1.0, 2.0]], mask, float("nan"))
 
 
@@ -333,7 +333,7 @@ def test_a_class_of_another_type_does_not_join(head: Any, joins: Any) -> None:
     ("made", "words"),
     [
         (AnalyticHead(gamma=float("nan")), "gamma is nan"),
-        (AnalyticHead(expansion=0), "expansion 0"),
+        (AnalyticHead(expansion=0), "expansion is 0"),
         (AnalyticHead(block=0), "block is 0"),
         (GDA(covariance="full"), "covariance is 'full'"),
         (GDA(class_prior="mine"), "class_prior is 'mine'"),

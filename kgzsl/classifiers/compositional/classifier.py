@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_device, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._candidates import label_rows, prior_matrix
 from kgzsl.classifiers._episodes import episode
 from kgzsl.classifiers._inputs import check_finite, float_matrix
@@ -93,6 +94,15 @@ class CompositionalClassifier(Classifier):
         self.seed = seed
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        check_whole(self, "dim", "epochs", "batch_size")
+        check_numbers(self, "lr", zero=False)
+        check_numbers(self, "epsilon", "adversarial", "mixing", "weight_decay")
+        check_numbers(self, "hold_out", below=1)
+        check_seed(self.seed)
+        check_device(self.device)
+
     def fit(
         self, X: Any, y: Any, priors: Any = None, *, pairs: Iterable[Pair] = (), graph: ClassGraph | None = None
     ) -> CompositionalClassifier:
@@ -109,12 +119,7 @@ class CompositionalClassifier(Classifier):
             InputError: A primitive without a prior (the nearest are named), labels that are no pairs, options out of
                 range.
         """
-        if min(self.dim, self.epochs, self.batch_size) < 1 or self.lr <= 0:
-            raise InputError("dim, epochs, batch_size and lr must be positive")
-        if min(self.epsilon, self.adversarial, self.mixing, self.weight_decay) < 0:
-            raise InputError("epsilon, adversarial, mixing and weight_decay must not be negative")
-        if not 0 <= self.hold_out < 1:
-            raise InputError(f"hold_out is {self.hold_out}", remedy="give a share of the seen pairs, below 1")
+        self.check_options()
         if priors is None:
             raise InputError("CompositionalClassifier needs priors", remedy="give priors of attributes and objects")
         features = float_matrix(X, "X", device=self.device)
@@ -155,9 +160,10 @@ class CompositionalClassifier(Classifier):
     @torch.enable_grad()
     def _train(self, features: Tensor, row_pairs: Tensor) -> None:
         inputs = (features - self.mean_) / self.scale_
-        generator = torch.Generator().manual_seed(self.seed)
-        mixtures = torch.Generator().manual_seed(self.seed + 1)  # its own, so that the baseline draws the same batches
-        episodes = torch.Generator(device=inputs.device).manual_seed(self.seed + 2)
+        seed = int(self.seed)
+        generator = torch.Generator().manual_seed(seed)
+        mixtures = torch.Generator().manual_seed(seed + 1)  # its own, so that the baseline draws the same batches
+        episodes = torch.Generator(device=inputs.device).manual_seed(seed + 2)
         widths = {name: self.n_features_in_ if name[0] == "x" else self.attribute_priors_.shape[1] for name in _MAPS}
         maps = {
             name: (torch.randn(width, self.dim, generator=generator) / width**0.5)
@@ -176,7 +182,7 @@ class CompositionalClassifier(Classifier):
                 mixed, partners, share = mix_minorities(inputs, attributes, objects, self.mixing, mixtures)
                 # The object is the same on both sides, so what differs is the attribute and the pair.
                 parts += [(mixed, row_pairs, share), (mixed, row_pairs[partners], 1 - share)]
-            for rows in torch.split(order, self.batch_size):
+            for rows in torch.split(order, int(self.batch_size)):
                 asked = experts
                 if self.hold_out and len(left) > 1:
                     rows, among, _ = episode(row_pairs, len(left), self.hold_out, len(rows), episodes)

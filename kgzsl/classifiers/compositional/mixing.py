@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.errors import InputError
+from kgzsl._options import check_number
 
 __all__ = ["mix_minorities"]
 
@@ -34,8 +34,7 @@ def mix_minorities(
     Raises:
         InputError: A negative strength.
     """
-    if strength < 0:
-        raise InputError(f"strength is {strength}", remedy="give 0 or more")
+    check_number(strength, "strength")
     rows = len(features)
     line = torch.arange(rows, device=features.device)
     if strength == 0:

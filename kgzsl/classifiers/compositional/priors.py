@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kgzsl._options import check_choice, check_count, check_number
 from kgzsl.classifiers.compositional.graph import Pair, pair_name
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -37,8 +38,9 @@ def pair_priors(
     Raises:
         InputError: A primitive without a prior, an unknown way to combine, or a pair that the graph lacks.
     """
-    if combine not in ("concat", "mean", "graph"):
-        raise InputError(f"combine is {combine!r}", remedy="choose concat, mean or graph")
+    check_choice(combine, "combine", ("concat", "mean", "graph"))
+    check_count(steps, "steps", least=0)
+    check_number(weight, "weight", most=1)
     if not pairs:
         raise InputError("there is no pair to make a prior for")
     rows = primitives.align(list(dict.fromkeys(name for pair in pairs for name in pair)))
@@ -60,8 +62,6 @@ def _propagated(
 ) -> np.ndarray:
     from scipy.sparse import csr_array, diags_array
 
-    if steps < 0 or not 0 <= weight <= 1:
-        raise InputError(f"steps is {steps} and weight is {weight}", remedy="give steps >= 0 and a weight in [0, 1]")
     nodes = graph.align(list(names)).require()
     table = np.zeros((graph.num_nodes, mean.shape[1]))
     given = np.zeros(graph.num_nodes, bool)

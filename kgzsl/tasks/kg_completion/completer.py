@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from kgzsl._memory import given_back
+from kgzsl._options import check_budget, check_count
 from kgzsl.errors import InputError, nearest
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion._ids import check_range, whole_ids
-from kgzsl.tasks.kg_completion._options import check_budget, check_count
 from kgzsl.tasks.kg_completion._ranks import best_of_rows, rank_of_names
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.naming import by_local_name

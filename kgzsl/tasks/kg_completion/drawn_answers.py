@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_count
 from kgzsl.datasets.filter_index import FilterIndex
 from kgzsl.errors import InputError
 from kgzsl.tasks.kg_completion._ids import checked_facts
-from kgzsl.tasks.kg_completion._options import check_count
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 
 __all__ = ["DrawnAnswers"]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kgzsl._options import check_budget, check_numbers, check_whole
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
-from kgzsl.tasks.kg_completion._options import check_budget, check_numbers, check_whole
 from kgzsl.tasks.kg_completion.entity_vectors import EntityVectors, embedding_of
 from kgzsl.tasks.kg_completion.nearness import nearness
 from kgzsl.tasks.kg_completion.neighbour_draw import NeighbourDraw

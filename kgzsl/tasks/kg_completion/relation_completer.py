@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_numbers, check_whole
 from kgzsl._resolver import Resolver
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History
@@ -18,7 +19,6 @@ from kgzsl.errors import InputError, nearest
 from kgzsl.generators.base import FeatureGenerator
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._class_distances import distances_for
-from kgzsl.tasks.kg_completion._options import check_numbers, check_whole
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.completer import Completion

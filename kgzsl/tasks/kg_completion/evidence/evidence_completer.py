@@ -10,12 +10,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_budget, check_numbers, check_whole
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, History, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
-from kgzsl.tasks.kg_completion._options import check_budget, check_numbers, check_whole
 from kgzsl.tasks.kg_completion._ranks import rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.contradictions import Contradictions

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_budget, check_whole
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._options import check_budget, check_whole
 from kgzsl.tasks.kg_completion.inductive.asking import (
     RELATIONS_ASIDE,
     Asked,
