@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -9,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
+from kgzsl._options import check_budget, check_device, check_names
+from kgzsl.classifiers._inputs import distributions, rows_per_chunk
 from kgzsl.errors import InputError, nearest
 
 __all__ = ["Loki"]
@@ -28,10 +30,11 @@ class Loki:
         classes: The C class names.
         observed: Names of the classes that the classifier gives probabilities for, in its column order.
         budget: Bytes that one chunk of scores may take.
-        device: Where scores are computed.
+        device: Where scores are computed; None is the CPU.
 
     Raises:
-        InputError: Not a metric (the offending classes are named), or an observed class that is not among ``classes``.
+        InputError: Not a metric (the offending classes are named), a class that is named twice, or an observed class
+            that is not among ``classes``.
     """
 
     def __init__(
@@ -41,11 +44,11 @@ class Loki:
         observed: Sequence[str],
         *,
         budget: int = 256 << 20,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = "cpu",
     ) -> None:
-        matrix = np.asarray(distances.cpu() if isinstance(distances, Tensor) else distances, dtype=np.float64)
-        _check_metric(matrix, tuple(classes))
         self._name(classes, observed, budget, device)
+        matrix = _numbers(distances)
+        _check_metric(matrix, self.classes)
         self._row_of: Callable[[str], np.ndarray] | None = lambda name: matrix[self._places[name]]
         self._take(matrix[row] for row in self.observed_rows)
 
@@ -58,7 +61,7 @@ class Loki:
         *,
         row_of: Callable[[str], np.ndarray] | None = None,
         budget: int = 256 << 20,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = "cpu",
     ) -> Self:
         """From the rows of the observed classes alone, where [C, C] would not fit.
 
@@ -69,7 +72,7 @@ class Loki:
             observed: Names of the k classes that the classifier gives probabilities for.
             row_of: Answers with the distances [C] of any class, for :meth:`next_class`.
             budget: Bytes that one chunk of scores may take.
-            device: Where scores are computed.
+            device: Where scores are computed; None is the CPU.
 
         Raises:
             InputError: Rows that cannot be a metric's, another number of rows than observed classes.
@@ -83,11 +86,15 @@ class Loki:
             raise InputError("distances are not symmetric, or not zero on the diagonal", remedy="give a metric's rows")
         return self
 
-    def _name(self, classes: Sequence[str], observed: Sequence[str], budget: int, device: torch.device | str) -> None:
-        self.classes = tuple(classes)
-        self.observed = tuple(observed)
+    def _name(
+        self, classes: Sequence[str], observed: Sequence[str], budget: int, device: torch.device | str | None
+    ) -> None:
+        self.classes = _distinct(classes, "classes")
+        self.observed = _distinct(observed, "observed")
+        check_budget(budget, "budget")
+        check_device(device)
         self.budget = budget
-        self.device = torch.device(device)
+        self.device = torch.device("cpu" if device is None else device)
         self._places = {name: row for row, name in enumerate(self.classes)}
         for name in self.observed:
             if name not in self._places:
@@ -103,7 +110,7 @@ class Loki:
         squared = np.empty((len(self.observed), len(self.classes)), dtype=np.float32)
         filled = 0
         for block in rows:
-            table = np.atleast_2d(np.asarray(block, dtype=np.float64))
+            table = np.atleast_2d(_numbers(block))
             if table.shape[1] != len(self.classes) or filled + len(table) > len(squared):
                 raise InputError(
                     f"rows of shape {table.shape} after {filled} rows, for {len(squared)} observed of "
@@ -230,9 +237,11 @@ class Loki:
             candidates: Names to choose from; default: every class not observed yet.
 
         Raises:
-            InputError: A name that is not among the classes, or there is no way to its distances.
+            InputError: A name that is not among the classes, or of a class that is observed already, or there is no
+                way to its distances.
         """
         known = set(self.observed)
+        check_names(candidates, "candidates")
         names = [name for name in self.classes if name not in known] if candidates is None else list(candidates)
         for name in names:
             if name not in self._places:
@@ -240,6 +249,8 @@ class Loki:
                 raise InputError(
                     f"no class is called {name!r}", remedy=f"did you mean {close[0]!r}?" if close else None
                 )
+            if name in known:
+                raise InputError(f"the class {name!r} is observed already", remedy="give classes that are not")
         before = self.locus()
         # Rows that do not fit in the budget are worked out anew for every candidate.
         held = [self._square_row(name) for name in self.observed[: self._room()]]
@@ -265,10 +276,7 @@ class Loki:
         return np.where(row >= self._beyond, np.inf, row)
 
     def _checked(self, probabilities: Any) -> Tensor:
-        weights = float_matrix(probabilities, "probabilities", columns=len(self.observed), device=self.device)
-        if bool((weights < 0).any()):
-            raise InputError("probabilities hold negative values", remedy="apply a softmax first")
-        return weights
+        return distributions(probabilities, columns=len(self.observed), device=self.device)
 
 
 def _pair_locus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -301,6 +309,26 @@ def _pair_locus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+
+def _distinct(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """Names of which none comes twice."""
+    check_names(names, what)
+    listed = tuple(names or ())
+    if not listed:
+        raise InputError(f"{what} is empty", remedy="name at least one class")
+    if len(set(listed)) != len(listed):
+        twice = next(name for name, count in Counter(listed).items() if count > 1)
+        raise InputError(f"{what} has {twice!r} twice", remedy="name each class once")
+    return listed
+
+
+def _numbers(distances: Any) -> np.ndarray:
+    """Distances, which may be infinite, as float64."""
+    try:
+        return np.asarray(distances.cpu() if isinstance(distances, Tensor) else distances, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"distances are not numeric ({error})", remedy="give a [C, C] matrix") from error
 
 
 def _check_metric(matrix: np.ndarray, classes: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from kgzsl._options import check_budget, check_choice, check_device, check_kind, check_names
 from kgzsl.classifiers._candidates import candidate_rows
 from kgzsl.classifiers._graph_rows import hop_rows
 from kgzsl.classifiers._inputs import float_matrix
@@ -42,7 +43,7 @@ class LokiClassifier(Classifier):
             ways; on a tree that of the path) of the graph; or ``ClassPriors``: the distance of the classes' vectors,
             brought to length 1, which needs no graph.
         budget: Bytes that one chunk of scores may take.
-        device: Where scores are computed.
+        device: Where scores are computed; None is the CPU.
 
     Attributes:
         classes_: Names of the C classes.
@@ -63,7 +64,7 @@ class LokiClassifier(Classifier):
         mapping: Mapping[str, str] | None = None,
         metric: str | ClassPriors = "hops",
         budget: int = 256 << 20,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = "cpu",
     ) -> None:
         self.classifier = classifier
         self.graph = graph
@@ -74,8 +75,22 @@ class LokiClassifier(Classifier):
         self.budget = budget
         self.device = device
 
+    def check_options(self) -> None:
+        """See :meth:`Classifier.check_options`."""
+        from kgzsl.knowledge import ClassGraph, ClassPriors
+
+        check_kind(self.graph, "graph", ClassGraph, "a ClassGraph")
+        check_names(self.classes, "classes")
+        check_names(self.observed, "observed")
+        check_kind(self.mapping, "mapping", Mapping, "a mapping of class name to IRI")
+        if not isinstance(self.metric, ClassPriors):
+            check_choice(self.metric, "metric", DISTANCES)
+        check_budget(self.budget, "budget")
+        check_device(self.device)
+
     def fit(self, X: Any, y: Any) -> LokiClassifier:
         """Train the classifier on X [N, D] and class names y [N], and lay its classes out in the graph."""
+        self.check_options()
         if isinstance(self.classifier, str):
             from kgzsl.classifiers.registry import make
 
@@ -91,10 +106,9 @@ class LokiClassifier(Classifier):
         Raises:
             InputError: No graph, a class that is not in it (the nearest are named), or unknown observed classes.
         """
+        self.check_options()
         if self.graph is None and isinstance(self.metric, str):
             raise InputError("LokiClassifier needs a class graph", remedy="give graph=ClassGraph.read(...)")
-        if isinstance(self.metric, str) and self.metric not in DISTANCES:
-            raise InputError(f"metric is {self.metric!r}", remedy=f"choose {', '.join(DISTANCES)}, or give ClassPriors")
         own = self.observed if self.observed is not None else getattr(self.classifier, "classes_", None)
         if own is None:
             raise InputError(

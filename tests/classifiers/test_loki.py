@@ -72,6 +72,7 @@ def test_scores_are_the_expected_squared_distances() -> None:
 def test_chunks_change_nothing() -> None:
     distances, names = metric_of(nx.random_labeled_tree(40, seed=0))
     probabilities = torch.rand(33, 12, generator=torch.Generator().manual_seed(0))
+    probabilities /= probabilities.sum(dim=1, keepdim=True)
     whole = Loki(distances, names, names[:12]).predict(probabilities)
     parts = Loki(distances, names, names[:12], budget=1).predict(probabilities)
     assert whole.tolist() == parts.tolist()
