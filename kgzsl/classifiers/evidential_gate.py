@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl.classifiers._inputs import class_labels, float_matrix, plain
+from kgzsl._options import check_number
+from kgzsl.classifiers._inputs import class_labels, class_mask, float_matrix, plain
 from kgzsl.classifiers.evidential import Opinion, opinion_from_evidence
 from kgzsl.errors import InputError
 
@@ -51,6 +52,7 @@ class EvidentialGate:
     units_: Tensor
 
     def __init__(self, l2: float = 3e-3) -> None:
+        check_number(l2, "l2")
         self.l2 = l2
 
     def fit(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any, labels: Any) -> EvidentialGate:
@@ -59,7 +61,7 @@ class EvidentialGate:
         Raises:
             InputError: Rows of one kind only, or shapes that do not fit.
         """
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+        mask = class_mask(unseen_mask)
         parts = self._own(seen_scores, zero_shot_scores, mask, torch.float64)
         mask, truth = mask.to(parts[0].device), _columns_of(labels, len(parts[0]), len(mask)).to(parts[0].device)
         is_unseen = mask[truth]
@@ -125,7 +127,7 @@ class EvidentialGate:
     def _all(self, seen: Any, novel: Any, unseen_mask: Any) -> tuple[Tensor, list[Tensor]]:
         if not hasattr(self, "weights_"):
             raise InputError("this EvidentialGate is not fitted", remedy="call fit with a validation fold first")
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+        mask = class_mask(unseen_mask)
         parts = self._own(seen, novel, mask)
         evidence = self._evidence(parts, [_summary(part) for part in parts], self.weights_)
         return mask.to(parts[0].device), evidence

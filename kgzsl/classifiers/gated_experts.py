@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import float_matrix, plain
+from kgzsl._options import check_choice, check_count
+from kgzsl.classifiers._inputs import class_mask, float_matrix, plain
 from kgzsl.classifiers.evidential_gate import EvidentialGate
-from kgzsl.classifiers.gating import CosmoGate, calibrated_stacking
+from kgzsl.classifiers.gating import SMOOTHINGS, CosmoGate, calibrated_stacking, check_temperatures
 from kgzsl.errors import InputError
 
 __all__ = ["Calibration", "GatedExperts", "calibrate"]
@@ -50,7 +52,7 @@ def calibrate(scores: Any, labels: Any, unseen_mask: Any) -> Calibration:
     Raises:
         InputError: Rows of one kind only, or shapes that do not fit.
     """
-    mask = plain(unseen_mask).astype(bool)
+    mask = class_mask(unseen_mask).cpu().numpy()
     table = float_matrix(scores, "scores", columns=len(mask), dtype=torch.float64).cpu().numpy()
     truth = _columns(labels, len(table), len(mask))
     new = mask[truth]
@@ -100,6 +102,9 @@ class GatedExperts:
         bias_: Added to the (log-)scores of unseen classes.
         units_: What the two experts' scores are divided by where they become probabilities; 1 where they differ enough.
         figures_: What each rule that was tried reaches on the fold: rule -> :class:`Calibration` (at its bias).
+
+    Raises:
+        InputError: An unknown rule, or an option out of range.
     """
 
     gate_: str
@@ -113,8 +118,14 @@ class GatedExperts:
         smoothing: str = "adaptive",
         share: bool | str = "auto",
         top: int = 3,
-        temperatures: tuple[float, ...] = (1.0, 3.0),
+        temperatures: Sequence[float] = (1.0, 3.0),
     ) -> None:
+        check_choice(gate, "gate", _GATES)
+        check_choice(smoothing, "smoothing", SMOOTHINGS)
+        if not isinstance(share, bool | np.bool_) and not (isinstance(share, str) and share == "auto"):
+            raise InputError(f"share is {share!r}", remedy="choose True, False or auto")
+        check_count(top, "top")
+        check_temperatures(temperatures)
         self.gate = gate
         self.smoothing = smoothing
         self.share = share
@@ -134,12 +145,8 @@ class GatedExperts:
             unseen_mask: bool [C], the classes that play the unseen ones.
 
         Raises:
-            InputError: Rows of one kind only, shapes that do not fit, an unknown option.
+            InputError: Rows of one kind only, or shapes that do not fit.
         """
-        if self.gate not in _GATES:
-            raise InputError(f"gate is {self.gate!r}", remedy=f"choose {', '.join(_GATES)}")
-        if self.share not in (True, False, "auto"):
-            raise InputError(f"share is {self.share!r}", remedy="choose True, False or auto")
         seen, novel, mask = _tables(seen_scores, zero_shot_scores, unseen_mask)
         truth = _columns(labels, len(seen), len(mask))
         raw = seen, novel
@@ -169,7 +176,7 @@ class GatedExperts:
         self.gate_, self.share_ = rules[best]
         self.bias_ = self.figures_[best].bias
         if self.gate == "none":
-            self.gate_, self.bias_, self.share_ = "none", 0.0, self.share is True
+            self.gate_, self.bias_, self.share_ = "none", 0.0, self.share != "auto" and bool(self.share)
         return self
 
     def combine(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
@@ -194,8 +201,7 @@ class GatedExperts:
         if self.gate_ in ("cosmo", "evidential"):
             gate = self.cosmo_ if self.gate_ == "cosmo" else self.evidential_
             return gate.predict_unseen(*self._asked(seen_scores, zero_shot_scores, unseen_mask))
-        mask = torch.from_numpy(plain(unseen_mask).astype(bool)).to(table.device)
-        return table.softmax(dim=1)[:, mask].sum(dim=1)
+        return table.softmax(dim=1)[:, class_mask(unseen_mask).to(table.device)].sum(dim=1)
 
     def uncertainty(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
         """How much the experts together do not know of each row, float32 [N], in (0, 1): see :class:`EvidentialGate`.
@@ -271,7 +277,7 @@ def _as_it_is(table: Tensor, truth: np.ndarray, mask: Tensor) -> Calibration:
 
 
 def _tables(seen: Any, zero_shot: Any, unseen_mask: Any) -> tuple[Tensor, Tensor, Tensor]:
-    mask = torch.from_numpy(plain(unseen_mask).astype(bool))
+    mask = class_mask(unseen_mask)
     if bool(mask.all()) or not bool(mask.any()):
         raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one group of classes")
     tables = []

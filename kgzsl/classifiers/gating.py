@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl.classifiers._inputs import class_indices, float_matrix
+from kgzsl._options import check_choice, check_count, check_number
+from kgzsl._tensors import number_tensor
+from kgzsl.classifiers._inputs import class_indices, class_mask, float_matrix
 from kgzsl.errors import InputError
 
-__all__ = ["CosmoGate", "calibrated_stacking", "smooth_and_mix"]
+__all__ = ["SMOOTHINGS", "CosmoGate", "calibrated_stacking", "check_temperatures", "smooth_and_mix"]
+
+SMOOTHINGS = ("adaptive", "constant", "none")
 
 
 def smooth_and_mix(seen: Any, zero_shot: Any, gate: Any, unseen_mask: Any, *, smoothing: str = "adaptive") -> Tensor:
@@ -34,20 +39,20 @@ def smooth_and_mix(seen: Any, zero_shot: Any, gate: Any, unseen_mask: Any, *, sm
     Raises:
         InputError: Shapes that do not fit, a gate outside [0, 1], no seen or no unseen class, an unknown smoothing.
     """
-    mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+    mask = class_mask(unseen_mask)
     unseen_count = int(mask.sum())
     seen_count = len(mask) - unseen_count
     if not unseen_count or not seen_count:
         raise InputError("a gate needs seen and unseen classes", remedy="leave the gate out for one group of classes")
-    if smoothing not in ("adaptive", "constant", "none"):
-        raise InputError(f"smoothing is {smoothing!r}", remedy="choose adaptive, constant or none")
+    check_choice(smoothing, "smoothing", SMOOTHINGS)
     first = float_matrix(seen, "seen", columns=len(mask))
     second = float_matrix(zero_shot, "zero_shot", columns=len(mask), device=first.device)
     mask = mask.to(first.device)
     for name, own, table in (("seen", ~mask, first), ("zero_shot", mask, second)):
         if bool((table[:, own] < 0).any()):
             raise InputError(f"{name} holds negative values", remedy="give probabilities, such as logits.softmax(1)")
-    weight = torch.as_tensor(gate, dtype=first.dtype, device=first.device).reshape(-1, 1)
+    weight = number_tensor(gate, "gate", device=first.device, remedy="give P(unseen | x) of each row")
+    weight = weight.to(first.dtype).reshape(-1, 1)
     if len(weight) != len(first) or len(second) != len(first):
         raise InputError(f"{len(first)} and {len(second)} rows of two experts for {len(weight)} gate values")
     if not bool(((weight >= 0) & (weight <= 1)).all()):
@@ -62,6 +67,18 @@ def smooth_and_mix(seen: Any, zero_shot: Any, gate: Any, unseen_mask: Any, *, sm
     return torch.where(total > 0, mixed / total.clamp_min(torch.finfo(mixed.dtype).tiny), 1.0 / len(mask))
 
 
+def check_temperatures(temperatures: Any, name: str = "temperatures") -> None:
+    """Refuse what is no list of at least one temperature.
+
+    Raises:
+        InputError: It is none, or one of them is not positive.
+    """
+    if not isinstance(temperatures, Sequence | np.ndarray) or isinstance(temperatures, str) or not len(temperatures):
+        raise InputError(f"{name} is {temperatures!r}", remedy="give a list of numbers above 0: (1.0, 3.0)")
+    for one in temperatures:
+        check_number(one, f"one of {name}", zero=False)
+
+
 def calibrated_stacking(scores: Any, unseen_mask: Any, bias: float) -> Tensor:
     """Add ``bias`` to the scores of unseen classes (Chao et al., ECCV 2016, with the opposite sign on seen ones).
 
@@ -70,10 +87,10 @@ def calibrated_stacking(scores: Any, unseen_mask: Any, bias: float) -> Tensor:
         unseen_mask: bool [C].
         bias: May be infinite: +inf leaves only unseen classes, -inf only seen ones.
     """
-    matrix = float_matrix(scores, "scores", columns=len(torch.as_tensor(unseen_mask)))
-    mask = torch.as_tensor(unseen_mask, dtype=torch.bool, device=matrix.device)
-    if math.isnan(bias):
-        raise InputError("the bias is NaN", remedy="give a number, or an infinite one")
+    check_number(bias, "bias", negative=True, infinite=True)
+    mask = class_mask(unseen_mask)
+    matrix = float_matrix(scores, "scores", columns=len(mask))
+    mask = mask.to(matrix.device)
     if bias == float("inf"):
         return matrix.masked_fill(~mask, -torch.inf)
     return torch.where(mask, matrix + bias, matrix)
@@ -89,9 +106,15 @@ class CosmoGate:
         top: How many of the largest probabilities to look at, per expert.
         temperatures: The temperatures of the softmax.
         l2: Weight of the ridge penalty on the standardised features.
+
+    Raises:
+        InputError: An option out of range.
     """
 
-    def __init__(self, top: int = 3, temperatures: tuple[float, ...] = (1.0, 3.0), l2: float = 1e-2) -> None:
+    def __init__(self, top: int = 3, temperatures: Sequence[float] = (1.0, 3.0), l2: float = 1e-2) -> None:
+        check_count(top, "top")
+        check_temperatures(temperatures)
+        check_number(l2, "l2")
         self.top = top
         self.temperatures = tuple(temperatures)
         self.l2 = l2
@@ -129,19 +152,21 @@ class CosmoGate:
 
     def predict_unseen(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
         """P(unseen | x), [N], from scores (logits) [N, C] of both experts."""
+        if not hasattr(self, "weights_"):
+            raise InputError("this CosmoGate is not fitted", remedy="call fit with a validation fold first")
         design = (self._features(seen_scores, zero_shot_scores, unseen_mask) - self.mean_) / self.scale_
         return torch.sigmoid(design @ self.weights_[:-1] + self.weights_[-1])
 
     def mix(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any, *, smoothing: str = "adaptive") -> Tensor:
         """The mixture of both experts' softmax probabilities under this gate: [N, C], rows sum to 1."""
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+        mask = class_mask(unseen_mask)
         gate = self.predict_unseen(seen_scores, zero_shot_scores, mask)
         first = float_matrix(seen_scores, "seen_scores", device=gate.device).masked_fill(mask, -torch.inf)
         second = float_matrix(zero_shot_scores, "zero_shot_scores", device=gate.device).masked_fill(~mask, -torch.inf)
         return smooth_and_mix(first.softmax(dim=1), second.softmax(dim=1), gate, mask, smoothing=smoothing)
 
     def _features(self, seen_scores: Any, zero_shot_scores: Any, unseen_mask: Any) -> Tensor:
-        mask = torch.as_tensor(unseen_mask, dtype=torch.bool)
+        mask = class_mask(unseen_mask)
         parts = []
         for scores, own, name in ((seen_scores, ~mask, "seen_scores"), (zero_shot_scores, mask, "zero_shot_scores")):
             logits = float_matrix(scores, name, columns=len(mask))
