@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl._options import check_choices, check_device, check_flags, check_numbers, check_whole
 from kgzsl.classifiers._candidates import candidate_rows, frame_names, label_rows, prior_matrix
 from kgzsl.classifiers._inputs import float_matrix, rows_per_chunk
 from kgzsl.classifiers.base import Classifier
@@ -87,14 +88,14 @@ class MultiViewPropagation(Classifier):
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
-        if self.temperature <= 0:
-            raise InputError(f"temperature is {self.temperature}", remedy="give a positive one")
-        if not 0 <= self.alpha < 1:
-            raise InputError(f"alpha is {self.alpha}", remedy="give a number of at least 0 and below 1")
-        if self.neighbours < 1:
-            raise InputError(f"neighbours is {self.neighbours}", remedy="give 1 or more")
-        if self.normalise not in ("l2", "none"):
-            raise InputError(f"normalise is {self.normalise!r}", remedy="choose l2 or none")
+        check_numbers(self, "alpha", below=1)
+        check_whole(self, "neighbours")
+        check_whole(self, "dim", instead=(None,))
+        check_numbers(self, "power")
+        check_numbers(self, "ridge", "temperature", "lam", zero=False)
+        check_flags(self, "use_features", "recentre")
+        check_choices(self, normalise=("l2", "none"))
+        check_device(self.device)
 
     def fit(
         self,
@@ -144,6 +145,11 @@ class MultiViewPropagation(Classifier):
         targets = torch.tensor([place_of.get(label, -1) for label in labels.tolist()], device=features.device)
         shots = targets >= 0
         nodes = torch.cat([rest, features[shots]])
+        if len(nodes) < 2:
+            raise InputError(
+                "unlabeled has one row, which has no neighbour to hear of",
+                remedy="give two rows or more, or choose a classifier that does not propagate: nearest-prior",
+            )
         self._embed(nodes, len(rest), chosen)
         first = self._first_scores(self._coordinates)
         first[len(rest) :] = functional.one_hot(targets[shots], len(self.classes_)).to(first.dtype)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl._options import check_choice, check_number
 from kgzsl.classifiers._graph_rows import metric_rows
 from kgzsl.errors import InputError
 
@@ -45,22 +46,21 @@ def relevance(
         InputError: Negative or NaN distances, an unknown option, a bandwidth that is not positive, or a negative
             strength.
     """
-    table = np.asarray(distances, dtype=np.float64)
+    try:
+        table = np.asarray(distances, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"distances are not numeric ({error})", remedy="give distances [seen, unseen]") from error
     if table.ndim != 2 or 0 in table.shape or np.isnan(table).any() or (table < 0).any():
         raise InputError(
             f"distances of the shape {table.shape}, or negative or NaN ones", remedy="give distances [seen, unseen]"
         )
-    if kernel not in ("exponential", "gaussian"):
-        raise InputError(f"kernel is {kernel!r}", remedy="choose exponential or gaussian")
-    if gather not in ("mean", "nearest"):
-        raise InputError(f"gather is {gather!r}", remedy="choose mean or nearest")
-    if not 0 <= strength < np.inf:
-        raise InputError(f"strength is {strength}", remedy="give 0 (all classes alike) or more")
+    check_choice(kernel, "kernel", ("exponential", "gaussian"))
+    check_choice(gather, "gather", ("mean", "nearest"))
+    check_number(strength, "strength")
+    check_number(bandwidth, "bandwidth", zero=False, instead=(None,))
     if bandwidth is None:
         usable = table[np.isfinite(table) & (table > 0)]
         bandwidth = float(np.median(usable)) if len(usable) else 1.0
-    if not bandwidth > 0:
-        raise InputError(f"bandwidth is {bandwidth}", remedy="give a positive one")
     scaled = table / bandwidth
     near = np.exp(-scaled if kernel == "exponential" else -(scaled**2))
     weights = near.mean(axis=1) if gather == "mean" else near.max(axis=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_budget, check_count, check_seed
 from kgzsl.classifiers._inputs import class_indices, float_matrix, rows_per_chunk
 from kgzsl.errors import InputError
 
@@ -29,12 +30,22 @@ def recall_at_k(
         labels: [N].
         ks: The K, each at least 1.
         budget: Bytes that a chunk of distances may take.
+
+    Raises:
+        InputError: Fewer than two rows, labels that do not fit, or a K that is no whole number from 1 on.
     """
+    given: Any = ks  # one number alone is no list
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"ks is {ks!r}", remedy="give a list of whole numbers, 1 or more: (1, 2, 4, 8)")
+    ks = list(given)
+    for k in ks:
+        check_count(k, "one of ks")
+    check_budget(budget, "budget")
     points = float_matrix(embeddings, "embeddings", dtype=torch.float64)
     _, encoded = class_indices(labels, len(points))
     truth = torch.as_tensor(encoded, device=points.device)
-    if len(points) < 2 or not ks or min(ks) < 1:
-        raise InputError(f"recall at {list(ks)} of {len(points)} rows", remedy="give two rows or more, and K from 1 on")
+    if len(points) < 2 or not ks:
+        raise InputError(f"recall at {ks} of {len(points)} rows", remedy="give two rows or more, and K from 1 on")
     found = torch.zeros(len(ks), dtype=torch.float64)
     step = rows_per_chunk(32 * len(points), budget)
     for start in range(0, len(points), step):
@@ -99,11 +110,17 @@ def k_means(points: Any, count: int, *, seed: int = 0, iterations: int = 100) ->
         count: Clusters, at most N.
         seed: Of the start.
         iterations: At most; it ends when nothing moves.
+
+    Raises:
+        InputError: More clusters than rows, or an option out of range.
     """
+    check_count(count, "count")
+    check_count(iterations, "iterations", least=0)
+    check_seed(seed)
     rows = float_matrix(points, "points", dtype=torch.float64)
-    if not 1 <= count <= len(rows):
+    if count > len(rows):
         raise InputError(f"{count} clusters of {len(rows)} rows", remedy="give between 1 and as many as rows")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     centres = rows[torch.randint(len(rows), (1,), generator=generator).to(rows.device)]
     for _ in range(count - 1):
         squared = torch.cdist(rows, centres).square().amin(dim=1).cpu()

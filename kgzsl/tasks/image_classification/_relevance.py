@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kgzsl import classifiers
+from kgzsl._options import check_choice
 from kgzsl.classifiers import class_distances, relevance
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.knowledge.distances import DISTANCES
 
 if TYPE_CHECKING:
     from kgzsl.recipe import ImageRecipe
@@ -97,6 +99,7 @@ def class_weights(
     """
     given = dict(options)
     metric, graph, upwards = given.pop("metric", "hops"), given.pop("graph", None), given.pop("taxonomy", False)
+    check_choice(metric, "metric of relevance", (*DISTANCES, "priors"))
     weights = is_seen.astype(np.float64)
     if is_seen.all() or not is_seen.any():
         return weights
