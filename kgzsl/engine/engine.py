@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_choices, check_flags, check_kind, check_seed, check_whole
 from kgzsl.engine.hardware import choose_device, choose_precision
 from kgzsl.engine.history import History, Row
 from kgzsl.engine.loop import TrainingLoop
@@ -73,16 +75,17 @@ class Engine:
     def __post_init__(self) -> None:
         kind, _ = choose_device(self.device)
         choose_precision(self.precision, kind)
-        if self.devices < 1:
-            raise InputError(f"devices is {self.devices}", remedy="give 1 or more")
-        if self.checkpoint_every is not None and self.checkpoint_every < 1:
-            raise InputError(f"checkpoint_every is {self.checkpoint_every}", remedy="give 1 or more steps")
-        if self.progress not in (True, False, "auto", "lines"):
+        check_seed(self.seed)
+        self.seed = int(self.seed)  # one of numpy is written in another way, and would be another seed
+        check_whole(self, "devices")
+        check_whole(self, "checkpoint_every", instead=(None,))
+        check_kind(self.checkpoint, "checkpoint", (str, PathLike), "a folder")
+        check_flags(self, "resume")
+        if not isinstance(self.progress, bool | str) or self.progress not in (True, False, "auto", "lines"):
             raise InputError(f"progress is {self.progress!r}", remedy="choose auto, lines, True or False")
         if isinstance(self.capture, bool):  # what YAML makes of on and off
             self.capture = "on" if self.capture else "off"
-        if self.capture not in ("auto", "on", "off"):
-            raise InputError(f"capture is {self.capture!r}", remedy="choose auto, on or off")
+        check_choices(self, capture=("auto", "on", "off"))
         if self.resume and self.checkpoint is None:
             raise InputError("resume was asked for, but no checkpoint folder was given", remedy="give checkpoint=")
         if self.checkpoint is not None:

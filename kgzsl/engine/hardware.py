@@ -26,9 +26,9 @@ def choose_device(device: str) -> tuple[str, str | int | list[int]]:
     Raises:
         InputError: No such kind of device, or none of it here.
     """
-    match = re.fullmatch(r"(auto|cpu|cuda|gpu|mps)(?::(\d+))?", device)
+    match = re.fullmatch(r"(auto|cpu|cuda|gpu|mps)(?::(\d+))?", device) if isinstance(device, str) else None
     if match is None:
-        close = nearest(device, ("auto", "cpu", "cuda", "mps"))
+        close = nearest(str(device), ("auto", "cpu", "cuda", "mps"))
         raise InputError(
             f"no device is called {device!r}",
             remedy=f"did you mean {close[0]}?" if close else "choose auto, cpu, cuda, cuda:N or mps",
@@ -67,6 +67,8 @@ def choose_precision(precision: str, kind: str) -> str:
     Raises:
         InputError: A precision that is not offered.
     """
+    if not isinstance(precision, str):
+        raise InputError(f"precision {precision!r} is not offered", remedy=f"choose auto, {', '.join(PRECISIONS)}")
     if precision == "auto":
         return "bf16-mixed" if has_bf16(kind) else "32-true"
     aliases = {"32": "32-true", "fp32": "32-true", "float32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}

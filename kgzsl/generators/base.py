@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kgzsl.engine import Engine, History
-from kgzsl.errors import InputError
 
-__all__ = ["Callback", "FeatureGenerator", "check_training_data", "unequal_weights"]
+__all__ = ["Callback", "FeatureGenerator"]
 
 #: Called with the generator, ready to sample, and the number of epochs done; may return figures for the history.
 Callback = Callable[["FeatureGenerator", int], Mapping[str, float] | None]
@@ -22,7 +22,8 @@ Callback = Callable[["FeatureGenerator", int], Mapping[str, float] | None]
 class FeatureGenerator(ABC):
     """Learns "class prior -> features" on seen classes, and answers for the priors of unseen ones.
 
-    A class may be an image class or a relation: nothing here knows which. Constructors only store their options.
+    A class may be an image class or a relation: nothing here knows which. Constructors keep their options as they are
+    given, and refuse those out of range. Arrays of numpy are taken wherever tensors are.
 
     Attributes:
         history: The log of the last fit.
@@ -51,7 +52,7 @@ class FeatureGenerator(ABC):
 
         Args:
             features: Float [N, D], in any scale: the generator chooses its own and undoes it in :meth:`sample`.
-            labels: Int64 [N], rows of ``priors``.
+            labels: Integers [N], rows of ``priors``.
             priors: Float [C, P], one row per seen class.
             classifier: A frozen, differentiable map from features [B, D] (original scale) to logits [B, C], for the
                 classification loss; None fits a softmax on ``features``.
@@ -81,7 +82,10 @@ class FeatureGenerator(ABC):
 
         Returns:
             Features float [R * n, D] in the original scale, row by row of ``prior_rows``, and int64 [R * n] saying
-            which row each belongs to.
+            which row each belongs to; with an ``n`` of 0 there are none of both.
+
+        Raises:
+            InputError: Not fitted, priors of another width, with NaN or infinite values, or an ``n`` that is no number.
         """
 
     def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
@@ -90,6 +94,9 @@ class FeatureGenerator(ABC):
         Args:
             features: In the original scale.
             generator: Random state, for generators whose embedding of a training row is a draw; None gives the mean.
+
+        Raises:
+            InputError: Not fitted, features of another width, NaN or infinite values.
         """
         return features
 
@@ -110,9 +117,8 @@ class FeatureGenerator(ABC):
 
     def config(self) -> dict[str, Any]:
         """The options of the constructor, JSON-able."""
-        return {
-            name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"
-        }
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        return {name: _plain(getattr(self, name)) for name in names}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -123,44 +129,8 @@ class FeatureGenerator(ABC):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
 
 
-def check_training_data(features: Tensor, labels: Tensor, priors: Tensor) -> None:
-    """Refuse training data that no generator can learn from.
-
-    Raises:
-        InputError: The first thing that is wrong, with its place.
-    """
-    if features.ndim != 2 or priors.ndim != 2 or labels.shape != features.shape[:1]:
-        raise InputError(
-            f"features {tuple(features.shape)}, labels {tuple(labels.shape)}, priors {tuple(priors.shape)} do not fit",
-            remedy="give features [N, D], labels [N] and priors [C, P]",
-        )
-    if len(features) == 0:
-        raise InputError("there are no training features", remedy="give at least one row of a seen class")
-    if labels.is_floating_point() or bool(((labels < 0) | (labels >= len(priors))).any()):
-        raise InputError(
-            f"labels must be integers in 0..{len(priors) - 1}", remedy="number the classes as the priors' rows"
-        )
-    for name, tensor in (("features", features), ("priors", priors)):
-        bad = ~torch.isfinite(tensor).all(dim=1)
-        if bool(bad.any()):
-            raise InputError(
-                f"{name} hold NaN or infinite values",
-                place=f"row {int(bad.nonzero()[0, 0])} ({int(bad.sum())} rows in all)",
-                remedy="remove or repair these rows",
-            )
-
-
-def unequal_weights(sample_weight: Tensor | None, features: Tensor) -> Tensor | None:
-    """Weights of the rows of ``features``, float64 [N] with a mean of 1 on their device; None for equal ones.
-
-    Raises:
-        InputError: Another number of weights, negative or infinite ones, or nothing but zeros.
-    """
-    if sample_weight is None:
-        return None
-    weights = torch.as_tensor(sample_weight, dtype=torch.float64, device=features.device)
-    if weights.shape != features.shape[:1] or not bool(torch.isfinite(weights).all() and (weights >= 0).all()):
-        raise InputError("sample_weight must hold one weight a row, none negative or infinite")
-    if not bool(weights.any()):
-        raise InputError("sample_weight is 0 for every row", remedy="give some class a weight")
-    return None if bool((weights == weights[0]).all()) else weights / weights.mean()
+def _plain(value: Any) -> Any:
+    """Numbers of numpy, which no JSON can hold, as Python's own."""
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(one) for one in value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_numbers, check_widths
 from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.neural import NeuralGenerator, Sizes, widths
@@ -151,13 +152,10 @@ class CADAVAE(NeuralGenerator):
     align: float = 8.13
     embeds = True
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "prior_hidden": self.prior_hidden is None or all(w >= 1 for w in widths(self.prior_hidden)),
-            "kl": self.kl >= 0,
-            "cross": self.cross >= 0,
-            "align": self.align >= 0,
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_widths(self, "prior_hidden", instead=(None,))
+        check_numbers(self, "kl", "cross", "align")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         wide = widths(self.hidden)
@@ -188,7 +186,7 @@ class CADAVAE(NeuralGenerator):
 
     def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """The mean of q(z | x), or with ``generator`` a draw of it."""
-        self._fitted()
+        features = super().embed(features)
         with torch.no_grad():
             mean, log_variance = self._modules["encode_feature"](self._scaled(features)).chunk(2, dim=1)
             if generator is None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kgzsl._options import check_numbers, check_whole
 from kgzsl.generators.loop import LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.networks import SLOPE, Critic
@@ -174,15 +175,11 @@ class CEGZSL(WGAN):
     class_temperature: float = 0.1
     embeds = True
 
-    def _checks(self) -> dict[str, bool]:
-        sizes = ("embedding", "projection", "comparator")
-        positive = ("instance_temperature", "class_temperature")
-        return (
-            super()._checks()
-            | {name: getattr(self, name) >= 1 for name in sizes}
-            | {name: getattr(self, name) > 0 for name in positive}
-            | {name: getattr(self, name) >= 0 for name in ("instance", "category")}
-        )
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_whole(self, "embedding", "projection", "comparator")
+        check_numbers(self, "instance_temperature", "class_temperature", zero=False)
+        check_numbers(self, "instance", "category")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         embedder = MLP([sizes.feature, self.embedding], generator=random, dtype=dtype)
@@ -200,6 +197,6 @@ class CEGZSL(WGAN):
 
     def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
         """h = E(x), float [N, embedding]."""
-        self._fitted()
+        features = super().embed(features)
         with torch.no_grad():
             return F.relu(self._modules["embedder"](self._scaled(features)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_numbers
 from kgzsl.generators.terms import Term
 from kgzsl.generators.wgan import WGAN
 
@@ -70,8 +71,10 @@ class CycleWGAN(WGAN):
     cycle: float = 0.1
     cycle_ridge: float = 0.1
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {"cycle": self.cycle >= 0, "cycle_ridge": self.cycle_ridge > 0}
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_numbers(self, "cycle")
+        check_numbers(self, "cycle_ridge", zero=False)
 
     def _terms(
         self, scaled: Tensor, labels: Tensor, priors: Tensor, classifier: Callable[[Tensor], Tensor] | None

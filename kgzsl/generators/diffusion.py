@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kgzsl._options import check_flags, check_numbers, check_whole
+from kgzsl.errors import InputError
 from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.neural import NeuralGenerator, Sizes, widths
@@ -151,13 +153,16 @@ class Diffusion(NeuralGenerator):
     forget: float = 0.1
     ancestral: bool = True
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "hidden": len(widths(self.hidden)) == 1 and widths(self.hidden)[0] >= 1,
-            "steps": self.steps >= 1,
-            "guidance": self.guidance >= 0 and (self.guidance == 1 or self.forget > 0),
-            "forget": 0 <= self.forget <= 1,
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        if len(widths(self.hidden)) != 1:
+            raise InputError(f"hidden is {self.hidden!r}", remedy="give one width: this network has one hidden size")
+        check_whole(self, "steps")
+        check_numbers(self, "guidance")
+        check_numbers(self, "forget", most=1)
+        check_flags(self, "ancestral")
+        if self.guidance != 1 and self.forget == 0:
+            raise InputError(f"guidance is {self.guidance!r}, and forget 0", remedy="give forget a number above 0")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         return {"network": Denoiser(sizes, widths(self.hidden)[0], generator=random, dtype=dtype)}

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kgzsl._options import check_choices, check_flags, check_numbers, check_whole
+from kgzsl._tensors import number_tensor
 from kgzsl.errors import InputError
 from kgzsl.generators.loop import GeneratorLoop, LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
@@ -239,11 +241,13 @@ class Extrapolation(NeuralGenerator):
         self.graph_metric = None if self.metric == "priors" else self.metric
         self._distances: Tensor | None = None
 
-    def fit(self, *arguments: Any, distances: Tensor | None = None, **options: Any) -> Self:
+    def fit(
+        self, features: Tensor, labels: Tensor, priors: Tensor, *, distances: Tensor | None = None, **options: Any
+    ) -> Self:
         """See :meth:`FeatureGenerator.fit`.
 
         Args:
-            *arguments: Features, labels, priors.
+            features, labels, priors: See there.
             distances: Float [C, C], between the seen classes in the class graph, infinite where there is no way; for
                 every ``metric`` but ``"priors"``.
             **options: The others.
@@ -253,8 +257,9 @@ class Extrapolation(NeuralGenerator):
         """
         if self.graph_metric is None and distances is not None:
             raise InputError("distances are given, and metric is 'priors'", remedy="give metric='hops'")
-        self._distances = None if self.graph_metric is None else self._checked(distances, len(arguments[2]))
-        return super().fit(*arguments, **options)
+        priors = number_tensor(priors, "priors")
+        self._distances = None if self.graph_metric is None else self._checked(distances, len(priors))
+        return super().fit(features, labels, priors, **options)
 
     def sample(
         self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None, distances: Tensor | None = None
@@ -292,7 +297,7 @@ class Extrapolation(NeuralGenerator):
                 f"extrapolation by {self.metric} needs distances in the class graph",
                 remedy="give distances=, or in a recipe graph: {source: ...}; or metric: priors",
             )
-        table = torch.as_tensor(distances)
+        table = number_tensor(distances, "distances", remedy="give those of the class graph")
         shape = (classes if rows is None else rows, classes)
         if table.shape != shape or bool((table.isnan() | (table < 0)).any()):
             raise InputError(f"distances of shape {tuple(table.shape)} for {shape}, or negative or NaN ones")
@@ -305,16 +310,14 @@ class Extrapolation(NeuralGenerator):
             told["distances"] = hashlib.sha256(table.tobytes()).hexdigest()[:16]
         return told
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "metric": self.metric in ("priors", "hops", "weighted", "resistance"),
-            "cosine": self.cosine >= 0,
-            "k": self.k >= 1,
-            "temperature": self.temperature > 0,
-            "noise": self.noise >= 0,
-            "distill": self.distill >= 0,
-            "window": 0 <= self.window < 1,
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_choices(self, metric=("priors", "hops", "weighted", "resistance"))
+        check_whole(self, "k")
+        check_numbers(self, "temperature", zero=False)
+        check_numbers(self, "cosine", "noise", "distill")
+        check_numbers(self, "window", below=1)
+        check_flags(self, "residual")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         hidden = widths(self.hidden)

@@ -9,11 +9,20 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_choices, check_flags, check_numbers
 from kgzsl._ridge import choose_ridge
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
-from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data, unequal_weights
-from kgzsl.generators.prior_scaling import PriorScaler
+from kgzsl.generators._inputs import (
+    asked_rows,
+    check_draw,
+    table_of,
+    training_data,
+    training_engine,
+    unequal_weights,
+)
+from kgzsl.generators.base import Callback, FeatureGenerator
+from kgzsl.generators.prior_scaling import KINDS, PriorScaler
 
 __all__ = ["LinearGenerator"]
 
@@ -59,20 +68,12 @@ class LinearGenerator(FeatureGenerator):
     clip: bool = True
 
     def __post_init__(self) -> None:
+        check_numbers(self, "ridge", zero=False, instead=("auto",))
+        check_numbers(self, "width", zero=False)
+        check_numbers(self, "noise", "mean_error")
+        check_choices(self, kernel=_KERNELS, covariance=_COVARIANCES, priors=KINDS)
+        check_flags(self, "clip")
         self._prior_scaler = PriorScaler(self.priors)
-        checks = {
-            "ridge": self.ridge == "auto" or (not isinstance(self.ridge, str) and self.ridge > 0),
-            "kernel": self.kernel in _KERNELS,
-            "width": self.width > 0,
-            "covariance": self.covariance in _COVARIANCES,
-            "noise": self.noise >= 0,
-            "mean_error": self.mean_error >= 0,
-        }
-        for name, fine in checks.items():
-            if not fine:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
-                )
         self._state: dict[str, Any] = {}
 
     def fit(
@@ -92,8 +93,8 @@ class LinearGenerator(FeatureGenerator):
         The regression weighs each class by the mean ``sample_weight`` of its rows, w_c: with W the diagonal of its
         roots, k(A, A) and M - m become W k(A, A) W and W (M - m), m the weighted mean.
         """
-        engine = engine or Engine(progress=False)
-        check_training_data(features, labels, priors)
+        engine = training_engine(engine)
+        features, labels, priors = training_data(features, labels, priors)
         device, dtype = engine.torch_device, engine.dtype
         # A mean of many rows and the inverse of a nearly singular kernel: both in float64, both small.
         features, labels = features.to(device, torch.float64), labels.to(device)
@@ -144,11 +145,9 @@ class LinearGenerator(FeatureGenerator):
 
     def means(self, prior_rows: Tensor) -> Tensor:
         """The mean of each class, float [R, D], for priors [R, P]."""
-        if not self._state:
-            raise InputError("this generator is not fitted", remedy="call fit first")
+        self._check_fitted()
         known = self._state["known"]
-        if prior_rows.ndim != 2 or prior_rows.shape[1] != known.shape[1]:
-            raise InputError(f"priors of shape {tuple(prior_rows.shape)} do not fit a generator for {known.shape[1]}-d")
+        prior_rows = asked_rows(prior_rows, known.shape[1])
         rows = self._prior_scaler.transform(prior_rows.to(self._prior_scaler.shift)).to(known)
         made: Tensor = (
             self._state["centre"] + self._kernel_of(rows, known, self._state["spread"]) @ self._state["weights"]
@@ -157,6 +156,7 @@ class LinearGenerator(FeatureGenerator):
 
     def sample(self, prior_rows: Tensor, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`FeatureGenerator.sample`."""
+        check_draw(n, generator)
         means = self.means(prior_rows)
         if generator is None:
             generator = torch.Generator(device=means.device).manual_seed(self._state["seed"])
@@ -173,8 +173,7 @@ class LinearGenerator(FeatureGenerator):
 
     def state_dict(self) -> dict[str, Any]:
         """See :meth:`FeatureGenerator.state_dict`."""
-        if not self._state:
-            raise InputError("this generator is not fitted", remedy="call fit first")
+        self._check_fitted()
         return {**self._state, "priors": self._prior_scaler.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
@@ -182,6 +181,15 @@ class LinearGenerator(FeatureGenerator):
         self._prior_scaler = PriorScaler().load_state_dict(state["priors"])
         self._state = {key: value for key, value in state.items() if key != "priors"}
         return self
+
+    def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
+        """See :meth:`FeatureGenerator.embed`: it has no space of its own."""
+        self._check_fitted()
+        return table_of(features, len(self._state["centre"]))
+
+    def _check_fitted(self) -> None:
+        if not self._state:
+            raise InputError("this generator is not fitted", remedy="call fit first")
 
     def _kernel_of(self, rows: Tensor, known: Tensor, spread: float) -> Tensor:
         if self.kernel == "linear":

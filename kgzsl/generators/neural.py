@@ -11,12 +11,23 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_choices, check_flags, check_number, check_numbers, check_whole, check_widths
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
-from kgzsl.generators.base import Callback, FeatureGenerator, check_training_data, unequal_weights
+from kgzsl.generators._inputs import (
+    asked_rows,
+    check_draw,
+    table_of,
+    training_data,
+    training_engine,
+    unequal_weights,
+)
+from kgzsl.generators.base import Callback, FeatureGenerator
 from kgzsl.generators.health import Health, check_health
 from kgzsl.generators.loop import Episode, GeneratorLoop, LoopOptions, TrainingData
+from kgzsl.generators.prior_scaling import KINDS as PRIOR_KINDS
 from kgzsl.generators.prior_scaling import PriorScaler
+from kgzsl.generators.scaling import KINDS as FEATURE_KINDS
 from kgzsl.generators.scaling import FeatureScaler
 from kgzsl.generators.souls import SoulSamples, find_souls
 from kgzsl.generators.terms import Classification, Term
@@ -88,11 +99,7 @@ class NeuralGenerator(FeatureGenerator):
     clip: bool = False
 
     def __post_init__(self) -> None:
-        for name, fine in self._checks().items():
-            if not fine:
-                raise InputError(
-                    f"{name}={getattr(self, name)!r} is out of range", remedy="see the option's description"
-                )
+        self._check_options()
         self.health: Health | None = None
         self._scaler, self._prior_scaler = FeatureScaler(self.features), PriorScaler(self.priors, self.prior_size)
         self._modules: dict[str, nn.Module] = {}
@@ -100,23 +107,22 @@ class NeuralGenerator(FeatureGenerator):
         self._range: Tensor | None = None
         self._seed = 0
 
-    def _checks(self) -> dict[str, bool]:
-        """Option to whether its value is in range."""
-        return {
-            "hidden": all(width >= 1 for width in widths(self.hidden)),
-            "epochs": self.epochs >= 0,
-            "batch_size": self.batch_size >= 1,
-            "noise_dim": self.noise_dim is None or self.noise_dim >= 1,
-            "classification": self.classification >= 0,
-            "lr": self.lr > 0,
-            "betas": len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
-            "lr_decay": 0 <= self.lr_decay <= 1,
-            "ema": 0 <= self.ema < 1,
-            "souls": self.souls >= 0,
-            "soul_weight": self.soul_weight >= 0,
-            "hold_out": 0 <= self.hold_out < 1,
-            "prior_size": self.prior_size > 0,
-        }
+    def _check_options(self) -> None:
+        """Refuse options out of range; a subclass adds its own."""
+        check_widths(self, "hidden")
+        check_whole(self, "epochs", "souls", least=0)
+        check_whole(self, "batch_size")
+        check_whole(self, "noise_dim", instead=(None,))
+        check_numbers(self, "classification", "soul_weight")
+        check_numbers(self, "lr", "prior_size", zero=False)
+        check_numbers(self, "lr_decay", most=1)
+        check_numbers(self, "ema", "hold_out", below=1)
+        if not isinstance(self.betas, list | tuple) or len(self.betas) != 2:
+            raise InputError(f"betas is {self.betas!r}", remedy="give two numbers from 0 on and below 1")
+        for beta in self.betas:
+            check_number(beta, "one of betas", below=1)
+        check_choices(self, features=FEATURE_KINDS, priors=PRIOR_KINDS)
+        check_flags(self, "clip")
 
     @abstractmethod
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
@@ -146,8 +152,8 @@ class NeuralGenerator(FeatureGenerator):
 
         Rows are drawn as often as ``sample_weight`` says.
         """
-        engine = engine or Engine(progress=False)
-        check_training_data(features, labels, priors)
+        engine = training_engine(engine)
+        features, labels, priors = training_data(features, labels, priors)
         weights = unequal_weights(sample_weight, features)
         if weights is not None:
             there = weights > 0
@@ -158,7 +164,7 @@ class NeuralGenerator(FeatureGenerator):
         self._range = torch.stack([features.amin(dim=0), features.amax(dim=0)]) if self.clip else None
         scaled = self._scaler.fit(features).transform(features)
         scaled_priors = self._prior_scaler.fit(priors).transform(priors)
-        self._sizes = Sizes(scaled.shape[1], priors.shape[1], self.noise_dim or priors.shape[1], len(priors))
+        self._sizes = Sizes(scaled.shape[1], priors.shape[1], int(self.noise_dim or priors.shape[1]), len(priors))
         with engine.seeded():
             terms = self._terms(scaled, labels, scaled_priors, classifier)
         several = self.hold_out > 0 and bool((labels != labels[0]).any())
@@ -166,12 +172,13 @@ class NeuralGenerator(FeatureGenerator):
         weights = None if weights is None else weights.to(device)
         told = self._told(len(scaled), weights)
         data = TrainingData(scaled, labels, scaled_priors, tuple(terms), engine, told, episode, weights)
-        per_epoch = max(1, len(scaled) // (self.batch_size * engine.ranks))
+        epochs, batch_size = int(self.epochs), int(self.batch_size)
+        per_epoch = max(1, len(scaled) // (batch_size * engine.ranks))
         modules = self._networks(self._sizes, engine.generator(), dtype)
         loop = self._loop(
             {name: engine.prepare(module) for name, module in modules.items()},
             data,
-            self._loop_options(self.epochs * per_epoch),
+            self._loop_options(epochs * per_epoch),
         )
 
         def at(steps: int) -> Mapping[str, float] | None:
@@ -181,7 +188,7 @@ class NeuralGenerator(FeatureGenerator):
         self._modules = loop.sampling_modules()
         self.history = engine.run(
             loop,
-            steps=self.epochs * per_epoch,
+            steps=epochs * per_epoch,
             name=type(self).__name__.lower(),
             callback=None if callback is None else at,
             callback_every=None if callback_every_epochs is None else callback_every_epochs * per_epoch,
@@ -194,7 +201,7 @@ class NeuralGenerator(FeatureGenerator):
 
     def _loop_options(self, steps: int) -> LoopOptions:
         return LoopOptions(
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             critic_steps=1,
             penalty=0.0,
             lr=self.lr,
@@ -235,6 +242,10 @@ class NeuralGenerator(FeatureGenerator):
         """See :meth:`FeatureGenerator.sample`."""
         return self._drawn(*self._asked(prior_rows, n, generator))
 
+    def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
+        """See :meth:`FeatureGenerator.embed`; the features themselves, for a generator without a space of its own."""
+        return table_of(features, self._fitted().feature)
+
     def _drawn(self, priors: Tensor, labels: Tensor, random: Any) -> tuple[Tensor, Tensor]:
         """Features for what :meth:`_asked` gave, and ``labels`` again."""
         assert self._sizes is not None
@@ -248,13 +259,12 @@ class NeuralGenerator(FeatureGenerator):
 
     def _asked(self, prior_rows: Tensor, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Any]:
         """Scaled priors, the row of each of n samples of each, and the random state."""
-        sizes = self._fitted()
-        if prior_rows.ndim != 2 or prior_rows.shape[1] != sizes.prior:
-            raise InputError(f"priors of shape {tuple(prior_rows.shape)} do not fit a generator for {sizes.prior}-d")
+        rows = asked_rows(prior_rows, self._fitted().prior)
+        check_draw(n, generator)
         like = self._like()
         if generator is None:
             generator = torch.Generator(device=like.device).manual_seed(self._seed)
-        priors = self._prior_scaler.transform(prior_rows.to(device=like.device, dtype=like.dtype))
+        priors = self._prior_scaler.transform(rows.to(device=like.device, dtype=like.dtype))
         return priors, torch.arange(len(priors), device=like.device).repeat_interleave(n), generator
 
     def _fitted(self) -> Sizes:
@@ -305,7 +315,7 @@ class NeuralGenerator(FeatureGenerator):
 
 def widths(hidden: int | tuple[int, ...]) -> list[int]:
     """Widths of hidden layers as a list."""
-    return [hidden] if isinstance(hidden, int) else list(hidden)
+    return [int(width) for width in hidden] if isinstance(hidden, list | tuple) else [int(hidden)]
 
 
 def _softmax_on(scaled: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:

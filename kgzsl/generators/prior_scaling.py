@@ -8,9 +8,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from kgzsl.errors import InputError, nearest
+from kgzsl._options import check_choice, check_number
 
-__all__ = ["PriorScaler"]
+__all__ = ["KINDS", "PriorScaler"]
 
 KINDS = ("none", "l2", "standard")
 
@@ -25,12 +25,8 @@ class PriorScaler:
     """
 
     def __init__(self, kind: str = "l2", size: float = 1.0) -> None:
-        if kind not in KINDS:
-            close = nearest(kind, KINDS)
-            raise InputError(
-                f"no prior scaling is called {kind!r}",
-                remedy=f"did you mean {close[0]!r}?" if close else f"choose {', '.join(KINDS)}",
-            )
+        check_choice(kind, "kind", KINDS)
+        check_number(size, "size", zero=False)
         self.kind, self.size = kind, size
         self.shift = torch.zeros(0)
         self.scale = torch.ones(0)

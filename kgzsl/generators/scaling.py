@@ -8,9 +8,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from kgzsl.errors import InputError, nearest
+from kgzsl._options import check_choice
 
-__all__ = ["FeatureScaler"]
+__all__ = ["KINDS", "FeatureScaler"]
 
 KINDS = ("auto", "max", "minmax", "standard", "centre", "none")
 
@@ -41,12 +41,7 @@ class FeatureScaler:
     """
 
     def __init__(self, kind: str = "auto") -> None:
-        if kind not in KINDS:
-            close = nearest(kind, KINDS)
-            raise InputError(
-                f"no feature scaling is called {kind!r}",
-                remedy=f"did you mean {close[0]!r}?" if close else f"choose {', '.join(KINDS)}",
-            )
+        check_choice(kind, "kind", KINDS)
         self.kind = kind
         self.chosen = kind
         self.shift = torch.zeros(0)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_flags, check_numbers, check_whole
+from kgzsl.errors import InputError
 from kgzsl.generators.loop import LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.networks import Critic
@@ -184,13 +186,14 @@ class TFVAEGAN(VAEGAN):
         super().__post_init__()
         self.embeds = self.discriminative
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "cycle": self.cycle >= 0,
-            "feedback": self.feedback >= 0,
-            "layer_size": self.layer_size > 0,
-            "decoder_hidden": self.decoder_hidden is None or self.decoder_hidden >= 1,
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_numbers(self, "cycle", "feedback")
+        check_numbers(self, "layer_size", zero=False)
+        check_whole(self, "decoder_hidden", instead=(None,))
+        if not widths(self.hidden):
+            raise InputError("hidden is (): what is fed back needs a hidden layer", remedy="give one width or more")
+        check_flags(self, "discriminative")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         first = widths(self.hidden)[0]
@@ -220,9 +223,9 @@ class TFVAEGAN(VAEGAN):
 
     def embed(self, features: Tensor, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
         """The features and the decoder's hidden layer, side by side; see the class for their sizes."""
+        features = super().embed(features)
         if not self.discriminative:
             return features
-        self._fitted()
         decoder, layer = self._modules["decoder"], self._modules["layer"]
         assert isinstance(decoder, MLP)
         assert isinstance(layer, _Layer)

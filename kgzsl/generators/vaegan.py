@@ -9,7 +9,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_numbers, check_widths
 from kgzsl.errors import InputError
+from kgzsl.generators._inputs import table_of, training_data
 from kgzsl.generators.loop import LoopOptions, TrainingData
 from kgzsl.generators.mlp import MLP
 from kgzsl.generators.networks import Critic
@@ -147,16 +149,17 @@ class VAEGAN(WGAN):
         self.transductive_ = False
         self._given: tuple[Tensor, Tensor] | None = None
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "adversarial": self.adversarial >= 0,
-            "reconstruction": self.reconstruction >= 0,
-            "encoder_hidden": self.encoder_hidden is None or all(w >= 1 for w in widths(self.encoder_hidden)),
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_numbers(self, "adversarial", "reconstruction")
+        check_widths(self, "encoder_hidden", instead=(None,))
 
     def fit(
         self,
-        *arguments: Any,
+        features: Tensor,
+        labels: Tensor,
+        priors: Tensor,
+        *,
         unlabeled: Tensor | None = None,
         unlabeled_priors: Tensor | None = None,
         **options: Any,
@@ -164,7 +167,7 @@ class VAEGAN(WGAN):
         """See :meth:`FeatureGenerator.fit`.
 
         Args:
-            *arguments: Features, labels, priors.
+            features, labels, priors: See there.
             unlabeled: Features [M, D] of unseen classes: makes the model transductive.
             unlabeled_priors: Priors [U, P] of the classes that they may be of.
             **options: The others.
@@ -176,16 +179,13 @@ class VAEGAN(WGAN):
             raise InputError("unlabeled features need the priors of their classes", remedy="give unlabeled_priors too")
         self._given = None
         if unlabeled is not None and unlabeled_priors is not None:
-            features, priors = arguments[0], arguments[2]
-            if unlabeled.ndim != 2 or unlabeled.shape[1] != features.shape[1] or not len(unlabeled):
-                raise InputError(f"unlabeled features of shape {tuple(unlabeled.shape)} for {features.shape[1]}-d ones")
-            if unlabeled_priors.ndim != 2 or unlabeled_priors.shape[1] != priors.shape[1] or not len(unlabeled_priors):
-                raise InputError(
-                    f"unlabeled priors of shape {tuple(unlabeled_priors.shape)} for {priors.shape[1]}-d ones"
-                )
-            self._given = (unlabeled, unlabeled_priors)
+            features, labels, priors = training_data(features, labels, priors)
+            rows = table_of(unlabeled, features.shape[1], "unlabeled features")
+            self._given = rows, table_of(unlabeled_priors, priors.shape[1], "unlabeled priors")
+            if not all(map(len, self._given)):
+                raise InputError("unlabeled features or their priors have no rows", remedy="give some of both")
         self.transductive_ = self._given is not None
-        return super().fit(*arguments, **options)
+        return super().fit(features, labels, priors, **options)
 
     def _encoder(self, data: TrainingData) -> MLP:
         assert self._sizes is not None

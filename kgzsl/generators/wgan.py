@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from kgzsl._options import check_numbers, check_whole, check_widths
+from kgzsl.errors import InputError
 from kgzsl.generators.loop import LoopOptions, TrainingData
 from kgzsl.generators.networks import Critic, PriorToFeature
 from kgzsl.generators.neural import NeuralGenerator, Sizes, widths
@@ -37,12 +39,13 @@ class WGAN(NeuralGenerator):
     critic_steps: int = 5
     penalty: float = 10.0
 
-    def _checks(self) -> dict[str, bool]:
-        return super()._checks() | {
-            "critic_hidden": self.critic_hidden is None or all(width >= 1 for width in widths(self.critic_hidden)),
-            "critic_steps": self.critic_steps >= 1,
-            "penalty": self.penalty >= 0,
-        }
+    def _check_options(self) -> None:
+        super()._check_options()
+        check_widths(self, "critic_hidden", instead=(None,))
+        if not widths(self.hidden if self.critic_hidden is None else self.critic_hidden):
+            raise InputError("critic_hidden is (): a critic has a hidden layer", remedy="give one width or more")
+        check_whole(self, "critic_steps")
+        check_numbers(self, "penalty")
 
     def _networks(self, sizes: Sizes, random: torch.Generator, dtype: torch.dtype) -> dict[str, nn.Module]:
         return {"network": self._generator_network(sizes, random, dtype)}
@@ -67,7 +70,7 @@ class WGAN(NeuralGenerator):
         return WGANLoop(modules, self._critic(data), data, options)
 
     def _loop_options(self, steps: int) -> LoopOptions:
-        return replace(super()._loop_options(steps), critic_steps=self.critic_steps, penalty=self.penalty)
+        return replace(super()._loop_options(steps), critic_steps=int(self.critic_steps), penalty=self.penalty)
 
     def _generate(self, priors: Tensor, random: torch.Generator) -> Tensor:
         made: Tensor = self._modules["network"](self._noise(len(priors), random), priors)

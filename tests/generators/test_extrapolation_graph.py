@@ -118,7 +118,7 @@ def test_who_looks_at_the_graph_and_bad_input() -> None:
     assert generators.takes_graph("extrapolation", metric="resistance")
     assert not generators.takes_graph("extrapolation")
     assert not generators.takes_graph("wgan")
-    with pytest.raises(InputError, match="metric='jumps' is out of range"):
+    with pytest.raises(InputError, match="metric is 'jumps'; choose priors, hops, weighted or resistance"):
         Extrapolation(metric="jumps")
     with pytest.raises(InputError, match="by hops needs distances in the class graph"):
         fitted(None)

@@ -74,5 +74,5 @@ def test_priors() -> None:
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'minmax'"):
         FeatureScaler("min-max")
-    with pytest.raises(InputError, match="choose none, l2, standard"):
+    with pytest.raises(InputError, match="kind is 'x'; choose none, l2 or standard"):
         PriorScaler("x")

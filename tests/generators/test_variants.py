@@ -407,7 +407,7 @@ def test_diffusion_learns_the_classes_and_guidance_sharpens_them() -> None:
     plain = model.sample(world()[2], 50)[0].view(6, 50, -1).std(1).mean()
     model.guidance = 3.0
     assert float(model.sample(world()[2], 50)[0].view(6, 50, -1).std(1).mean()) < float(plain)
-    with pytest.raises(InputError, match=r"guidance=2\.0 is out of range"):
+    with pytest.raises(InputError, match=r"guidance is 2\.0, and forget 0; give forget"):
         Diffusion(guidance=2.0, forget=0.0)
 
 
