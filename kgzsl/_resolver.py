@@ -16,6 +16,8 @@ __all__ = ["Resolver", "as_type", "type_hints"]
 
 T = TypeVar("T")
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 class Resolver(Generic[T]):
     """Finds a component by its short name, or by the import path of a user's own class.
@@ -48,6 +50,8 @@ class Resolver(Generic[T]):
         Raises:
             InputError: No component has this name; the nearest known names are given.
         """
+        if not isinstance(name, str):
+            raise InputError(f"the name of a {self.kind} is {name!r}", remedy=f"choose {', '.join(self.names)}")
         if ":" in name or "." in name:
             return self._import(name)
         short = self._short_names.get(normalize_string(name))
@@ -84,6 +88,21 @@ class Resolver(Generic[T]):
                 close = nearest(option, parameters)
                 known = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(parameters) or 'no options'}"
                 raise InputError(f"the {self.kind} {name!r} has no option {option!r}", remedy=known)
+
+    def try_out(self, name: str, options: Mapping[str, Any]) -> None:
+        """Make the component and let it look at its options, so that bad ones are told now, and not after an hour.
+
+        One that needs more than ``options`` is not made: the task itself will give it what it needs.
+
+        Raises:
+            InputError: An option that it does not have, or a value that it cannot have.
+        """
+        needed = inspect.signature(self.find(name)).parameters.values()
+        if any(one.default is one.empty and one.kind not in _VARIADIC and one.name not in options for one in needed):
+            return
+        made: Any = self.make(name, **options)
+        if hasattr(made, "check_options"):
+            made.check_options()
 
     def converted(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options as values of the types that the constructor of ``name`` says it takes.

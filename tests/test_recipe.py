@@ -106,9 +106,9 @@ def test_mistakes_are_named_with_file_line_and_remedy(line, replacement, place, 
     ("line", "replacement", "words"),
     [
         ("hidden: 512", "hidden: big", "line 4: hidden is 'big': input should be a valid integer"),
-        ("hidden: 512", "hidden: -3", "line 4: hidden=-3 is out of range"),
+        ("hidden: 512", "hidden: -3", "line 4: hidden is -3; give a whole number, 1 or more"),
         ("hidden: 512", "lr: fast", "line 4: lr is 'fast': input should be a valid number"),
-        ("name: softmax", "name: softmax\n  epochs: -1", "line 7: epochs is -1; give more than 0"),
+        ("name: softmax", "name: softmax\n  epochs: -1", "line 7: epochs is -1; give a whole number, 1 or more"),
         ("name: softmax", "name: softmax\n  normalise: l3", "line 7: normalise is 'l3'; choose none, l2"),
         ("name: softmax", "name: eszsl\n  gamma: 0", "line 7: gamma is 0"),
         ("name: softmax", "name: gda\n  covariance: full", "line 7: covariance is 'full'; choose ks"),
@@ -314,7 +314,7 @@ def test_what_comes_through_the_door(given: str, is_test: bool, known: bool) -> 
         (["unlabeled={source: test, labels: y}"], "unknown key 'labels' in unlabeled"),
         (["unlabeled={source: test, kind: told}"], "unlabeled.kind is 'told'"),
         (["classifier={name: multi-view, alpha: 1.0}"], "alpha is 1.0"),
-        (["classifier={name: self-training, rounds: 0}"], "rounds and per_class must be at least 1"),
+        (["classifier={name: self-training, rounds: 0}"], "rounds is 0; give a whole number, 1 or more"),
     ],
 )
 def test_a_door_that_makes_no_sense_is_refused(changes: list[str], words: str) -> None:

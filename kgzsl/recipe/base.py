@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Sequence
@@ -18,8 +17,6 @@ from kgzsl.recipe._text import Marks, apply_overrides, expand_variables, parse_y
 from kgzsl.recipe.specs import Component, GraphSpec, Named, PriorSpec, Strict, TrainSpec, each_named, sourced
 
 __all__ = ["Recipe"]
-
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Recipe(Strict):
@@ -159,13 +156,8 @@ class Recipe(Strict):
     def _try_out(self, resolver: Any, component: Component, *path: str | int) -> None:
         """Make the component, so that values out of range are told now, with their place, and not after an hour."""
         options = component.options
-        needed = inspect.signature(resolver.find(component.name)).parameters.values()
-        if any(one.default is one.empty and one.kind not in _VARIADIC and one.name not in options for one in needed):
-            return  # the task itself will give it what it needs
         try:
-            made = resolver.make(component.name, **options)
-            if hasattr(made, "check_options"):
-                made.check_options()
+            resolver.try_out(component.name, options)
         except InputError as error:
             told = next((option for option in options if re.search(rf"\b{option}\b", error.problem)), None)
             place = self.where(*path, told or "name")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Sequence
-from numbers import Integral, Real
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kgzsl import classifiers
+from kgzsl._options import check_flags, check_kind, check_number, check_seed, check_whole
 from kgzsl.classifiers._candidates import frame_names
 from kgzsl.classifiers._inputs import missing_label, plain
 from kgzsl.errors import InputError, nearest
@@ -44,21 +44,23 @@ def as_priors(priors: Any) -> ClassPriors:
 
 
 def check_options(model: Any) -> None:
-    """Refuse options of a classifier that are no numbers, or out of range.
+    """Refuse options of a ``ZeroShotClassifier``, and of the parts that it names, which are of another kind or out of
+    range: before a generator is trained that they are of no use to.
 
     Raises:
         InputError: The first such option.
     """
-    samples: Any = model.samples_per_class
-    if isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1:
-        raise InputError(f"samples_per_class is {samples!r}", remedy="give an integer, 1 or more")
-    real: Any = model.real_per_class
-    if real is not None and (isinstance(real, bool) or not isinstance(real, Integral) or real < 1):
-        raise InputError(f"real_per_class is {real!r}", remedy="give an integer, 1 or more, or None for all rows")
-    for name in ("unseen_bias", "prior_weight"):
-        value = getattr(model, name)
-        if not isinstance(value, Real) or math.isnan(value):
-            raise InputError(f"{name} is {value!r}", remedy="give a number")
+    check_whole(model, "samples_per_class")
+    check_whole(model, "real_per_class", instead=(None,))
+    check_number(model.unseen_bias, "unseen_bias", negative=True, infinite=True)
+    check_number(model.prior_weight, "prior_weight", negative=True)
+    check_flags(model, "balanced")
+    check_seed(model.seed)
+    for name in ("generator_options", "classifier_options", "prior_options", "relevance"):
+        check_kind(getattr(model, name), name, Mapping, "a mapping of option to value")
+    classifiers.classifiers.try_out(model.classifier, model.classifier_options or {})
+    if model.prior_head is not None:
+        classifiers.classifiers.try_out(model.prior_head, model.prior_options or {})
 
 
 def as_features(features: Any, *, dim: int | None = None) -> Tensor:

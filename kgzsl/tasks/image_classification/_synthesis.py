@@ -20,7 +20,7 @@ class Synthesis(Fitted):
     """Draws synthetic features, and chooses real ones."""
 
     def _random(self, *what: object) -> int:
-        digest = hashlib.sha256(repr((self.seed, *what)).encode()).digest()
+        digest = hashlib.sha256(repr((int(self.seed), *what)).encode()).digest()
         return int.from_bytes(digest[:7], "little")
 
     def _synthesised(self, label: int) -> Tensor:

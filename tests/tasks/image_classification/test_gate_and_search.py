@@ -238,7 +238,7 @@ def test_every_combination_or_as_many_as_trials():
     ("override", "words"),
     [
         ("protocol.search={generator.nose: [1.0]}", "has no option 'nose'"),
-        ("protocol.search={generator.noise: [-1.0]}", "noise=-1.0 is out of range"),
+        ("protocol.search={generator.noise: [-1.0]}", "noise is -1.0; give 0 or a number above it"),
         ("protocol.search={noise: [1.0]}", "cannot search 'noise'"),
         ("protocol.search={classifier.samples_per_class: [20, 40]}", "list in its place, .*samples_per_class: "),
         ("protocol.search={classifier.gate: [cosmo]}", "cannot search 'classifier.gate'"),
