@@ -6,7 +6,7 @@ import importlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from kgzsl.errors import InputError
 
-__all__ = ["is_done", "keep_row", "measured_apart", "read_rows"]
+__all__ = ["is_done", "keep_row", "measured_apart", "read_rows", "without_figures"]
 
 
 def measured_apart(module: str, cell: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -93,3 +93,14 @@ def read_rows(kept: Path, key: Callable[[Mapping[str, Any]], str]) -> dict[str, 
             if number < len(lines):
                 raise InputError("this is no record of the table", file=kept, place=f"line {number}") from None
     return found
+
+
+def without_figures(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """What a report says is left out: of the cells that failed, were ended or were not begun, ``names`` and why.
+
+    Args:
+        rows: Cells; where one comes twice, the later one counts.
+        names: What tells a cell from others.
+    """
+    told = {json.dumps([row[name] for name in names]): row for row in rows if "problem" in row}
+    return [{name: row[name] for name in (*names, "problem")} for row in told.values()]

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kgzsl._files import atomic_text
-from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows
+from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows, without_figures
 from kgzsl.benchmarks.images_beside import BESIDE
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure, recipe_of
 from kgzsl.benchmarks.images_page import page
@@ -137,7 +137,7 @@ def run(
         "sizes": {"cells": len(cells), "datasets": list(datasets), "methods": list(methods), "seeds": seeds},
         "out": str(out),
         "rows": rows,
-        "left_out": [{k: cell[k] for k in ("dataset", "method", "prior", "problem")} for cell in left],
+        "left_out": without_figures([*rows, *left], ("dataset", "method", "prior")),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl._files import atomic_text
-from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows
+from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows, without_figures
 from kgzsl.benchmarks.kgc_cell import PUBLISHED, measure
 from kgzsl.benchmarks.kgc_page import page
 from kgzsl.errors import InputError
@@ -145,7 +145,7 @@ def run(
         "sizes": {"cells": len(rows), "datasets": list(datasets), "seeds": seeds},
         "out": str(out),
         "rows": rows,
-        "left_out": [{key: cell[key] for key in ("dataset", "method", "seed", "problem")} for cell in left],
+        "left_out": without_figures([*rows, *left], ("dataset", "method", "seed")),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl._files import atomic_text
-from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows
+from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows, without_figures
 from kgzsl.benchmarks.priors_cell import GRAPHS, load_graph, measure
 from kgzsl.benchmarks.priors_page import page
 from kgzsl.errors import InputError
@@ -142,9 +142,7 @@ def run(
         "sizes": {"cells": len(rows), "graphs": list(graphs), "encoders": list(encoders), "seeds": seeds},
         "out": str(out),
         "rows": rows,
-        "left_out": [
-            {k: cell[k] for k in ("part", "graph", "encoder", "seed", "shuffled", "problem")} for cell in left
-        ],
+        "left_out": without_figures([*rows, *left], ("part", "graph", "encoder", "seed", "shuffled")),
     }
 
 

@@ -72,12 +72,24 @@ def test_cells_are_measured_once_within_the_budget_and_the_rest_is_told(folder: 
 def test_what_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = str(tmp_path / "images.md")
     options = {"out": out, "datasets": ["nowhere"], "methods": ["linear"], "isolated": False}
-    assert "nowhere" in benchmarks.run("images", **options)["rows"][0]["problem"]
+    failed = benchmarks.run("images", **options)
+    assert "nowhere" in failed["rows"][0]["problem"]
+    assert failed["left_out"] == [
+        {"dataset": "nowhere", "method": "linear", "prior": "", "problem": failed["rows"][0]["problem"]}
+    ]
     assert "Left out:" in Path(out).read_text()
+    ended = {"problem": "ended after 1 s", "limit": 1}
+    with monkeypatch.context() as slow:
+        slow.setattr(images_table, "measured_apart", lambda *_: ended)
+        cut = benchmarks.run("images", **{**options, "isolated": True}, cell_budget=1)
+    assert [one["problem"] for one in cut["left_out"]] == ["ended after 1 s"]
+    assert "- linear: ended after 1 s" in Path(out).read_text()
     monkeypatch.setattr(
         images_table, "measure", lambda cell: {"metrics": {"zsl.top1": 1.0}, "seconds": 1, "peak_mb": 1}
     )
-    assert benchmarks.run("images", **options)["rows"][0]["metrics"] == {"zsl.top1": 1.0}
+    measured = benchmarks.run("images", **options)
+    assert measured["rows"][0]["metrics"] == {"zsl.top1": 1.0}
+    assert measured["left_out"] == []
     assert "Left out:" not in Path(out).read_text()
 
 
