@@ -9,10 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from kgzsl._options import check_numbers, check_whole
 from kgzsl.engine import Engine, History
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._options import check_numbers, check_whole
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.evidence.kinds import Types
 from kgzsl.tasks.kg_completion.inductive.adapting import adapt_meetings
