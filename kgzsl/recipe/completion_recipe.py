@@ -113,11 +113,11 @@ class CompletionRecipe(Recipe):
 
     def _check_kind(self) -> None:
         """What only one of the kinds of completion has."""
-        if self.ranker is not None and self.protocol.calibration_folds:
+        if self.ranker is not None and self.protocol.calibration_folds and (self.inductive or self.ordinary):
             raise InputError(
                 f"ranker {self.ranker.name} is calibrated in its own way",
                 **self.where("protocol", "calibration_folds"),
-                remedy="leave calibration_folds out: they are for generators, relation networks and closed-form maps",
+                remedy="set it to 0: it is for generators, relation networks and closed-form maps",
             )
         if self.inductive:
             self._check_inductive()

@@ -258,8 +258,8 @@ class CompletionProtocolSpec(_ProtocolSpec):
     ``negatives`` ranks test answers also among so many entities that are drawn for each query (RMPI and other subgraph
     methods have 49), and tells true triples from corrupted ones: figures under ``kgc.drawn.``.
     ``calibration_folds`` deals the seen relations that no choice is made on into so many parts, and trains once more
-    without each: confidences are fitted on all seen relations then, not only on those of the choices. It is not
-    for rankers; ``evidence`` puts every seen relation aside by itself.
+    without each: confidences are fitted on all seen relations then, not only on those of the choices. ``evidence`` and
+    ``link_overlap`` hide every seen relation in any case, by folds of their own; other rankers have no place for it.
     ``memory_budget`` (``512MB``, ``2GiB``) is what scoring may take at a time; each part has its own default.
     """
 

@@ -96,7 +96,8 @@ def assemble(run: AnyRun, found: Mapping[str, Evaluation]) -> RunResult:
             *([] if checked is None else [checked.line()]),
         ],
     ).refresh()
-    if not run.recipe.inductive and any("DOES NOT BEAT link overlap" in line for line in result.verdicts):
+    ours, theirs = (result.metrics.get(f"{prefix}kgc.mrr", 0.0) for prefix in ("", _PREFIXES["link_overlap"]))
+    if not run.recipe.inductive and theirs > ours:
         result.warnings.append(
             "link overlap, which needs no training, ranks better here: ranker: link_overlap takes it"
         )

@@ -134,6 +134,8 @@ class CompletionRun:
         self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
         odd = data_notes(loaded, main.graph, main.called)
         self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
+        if recipe.ranker is not None and recipe.protocol.calibration_folds:
+            self.notes.append(f"calibration_folds counts for nothing here: {recipe.ranker.name} has folds of its own")
         if isinstance(self.features.entity_vectors, dict) and "path" in self.features.entity_vectors:
             self.notes.append(
                 "entity vectors of a file do not tell which triples they were trained on: figures are fair only if no "

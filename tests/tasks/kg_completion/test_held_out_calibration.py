@@ -227,14 +227,20 @@ def test_a_run_fits_probabilities_on_the_parts_as_well(kg, priors, tmp_path) -> 
     assert {name: result.metrics[name] for name in alike} == {name: bare.metrics[name] for name in alike}
 
 
-def test_rankers_take_no_parts() -> None:
+def test_rankers_take_no_parts(kg, priors, tmp_path) -> None:
+    priors.save(tmp_path / "priors.safetensors")
     content = {
         "task": "kg_completion",
         "dataset": "world",
         "generator": None,
-        "ranker": "evidence",
-        "priors": ["text"],
+        "ranker": "link_overlap",
+        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
+        "controls": ["chance"],
         "protocol": {"calibration_folds": 2},
+        "train": {"device": "cpu"},
     }
-    with pytest.raises(InputError, match="ranker evidence is calibrated in its own way"):
+    result = run(Recipe.build(content), data=kg, progress=False)
+    assert any("counts for nothing here: link_overlap has folds of its own" in line for line in result.warnings)
+    content |= {"ranker": "embedding", "priors": [], "controls": ["chance"]}
+    with pytest.raises(InputError, match="ranker embedding is calibrated in its own way"):
         Recipe.build(content)
