@@ -156,13 +156,21 @@ def distributions(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """``values`` [N, C] as probabilities, see :func:`float_matrix`; sums are looked at to three digits.
+    """``values`` [N, C] as probabilities, see :func:`float_matrix`.
+
+    Sums are looked at to three digits, or as closely as numbers of half precision can tell.
 
     Raises:
         InputError: As there, or rows that are no distributions: logits, say.
     """
-    shares = float_matrix(values, what, columns=columns, device=device, dtype=dtype)
-    wrong = (shares < 0).any(dim=1) | ((shares.sum(dim=1) - 1).abs() > 1e-3)
+    given = number_tensor(values, what)
+    shares = float_matrix(given, what, columns=columns, device=device, dtype=dtype)
+    slack = 1e-3
+    if given.is_floating_point():
+        # Rounding moves each share by half of eps of it, or of the least normal number.
+        kind = torch.finfo(given.dtype)
+        slack = max(slack, kind.eps * (1 + shares.shape[1] * kind.tiny / 2))
+    wrong = (shares < 0).any(dim=1) | ((shares.sum(dim=1) - 1).abs() > slack)
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0])
         raise InputError(
