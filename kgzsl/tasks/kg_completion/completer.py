@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -137,12 +138,16 @@ class Completer(ABC):
         check_count(k, "k")
         anchors = torch.arange(len(self.entities_)) if allowed is None else torch.nonzero(allowed).flatten()
         found: list[Completion] = []
-        for some, values, places, chances in self._best(number, anchors, "tail", k, allowed, known):
+        for some, values, places, chances_of in self._best(number, anchors, "tail", k, allowed, known):
             # Before names are looked at: what is better than, or equal to, the worst that may stay.
             least = float(values.flatten().topk(min(k, values.numel())).values[-1])
             least = max(least, found[-1].score if len(found) == k else float("-inf"))
             rows, columns = torch.nonzero((values >= least) & (values != float("-inf")), as_tuple=True)
-            told = ([None] * len(rows)) if chances is None else chances[rows, columns].tolist()
+            if not len(rows):
+                continue
+            kept, row = torch.unique(rows, return_inverse=True)
+            chances = chances_of(kept)
+            told = ([None] * len(rows)) if chances is None else chances[row, columns].tolist()
             parts = some[rows], places[rows, columns], values[rows, columns]
             for anchor, entity, score, chance in zip(*(part.tolist() for part in parts), told, strict=True):
                 names = self.entities_[anchor], self.relations_[number], self.entities_[entity]
@@ -191,7 +196,8 @@ class Completer(ABC):
         self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
     ) -> Iterator[list[Completion]]:
         names, called = self.entities_, self.relations_[relation]
-        for some, values, places, chances in self._best(relation, anchors, side, k, allowed, known):
+        for some, values, places, chances_of in self._best(relation, anchors, side, k, allowed, known):
+            chances = chances_of(torch.arange(len(some)))
             told = [[None] * places.shape[1]] * len(some) if chances is None else chances.tolist()
             for anchor, row, entities, sure in zip(some.tolist(), values.tolist(), places.tolist(), told, strict=True):
                 ends = ((anchor, one) if side == "tail" else (one, anchor) for one in entities)
@@ -203,18 +209,35 @@ class Completer(ABC):
 
     def _best(
         self, relation: int, anchors: Tensor, side: str, k: int, allowed: Tensor | None, known: bool
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-        """Some anchors at a time, the values of their best answers (minus infinity for none), these, their chances."""
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Callable[[Tensor], Tensor | None]]]:
+        """Some anchors at a time, the values of their best answers (minus infinity for none), these, their chances.
+
+        Chances are those of the rows that are asked for: they cost more than all the rest.
+        """
         for some in self.parts(anchors) if len(anchors) else ():
-            table = self.scores(relation, some, side=side).cpu()
-            table = table.masked_fill(torch.isnan(table), float("-inf"))
-            chances = self._chances(table, relation, some, side, allowed)
+            scores = self.scores(relation, some, side=side).cpu()
+            scores = scores.masked_fill(torch.isnan(scores), float("-inf"))
+            table = scores.clone()
             if allowed is not None:
                 table[:, ~allowed] = float("-inf")
             if not known:
                 table[self.known_answers(relation, some, side)] = float("-inf")
             values, places = best_of_rows(table, k, self.name_ranks)
-            yield some, values, places, None if chances is None else chances.gather(1, places)
+            yield some, values, places, partial(self._chances_of, scores, places, relation, some, side, allowed)
+
+    def _chances_of(
+        self,
+        scores: Tensor,
+        places: Tensor,
+        relation: int,
+        anchors: Tensor,
+        side: str,
+        allowed: Tensor | None,
+        rows: Tensor,
+    ) -> Tensor | None:
+        """Of the answers ``places`` [Q, k], in some rows."""
+        chances = self._chances(scores[rows], relation, anchors[rows], side, allowed)
+        return None if chances is None else chances.gather(1, places[rows])
 
     def calibrations_for(self, relation: int) -> tuple[Calibration, ...]:
         """By which scores of a relation become probabilities, the least of them; none: they are no probabilities."""

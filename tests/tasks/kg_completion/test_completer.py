@@ -91,6 +91,32 @@ def test_the_best_of_all_pairs():
     assert model.complete("r", head="b", tail="c") == [Completion("b", "r", "c", 9.0)]
 
 
+class Sure(Table):
+    """Its chances are by its scores, and dear."""
+
+    def _chances(self, scores: Tensor, relation: int, anchors: Tensor, side: str, allowed: Tensor | None) -> Tensor:
+        self.asked += anchors.tolist()
+        return torch.softmax(scores, dim=1)
+
+
+def test_of_all_pairs_only_those_that_may_stay_are_given_chances():
+    table = torch.randn(300, 300, generator=torch.Generator().manual_seed(0))
+    table[70, 5] = NAN
+    model = Sure(table.tolist(), "a", [[200, 0, 3]])
+    model.entities_ = tuple(f"{i:03d}" for i in range(300))
+    model.scores = lambda relation, anchors, side: table[anchors]
+    found = model.complete("r", k=5)
+    assert len(model.asked) < 30
+    whole = torch.softmax(table.nan_to_num(nan=float("-inf")), dim=1)
+    for one in found:
+        assert one.confidence == float(whole[int(one.head), int(one.tail)])
+    # Those that are known and those that are no candidates take their share.
+    each = list(model.complete_each("r", heads=["200", "070"], k=2, candidates=["003", "004", "005"]))
+    told = [(one.head, one.tail, one.confidence) for one in [*each[0], *each[1]]]
+    wanted = [("200", "005"), ("200", "004"), ("070", "003"), ("070", "004")]
+    assert sorted(told) == sorted((h, t, float(whole[int(h), int(t)])) for h, t in wanted)
+
+
 def test_bad_requests():
     model = Table([[1.0, 2.0], [2.0, 1.0]], "ab")
     with pytest.raises(InputError, match="one of the two"):
