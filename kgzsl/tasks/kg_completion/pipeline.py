@@ -26,13 +26,12 @@ from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
-from kgzsl.tasks.kg_completion.evidence import EvidenceCompleter
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
-from kgzsl.tasks.kg_completion.link_overlap_completer import LinkOverlapCompleter
 from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+from kgzsl.tasks.kg_completion.ranker_fit import RankerFit
 from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
 from kgzsl.tasks.result import RunResult
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["CompletionRun", "run"]
 
 Log = Callable[[str], None]
-_Ranker = EvidenceCompleter | LinkOverlapCompleter
 PENALTIES = [10.0**k for k in range(-4, 3)]
 
 
@@ -150,7 +148,7 @@ class CompletionRun:
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
         self.model: Completer | None = None
-        self._names: Any = None
+        self.fit_ranker = RankerFit(recipe, self.protocol, self.graph, self._engine, self.log, self.history)
         self.priors: ClassPriors | None = None
 
     def go(self) -> RunResult:
@@ -345,49 +343,11 @@ class CompletionRun:
         ranker = self.recipe.ranker
         if ranker is None:
             return {}
-        model, chosen = self._timed(f"{prefix}train", lambda: self._fit_ranker(seed, priors, prefix, shuffle))
+        model, chosen = self._timed(f"{prefix}train", partial(self.fit_ranker, seed, priors, prefix, shuffle=shuffle))
         self.chosen.setdefault(f"{prefix}ranker", dict(chosen))
         if not prefix and seed == self.seeds[0]:
             self.model = model
         return {f"{seed}/{prefix}method": model.scorer}
-
-    def _fit_ranker(
-        self, seed: int, priors: ClassPriors, prefix: str, shuffle: int | None
-    ) -> tuple[_Ranker, dict[str, Any]]:
-        assert self.recipe.ranker is not None
-        protocol, ranker = self.protocol, self.recipe.ranker
-        options: dict[str, Any] = {**ranker.options, "seed": seed}
-        if self.recipe.protocol.memory_budget is not None:
-            options["memory_budget"] = self.recipe.protocol.memory_budget
-        schema = self.graph
-        if schema is not None and shuffle is not None:
-            schema = schema.shuffled(shuffle)
-
-        def fit(kg: KGSplit, stage: str, validate: Callable[[Scorer], float] | None, **more: Any) -> _Ranker:
-            self.log(f"seed {seed}: {prefix}{stage}")
-            if prefix or stage != "ranker":
-                more["calibrate"] = False  # only the model that is kept is asked for probabilities
-            engine, told = self._engine(seed, f"{prefix}{stage}"), {**options, **more}
-            if ranker.name == "link_overlap":
-                overlap = LinkOverlapCompleter(**told)
-                return overlap.fit(kg, priors, schema=schema, sides=protocol.sides, validate=validate, engine=engine)
-            model = EvidenceCompleter(**told)
-            candidates = training_candidates(kg, protocol.rules[0].name)
-            if self._names is None and model.use_names:
-                self._names = model.name_tables(self.entities)
-            model.fit(
-                kg, priors, schema=schema, candidates=candidates, validate=validate, engine=engine, names=self._names
-            )
-            self.history += [{"seed": seed, **row, "stage": f"{prefix}{stage}"} for row in model.history_.rows]
-            return model
-
-        validate = protocol.validate if protocol.selects else None
-        if not protocol.twice:
-            model = fit(protocol.final_kg, "ranker", validate)
-            return model.set_facts(protocol.facts), model.chosen_
-        chosen = fit(protocol.selection_kg, "ranker-selection", validate).chosen_
-        again = {name: chosen[name] for name in ("steps", "power") if name in chosen}
-        return fit(protocol.final_kg, "ranker", None, **again), chosen
 
     def _every(self) -> tuple[int, int]:
         epochs = 0 if self.recipe.generator is None else int(self.recipe.generator.options.get("epochs", 30))
