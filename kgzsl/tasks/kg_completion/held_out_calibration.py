@@ -28,7 +28,8 @@ _FACTS = 1000
 def held_out_calibration(
     judges: Iterable[tuple[Scorer, Tensor]],
     facts: Tensor,
-    entities: int,
+    entities: Sequence[str],
+    relations: Sequence[str],
     *,
     sides: str = "both",
     seed: int = 0,
@@ -37,13 +38,14 @@ def held_out_calibration(
     """Fit probabilities on relations that scorers were trained without.
 
     Each end of a query is asked for once, and all answers to it stand for something: some true ones for all of them,
-    the surest wrong ones for themselves, some drawn ones for all others.
+    the surest wrong ones for themselves, some drawn ones for all others. What is drawn hangs on names, not on numbers.
 
     Args:
         judges: Scorers, each with queries int64 [N, 3], triples of relations that it was trained without; taken one
             at a time.
         facts: int64 [T, 3], all true triples of these relations.
-        entities: E.
+        entities: Names, by id.
+        relations: Names, by id.
         sides: ``"tail"``, or ``"both"`` ends.
         seed: Decides which answers are drawn.
         budget: Bytes that scoring may take at a time.
@@ -51,21 +53,23 @@ def held_out_calibration(
     Returns:
         None where there are fewer than 5 relations, or fewer than 12 queries.
     """
-    random = torch.Generator().manual_seed(seed)
+    random, other = (torch.Generator().manual_seed(number) for number in (seed, seed + 1))
+    size, rank, kind = len(entities), rank_of_names(entities), rank_of_names(relations)
+    by_name = torch.argsort(rank)
     parts = []
     # What comes next may have to be trained first: gradients are off while scores are asked for, and no longer.
     for scorer, queries in judges:
         held_out = torch.unique(queries[:, 1]).cpu()
         true = facts[torch.isin(facts[:, 1].cpu(), held_out)].cpu()
-        for relation in held_out.tolist():
+        for relation in held_out[torch.argsort(kind[held_out])].tolist():
             mine = queries[queries[:, 1] == relation].cpu()
             for side, column in (("tail", 0), ("head", 2))[: 1 if sides == "tail" else 2]:
-                ends = torch.unique(mine[:, column])
-                for anchors in given_back(torch.split(ends, chunk_of_queries(entities, budget)), budget):
+                ends = by_name[torch.unique(rank[mine[:, column]])]
+                for anchors in given_back(torch.split(ends, chunk_of_queries(size, budget)), budget):
                     with torch.no_grad():
-                        scores = scorer(relation, anchors, side).cpu().float()
-                    truth = answers_in(true, relation, anchors, side, entities)
-                    parts.append(_judged(scores, truth, relation, (random, random)))
+                        scores = scorer(relation, anchors, side).cpu().float()[:, by_name]
+                    truth = answers_in(true, relation, anchors, side, size)[:, by_name]
+                    parts.append(_judged(scores, truth, int(kind[relation]), (random, other)))
     return fit_calibration(Judged.joined(parts)) if parts else None
 
 
@@ -132,7 +136,7 @@ def calibration_of_facts(
 def _judged(
     scores: Tensor,
     truth: Tensor,
-    relation: int,
+    group: int,
     random: tuple[torch.Generator, torch.Generator],
     known: Tensor | None = None,
 ) -> Judged:
@@ -141,8 +145,8 @@ def _judged(
     Args:
         scores: float [Q, E].
         truth: bool [Q, E], those that are true.
-        relation: Id.
-        random: For true answers and for others; where they are two, rows may be asked in any parts.
+        group: What the rows are left out with.
+        random: For true answers and for others; as they are two, rows may be asked in any parts.
         known: bool [Q, E], none of them true: they are left out.
     """
     count, entities = scores.shape
@@ -165,4 +169,4 @@ def _judged(
         torch.nn.functional.pad(table, pad)
         for table in (scores.gather(1, at), truth.gather(1, at), torch.cat(stands, 1))
     )
-    return Judged(found, true, worth, torch.full((count,), relation), torch.ones(count))
+    return Judged(found, true, worth, torch.full((count,), group), torch.ones(count))

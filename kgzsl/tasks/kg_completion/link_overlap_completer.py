@@ -16,6 +16,7 @@ from kgzsl.engine import Engine, load_tree
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks.kg_completion._model_folder import ABOUT, PRIORS, TENSORS, read_description, write_model
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.best_state import BestState
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
@@ -120,7 +121,7 @@ class LinkOverlapCompleter(ProposingCompleter):
         self.power_, self.chosen_ = 2.0 if self.power is None else self.power, {}
         self.set_facts(kg.train)
         if validate is not None and self.power is None:
-            keep = BestState(validate, engine, "link overlap")
+            keep = BestState(validate, engine, "link-overlap")
             for number, power in enumerate(_POWERS):
                 keep.look(number, self._scorer_of(self._known, power), dict)
             self.power_ = _POWERS[keep.at]
@@ -128,16 +129,23 @@ class LinkOverlapCompleter(ProposingCompleter):
         self.calibration_: Calibration | None = None
         if self.calibrate:
             self.calibration_ = held_out_calibration(
-                self._judges(kg), kg.train, kg.num_entities, sides=sides, seed=self.seed, budget=self.memory_budget
+                self._judges(kg),
+                kg.train,
+                kg.entities,
+                kg.relations,
+                sides=sides,
+                seed=self.seed,
+                budget=self.memory_budget,
             )
         return self
 
     def _judges(self, kg: KGSplit) -> Iterator[tuple[Scorer, Tensor]]:
-        """Link overlap without the facts of some relations, and triples of these; relations are dealt by name."""
+        """Link overlap without the facts of some relations, and triples of these; all is dealt by name."""
         random = torch.Generator().manual_seed(self.seed)
-        train = kg.train.cpu()
-        seen = sorted(torch.unique(train[:, 1]).tolist(), key=lambda number: kg.relations[number])
-        order = torch.tensor(seen)[torch.randperm(len(seen), generator=random)]
+        kind = rank_of_names(kg.relations)
+        train = by_rank(kg.train.cpu(), rank_of_names(kg.entities), kind)
+        seen = torch.argsort(kind)[torch.unique(kind[train[:, 1]])]
+        order = seen[torch.randperm(len(seen), generator=random)]
         for part in range(min(self.folds, len(seen))):
             hidden = order[part :: self.folds]
             mine = torch.isin(train[:, 1], hidden)

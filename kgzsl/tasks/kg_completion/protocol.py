@@ -13,6 +13,7 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks.kg_completion._ranks import by_rank, rank_of_names
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule
 from kgzsl.tasks.kg_completion.confidence_check import ConfidenceCheck, check_confidences
 from kgzsl.tasks.kg_completion.drawn_answers import DrawnAnswers
@@ -148,7 +149,7 @@ class CompletionProtocol:
         return float(torch.stack(of_relations).mean())
 
     def folds(self, count: int) -> list[tuple[KGSplit, Tensor]]:
-        """The seen relations that no choice was made on, dealt by name into ``count`` parts.
+        """The seen relations that no choice was made on, dealt by name into ``count`` parts; queries go by names, too.
 
         Returns:
             For each part the triples without its relations, and queries about them, int64 [N, 3]. None where selection
@@ -161,13 +162,15 @@ class CompletionProtocol:
         names = sorted(name for name in kg.names_of(kg.seen_relations) if name not in chosen_on)
         random = np.random.default_rng(self._seed)
         order = random.permutation(len(names))
+        ranks = rank_of_names(kg.entities), rank_of_names(kg.relations)
         found = []
         for number in range(min(count, len(names))):
             part = [names[place] for place in order[number::count]]
             if len(chosen_on) + len(names) - len(part) < 2:
                 continue
             fold = self.final_kg.with_validation_relations(part)
-            found.append((fold, _some_of_each(fold.valid_relations, fold.valid, self._most, random)))
+            relations = torch.tensor([kg.relation(name) for name in part])
+            found.append((fold, _some_of_each(relations, by_rank(fold.valid.cpu(), *ranks), self._most, random)))
         return found
 
     def calibrated(self, scorer: Scorer | None, others: Iterable[tuple[Scorer, Tensor]] = ()) -> Calibration | None:
@@ -187,7 +190,8 @@ class CompletionProtocol:
         return held_out_calibration(
             itertools.chain(first, others),
             torch.cat([kg.train, kg.valid]),
-            kg.num_entities,
+            kg.entities,
+            kg.relations,
             sides=self.sides,
             seed=self._seed,
             budget=self.budget,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from kgzsl.tasks.kg_completion import run
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.held_out_calibration import held_out_calibration
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
+from tests.tasks.kg_completion.renumbering import renumbered
 
 
 def world(relations: int = 12, entities: int = 60, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -24,6 +27,10 @@ def world(relations: int = 12, entities: int = 60, seed: int = 0) -> tuple[torch
     return logits, torch.stack([facts[:, 1], facts[:, 0], facts[:, 2]], dim=1)
 
 
+def named(entities: int) -> tuple[list[str], list[str]]:
+    return [f"e{i:02d}" for i in range(entities)], [f"r{i:02d}" for i in range(12)]
+
+
 def scorer_of(logits):
     return lambda relation, anchors, side: (logits[relation] if side == "tail" else logits[relation].T)[anchors]
 
@@ -31,7 +38,7 @@ def scorer_of(logits):
 def test_what_is_told_is_what_is_true(monkeypatch) -> None:
     logits, facts = world()
     asked = facts[torch.randperm(len(facts), generator=torch.Generator().manual_seed(1))[:800]]
-    found = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, 60)
+    found = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, *named(60))
     assert found is not None
     assert found.held_out == "relations"
     assert found.groups == 12
@@ -47,7 +54,7 @@ def test_what_is_told_is_what_is_true(monkeypatch) -> None:
     # Few of the answers stand for all of them.
     for name, size in (("_TRUE", 3), ("_SUREST", 8), ("_DRAWN", 20)):
         monkeypatch.setattr(module, name, size)
-    drawn = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, 60)
+    drawn = held_out_calibration([(scorer_of(3 * logits + 5), asked)], facts, *named(60))
     assert drawn is not None
     assert (drawn(3 * other[0] + 5) - told[0]).abs().mean() < 0.05
 
@@ -70,12 +77,11 @@ def test_answers_stand_for_all_of_their_kind() -> None:
 
 def test_it_hangs_on_the_seed_alone_and_one_side_may_be_asked() -> None:
     logits, facts = world(entities=30)
-    first, again = (held_out_calibration([(scorer_of(logits), facts)], facts, 30) for _ in range(2))
+    first, again = (held_out_calibration([(scorer_of(logits), facts)], facts, *named(30)) for _ in range(2))
     assert first == again
-    small = held_out_calibration([(scorer_of(logits), facts)], facts, 30, budget=1)
-    assert small is not None
-    assert small.queries == first.queries
-    tails = held_out_calibration([(scorer_of(logits), facts)], facts, 30, sides="tail")
+    assert held_out_calibration([(scorer_of(logits), facts)], facts, *named(30), budget=1) == first
+    assert held_out_calibration([(scorer_of(logits), facts)], facts, *named(30), seed=1) != first
+    tails = held_out_calibration([(scorer_of(logits), facts)], facts, *named(30), sides="tail")
     assert tails is not None
     assert tails.queries == len(torch.unique(facts[:, 0] * 100 + facts[:, 1]))
     assert tails.queries < first.queries
@@ -83,9 +89,9 @@ def test_it_hangs_on_the_seed_alone_and_one_side_may_be_asked() -> None:
 
 def test_of_few_relations_nothing_is_said() -> None:
     logits, facts = world(entities=30)
-    assert held_out_calibration([(scorer_of(logits), facts[facts[:, 1] < 4])], facts, 30) is None
-    assert held_out_calibration([(scorer_of(logits), facts[:0])], facts, 30) is None
-    assert held_out_calibration([], facts, 30) is None
+    assert held_out_calibration([(scorer_of(logits), facts[facts[:, 1] < 4])], facts, *named(30)) is None
+    assert held_out_calibration([(scorer_of(logits), facts[:0])], facts, *named(30)) is None
+    assert held_out_calibration([], facts, *named(30)) is None
 
 
 def test_several_judges_are_asked_about_what_each_did_not_see() -> None:
@@ -98,8 +104,8 @@ def test_several_judges_are_asked_about_what_each_did_not_see() -> None:
             graded.append(torch.is_grad_enabled())  # here, models are trained
             yield scorer_of(logits), queries
 
-    together = held_out_calibration(judges(), facts, 30)
-    assert together == held_out_calibration([(scorer_of(logits), facts)], facts, 30)
+    together = held_out_calibration(judges(), facts, *named(30))
+    assert together == held_out_calibration([(scorer_of(logits), facts)], facts, *named(30))
     assert graded == [True, True]
 
 
@@ -197,6 +203,31 @@ def test_seen_relations_are_dealt_into_parts_that_none_of_their_models_sees(kg) 
     alone = CompletionProtocol(kg, [make_rule("all", kg)], validation="none")
     assert len(alone.folds(99)) == len(kg.seen_relations)
     assert alone.folds(1) == []
+
+
+def test_what_is_drawn_hangs_on_names_and_not_on_numbers(kg, monkeypatch) -> None:
+    for name, size in (("_TRUE", 1), ("_SUREST", 1), ("_DRAWN", 2)):  # so few that it matters which
+        monkeypatch.setattr(module, name, size)
+
+    def parts(split: KGSplit) -> tuple:
+        def scorer(relation, anchors, side):
+            ends = [split.entities[anchor] for anchor in anchors.tolist()]
+            rows = [[crc32(f"{relation} {end} {one}".encode()) % 997 for one in split.entities] for end in ends]
+            return torch.tensor(rows).float() / 100
+
+        def by_name(relation, anchors, side):
+            return scorer(split.relations[relation], anchors, side)
+
+        made = CompletionProtocol(split, [make_rule("all", split)], validation="none", queries=3)
+        folds = [
+            [(split.entities[h], split.relations[r], split.entities[t]) for h, r, t in queries.tolist()]
+            for _, queries in made.folds(3)
+        ]
+        return folds, made.calibrated(None, ((by_name, queries) for _, queries in made.folds(3)))
+
+    first = parts(kg)
+    assert first[1] is not None
+    assert parts(renumbered(kg, 3)) == first
 
 
 def test_a_run_fits_probabilities_on_the_parts_as_well(kg, priors, tmp_path) -> None:

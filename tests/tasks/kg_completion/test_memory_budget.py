@@ -179,7 +179,7 @@ def test_every_way_of_scoring_gives_freed_memory_back(kg, monkeypatch):
     model = EmbeddingCompleter(dim=4, epochs=1, batch_size=8).fit(kg)
     graph, ultra = FactGraph(kg.train, kg.num_entities, kg.num_relations), Ultra(4, 1).eval()
     scorer, names, name = model.scorer, (kg.entities, kg.relations), model.seen_[0]
-    facts, size = kg.train[::5], kg.num_entities
+    facts = kg.train[::5]
     known = kg.train[torch.arange(len(kg.train)) % 5 > 0]
     ways = {
         "evaluate": lambda: evaluate(kg, facts, scorer, [make_rule("all", kg)]),
@@ -187,7 +187,7 @@ def test_every_way_of_scoring_gives_freed_memory_back(kg, monkeypatch):
         "evaluate_drawn": lambda: evaluate_drawn(ultra, graph, facts),
         "complete": lambda: model.complete(name, k=2),
         "propose": lambda: propose(model, name, top=2),
-        "held_out_calibration": lambda: held_out_calibration(scorer, facts, facts, size),
+        "held_out_calibration": lambda: held_out_calibration([(scorer, facts)], facts, *names),
         "calibration_of_facts": lambda: calibration_of_facts(scorer, facts, known, *names),
         "check_confidences": lambda: check_confidences(model, kg, facts, known),
     }
