@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL
 from kgzsl.tasks.counterfactuals import Counterfactual
 from kgzsl.tasks.kg_completion.inductive.edged_completer import EdgedCompleter
 from kgzsl.tasks.statements import statements_about, without_edge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -179,7 +180,8 @@ class InformedCompleter(EdgedCompleter):
         )
 
     def _told(self) -> None:
-        self.informed_.about(self._around())
+        # Copies of a completer share it until they are told of something else.
+        self.informed_ = copy.copy(self.informed_).about(self._around())
 
     def _score(self, graph: FactGraph, subjects: Tensor, directed: Tensor, budget: int) -> Tensor:
         return self.informed_.score(graph, subjects, directed, budget=budget)

@@ -10,7 +10,9 @@ from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.recipe import Recipe
+from kgzsl.priors import make
 from kgzsl.tasks.kg_completion import load_completer, run
+from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive import (
     MEETINGS,
     SCHEMA_MEETINGS,
@@ -58,7 +60,7 @@ def edged(checkpoint, data) -> UltraCompleter:
 
 def fitted(name: str, checkpoint: str, data: KGSplit, said: ClassGraph | None = None, **changes):
     options = {**LEARNING, "schema_edges": True, "calibrate": False, **changes}
-    told = {} if name == "ultra" else {"priors": alike(data)}
+    told = {} if name == "ultra" else {"priors": options.pop("priors", alike(data))}
     model = KINDS[name](checkpoint=checkpoint, seed=SEED, **options)
     return model.fit(InductiveTask.training(data), InductiveTask.asked(data), schema=said or schema(), **told)
 
@@ -279,6 +281,18 @@ def test_what_the_ontology_does_not_say_is_told(data, checkpoint, edged):
         "the ontology joins no relations of the graph that is asked in a way that it joins relations of the training "
         "graph: the answers are those without schema edges"
     ]
+
+
+@pytest.mark.parametrize("edges", [True, False])
+def test_explaining_changes_no_answer(edges, data, checkpoint):
+    said = ClassGraph.from_triples([*inverses(), *((f"to{number}", RDFS + "domain", "A") for number in range(4))])
+    priors = make("attributes").fit(said).priors(data.relations)
+    model = fitted("informed", checkpoint, data, said, schema_edges=edges, priors=priors)
+    before = [model.scores(name, torch.arange(8)) for name in model.relations_]
+    explained = explain_completion(model, priors, "b0x", "back0", "a0x", graph=said, statements=3)
+    assert any(one.kind == "axiom" and one.after != one.before for one in explained.without)
+    for name, there in zip(model.relations_, before, strict=True):
+        assert torch.equal(model.scores(name, torch.arange(8)), there)
 
 
 def test_bad_input(data, checkpoint, tmp_path):
