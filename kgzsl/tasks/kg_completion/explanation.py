@@ -139,7 +139,7 @@ def explain_completion(
         graph: The schema, for paths.
         neighbours: How many like relations, links and routes are named.
         statements: How many statements are taken away, one at a time, to see the score move: axioms of the schema that
-            the priors were made from, or else of which the model reads edges. A completer that ranks by known facts
+            the priors were made from, or of which the model reads edges. A completer that ranks by known facts
             loses facts between the two as well; one that draws features from priors loses named columns of the
             relation's prior where no axiom can be taken.
 
@@ -260,26 +260,38 @@ def _without(
 def _without_axioms(
     model: Any, number: int, ends: Sequence[int], most: int, graph: ClassGraph | None
 ) -> list[Counterfactual]:
-    """Of the schema, where the model answers from priors that were made from it, or else from its edges."""
+    """Of the schema, out of all that the model has of it: priors that were made from it, and its edges."""
     from kgzsl.priors import PriorsAgain
 
-    if graph is None or getattr(model, "priors_", None) is None:
-        if graph is None or not len(getattr(model, "edges_", ())):
-            return []
-        from kgzsl.tasks.kg_completion.inductive.edge_counterfactuals import without_edges
-
-        return without_edges(model, number, ends, graph, most)
-    again = PriorsAgain.of(model.priors_, graph, seed=getattr(model, "seed", 0))
-    if again is None:
+    if graph is None:
         return []
+    priors = getattr(model, "priors_", None)
+    again = None if priors is None else PriorsAgain.of(priors, graph, seed=getattr(model, "seed", 0))
+    edged = len(getattr(model, "edges_", ())) > 0
+    if again is None and not edged:
+        return []
+    from kgzsl.tasks.kg_completion.inductive.edge_counterfactuals import edge_statements, without_axiom, without_edges
+
+    if again is None:
+        return without_edges(model, number, ends, graph, most)
     anchor = torch.tensor([ends[0]])
     name, found = model.relations_[number], []
-    for one in moving_statements(again, name, most):
-        scores = [_with_priors(model, rows).scores(number, anchor)[0].cpu() for rows in again.without(one.edge, name)]
+    statements = {one.edge: one for one in moving_statements(again, name, most)}
+    if edged:
+        statements |= {one.edge: one for one in edge_statements(model, name, graph)}
+    for one in statements.values():
+        try:
+            rows = again.without(one.edge, name)
+        except InputError:  # the last statement of a relation that the encoder names
+            continue
+        told, less = (_with_priors(model, part) for part in rows)
+        if edged:
+            less = less.reading(without_axiom(graph, one.edge))
+        scores = [changed.scores(number, anchor)[0].cpu() for changed in (told, less)]
         before, after = (float(part[ends[1]]) for part in scores)
         answer = model.entities_[int(scores[1].argmax())]
         found.append(Counterfactual(one.text, before, after, answer, "axiom", way=again.way))
-    return found
+    return sorted(found, key=lambda one: -abs(one.after - one.before))[:most] if edged else found
 
 
 def _with_priors(model: Any, rows: npt.NDArray[np.float32]) -> Any:

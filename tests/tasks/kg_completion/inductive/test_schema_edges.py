@@ -295,6 +295,25 @@ def test_explaining_changes_no_answer(edges, data, checkpoint):
         assert torch.equal(model.scores(name, torch.arange(8)), there)
 
 
+@pytest.mark.parametrize("read", [True, False])
+def test_an_axiom_is_taken_from_edges_and_from_priors_made_of_it(read, data, checkpoint):
+    there = [*inverses(), *((f"{way}{number}", RDFS + "domain", way) for number in range(4) for way in ("to", "back"))]
+    graphs = [ClassGraph.from_triples(triples) for triples in (there, there[1:])]
+    priors = [make("attributes").fit(graphs[0]).priors(data.relations) if read else alike(data)]
+    model = fitted("informed", checkpoint, data, graphs[0], priors=priors[0])
+    told = explain_completion(model, priors[0], "b0x", "back0", "a0x", graph=graphs[0], statements=3).without
+    [found] = [one for one in told if one.kind == "axiom" and "inverse" in one.removed]
+    whose = model.reading(graphs[1])
+    if read:
+        rows = priors[0].matrix.copy()
+        rows[data.relations.index("back0"), [name.endswith("to0") for name in priors[0].columns]] = 0
+        whose.priors_ = ClassPriors(priors[0].names, rows).align(model.relations_)
+        whose.set_facts(whose._known)
+    expected = whose.scores("back0", torch.tensor([model._entity("b0x")]))[0, model._entity("a0x")]
+    assert found.after == pytest.approx(float(expected), abs=1e-4)
+    assert found.after != pytest.approx(found.before, abs=1e-2)
+
+
 def test_bad_input(data, checkpoint, tmp_path):
     training = InductiveTask.training(data)
     with pytest.raises(InputError, match="schema_edges needs an ontology, and there is none"):
