@@ -10,14 +10,15 @@ from torch import Tensor
 
 from kgzsl.datasets import KGSplit
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion._axioms import Properties
-from kgzsl.tasks.kg_completion.contradictions import Contradictions
+from kgzsl.knowledge.vocabulary import OWL
+from kgzsl.tasks.kg_completion._axioms import Properties, objects_of
 from kgzsl.tasks.kg_completion.entailed import Entailed
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.violations import Violations
 
 __all__ = ["KnownContradictions"]
 
+_DISJOINT = OWL + "propertyDisjointWith"
 _NAMED = 3
 _TOLD = {
     "disjoint": "have an end whose class is disjoint with the relation's domain or range",
@@ -33,32 +34,44 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class KnownContradictions:
-    """Facts of a training graph that the schema speaks against; they are kept.
+    """Facts of a graph that the schema speaks against; they are kept.
 
     The rules are those by which :func:`propose` refuses answers: classes of the two ends, disjoint properties, and what
-    a property, or one that it implies, is by itself. A fact is held against all others, and what follows from them.
+    a property, or one that it implies, is by itself. A fact, and what follows from it by super-properties, equivalents,
+    inverses and symmetry, is held against all others, and what follows from them. So some facts are blamed that
+    :func:`propose` would not refuse, such as those of an inverse of a disjoint property; links of a chain never are.
 
     Args:
         kg: The graph.
         facts: int64 [T, 3], its training triples, each once.
         found: Reason and the property that it is about ("" where that is the relation itself) to bool [T].
+        facts_called: What notes call them.
     """
 
     kg: KGSplit
     facts: Tensor
     found: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    facts_called: str = "training triples"
 
     @classmethod
-    def read(cls, kg: KGSplit, schema: ClassGraph | None, called: tuple[str, ...] | None = None) -> KnownContradictions:
+    def read(
+        cls,
+        kg: KGSplit,
+        schema: ClassGraph | None,
+        called: tuple[str, ...] | None = None,
+        *,
+        facts_called: str = "training triples",
+    ) -> KnownContradictions:
         """What a schema says against the training triples.
 
         Args:
             kg: The graph.
             schema: Its class graph; None speaks against nothing.
             called: What the schema calls each relation, where that is not its name.
+            facts_called: What notes call the training triples, where they are those of no training.
         """
         facts = torch.unique(kg.train.cpu(), dim=0)
-        made = cls(kg, facts)
+        made = cls(kg, facts, facts_called=facts_called)
         if schema is None:
             return made
         names = kg.relations if called is None else called
@@ -66,20 +79,22 @@ class KnownContradictions:
         for reason, bad in _wrong_ends(Violations.read(kinds, names, schema), facts):
             made._add(reason, "", bad)
         said = Properties.read(schema, names)
-        apart = Contradictions.read(names, schema)
-        # Of two that exclude each other each is in the other's list.
-        for other in sorted({*apart.forward, *apart.backward}):
-            node = said.nodes[other]
-            pairs = Entailed.of_node(node, said, facts, kg.num_entities).pairs()
-            tables = ((apart.forward, False), (apart.backward, True))
-            bound = [(one, turned) for table, turned in tables for one in table.get(other, ())]
-            made._add("exclusive", schema.labels[node], made._among(pairs, bound))
+        apart: dict[int, set[int]] = {}
+        for one, others in objects_of(schema, _DISJOINT).items():
+            for other in others:
+                apart.setdefault(one, set()).add(other)
+                apart.setdefault(other, set()).add(one)
+        entailed = {node: Entailed.of_node(node, said, facts, kg.num_entities) for node in sorted(apart)}
+        for other, whole in entailed.items():
+            pairs = whole.pairs()
+            for one in sorted(apart[other]):
+                made._add("exclusive", schema.labels[other], made._among(pairs, entailed[one].sources))
         for node in sorted(set().union(*said.kinds.values())):
             is_so = {kind for kind, nodes in said.kinds.items() if node in nodes}
             if is_so & {"Irreflexive", "Asymmetric", "Functional", "InverseFunctional"}:
-                entailed = Entailed.of_node(node, said, facts, kg.num_entities)
-                for reason, bad in _by_itself(is_so, entailed.pairs(), kg.num_entities):
-                    made._add(reason, schema.labels[node], made._among(bad, entailed.sources))
+                whole = Entailed.of_node(node, said, facts, kg.num_entities)
+                for reason, bad in _by_itself(is_so, whole.pairs(), kg.num_entities):
+                    made._add(reason, schema.labels[node], made._among(bad, whole.sources))
         return made
 
     def _add(self, reason: str, about: str, bad: Tensor) -> None:
@@ -111,7 +126,7 @@ class KnownContradictions:
             named = ", ".join(" ".join(self._named(row)) for row in rows[:_NAMED].tolist())
             more = f" and {len(rows) - _NAMED} more, in contradictions.csv of the run" if len(rows) > _NAMED else ""
             about = f" ({', '.join(sorted(masks))})" if "" not in masks else ""
-            told.append(f"{len(rows)} training triples {what}{about}; they are kept: {named}{more}")
+            told.append(f"{len(rows)} {self.facts_called} {what}{about}; they are kept: {named}{more}")
         return told
 
     def rows(self) -> list[dict[str, str]]:

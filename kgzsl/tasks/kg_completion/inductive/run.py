@@ -50,7 +50,9 @@ class InductiveRun(RankerRun):
         self.protocol = InductiveProtocol(asked, self._rules(asked), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, self.task.entities, self.task.relations
         self.labels = read_labels(loaded)
-        self.contradicting = KnownContradictions.read(asked, self.graph)
+        self.contradicting = KnownContradictions.read(
+            asked, self.graph, facts_called="facts of the graph that is asked"
+        )
         odd = data_notes(asked, self.graph)
         self.notes = [*loaded.notes, *self._account(loaded), *odd, *self.contradicting.notes()]
         trained = set(self.training.relations)

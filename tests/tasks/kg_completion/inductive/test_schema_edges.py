@@ -9,8 +9,8 @@ import torch
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
-from kgzsl.recipe import Recipe
 from kgzsl.priors import make
+from kgzsl.recipe import Recipe
 from kgzsl.tasks.kg_completion import load_completer, run
 from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive import (
@@ -26,6 +26,7 @@ from kgzsl.tasks.kg_completion.inductive import (
     schema_meetings,
 )
 from kgzsl.tasks.kg_completion.inductive.asking import put_aside, put_relations_aside
+from kgzsl.tasks.kg_completion.inductive.run import InductiveRun
 from tests.tasks.kg_completion.inductive.inverse_world import (
     INVERSE_OF,
     inverses,
@@ -39,7 +40,7 @@ from tests.tasks.kg_completion.renumbering import renumbered
 LEARNING = {"steps": 120, "lr": 3e-2, "others": 10, "queries": 20}
 SEED = 2  # whose shuffled ontology leaves no inverse where it was
 KINDS = {"ultra": UltraCompleter, "informed": InformedCompleter}
-RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+OWL, RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +313,13 @@ def test_an_axiom_is_taken_from_edges_and_from_priors_made_of_it(read, data, che
     expected = whose.scores("back0", torch.tensor([model._entity("b0x")]))[0, model._entity("a0x")]
     assert found.after == pytest.approx(float(expected), abs=1e-4)
     assert found.after != pytest.approx(found.before, abs=1e-2)
+
+
+def test_facts_that_contradict_the_ontology_are_those_of_the_graph_that_is_asked(data, checkpoint, tmp_path):
+    told = recipe(tmp_path, checkpoint)
+    ClassGraph.from_triples([("back0", OWL + "propertyDisjointWith", "back0")]).save(tmp_path / "schema.npz")
+    notes = InductiveRun(told, data=data, progress=False).notes
+    assert any(note.startswith("4 facts of the graph that is asked link what is linked") for note in notes)
 
 
 def test_bad_input(data, checkpoint, tmp_path):
