@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kgzsl.knowledge.account import Account
+from kgzsl.knowledge.vocabulary import OWL
 
 if TYPE_CHECKING:
     from kgzsl.knowledge.class_graph import ClassGraph
@@ -16,7 +17,7 @@ __all__ = ["shuffled"]
 
 # A permutation of a handful of objects leaves many where they were; relations this rare are mixed with one another.
 _RARE = 20
-_CHAIN = "http://www.w3.org/2002/07/owl#propertyChainAxiom"
+_CHAIN = OWL + "propertyChainAxiom"
 
 
 def shuffled(graph: ClassGraph, seed: int) -> ClassGraph:

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL, RDF_TYPE, RDFS
 
 __all__ = [
     "Link", "Properties", "chains_of", "closure", "objects_of", "properties_implied", "says_nothing", "silent_node",
     "superclasses_of",
 ]  # fmt: skip
-
-_OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
-_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 
 
 def objects_of(schema: ClassGraph, iri: str) -> dict[int, set[int]]:
@@ -37,7 +35,7 @@ def chains_of(schema: ClassGraph) -> dict[int, list[tuple[Link, ...]]]:
     away is none any more.
     """
     found: dict[int, list[tuple[Link, ...]]] = {}
-    edges = objects_of(schema, _OWL + "propertyChainAxiom")
+    edges = objects_of(schema, OWL + "propertyChainAxiom")
     for whole, chains in schema.provenance.get("chains", {}).items():
         node = schema.node_index.get(whole, -1)
         for chain in chains:
@@ -62,8 +60,8 @@ def closure(parents: Mapping[int, set[int]], node: int) -> set[int]:
 
 def superclasses_of(schema: ClassGraph) -> dict[int, set[int]]:
     """Class to those that are above it by one axiom: rdfs:subClassOf, and owl:equivalentClass in both directions."""
-    found = objects_of(schema, _RDFS + "subClassOf")
-    for one, others in objects_of(schema, _OWL + "equivalentClass").items():
+    found = objects_of(schema, RDFS + "subClassOf")
+    for one, others in objects_of(schema, OWL + "equivalentClass").items():
         for other in others:
             found.setdefault(one, set()).add(other)
             found.setdefault(other, set()).add(one)
@@ -78,17 +76,17 @@ def properties_implied(schema: ClassGraph) -> dict[int, set[tuple[int, bool]]]:
     """
     steps: dict[int, set[tuple[int, bool]]] = {}
     for iri, both, turned in (
-        (_RDFS + "subPropertyOf", False, False),
-        (_OWL + "equivalentProperty", True, False),
-        (_OWL + "inverseOf", True, True),
+        (RDFS + "subPropertyOf", False, False),
+        (OWL + "equivalentProperty", True, False),
+        (OWL + "inverseOf", True, True),
     ):
         for one, others in objects_of(schema, iri).items():
             for other in others:
                 steps.setdefault(one, set()).add((other, turned))
                 if both:
                     steps.setdefault(other, set()).add((one, turned))
-    symmetric = int(schema.align([_OWL + "SymmetricProperty"]).indices[0])
-    for one, kinds in objects_of(schema, _TYPE).items():
+    symmetric = int(schema.align([OWL + "SymmetricProperty"]).indices[0])
+    for one, kinds in objects_of(schema, RDF_TYPE).items():
         if symmetric in kinds:
             steps.setdefault(one, set()).add((one, True))
     implied = {}
@@ -137,10 +135,10 @@ class Properties:
         if schema is None:
             return cls(None, (-1,) * len(relations))
         kinds: dict[str, set[int]] = {}
-        for node, types in objects_of(schema, _TYPE).items():
+        for node, types in objects_of(schema, RDF_TYPE).items():
             for one in types:
                 name = schema.iris[one]
-                if name.startswith(_OWL) and name.endswith("Property"):
-                    kinds.setdefault(name.removeprefix(_OWL).removesuffix("Property"), set()).add(node)
+                if name.startswith(OWL) and name.endswith("Property"):
+                    kinds.setdefault(name.removeprefix(OWL).removesuffix("Property"), set()).add(node)
         nodes = tuple(schema.align(list(relations)).indices.tolist())
         return cls(schema, nodes, properties_implied(schema), {kind: frozenset(found) for kind, found in kinds.items()})

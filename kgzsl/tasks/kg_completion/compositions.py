@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL, RDF_TYPE
 from kgzsl.tasks.kg_completion._axioms import Link, chains_of
 from kgzsl.tasks.kg_completion._pair_sets import Ints, PairSet, turned_codes
 
 __all__ = ["Compositions", "Fact"]
 
-_OWL = "http://www.w3.org/2002/07/owl#"
-_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _MOST = 5_000_000
 _ROUNDS = 2_000
 _COPIED = 32
@@ -290,9 +289,9 @@ def _turned(codes: Ints, turned: bool, size: int) -> Ints:
 def _chains(schema: ClassGraph) -> dict[int, tuple[Chain, ...]]:
     """Property to the chains that make it, transitive properties being chains of themselves."""
     found = chains_of(schema)
-    transitive = schema.node_index.get(_OWL + "TransitiveProperty", -1)
-    if transitive >= 0 and _TYPE in schema.relations:
-        rows = (schema.edge_index[1] == transitive) & (schema.edge_type == schema.relation(_TYPE))
+    transitive = schema.node_index.get(OWL + "TransitiveProperty", -1)
+    if transitive >= 0 and RDF_TYPE in schema.relations:
+        rows = (schema.edge_index[1] == transitive) & (schema.edge_type == schema.relation(RDF_TYPE))
         for node in schema.edge_index[0, rows].tolist():
             found.setdefault(node, []).append(((node, False), (node, False)))
     return {node: tuple(dict.fromkeys(chains)) for node, chains in found.items()}

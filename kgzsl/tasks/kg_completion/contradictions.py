@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL, RDFS
 from kgzsl.tasks.kg_completion._answers import answers_of_pairs
 from kgzsl.tasks.kg_completion._axioms import closure, objects_of, properties_implied
 
 __all__ = ["Contradictions"]
-
-_OWL, _RDFS = "http://www.w3.org/2002/07/owl#", "http://www.w3.org/2000/01/rdf-schema#"
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,10 @@ class Contradictions:
     @classmethod
     def read(cls, relations: Sequence[str], schema: ClassGraph | None) -> Contradictions:
         """What a schema says of the relations, numbered as they come."""
-        if schema is None or _OWL + "propertyDisjointWith" not in schema.relations:
+        if schema is None or OWL + "propertyDisjointWith" not in schema.relations:
             return cls()
-        parents = objects_of(schema, _RDFS + "subPropertyOf")
-        pairs = {(a, b) for a, bs in objects_of(schema, _OWL + "propertyDisjointWith").items() for b in bs}
+        parents = objects_of(schema, RDFS + "subPropertyOf")
+        pairs = {(a, b) for a, bs in objects_of(schema, OWL + "propertyDisjointWith").items() for b in bs}
         pairs |= {(b, a) for a, b in pairs}
         nodes = schema.align(list(relations)).indices.tolist()
         above = [closure(parents, node) for node in nodes]

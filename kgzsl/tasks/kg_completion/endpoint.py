@@ -10,7 +10,7 @@ from kgzsl.datasets.kg_rdf import is_own_class
 from kgzsl.errors import InputError
 from kgzsl.knowledge.sources.sparql_client import SparqlClient
 from kgzsl.knowledge.sources.sparql_text import DEFAULT_GRAPH, facts_query, iri_term, is_iri_term, literal_term
-from kgzsl.knowledge.vocabulary import RDF_TYPE
+from kgzsl.knowledge.vocabulary import RDF, RDF_TYPE, XSD
 from kgzsl.tasks.kg_completion.proposals import Proposal
 from kgzsl.tasks.kg_completion.writing import CONFIDENCE, SCORE, STYLES, iri_of, weight_of
 
@@ -19,8 +19,7 @@ __all__ = ["PROPOSALS", "EndpointFacts", "proposal_updates", "read_endpoint"]
 PROPOSALS = "urn:kgzsl:proposals"
 """The named graph that proposals go to, where none is given."""
 
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
+_DOUBLE = XSD + "double"
 
 
 @dataclass(frozen=True)
@@ -132,10 +131,10 @@ def proposal_updates(
         for one, node in zip(part, nodes, strict=True):
             head, relation, tail = _terms(one, base)
             if style == "star":
-                lines.append(f"  {node} <{_RDF}reifies> <<( {head} {relation} {tail} )>> .")
+                lines.append(f"  {node} <{RDF}reifies> <<( {head} {relation} {tail} )>> .")
             else:
-                lines.append(f"  {node} <{_RDF}type> <{_RDF}Statement> ; <{_RDF}subject> {head} ;")
-                lines.append(f"    <{_RDF}predicate> {relation} ; <{_RDF}object> {tail} .")
+                lines.append(f"  {node} <{RDF}type> <{RDF}Statement> ; <{RDF}subject> {head} ;")
+                lines.append(f"    <{RDF}predicate> {relation} ; <{RDF}object> {tail} .")
             kind, weight = weight_of(one)
             value = literal_term(f"{weight:.6f}")
             lines.append(f"  {node} {iri_term(kind)} {value}^^<{_DOUBLE}> .")

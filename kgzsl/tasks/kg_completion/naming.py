@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kgzsl._iris import is_absolute_iri
 from kgzsl.errors import InputError
-from kgzsl.knowledge.vocabulary import OWL, RDF_TYPE
+from kgzsl.knowledge.vocabulary import OWL, RDF_TYPE, RDFS
 
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["answered_relation", "by_local_name", "is_iri", "own_relation", "relations_of_facts", "require_property"]
 
 _ENDS = ("domain", "range", "subPropertyOf")
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _OF_LITERALS = (
     ("DatatypeProperty", "a datatype property", "its values are literals"),
     ("AnnotationProperty", "an annotation property", "it leads to notes for readers"),
@@ -122,7 +121,7 @@ def require_property(schema: ClassGraph, name: str) -> str | None:
                     f"{name!r} is {called} of the schema: {values}, and nothing can be proposed",
                     remedy="give a property that leads from thing to thing",
                 )
-    ends = [schema.relation(_RDFS + end) for end in _ENDS if _RDFS + end in schema.relations]
+    ends = [schema.relation(RDFS + end) for end in _ENDS if RDFS + end in schema.relations]
     leaving = schema.edge_type[schema.edge_index[0] == node].tolist()
     if schema.kind(node) == "property" or iri in schema.relations or set(leaving) & set(ends):
         return iri

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import RDFS
 from kgzsl.tasks.kg_completion._axioms import objects_of, properties_implied
 
 __all__ = ["Clauses", "RelationEnds", "clauses_of"]
 
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 Clauses = tuple[frozenset[int], ...]
 """Sets of nodes: an entity has to be of one of each set."""
 
@@ -59,5 +59,5 @@ def clauses_of(schema: ClassGraph, end: str, node: int, targets: Collection[int]
 
 
 def _stated(schema: ClassGraph, end: str) -> dict[int, Clauses]:
-    found = objects_of(schema, _RDFS + end)
+    found = objects_of(schema, RDFS + end)
     return {node: clauses_of(schema, end, node, targets) for node, targets in found.items()}

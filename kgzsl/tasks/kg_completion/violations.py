@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL
 from kgzsl.tasks.kg_completion._axioms import closure, objects_of, superclasses_of
 from kgzsl.tasks.kg_completion.evidence.kinds import EntityKinds
 from kgzsl.tasks.kg_completion.relation_ends import Clauses, RelationEnds
 
 __all__ = ["Violations", "in_domain_by_use"]
 
-_DISJOINT = "http://www.w3.org/2002/07/owl#disjointWith"
+_DISJOINT = OWL + "disjointWith"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from kgzsl._files import atomic_file
 from kgzsl._iris import is_absolute_iri
 from kgzsl.errors import InputError
 from kgzsl.knowledge.sources.sparql_text import iri_term
+from kgzsl.knowledge.vocabulary import RDF, XSD
 from kgzsl.tasks.kg_completion.proposals import Proposal
 
 __all__ = ["CONFIDENCE", "SCORE", "STYLES", "check_target", "iri_of", "weight_of", "write_proposals"]
@@ -20,9 +21,8 @@ CONFIDENCE = "urn:kgzsl:confidence"
 SCORE = "urn:kgzsl:score"
 """In the place of a confidence where there is none: the score of a ranker without calibration."""
 STYLES = ("reified", "star")
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _BREAKS = re.compile(r"[\t\r\n]")
-_DOUBLE = "http://www.w3.org/2001/XMLSchema#double"
+_DOUBLE = XSD + "double"
 
 
 def write_proposals(
@@ -99,11 +99,11 @@ def _lines(proposals: Sequence[Proposal], style: str, base: str) -> Iterator[str
         head, relation, tail = (f"<{iri_of(name, base)}>" for name in (one.head, one.relation, one.tail))
         node = f"_:proposal{number}"
         if style == "star":
-            yield f"{node} <{_RDF}reifies> <<( {head} {relation} {tail} )>> ."
+            yield f"{node} <{RDF}reifies> <<( {head} {relation} {tail} )>> ."
         else:
-            yield f"{node} <{_RDF}type> <{_RDF}Statement> ."
-            yield f"{node} <{_RDF}subject> {head} ."
-            yield f"{node} <{_RDF}predicate> {relation} ."
-            yield f"{node} <{_RDF}object> {tail} ."
+            yield f"{node} <{RDF}type> <{RDF}Statement> ."
+            yield f"{node} <{RDF}subject> {head} ."
+            yield f"{node} <{RDF}predicate> {relation} ."
+            yield f"{node} <{RDF}object> {tail} ."
         kind, value = weight_of(one)
         yield f'{node} <{kind}> "{value:.6f}"^^<{_DOUBLE}> .'

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import OWL, RDFS
 from kgzsl.tasks.kg_completion._axioms import chains_of
 
 __all__ = ["CHAIN_MEETINGS", "SCHEMA_MEETINGS", "schema_meetings"]
 
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
-_OWL = "http://www.w3.org/2002/07/owl#"
 
 CHAIN_MEETINGS = ("made-first", "first-made", "made-last", "last-made", "link-next", "next-link")
 """Of a property chain ``p1 o p2 -> q``, receiver before sender: q begins where p1 does, ends where p2 does, and p2
@@ -54,12 +53,12 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
     nodes = schema.align(list(relations)).indices.tolist()
     place = {node: number for number, node in enumerate(nodes) if node >= 0}
     pairs: dict[str, set[tuple[int, int]]] = {name: set() for name in SCHEMA_MEETINGS}
-    for child, parent in _edges(schema, _RDFS + "subPropertyOf"):
+    for child, parent in _edges(schema, RDFS + "subPropertyOf"):
         if child in place and parent in place and child != parent:
             for shift in (0, count):
                 pairs["sub-property"].add((place[parent] + shift, place[child] + shift))
                 pairs["super-property"].add((place[child] + shift, place[parent] + shift))
-    for one, other in _edges(schema, _OWL + "inverseOf"):
+    for one, other in _edges(schema, OWL + "inverseOf"):
         if one in place and other in place:
             a, b = place[one], place[other]
             pairs["inverse"] |= {(a, b + count), (b + count, a), (b, a + count), (a + count, b)}
@@ -67,7 +66,7 @@ def schema_meetings(schema: ClassGraph, relations: Sequence[str]) -> dict[str, T
         pairs[name].add((to, by))
     at: dict[str, dict[int, set[int]]] = {"domain": {}, "range": {}}
     for end, opposite in (("domain", "range"), ("range", "domain")):
-        for relation, kind in _edges(schema, _RDFS + end):
+        for relation, kind in _edges(schema, RDFS + end):
             if relation in place:
                 at[end].setdefault(kind, set()).add(place[relation])
                 at[opposite].setdefault(kind, set()).add(place[relation] + count)

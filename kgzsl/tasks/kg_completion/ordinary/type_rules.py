@@ -11,12 +11,12 @@ from torch import Tensor
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.candidates import nell_type
 from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge.vocabulary import RDFS
 from kgzsl.tasks.kg_completion.candidate_rules import CandidateRule, subclasses
 from kgzsl.tasks.kg_completion.relation_ends import RelationEnds
 
 __all__ = ["range_rule", "type_rule", "types_of"]
 
-_RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 _NOTE = "entities with a class that the relation's training answers have"
 
 
@@ -56,7 +56,7 @@ def range_rule(kg: KGSplit, schema: ClassGraph | None, called: Sequence[str] | N
     candidates of every relation. ``called`` is what the schema calls each relation, where that is not its name.
     """
     types = types_of(kg)
-    if schema is None or types is None or not {_RDFS + "domain", _RDFS + "range"} & set(schema.relations):
+    if schema is None or types is None or not {RDFS + "domain", RDFS + "range"} & set(schema.relations):
         return None
     table = _Incidence.of(kg, types)
     nodes = torch.tensor(schema.align(list(table.number)).indices.tolist(), dtype=torch.int64)
