@@ -51,7 +51,7 @@ class _Drawing:
         """A framed text, centred on ``y``."""
         self.boxes.append((span[0], y - 19, span[1] - span[0], 38, strong))
         middle = (span[0] + span[1]) / 2
-        self.texts.append((middle, y - 2 if below else y + 5, _short(text, 25), "", "middle"))
+        self.texts.append((middle, y - 2 if below else y + 5, _short(text, 22), "", "middle"))
         if below:
             self.texts.append((middle, y + 13, below, "small", "middle"))
 

@@ -33,9 +33,9 @@ _AT_ONCE = 64
 class Completion(NamedTuple):
     """One proposed triple, by names; the higher its score, the better.
 
-    ``confidence`` is the calibrated probability that it holds, 0..1, by its score among those of the candidates and
-    not by what a schema entails or refuses (:func:`propose` minds that); 1 for known facts. None where the model has no
-    calibration.
+    ``confidence`` is the calibrated probability that it holds, 0..1, by its score among those of the candidates, and 0
+    where the model itself rules it out (:meth:`ProposingCompleter.ruled_out`). What a schema entails or refuses beside
+    that is minded by :func:`propose` alone. 1 for known facts; None where the model has no calibration.
     """
 
     head: str
