@@ -72,8 +72,7 @@ class LinkOverlapCompleter(ProposingCompleter):
         self.power, self.backward, self.calibrate = power, backward, calibrate
         self.folds, self.queries, self.seed, self.memory_budget = folds, queries, seed, memory_budget
         check_numbers(self, "backward")
-        if power is not None:
-            check_numbers(self, "power", zero=False)
+        check_numbers(self, "power", zero=False, instead=(None,))
         check_whole(self, "folds", least=2)
         check_whole(self, "queries")
         check_budget(memory_budget)

@@ -35,6 +35,21 @@ def scorer_of(logits):
     return lambda relation, anchors, side: (logits[relation] if side == "tail" else logits[relation].T)[anchors]
 
 
+@pytest.fixture
+def content(priors, tmp_path) -> dict:
+    """A recipe of the closed form, short."""
+    priors.save(tmp_path / "priors.safetensors")
+    return {
+        "task": "kg_completion",
+        "dataset": "world",
+        "generator": None,
+        "pairs": {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4},
+        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
+        "controls": ["chance"],
+        "train": {"device": "cpu"},
+    }
+
+
 def test_what_is_told_is_what_is_true(monkeypatch) -> None:
     logits, facts = world()
     asked = facts[torch.randperm(len(facts), generator=torch.Generator().manual_seed(1))[:800]]
@@ -147,18 +162,8 @@ def test_all_that_is_true_of_held_out_relations_counts_as_true(kg, monkeypatch) 
         assert torch.equal(facts, kg.train[torch.isin(kg.train[:, 1], held)])
 
 
-def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, priors, tmp_path) -> None:
-    priors.save(tmp_path / "priors.safetensors")
-    content = {
-        "task": "kg_completion",
-        "dataset": "world",
-        "generator": None,
-        "pairs": {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4},
-        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
-        "controls": ["chance"],
-        "protocol": {"seeds": 1, "fraction": 0.75},
-        "train": {"device": "cpu"},
-    }
+def test_a_run_fits_probabilities_by_the_model_of_its_choices(kg, content) -> None:
+    content["protocol"] = {"seeds": 1, "fraction": 0.75}
     result = run(Recipe.build(content), data=kg, progress=False)
     assert result.model.calibration_.groups == 5
     assert "kgc.confidence.answers" in result.metrics
@@ -230,18 +235,8 @@ def test_what_is_drawn_hangs_on_names_and_not_on_numbers(kg, monkeypatch) -> Non
     assert parts(renumbered(kg, 3)) == first
 
 
-def test_a_run_fits_probabilities_on_the_parts_as_well(kg, priors, tmp_path) -> None:
-    priors.save(tmp_path / "priors.safetensors")
-    content = {
-        "task": "kg_completion",
-        "dataset": "world",
-        "generator": None,
-        "pairs": {"dim": 8, "link_dim": 8, "steps": 20, "batch_size": 16, "queries": 12, "corrupted": 16, "support": 4},
-        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
-        "controls": ["chance"],
-        "protocol": {"seeds": 1, "fraction": 0.2, "calibration_folds": 2},
-        "train": {"device": "cpu"},
-    }
+def test_a_run_fits_probabilities_on_the_parts_as_well(kg, content) -> None:
+    content["protocol"] = {"seeds": 1, "fraction": 0.2, "calibration_folds": 2}
     told: list[str] = []
     result = run(Recipe.build(content), data=kg, progress=False, log=told.append)
     assert result.model.calibration_.groups == len(kg.seen_relations)
@@ -258,20 +253,10 @@ def test_a_run_fits_probabilities_on_the_parts_as_well(kg, priors, tmp_path) -> 
     assert {name: result.metrics[name] for name in alike} == {name: bare.metrics[name] for name in alike}
 
 
-def test_rankers_take_no_parts(kg, priors, tmp_path) -> None:
-    priors.save(tmp_path / "priors.safetensors")
-    content = {
-        "task": "kg_completion",
-        "dataset": "world",
-        "generator": None,
-        "ranker": "link_overlap",
-        "priors": [{"name": "file", "path": str(tmp_path / "priors.safetensors")}],
-        "controls": ["chance"],
-        "protocol": {"calibration_folds": 2},
-        "train": {"device": "cpu"},
-    }
+def test_rankers_take_no_parts(kg, content) -> None:
+    content |= {"ranker": "link_overlap", "protocol": {"calibration_folds": 2}}
     result = run(Recipe.build(content), data=kg, progress=False)
     assert any("counts for nothing here: link_overlap has folds of its own" in line for line in result.warnings)
-    content |= {"ranker": "embedding", "priors": [], "controls": ["chance"]}
+    content |= {"ranker": "embedding", "priors": []}
     with pytest.raises(InputError, match="ranker embedding is calibrated in its own way"):
         Recipe.build(content)
