@@ -285,7 +285,7 @@ def test_bad_questions(model):
 def test_a_schema_that_refuses_every_answer_is_counted(model):
     number = model.relations_.index("residesIn")
     kinds, nothing = model.kinds_, torch.zeros(len(model.kinds_.names), dtype=torch.bool)
-    strict = copy.copy(model)
+    strict = copy.copy(model).set_facts(model._known)  # with evidence of its own: that of the other kinds is not shared
     strict.kinds_ = EntityKinds(kinds.names, kinds.of, kinds.domain, {**kinds.range, number: nothing})
     found = propose(strict, "residesIn", heads=["w:person:p3"], top=3)
     assert found.found == ()
