@@ -119,10 +119,17 @@ class ClipZeroShot(PriorClassifier):
     def add_class(self, name: Any, prior: Any) -> ClipZeroShot:
         """See :meth:`PriorClassifier.add_class`; the row is of all the priors (names need none)."""
         self._check_fitted("priors_")
+        whole = int(self.columns_[2])
+        return self.add_classes([name], None if self._reads_names() else one_prior(prior, whole, self.priors_.device))
+
+    def add_classes(self, names: Sequence[Any], priors: Any) -> ClipZeroShot:
+        """See :meth:`add_class`."""
+        self._check_fitted("priors_")
         if self._reads_names():
-            return super().add_class(name, self._read_names(np.array([name]))[0][0])
+            return super().add_classes(names, self._read_names(np.array(names))[0])
         start, stop, whole = self.columns_.tolist()
-        return super().add_class(name, one_prior(prior, whole, self.priors_.device)[0, start:stop])
+        rows = float_matrix(priors, "priors", columns=whole, device=self.priors_.device)
+        return super().add_classes(names, rows[:, start:stop])
 
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         return self.scale_.to(features) * (features @ priors.to(features).T)

@@ -195,11 +195,12 @@ class DeepPrototypes(PriorClassifier):
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         raise NotImplementedError  # the scores of a class depend on whether it was seen, see decision_function
 
-    def add_class(self, name: Any, prior: Any) -> DeepPrototypes:
+    def add_classes(self, names: Sequence[Any], priors: Any) -> DeepPrototypes:
         """See :class:`PriorClassifier`."""
-        super().add_class(name, prior)
+        super().add_classes(names, priors)
+        numbers = list(range(len(self.classes_) - len(names), len(self.classes_)))
         for each in (self.shallow_, *self.deep_):
-            each.add_class(len(self.classes_) - 1, prior)
+            each.add_classes(numbers, priors)
         return self
 
     def state_dict(self) -> dict[str, Any]:

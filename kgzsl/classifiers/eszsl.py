@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -132,11 +133,11 @@ class ESZSL(PriorClassifier):
         self.coef_ = self._feature_basis @ (self._rotated / scale) @ self._prior_basis.T
         return self
 
-    def add_class(self, name: Any, prior: Any) -> ESZSL:
-        """See :class:`PriorClassifier`; samples of the class may come later, by :meth:`partial_fit`."""
-        super().add_class(name, prior)
+    def add_classes(self, names: Sequence[Any], priors: Any) -> ESZSL:
+        """See :class:`PriorClassifier`; samples of the classes may come later, by :meth:`partial_fit`."""
+        super().add_classes(names, priors)
         if hasattr(self, "_sums"):
-            self._sums = torch.cat([self._sums, torch.zeros_like(self._sums[:1])])
+            self._sums = torch.cat([self._sums, self._sums.new_zeros(len(names), self._sums.shape[1])])
         return self
 
     def state_dict(self) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from kgzsl.classifiers.prior_classifier import PriorClassifier
 from kgzsl.classifiers.registry import classifiers
 
-__all__ = ["needs_graph", "takes_graph", "takes_priors", "takes_unlabeled"]
+__all__ = ["answers_open", "needs_graph", "reads_pairs", "takes_graph", "takes_priors", "takes_unlabeled"]
 
 
 def takes_priors(name: str) -> bool:
@@ -29,6 +30,16 @@ def takes_graph(name: str) -> bool:
 def needs_graph(name: str, options: Mapping[str, Any]) -> bool:
     """Whether it cannot do without the class graph; Loki by the distance of priors can."""
     return takes_graph(name) and options.get("metric") != "priors"
+
+
+def reads_pairs(name: str) -> bool:
+    """Whether it takes a class for a pair by the two parts of its prior, so that a recipe must say what they are."""
+    return bool(getattr(classifiers.find(name), "of_pairs", False))
+
+
+def answers_open(generator: str | None, name: str) -> bool:
+    """Whether more classes than those it was made with can be answered at once, from their priors."""
+    return generator is None and issubclass(classifiers.find(name), PriorClassifier)
 
 
 def _fit_of(name: str) -> Any:

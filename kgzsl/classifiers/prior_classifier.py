@@ -123,13 +123,31 @@ class PriorClassifier(Classifier):
             InputError: The class is there already, or the row does not fit.
         """
         self._check_fitted("priors_")
-        if name in self.classes_.tolist():
-            raise InputError(f"the class {name!r} is there already")
-        check_label(self.classes_.tolist(), name)
-        row = one_prior(prior, self.priors_.shape[1], self.priors_.device)
-        self.priors_ = torch.cat([self.priors_, self._prepared(row.double())])
-        self.classes_ = np.append(self.classes_, name)
-        self.seen_ = np.append(self.seen_, False)
+        return self.add_classes([name], one_prior(prior, self.priors_.shape[1], self.priors_.device))
+
+    def add_classes(self, names: Sequence[Any], priors: Any) -> Self:
+        """Make several more classes answerable at once, as :meth:`add_class` does one.
+
+        Args:
+            names: K names.
+            priors: Their rows [K, P].
+
+        Raises:
+            InputError: One of them is there already or named twice, or the rows do not fit.
+        """
+        self._check_fitted("priors_")
+        taken = set(self.classes_.tolist())
+        for name in names:
+            if name in taken:
+                raise InputError(f"the class {name!r} is there already")
+            check_label(self.classes_.tolist()[:1], name)
+            taken.add(name)
+        rows = float_matrix(priors, "priors", columns=self.priors_.shape[1], device=self.priors_.device)
+        if len(rows) != len(names):
+            raise InputError(f"there are {len(rows)} rows of priors for {len(names)} classes")
+        self.priors_ = torch.cat([self.priors_, self._prepared(rows.double())])
+        self.classes_ = np.append(self.classes_, np.asarray(names))
+        self.seen_ = np.append(self.seen_, np.zeros(len(names), dtype=bool))
         return self
 
     def state_dict(self) -> dict[str, Any]:

@@ -186,8 +186,8 @@ class GaussianPrototypes(PriorClassifier):
     def _scores(self, features: Tensor, priors: Tensor) -> Tensor:
         raise NotImplementedError  # the scores of a class depend on whether it was seen, see decision_function
 
-    def add_class(self, name: Any, prior: Any) -> GaussianPrototypes:
+    def add_classes(self, names: Sequence[Any], priors: Any) -> GaussianPrototypes:
         """See :class:`PriorClassifier`."""
-        super().add_class(name, prior)
-        self.means_ = torch.cat([self.means_, torch.zeros_like(self.means_[:1])])
+        super().add_classes(names, priors)
+        self.means_ = torch.cat([self.means_, self.means_.new_zeros(len(names), self.means_.shape[1])])
         return self

@@ -10,6 +10,7 @@ from kgzsl.classifiers.analytic import AnalyticHead
 from kgzsl.classifiers.base import Classifier
 from kgzsl.classifiers.cascade import Cascade
 from kgzsl.classifiers.clip import ClipZeroShot
+from kgzsl.classifiers.compositional.head import CompositionalHead
 from kgzsl.classifiers.conse import ConSE
 from kgzsl.classifiers.deep_prototypes import DeepPrototypes
 from kgzsl.classifiers.devise import DeViSE
@@ -38,6 +39,7 @@ classifiers: Resolver[Classifier] = Resolver(
         "analytic": AnalyticHead,
         "cascade": Cascade,
         "clip": ClipZeroShot,
+        "compositional": CompositionalHead,
         "conse": ConSE,
         "deep-prototypes": DeepPrototypes,
         "devise": DeViSE,

@@ -42,11 +42,11 @@ def feature_dim(model: Any) -> int:
     return int(getattr(model, "n_features_in_", None) or model._dim)
 
 
-_KINDS = ("all", "unseen", "seen")
+_KINDS = ("all", "unseen", "seen", "open")
 
 
 def parse_candidates(options: Sequence[str] | None) -> str | Sequence[str]:
-    """``all``, ``unseen``, ``seen``, a file with one name a line, or names with commas between; of several, all names.
+    """``all``, ``unseen``, ``seen``, ``open``, a file with one name a line, or names with commas between; of several, all names.
 
     Raises:
         InputError: A file is empty or cannot be read, or a kind of candidates stands beside names.

@@ -11,11 +11,13 @@ from kgzsl.recipe.base import Recipe
 from kgzsl.recipe.specs import (
     ClassifierSpec,
     Component,
+    CompositionsSpec,
     ImageProtocolSpec,
     RelevanceSpec,
     UnlabeledSpec,
     named,
     sourced,
+    told_by,
 )
 
 __all__ = ["ImageRecipe"]
@@ -29,6 +31,7 @@ class ImageRecipe(Recipe):
 
     task: Literal["image_classification"] = "image_classification"
     classifier: Annotated[ClassifierSpec, BeforeValidator(named)] = ClassifierSpec()
+    compositions: Annotated[CompositionsSpec | None, BeforeValidator(told_by)] = None
     relevance: RelevanceSpec | None = None
     protocol: ImageProtocolSpec = ImageProtocolSpec()
     controls: list[Literal["chance", "eszsl", "shuffled"]] = Field(
@@ -77,12 +80,45 @@ class ImageRecipe(Recipe):
                 **self.where("classifier", "prior_head"),
                 remedy=f"write prior_head: {_WITHOUT_GENERATOR}",
             )
+        self._check_compositions()
         self._check_unlabeled()
         if self.relevance is not None:
             self._check_relevance()
         self._check_search()
         if self.protocol.splits > 1:
             self._check_splits()
+
+    def _check_compositions(self) -> None:
+        from kgzsl.classifiers.needs import reads_pairs
+        from kgzsl.priors import PriorEncoder, encoders
+        from kgzsl.tasks.image_classification._pairs import answers_open_world
+
+        names = [self.classifier.name, *([self.classifier.prior_head] if self.classifier.prior_head else [])]
+        asking = next((name for name in names if reads_pairs(name)), None)
+        if self.compositions is None:
+            if asking is not None:
+                raise InputError(
+                    f"the classifier {asking!r} has pairs for classes, and the recipe does not say which pair each is",
+                    **self.where("classifier"),
+                    remedy="write compositions: {attribute: RELATION, object: RELATION} of the class graph, "
+                    "compositions: TABLE.csv (class,attribute,object), or compositions: data",
+                )
+            return
+        if self.compositions.open and not answers_open_world(self):
+            raise InputError(
+                "an open world is for a classifier that answers from priors alone, without generator, prior head and "
+                "gate",
+                **self.where("compositions", "open"),
+                remedy="leave open out, or write generator: null and classifier: compositional",
+            )
+        for number, spec in enumerate(self.priors):
+            known = spec.name in encoders.names
+            if known and encoders.find(spec.name).observe is not PriorEncoder.observe:
+                raise InputError(
+                    f"the prior {spec.name!r} chooses by features of classes, and with compositions it is asked for parts",
+                    **self.where("priors", number),
+                    remedy="name one that the graph alone tells: tfidf, transe, rdf2vec",
+                )
 
     def _check_unlabeled(self) -> None:
         from kgzsl import generators

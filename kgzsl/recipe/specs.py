@@ -14,6 +14,7 @@ __all__ = [
     "ClassifierSpec",
     "CompletionProtocolSpec",
     "Component",
+    "CompositionsSpec",
     "GraphSpec",
     "ImageProtocolSpec",
     "Named",
@@ -25,6 +26,7 @@ __all__ = [
     "each_named",
     "named",
     "sourced",
+    "told_by",
 ]
 
 
@@ -143,6 +145,37 @@ class UnlabeledSpec(Strict):
     def _no_key_of_test(self) -> Self:
         if self.is_test and self.key is not None:
             raise ValueError("the test rows have no key; write ./test for a file of that name")
+        return self
+
+
+def told_by(value: Any) -> Any:
+    """``data`` as ``{}``, and ``pairs.csv`` as ``{table: pairs.csv}``."""
+    if isinstance(value, str):
+        return {} if value == "data" else {"table": value}
+    return value
+
+
+class CompositionsSpec(Strict):
+    """Classes are pairs of an attribute and an object; priors are then made of the parts, and put side by side.
+
+    Which pair a class is, is told by two relations of the class graph (``attribute: hasMark, object: hasBase``: an IRI,
+    its end, or its label), by a ``table`` with the columns class, attribute and object, or, with ``compositions: data``,
+    by the data set. ``open`` says whether every feasible pair of the parts may be answered too, in figures of their own
+    (``open.*``) and by ``kgzsl predict --candidates open``; disjointness in the class graph rules pairs out. Left out,
+    it is so where the classifier answers from priors, without a generator, a prior head or a gate.
+    """
+
+    attribute: str | None = None
+    object: str | None = None
+    table: str | None = None
+    open: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.attribute is None) != (self.object is None):
+            raise ValueError("attribute and object are two relations of the class graph; give both")
+        if self.table is not None and self.attribute is not None:
+            raise ValueError("a table tells the parts, or two relations of the class graph do; leave one of them out")
         return self
 
 

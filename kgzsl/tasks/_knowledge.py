@@ -22,6 +22,7 @@ __all__ = [
     "OWN",
     "Source",
     "build_priors",
+    "called_in",
     "chooses_by_features",
     "filled",
     "own_columns",
@@ -144,6 +145,11 @@ def _called(
             if index >= 0:
                 called[i] = more[i]
     return tuple(called)
+
+
+def called_in(graph: ClassGraph, names: Sequence[str], mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """What the graph calls each name: as the mapping says, else the name itself."""
+    return _called(names, {}, graph, mapping)
 
 
 def build_priors(

@@ -22,6 +22,9 @@ HEADINGS: dict[str, str] = {
     "gzsl.unseen": "U",
     "gzsl.harmonic": "H",
     "gzsl.ausuc": "AUSUC",
+    "open.top1": "T1 open",
+    "open.harmonic": "H open",
+    "open.ausuc": "AUSUC open",
     "kgc.mrr": "MRR",
     "kgc.hits@1": "Hits@1",
     "kgc.hits@3": "Hits@3",
@@ -41,7 +44,7 @@ HEADINGS: dict[str, str] = {
 }
 """Metric name to the heading that the field prints over it."""
 
-_UNITS = {"zsl": "%", "gzsl": "%", "kgc": ""}
+_UNITS = {"zsl": "%", "gzsl": "%", "open": "%", "pairs": "%", "kgc": ""}
 
 
 def format_value(metric: str, mean: float, std: float | None = None) -> str:
@@ -54,7 +57,7 @@ def format_value(metric: str, mean: float, std: float | None = None) -> str:
     """
     if not math.isfinite(mean):
         return "-"
-    digits = 3 if metric.startswith("kgc.") or metric.endswith("ausuc") else 1
+    digits = 3 if metric.startswith("kgc.") or metric.endswith(("ausuc", "pairs.auc")) else 1
     text = f"{mean:.{digits}f}"
     return text if std is None or not math.isfinite(std) else f"{text} ± {std:.{digits}f}"
 

@@ -22,7 +22,7 @@ from kgzsl.errors import InputError
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassGraph
 
-__all__ = ["CompositionalClassifier"]
+__all__ = ["CompositionalClassifier", "Experts"]
 
 _Part = tuple[Tensor, Tensor, Tensor | None]
 """Inputs [B, D], pairs int64 [B], and weights [B]."""
@@ -134,11 +134,8 @@ class CompositionalClassifier(Classifier):
         self.attributes_, self.objects_ = (np.unique(self.classes_[:, side]) for side in (0, 1))
         self._take_priors(priors, features.device)
         self._settle(graph)
-        self.n_features_in_ = features.shape[1]
-        self.mean_ = features.mean(dim=0)
-        self.scale_ = (features - self.mean_).square().mean().sqrt().clamp_min(1e-12)
-        self._train(features, torch.as_tensor(row_pairs.reshape(-1), device=features.device))
-        return self
+        row_places = torch.as_tensor(row_pairs.reshape(-1), device=features.device)
+        return self.learn(features, row_places, *self._places(self.classes_[self.seen_]))
 
     def _take_priors(self, priors: Any, device: torch.device) -> None:
         names, matrix = prior_matrix(priors, device)
@@ -158,23 +155,35 @@ class CompositionalClassifier(Classifier):
         return left, torch.as_tensor(label_rows(pairs[:, 1], self.objects_), device=device)
 
     @torch.enable_grad()
-    def _train(self, features: Tensor, row_pairs: Tensor) -> None:
+    def learn(self, features: Tensor, row_pairs: Tensor, left: Tensor, right: Tensor) -> CompositionalClassifier:
+        """Train the maps for the primitives' vectors that are there; what :meth:`fit` does once all has its place.
+
+        Args:
+            features: [N, D].
+            row_pairs: The pair of each row, int64 [N].
+            left: The attribute of each of the K pairs, a row of ``attribute_priors_``, int64 [K].
+            right: Its object, a row of ``object_priors_``, int64 [K].
+        """
+        self.n_features_in_ = features.shape[1]
+        self.mean_ = features.mean(dim=0)
+        self.scale_ = (features - self.mean_).square().mean().sqrt().clamp_min(1e-12)
         inputs = (features - self.mean_) / self.scale_
         seed = int(self.seed)
         generator = torch.Generator().manual_seed(seed)
         mixtures = torch.Generator().manual_seed(seed + 1)  # its own, so that the baseline draws the same batches
         episodes = torch.Generator(device=inputs.device).manual_seed(seed + 2)
-        widths = {name: self.n_features_in_ if name[0] == "x" else self.attribute_priors_.shape[1] for name in _MAPS}
+        of_side = {"s_attribute": self.attribute_priors_, "s_left": self.attribute_priors_}
+        of_side |= {"s_object": self.object_priors_, "s_right": self.object_priors_}
+        widths = {name: of_side[name].shape[1] if name in of_side else self.n_features_in_ for name in _MAPS}
         maps = {
             name: (torch.randn(width, self.dim, generator=generator) / width**0.5)
             .to(inputs.device)
             .requires_grad_(True)
             for name, width in widths.items()
         }
-        left, right = self._places(self.classes_[self.seen_])
         attributes, objects = left[row_pairs], right[row_pairs]
         optimiser = torch.optim.Adam(list(maps.values()), lr=self.lr, fused=True)
-        experts = _Experts(maps, left, right)
+        experts = Experts(maps, left, right)
         for _ in range(self.epochs):
             order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
             parts: list[_Part] = [(inputs, row_pairs, None)]
@@ -186,7 +195,7 @@ class CompositionalClassifier(Classifier):
                 asked = experts
                 if self.hold_out and len(left) > 1:
                     rows, among, _ = episode(row_pairs, len(left), self.hold_out, len(rows), episodes)
-                    asked = _Experts(maps, left[among], right[among])
+                    asked = Experts(maps, left[among], right[among])
                     batch = [_among(part, rows, among, len(left)) for part in parts]
                 else:
                     batch = [(x[rows], truth[rows], None if w is None else w[rows]) for x, truth, w in parts]
@@ -198,8 +207,9 @@ class CompositionalClassifier(Classifier):
                 optimiser.step()
         self.maps_ = {name: value.detach() for name, value in maps.items()}
         check_finite(torch.stack([value.sum() for value in self.maps_.values()]), "CompositionalClassifier")
+        return self
 
-    def _with_adversary(self, experts: _Experts, batch: Sequence[_Part]) -> Tensor:
+    def _with_adversary(self, experts: Experts, batch: Sequence[_Part]) -> Tensor:
         primitives = (self.attribute_priors_, self.object_priors_)
         if not self.epsilon or not self.adversarial:
             return experts.loss(batch, primitives)
@@ -248,7 +258,7 @@ class CompositionalClassifier(Classifier):
         features = float_matrix(X, "X", columns=self.n_features_in_, device=self.mean_.device)
         inputs = (features - self.mean_) / self.scale_
         primitives = (self.attribute_priors_, self.object_priors_)
-        attributes, objects, pairs = _Experts(self.maps_, left, right).scores(inputs, primitives)
+        attributes, objects, pairs = Experts(self.maps_, left, right).scores(inputs, primitives)
         return attributes[:, left] + objects[:, right] + pairs
 
     def predict(self, X: Any, candidates: str | Sequence[Pair] = "all") -> np.ndarray:
@@ -311,7 +321,7 @@ class CompositionalClassifier(Classifier):
         return self
 
 
-class _Experts:
+class Experts:
     """The three experts over K pairs, of which ``left`` and ``right`` (int64 [K]) are the primitives."""
 
     def __init__(self, maps: Mapping[str, Tensor], left: Tensor, right: Tensor) -> None:

@@ -77,17 +77,21 @@ def feasible_pairs(
     objects: Sequence[str],
     *,
     mapping: Mapping[str, str] | None = None,
+    known: Iterable[Pair] = (),
 ) -> npt.NDArray[np.bool_]:
     """bool [A, O]: pairs that no disjointness rules out.
 
     A pair is infeasible where the attribute, or what stands above it, is disjoint with the object, or what stands above
-    that: ``:Ripe owl:disjointWith :Artefact`` rules out every ripe artefact.
+    that: ``:Ripe owl:disjointWith :Artefact`` rules out every ripe artefact. Ontologies also say that kinds of parts
+    are disjoint, that no mark is a base form, which is nothing about what bears both: a statement that rules out one
+    of the ``known`` pairs is not meant of pairs, and does not count.
 
     Args:
         graph: Any graph with the primitives and ``owl:disjointWith`` edges; it need not have the pairs.
         attributes: Their names.
         objects: Their names.
         mapping: Name -> IRI, where the names do not find their node.
+        known: Pairs that were seen.
 
     Raises:
         InputError: A primitive that is not in the graph (the nearest are named).
@@ -99,9 +103,15 @@ def feasible_pairs(
     heads, tails = graph.edge_index[:, mask]
     from scipy.sparse import csr_array
 
-    ones = np.ones(2 * len(heads), np.int64)
-    ends = (np.concatenate([heads, tails]), np.concatenate([tails, heads]))
-    disjoint = csr_array((ones, ends), shape=(graph.num_nodes, graph.num_nodes))
-    clashes = above[: len(attributes)] @ disjoint @ above[len(attributes) :].T
+    heads, tails = np.concatenate([heads, tails]), np.concatenate([tails, heads])
+    of_attributes, of_objects = above[: len(attributes)], above[len(attributes) :]
+    places = {name: row for row, name in enumerate(attributes)}, {name: row for row, name in enumerate(objects)}
+    seen = [[places[0][pair[0]], places[1][pair[1]]] for pair in known]
+    if seen and len(heads):
+        left, right = np.array(seen).T
+        contradicted = (of_attributes[left][:, heads] * of_objects[right][:, tails]).sum(axis=0) > 0
+        heads, tails = heads[~contradicted], tails[~contradicted]
+    disjoint = csr_array((np.ones(len(heads), np.int64), (heads, tails)), shape=(graph.num_nodes, graph.num_nodes))
+    clashes = of_attributes @ disjoint @ of_objects.T
     feasible: npt.NDArray[np.bool_] = clashes.toarray() == 0
     return feasible

@@ -48,7 +48,9 @@ def pair_priors(
     names = tuple(pair_name(pair) for pair in pairs)
     made = {"encoder": "pairs", "combine": combine, "primitives": primitives.made}
     if combine == "concat":
-        return ClassPriors(names, np.concatenate([left, right], axis=1), made)
+        # Told as two parts, so that whoever reads the vectors knows where the attribute's ends.
+        parts = [{"dim": primitives.dim, "how": {"encoder": kind}} for kind in ("attribute", "object")]
+        return ClassPriors(names, np.concatenate([left, right], axis=1), {**made, "parts": parts})
     mean = (left + right) / 2
     if combine == "mean":
         return ClassPriors(names, mean.astype(np.float32), made)

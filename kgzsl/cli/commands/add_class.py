@@ -68,12 +68,13 @@ def add_class(
     if source is None:
         raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
     begun = time.perf_counter()
-    again = _encoders(model, folder)
+    beyond = {name: _beyond(model, folder, name, source) for name in iri}
+    again = _encoders(model, folder) if None in beyond.values() else None
     prepared = time.perf_counter() - begun
     begun, idle = time.perf_counter(), time.process_time()
     for name in iri:
-        if again is None or name in model.priors_:
-            model.add_class(name, graph=source, retrain_heads=retrain)
+        if again is None or beyond[name] is not None or name in model.priors_:
+            model.add_class(name, graph=source, beyond=beyond[name], retrain_heads=retrain)
         else:
             model.add_class(name, prior_row=again.joined(name, source), retrain_heads=retrain)
     seconds, worked = time.perf_counter() - begun, time.process_time() - idle
@@ -95,6 +96,17 @@ def add_class(
         lines.append(f"before that, what made the class vectors was made again in {prepared:.2f} s")
     lines.append("the figures in it are those of the run before the class came")
     Console(as_json=as_json, quiet=quiet).result(values, lines)
+
+
+def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
+    """What the run's open world calls the class, where its classes are pairs; None where they are not."""
+    from kgzsl.tasks.image_classification._pairs import pair_of
+
+    if model.open_ is None or name in model.priors_:
+        return None
+    if name in model.open_:
+        return name
+    return pair_of(graph, name, folder.recipe.get("compositions"), model)
 
 
 def _encoders(model: Any, folder: RunFolder) -> PriorsAgain | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from kgzsl.errors import InputError
 from kgzsl.tasks.image_classification._experts import combine, uncertainty
 from kgzsl.tasks.image_classification._heads import rows_at_once
-from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
+from kgzsl.tasks.image_classification._inputs import as_features, as_labels
 from kgzsl.tasks.image_classification._synthesis import Synthesis
 from kgzsl.tasks.image_classification.explanation import Explanation, graph_path, nearest_classes, shared_columns
 from kgzsl.tasks.image_classification.metrics import add_bias, per_class_accuracy
@@ -32,7 +32,7 @@ class Answering(Synthesis):
     def _both_experts(
         self, features: Tensor, chosen: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        is_seen = self._is_seen[chosen]
+        is_seen = self._seen_among(chosen)
         return self._expert(features, chosen[is_seen]), self._expert(features, chosen[~is_seen])
 
     def scores(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
@@ -42,14 +42,14 @@ class Answering(Synthesis):
     def _scored(self, X: Any, candidates: str | Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         self._check_fitted()
         features = as_features(X, dim=self.n_features_in_).to(self._where)
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
-        is_seen = self._is_seen[chosen]
+        chosen = self._chosen(candidates)
+        is_seen = self._seen_among(chosen)
         if self.gate_ is None or is_seen.all() or not is_seen.any():
             return self._expert(features, chosen), chosen
         return combine(self.gate_, *self._both_experts(features, chosen), ~is_seen), chosen
 
     def _expert(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        head = self._zsl_head if not self._is_seen[chosen].any() else self._gzsl_head
+        head = self._zsl_head if not self._seen_among(chosen).any() else self._gzsl_head
         assert head is not None
         scores = head.scores(self._embedded(features), chosen)
         if self._prior_head is not None and self.prior_weight:
@@ -59,7 +59,7 @@ class Answering(Synthesis):
     def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
         """Scores float32 [N, K] of the candidates, with ``unseen_bias`` where seen and unseen ones compete."""
         scores, chosen = self._scored(X, candidates)
-        unseen = ~self._is_seen[chosen]
+        unseen = ~self._seen_among(chosen)
         if self.unseen_bias and unseen.any() and not unseen.all():
             add_bias(scores, unseen, self.unseen_bias)
         return scores
@@ -106,7 +106,8 @@ class Answering(Synthesis):
 
         Args:
             X: Features [N, D].
-            candidates: ``"all"``, ``"unseen"``, ``"seen"``, or a list of names (or rows of the priors).
+            candidates: ``"all"``, ``"unseen"``, ``"seen"``, ``"open"`` (after :meth:`open_world`), or a list of names (or
+                rows of the priors).
         """
         names = self.candidates(candidates)
         return np.asarray(names[self._best(as_features(X, dim=self.n_features_in_), candidates, len(names))])
@@ -123,14 +124,17 @@ class Answering(Synthesis):
     def candidates(self, candidates: str | Sequence[Any] = "all") -> npt.NDArray[Any]:
         """The classes that the columns of :meth:`decision_function` stand for."""
         self._check_fitted()
-        return np.asarray(self.classes_[as_candidates(candidates, self.names_, self._is_seen)])
+        chosen = self._chosen(candidates)
+        if self.open_ is None or chosen.max() < len(self.names_):
+            return np.asarray(self.classes_[chosen])
+        return np.asarray(self._every_name)[chosen]
 
     def score(self, X: Any, y: Any, candidates: str | Sequence[Any] = "all") -> float:
         """Per-class accuracy, 0..1."""
         self._check_fitted()
         features = as_features(X, dim=self.n_features_in_)
         truth, _ = as_labels(y, self.names_, count=len(features))
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
+        chosen = self._chosen(candidates)
         predicted = chosen[self._best(features, candidates, len(chosen))]
         return per_class_accuracy(truth, predicted, num_classes=len(self.names_)).mean / 100.0
 
@@ -152,16 +156,17 @@ class Answering(Synthesis):
         """
         shares = self.predict_proba(X, candidates)
         doubts = self.uncertainty(X) if self.tells_uncertainty else [None] * len(shares)
-        chosen = as_candidates(candidates, self.names_, self._is_seen)
-        names = [self.names_[i] for i in chosen]
+        chosen = self._chosen(candidates)
+        names = [self._every_name[i] for i in chosen]
+        priors = self._every_prior
         about: dict[str, tuple[Any, Any, Any, Any]] = {}
         explanations: list[Explanation] = []
         for row, doubt in zip(shares, doubts, strict=True):
             order = np.argsort(-row, kind="stable")
             best = names[order[0]]
             if best not in about:
-                near = nearest_classes(self.priors_, best, self.seen_, neighbours)
-                both = {other: shared_columns(self.priors_, best, other) for other, _ in near}
+                near = nearest_classes(priors, best, self.seen_, neighbours)
+                both = {other: shared_columns(priors, best, other) for other, _ in near}
                 paths = {} if graph is None else {other: graph_path(graph, best, other) for other, _ in near}
                 axioms = () if graph is None else statements_about(graph, best)
                 about[best] = (tuple(near), both, paths, axioms)

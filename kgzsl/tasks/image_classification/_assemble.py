@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["assemble", "peak_memory_mb"]
 
 COLUMNS = ["zsl.top1", "gzsl.unseen", "gzsl.seen", "gzsl.harmonic", "gzsl.ausuc"]
+OPEN_COLUMNS = ["open.top1", "open.harmonic", "open.ausuc"]
 HEADLINES = ["zsl.top1", "gzsl.harmonic"]
 _MAP_CLASSES, _MAP_POINTS = 12, 40
 
@@ -35,13 +36,14 @@ def assemble(run: ImageRun, cards: Mapping[str, ScoreCard], choices: Mapping[str
     """
     picks = _picks(run, choices)
     per_seed = [_figures(run, seed, cards, picks) for seed in run.seeds]
+    columns = COLUMNS if run.pairs is None or not run.pairs.pairs else [*COLUMNS, *OPEN_COLUMNS]
     result = RunResult(
         task="image_classification",
         dataset=run.data_name,
         recipe=run.recipe.to_dict(),
         per_seed=per_seed,
         rows=_rows(run, picks),
-        columns=COLUMNS,
+        columns=columns,
         headlines=HEADLINES,
         selection={**run.protocol.describe(_told(run, choices, picks)), **_unlabelled(run)},
         history=run.history,
@@ -154,7 +156,7 @@ def _answer(cards: Mapping[str, ScoreCard], seed: int, prefix: str, picks: Mappi
     of_gzsl = cards[f"{seed}/{prefix}{picks['gzsl']}"].metrics
     return {
         **{name: value for name, value in of_zsl.items() if name.startswith("zsl.")},
-        **{name: value for name, value in of_gzsl.items() if name.startswith("gzsl.")},
+        **{name: value for name, value in of_gzsl.items() if not name.startswith("zsl.")},
     }
 
 
@@ -165,7 +167,12 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
         figures.update({prefix + name: value for name, value in values.items()})
 
     if "chance" in run.recipe.controls:
+        figures_of_pairs = run.pair_figures()
         put("control.chance.", run.protocol.chance())
+        put("control.chance.", {} if figures_of_pairs is None else figures_of_pairs.chance())
+    if run.pairs is not None and run.pairs.pairs:
+        figures["open.pairs"] = len(run.pairs.compositions.classes) + len(run.pairs.pairs)
+        figures["open.ruled_out"] = len(run.pairs.ruled_out)
     if f"{seed}/shuffled.{picks['zsl']}" in cards:
         put("control.shuffled.", _answer(cards, seed, "shuffled.", picks))
     others = {

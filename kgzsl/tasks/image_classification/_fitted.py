@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
+from kgzsl.tasks.image_classification._inputs import as_candidates
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +41,7 @@ class Fitted:
     seen_: list[str]
     unseen_: list[str]
     priors_: ClassPriors
+    open_: ClassPriors | None = None
     generator_: FeatureGenerator | None
     gate_: GatedExperts | None
     _is_seen: npt.NDArray[np.bool_]
@@ -84,6 +87,31 @@ class Fitted:
         if getattr(self, "_gzsl_head", None) is None:
             raise AttributeError("n_features_in_ is there after fit")
         return int(self._features.shape[1])
+
+    @property
+    def _every_name(self) -> tuple[str, ...]:
+        """Names of the classes, then of what an open world may answer beside them."""
+        return self.names_ if self.open_ is None else (*self.names_, *self.open_.names)
+
+    @property
+    def _every_prior(self) -> ClassPriors:
+        """Priors of them."""
+        from kgzsl.knowledge import ClassPriors
+
+        if self.open_ is None:
+            return self.priors_
+        matrix = np.concatenate([self.priors_.matrix, self.open_.matrix])
+        return ClassPriors(self._every_name, matrix, self.priors_.made)
+
+    def _seen_among(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of these rows of :attr:`_every_name` had samples, bool [K]."""
+        beyond = np.zeros(0 if self.open_ is None else len(self.open_), dtype=bool)
+        found: npt.NDArray[np.bool_] = np.concatenate([self._is_seen, beyond])[chosen]
+        return found
+
+    def _chosen(self, candidates: str | Sequence[Any]) -> npt.NDArray[np.int64]:
+        """The candidates as rows of :attr:`_every_name`, int64 [K]."""
+        return as_candidates(candidates, self.names_, self._is_seen, () if self.open_ is None else self.open_.names)
 
     @property
     def transductive(self) -> bool:

@@ -115,6 +115,11 @@ class Head:
         self.names = priors.names
         return True
 
+    def add_open(self, priors: ClassPriors) -> None:
+        """Make what is beyond the classes answerable, after them in number; for one that answers from priors."""
+        self.classifier.add_classes(priors.names, priors.matrix)
+        self.names = (*self.names, *priors.names)
+
     def add_rows(
         self, priors: ClassPriors, label: int, rows: Tensor, others: Tensor, weights: npt.NDArray[np.float32]
     ) -> bool:

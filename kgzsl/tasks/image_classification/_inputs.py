@@ -146,14 +146,30 @@ _KINDS = ("all", "unseen", "seen")
 
 
 def as_candidates(
-    candidates: str | Sequence[Any], names: Sequence[str], is_seen: npt.NDArray[np.bool_]
+    candidates: str | Sequence[Any],
+    names: Sequence[str],
+    is_seen: npt.NDArray[np.bool_],
+    beyond: Sequence[str] = (),
 ) -> npt.NDArray[np.int64]:
     """The classes meant by ``"all"``, ``"unseen"``, ``"seen"``, or a list of names or rows, int64 [K].
+
+    Args:
+        candidates: These words, or the list; with ``beyond`` also ``"open"``: they and all classes.
+        names: Of all classes.
+        is_seen: Which of them had samples.
+        beyond: Names that an open world may answer too; they are counted on after the classes.
 
     Raises:
         InputError: No class is left, or a name is unknown.
     """
     if isinstance(candidates, str):
+        if candidates == "open":
+            if not beyond:
+                raise InputError(
+                    "this model has no open world",
+                    remedy="ask for all; a recipe with compositions has one where its classifier answers from priors",
+                )
+            return np.arange(len(names) + len(beyond))
         kinds = {"all": np.ones_like(is_seen), "seen": is_seen, "unseen": ~is_seen}
         if candidates not in kinds:
             raise InputError(
@@ -166,11 +182,11 @@ def as_candidates(
     wanted = list(candidates)
     if not wanted:
         raise InputError("the list of candidates is empty", remedy="name at least one class")
-    row = {name: number for number, name in enumerate(names)}
+    row = {name: number for number, name in enumerate((*names, *beyond))}
     found: list[int] = []
     for name in wanted:
         number = int(name) if isinstance(name, int | np.integer) else row.get(str(name), -1)
-        if not 0 <= number < len(names):
+        if not 0 <= number < len(row):
             close = nearest(str(name), (*names, *_KINDS))
             few = ", ".join(repr(known) for known in names[:3])
             raise InputError(

@@ -41,6 +41,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "generator": None if generator is None else _plain(generator.config()),
         "gate": None if model.gate_ is None else gate_to_plain(model.gate_),
         "backbone": model.backbone_,
+        "open": None if model.open_ is None else {"names": list(model.open_.names), "made": model.open_.made},
         "setting": "transductive" if model.transductive else "inductive",
         "prior_unit": None if model._prior_head is None else model._prior_head.unit,
     }
@@ -54,6 +55,7 @@ def save_model(model: ZeroShotClassifier, folder: Path) -> Path:
         "prior": None if model._prior_head is None else _head_state(model._prior_head.head),
         "unlabelled": None if model._unlabelled is None else model._unlabelled.state_dict(),
         "distances": model._distances,
+        "open": None if model.open_ is None else model.open_.to_tensor(),
         "weights": None if model._weights is None else torch.from_numpy(model._weights),
     }
     with atomic_directory(folder) as temporary:
@@ -91,6 +93,9 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
         distances = tree.get("distances")
         model._distances = None if distances is None else distances.cpu()
         model._synthetic = {}
+        if about.get("open") is not None:
+            beyond = about["open"]
+            model.open_ = ClassPriors(tuple(beyond["names"]), tree["open"].cpu().numpy(), beyond["made"])
         model._unlabelled = None if tree.get("unlabelled") is None else Unlabelled(**tree["unlabelled"])
         model.backbone_ = about.get("backbone")
         model.generator_ = None

@@ -147,7 +147,7 @@ class SeenUnseenCurve:
     Args:
         bias: float64 [P], rising: one bias inside each interval on which nothing changes; the first is below, the last
             above every change point.
-        seen: float64 [P], per-class accuracy on seen samples among all classes, 0..1; never rises.
+        seen: float64 [P], accuracy, by default per class, on seen samples among all classes, 0..1; never rises.
         unseen: float64 [P], the same on unseen samples; never falls.
     """
 
@@ -177,7 +177,9 @@ class SeenUnseenCurve:
         return float(self.bias[chosen]), float(values[chosen])
 
 
-def seen_unseen_curve(scores: Any, true: Any, seen: Any) -> SeenUnseenCurve:
+def seen_unseen_curve(
+    scores: Any, true: Any, seen: Any, *, average: Literal["classes", "rows"] = "classes"
+) -> SeenUnseenCurve:
     """The seen-unseen curve of calibrated stacking, exact: every change point, no grid.
 
     Chao et al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning" (ECCV 2016), sec. 3; used for COSMO
@@ -188,6 +190,7 @@ def seen_unseen_curve(scores: Any, true: Any, seen: Any) -> SeenUnseenCurve:
         scores: float [N, C], finite, higher is better.
         true: int [N], labels in 0..C-1, of seen and unseen classes.
         seen: int [S], the seen classes; all others count as unseen.
+        average: Whether each class counts alike, or each sample (as compositional zero-shot learning has it).
 
     Returns:
         The curve with one point an interval: at most N + 1.
@@ -214,6 +217,8 @@ def seen_unseen_curve(scores: Any, true: Any, seen: Any) -> SeenUnseenCurve:
     best_unseen = unseen_ids[table[:, unseen_ids].argmax(axis=1)]
     flip = table[rows, best_seen] - table[rows, best_unseen]
     weight = _class_weights(truth, of_seen)
+    if average == "rows":
+        weight = np.where(of_seen, 1.0 / of_seen.sum(), 1.0 / (~of_seen).sum())
     right_if_seen = np.where(of_seen & (best_seen == truth), weight, 0.0)
     right_if_unseen = np.where(~of_seen & (best_unseen == truth), weight, 0.0)
 

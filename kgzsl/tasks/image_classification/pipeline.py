@@ -21,6 +21,7 @@ from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, chooses_by_features, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
+from kgzsl.tasks.image_classification._pairs import PairFigures, RunPairs
 from kgzsl.tasks.image_classification._run_choices import RunChoices
 from kgzsl.tasks.image_classification._run_models import RunModels
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
@@ -99,6 +100,7 @@ class ImageRun:
         )
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(loaded.class_names)
+        self.pairs = None if recipe.compositions is None else RunPairs(recipe, loaded, main, self.sources)
         self.protocol = ImageProtocol(
             loaded,
             validation=recipe.protocol.validation,
@@ -112,6 +114,9 @@ class ImageRun:
         self.shipped = dict(loaded.priors)
         self.data_name, self.notes, self.backbone = loaded.name, list(loaded.notes), loaded.backbone
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
+        if self.pairs is not None:
+            self.notes.extend(self.pairs.notes(self.seen_names))
+        self._primitives: dict[tuple[int, int | None], ClassPriors] = {}
         self.warnings: list[str] = []
         self.history: list[dict[str, Any]] = []
         self.model: ZeroShotClassifier | None = None
@@ -163,7 +168,7 @@ class ImageRun:
                     wrong = self.make_priors(seed, shuffle=seed + 1)
                     scores.update(self.answers(seed, wrong, choices, "shuffled."))
         self.stages.log("scoring")
-        cards = self.protocol.final_score(scores)
+        cards = self.protocol.final_score(scores, pairs=self.pair_figures())
         return assemble(self, cards, choices)
 
     @property
@@ -172,10 +177,18 @@ class ImageRun:
         asked = "eszsl" in self.recipe.controls or self.recipe.answer == "best"
         return asked and not self.recipe.is_eszsl
 
+    def pair_figures(self) -> PairFigures | None:
+        """What is told of pairs beside the usual figures; None where classes are no pairs."""
+        if self.pairs is None:
+            return None
+        return PairFigures(self.pairs.compositions, self.protocol.seen, self.protocol.unseen, len(self.pairs.pairs))
+
     def make_priors(
         self, seed: int, *, shuffle: int | None = None, part: tuple[int, ImageFeatures] | None = None
     ) -> ClassPriors:
         """The priors of all classes, real or (with a seed for it) of the shuffled graph; kept as a stage.
+
+        Those of pairs are made from what the graph says of their parts; a shuffled graph tells the wrong parts too.
 
         Args:
             seed: Of encoders that learn.
@@ -188,12 +201,12 @@ class ImageRun:
             engine = self._engine(seed, kind.replace(" ", "-"))
             made = build_priors(
                 self.recipe,
-                self.protocol.class_names,
+                self.protocol.class_names if self.pairs is None else self.pairs.parts,
                 self.shipped,
-                self.sources,
+                self.sources if self.pairs is None else self.pairs.sources,
                 engine=engine,
                 shuffle=shuffle,
-                observed=self.protocol.train if part is None else self._training_rows(part[1]),
+                observed=self._observed(part),
             )
             return {"matrix": np.array(made.matrix), "names": list(made.names), "made": json.dumps(made.made)}
 
@@ -205,7 +218,17 @@ class ImageRun:
             kept = self.stages.do(name, work, about=f"seed {seed}: {kind}")
         for warning in caught or []:
             self.warnings.append(str(warning.message))
-        return ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
+        made = ClassPriors(tuple(kept["names"]), kept["matrix"], json.loads(kept["made"]))
+        if self.pairs is None:
+            return made
+        self._primitives[seed, shuffle] = made
+        return self.pairs.of_classes(made, shuffle)
+
+    def _observed(self, part: tuple[int, ImageFeatures] | None) -> tuple[Any, Any] | None:
+        """What encoders that choose by features are shown; nothing where priors are those of parts of classes."""
+        if self.pairs is not None:
+            return None
+        return self.protocol.train if part is None else self._training_rows(part[1])
 
     def _training_rows(self, data: ImageFeatures) -> tuple[Any, Any]:
         """Training features of a validation problem, and their classes as rows of all classes."""
@@ -233,11 +256,17 @@ class ImageRun:
 
         def asked(model: ZeroShotClassifier) -> dict[str, Any]:
             scores = ask(model, self.protocol.class_names, self.unseen_names, self.protocol.test_features)
-            return {"zsl": scores.zsl, "gzsl_unseen": scores.gzsl_unseen, "gzsl_seen": scores.gzsl_seen}
+            told = ("zsl", "gzsl_unseen", "gzsl_seen", "open_unseen", "open_seen")
+            return {name: getattr(scores, name) for name in told if getattr(scores, name) is not None}
+
+        wrong = seed + 1 if prefix else None
+
+        def open_up(model: ZeroShotClassifier) -> None:
+            if self.pairs is not None:
+                self.pairs.open_up(model, self._primitives[seed, wrong])
 
         def train() -> dict[str, Any]:
             choice = choices["generator"]
-            wrong = seed + 1 if prefix else None
             model = self.models.method(seed, choice, choices.get("eszsl"), shuffle=wrong)
             if choice.samples_per_class is not None:
                 model.set_params(samples_per_class=choice.samples_per_class)
@@ -249,6 +278,7 @@ class ImageRun:
             model.set_params(unseen_bias=self._bias(model, choice))
             if choice.gate is not None:
                 model.gate_ = gate_from(choice.gate)
+            open_up(model)
             told = [] if prefix else [str(one.message) for one in caught]  # a shuffled graph is meant to do badly
             if not prefix and seed == self.seeds[0]:
                 self._keep_model(model)
@@ -265,7 +295,9 @@ class ImageRun:
 
             def baseline() -> dict[str, Any]:
                 model = self.models.eszsl(choices["eszsl"]).fit(features, names, priors)
-                return {**asked(model), "unseen_bias": self._bias(model, choices["eszsl"])}
+                bias = self._bias(model, choices["eszsl"])
+                open_up(model)
+                return {**asked(model), "unseen_bias": bias}
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
             bias = kept.pop("unseen_bias", choices["eszsl"].unseen_bias)

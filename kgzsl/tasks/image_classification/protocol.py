@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from kgzsl.tasks.image_classification.metrics import (
     seen_unseen_curve,
 )
 
+if TYPE_CHECKING:
+    from kgzsl.tasks.image_classification._pairs import PairFigures
+
 __all__ = ["ImageProtocol", "ScoreCard", "TestScores"]
 
 Floats = npt.NDArray[np.float32]
@@ -37,6 +40,8 @@ class TestScores:
         gzsl_unseen: float [Nu, C], scores of the same rows over all classes, without any bias.
         gzsl_seen: float [Ns, C], scores of the seen test rows over all classes, without any bias.
         unseen_bias: Added to the scores of unseen classes in the generalized setting.
+        open_unseen: float [Nu] or None: the best score, of the same rows, among pairs that are no class: an open world.
+        open_seen: float [Ns] or None.
     """
 
     __test__ = False  # not a test case, whatever its name
@@ -45,6 +50,8 @@ class TestScores:
     gzsl_unseen: Floats
     gzsl_seen: Floats
     unseen_bias: float = 0.0
+    open_unseen: Floats | None = None
+    open_seen: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -218,8 +225,10 @@ class ImageProtocol:
         true_seen = labels[np.asarray(data.test_seen_loc.cpu())]
         return _score(scores, true_unseen, true_seen, seen, unseen, hits)
 
-    def final_score(self, scores: Mapping[str, TestScores]) -> dict[str, ScoreCard]:
-        """Open the door: the figures of every method, at once.
+    def final_score(
+        self, scores: Mapping[str, TestScores], *, pairs: PairFigures | None = None
+    ) -> dict[str, ScoreCard]:
+        """Open the door: the figures of every method, at once; with those of pairs, where classes are such.
 
         Raises:
             RuntimeError: It was opened before.
@@ -229,7 +238,11 @@ class ImageProtocol:
                 "the test labels were used already: score everything in one call, or make a new protocol"
             )
         self._opened = True
-        return {name: self.score_problem(self._data, one, hits=self.hits) for name, one in scores.items()}
+        cards = {name: self.score_problem(self._data, one, hits=self.hits) for name, one in scores.items()}
+        if pairs is not None:
+            for name, card in cards.items():
+                card.metrics.update(pairs.of(scores[name], card))
+        return cards
 
     def chance(self) -> dict[str, float]:
         """The figures of guessing, exact: uniform among the candidates.

@@ -17,6 +17,7 @@ from kgzsl import generators
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import gate_to_plain
+from kgzsl.tasks.image_classification._heads import rows_at_once
 from kgzsl.tasks.image_classification.metrics import per_class_accuracy, seen_unseen_curve
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
@@ -116,12 +117,21 @@ def ask(
 ) -> TestScores:
     """What ``model`` says about rows of unseen and of seen classes; labels are not asked for."""
     of_unseen, of_seen = features
+    beyond = None if model.open_ is None else model.open_.names
     return TestScores(
         zsl=model.scores(of_unseen, list(unseen)),
         gzsl_unseen=model.scores(of_unseen, list(class_names)),
         gzsl_seen=model.scores(of_seen, list(class_names)),
         unseen_bias=model.unseen_bias,
+        open_unseen=None if beyond is None else _best_of(model, of_unseen, beyond),
+        open_seen=None if beyond is None else _best_of(model, of_seen, beyond),
     )
+
+
+def _best_of(model: ZeroShotClassifier, features: Tensor, names: Sequence[str]) -> np.ndarray:
+    """The best score among ``names`` of each row, float32 [N]; a table of all of them may be larger than memory."""
+    parts = torch.split(features, rows_at_once(len(names)))
+    return np.concatenate([model.scores(part, list(names)).max(axis=1) for part in parts])
 
 
 def seen_margin(

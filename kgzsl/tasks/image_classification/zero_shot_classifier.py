@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
-from kgzsl.classifiers.needs import takes_graph, takes_priors, takes_unlabeled
+from kgzsl.classifiers.needs import answers_open, takes_graph, takes_priors, takes_unlabeled
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
@@ -78,6 +78,7 @@ class ZeroShotClassifier(Answering):
         seen_: Names of the classes with training rows.
         unseen_: Names of those without.
         priors_: The class priors.
+        open_: Priors of what an open world may answer beside the classes, see :meth:`open_world`; None without one.
         generator_: The fitted generator, or None.
         n_features_in_: D, the length of a feature vector.
         transductive: Whether unlabelled rows were looked at.
@@ -193,6 +194,7 @@ class ZeroShotClassifier(Answering):
             self._weights = class_weights(self.relevance, self.priors_, self._is_seen)[labels]
         self._scale = 1.0 / max(float(self._features.square().mean().sqrt()), 1e-12)
         self._synthetic: dict[str, Tensor] = {}
+        self.open_ = None
         self._zsl_head: Head | None = None
         self._gzsl_head: Head | None = None
         self._prior_head: PriorHead | None = None
@@ -271,6 +273,8 @@ class ZeroShotClassifier(Answering):
             self._zsl_head = self._gzsl_head = self._head().fit(
                 self._features, self._labels, self.priors_, self._weights
             )
+            if self.open_ is not None:
+                self._gzsl_head.add_open(self.open_)
             return self
         if self.generator_ is not None and self.generator_.embeds:
             self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
@@ -353,6 +357,7 @@ class ZeroShotClassifier(Answering):
         prior_row: npt.ArrayLike | None = None,
         graph: ClassGraph | None = None,
         encoder: PriorEncoder | None = None,
+        beyond: str | None = None,
         retrain_heads: bool = False,
     ) -> Self:
         """Learn one more unseen class; neither generator nor heads are trained again, where the head can take a class.
@@ -367,6 +372,8 @@ class ZeroShotClassifier(Answering):
                 that the model knows are filled in; or
             encoder: the fitted encoder of the priors, which knows the class; with ``graph`` it takes the class in by
                 its own ``add_class`` when ``graph`` has all that it has read, and is fitted on ``graph`` otherwise.
+            beyond: what the open world calls it (``"caron base form of small q"``), where that answers it already; left
+                out, ``name`` is looked for there.
             retrain_heads: Train the classifiers again with the class: slower, and then all of them are what training
                 with the class would have made.
 
@@ -379,6 +386,10 @@ class ZeroShotClassifier(Answering):
         self._check_fitted()
         if name in self.priors_:
             raise InputError(f"the class {name!r} is there already", remedy="give another name")
+        if self.open_ is not None and (beyond or name) in self.open_:
+            return self._join_from_open(name, beyond or name)
+        if beyond is not None:
+            raise InputError(f"no open world of this model has {beyond!r}", remedy="ask model.open_ for what it has")
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
         if self._distances is not None:
             joined = distances_for(self.generator_, graph, [name], self.seen_)
@@ -389,7 +400,49 @@ class ZeroShotClassifier(Answering):
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
         self._set_classes(np.append(self._is_seen, False))
         learnt = not retrain_heads and join_heads(self, len(self.names_) - 1)
+        if learnt and self.open_ is not None and self._gzsl_head is not None:
+            self._gzsl_head.names = self._every_name  # what is beyond the classes is counted on after them
         return self if learnt else self.fit_heads()
+
+    def _join_from_open(self, name: str, beyond: str) -> Self:
+        """What only the open world answered becomes a class, under this name."""
+        assert self.open_ is not None
+        assert self._gzsl_head is not None
+        row = self.open_[beyond][None]
+        if name != beyond:
+            self._gzsl_head.classifier.add_classes([name], row)
+        left = [other for other in self.open_.names if other != beyond]
+        self.open_ = self.open_.align(left) if left else None
+        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
+        self._set_classes(np.append(self._is_seen, False))
+        self._gzsl_head.names = self._every_name
+        return self
+
+    def open_world(self, priors: ClassPriors) -> Self:
+        """Let ``candidates="open"`` answer more than the classes: pairs, say, of which nobody made a class.
+
+        The classes stay what they are, and so do all other candidates; nothing is trained. Where seen and unseen
+        candidates compete, what an open world adds counts as unseen.
+
+        Args:
+            priors: Of what may be answered beside the classes, made as theirs were.
+
+        Raises:
+            InputError: The classifier does not answer from priors alone, a gate joins its experts, a name is that of a
+                class, or the priors do not fit.
+        """
+        self._check_fitted()
+        if not answers_open(self.generator, self.classifier) or self.prior_head is not None or self.gate_ is not None:
+            raise InputError(
+                "an open world is for a classifier that answers from priors alone, without generator, prior head and gate",
+                remedy="write generator: null and classifier: compositional, eszsl, nearest-prior or prototypes",
+            )
+        assert self._gzsl_head is not None
+        if not len(priors):
+            return self
+        self._gzsl_head.add_open(priors)
+        self.open_ = priors
+        return self
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.
