@@ -132,11 +132,7 @@ def _ilpc(size: str) -> Known:
 
 _ENTRIES = (
     _embedded("latin_characters", "images", "about 540 Latin letters drawn from fonts, 80 of them never shown"),
-    _embedded(
-        "latin_compositions",
-        "images",
-        "422 Latin letters as pairs of a base form and a mark, 60 pairs of them never shown",
-    ),
+    _embedded("latin_compositions", "images", "422 Latin letters as pairs, base form and mark, 60 of them never shown"),
     _embedded("geography", "kg", "countries of the world, with some relations held out whole"),
     _npz("flo", "Oxford Flowers-102, MobileNetV2 features, official split"),
     _npz("awa1_handcrafted", "Animals with Attributes 1, hand-crafted features, official split", _AWA_GRAPH),

@@ -34,12 +34,8 @@ def latin_compositions(
         InputError: An option out of range.
     """
     every = latin_characters(images_per_class=images_per_class, size=size, features=features, seed=seed)
-    letters = {letter.name: letter for letter in drawn_letters()}
-    kept = [
-        letter
-        for letter in letters.values()
-        if len(letter.marks) == 1 and not letter.is_ligature and not letter.dotless
-    ]
+    one_mark = (letter for letter in drawn_letters() if len(letter.marks) == 1)
+    kept = [letter for letter in one_mark if not letter.is_ligature and not letter.dotless]
     data = every.subset([letter.name for letter in kept])
     bases = (letter.bases[0] if letter.case == "capital" else letter.bases[0].lower() for letter in kept)
     parts = {

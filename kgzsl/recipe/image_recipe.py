@@ -115,7 +115,7 @@ class ImageRecipe(Recipe):
             known = spec.name in encoders.names
             if known and encoders.find(spec.name).observe is not PriorEncoder.observe:
                 raise InputError(
-                    f"the prior {spec.name!r} chooses by features of classes, and with compositions it is asked for parts",
+                    f"the prior {spec.name!r} chooses by features of classes, and compositions ask for those of parts",
                     **self.where("priors", number),
                     remedy="name one that the graph alone tells: tfidf, transe, rdf2vec",
                 )

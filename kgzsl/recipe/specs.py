@@ -158,11 +158,11 @@ def told_by(value: Any) -> Any:
 class CompositionsSpec(Strict):
     """Classes are pairs of an attribute and an object; priors are then made of the parts, and put side by side.
 
-    Which pair a class is, is told by two relations of the class graph (``attribute: hasMark, object: hasBase``: an IRI,
-    its end, or its label), by a ``table`` with the columns class, attribute and object, or, with ``compositions: data``,
-    by the data set. ``open`` says whether every feasible pair of the parts may be answered too, in figures of their own
-    (``open.*``) and by ``kgzsl predict --candidates open``; disjointness in the class graph rules pairs out. Left out,
-    it is so where the classifier answers from priors, without a generator, a prior head or a gate.
+    Which pair a class is, is told by two relations of the class graph (``attribute: hasMark, object: hasBase``: an
+    IRI, its end, or its label), by a ``table`` with the columns class, attribute and object, or, with ``compositions:
+    data``, by the data set. ``open`` says whether every feasible pair of the parts may be answered too, in figures of
+    their own (``open.*``) and by ``kgzsl predict --candidates open``; disjointness in the class graph rules pairs out.
+    Left out, it is so where the classifier answers from priors, without a generator, a prior head or a gate.
     """
 
     attribute: str | None = None

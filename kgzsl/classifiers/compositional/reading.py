@@ -87,9 +87,7 @@ def _ends(graph: ClassGraph, nodes: np.ndarray, classes: Sequence[str], told: st
         own = ends.get(node, set())
         if len(own) != 1:
             many = ", ".join(sorted(graph.labels[end] or graph.iris[end] for end in own))
-            has = (
-                f"several of {told!r} ({many}), and a pair has one {kind}" if own else f"no {told!r}, and so no {kind}"
-            )
+            has = f"several of {told!r} ({many}), not one {kind}" if own else f"no {told!r}, and so no {kind}"
             wrong = sum(len(ends.get(other, ())) != 1 for other in nodes.tolist())
             more = f"; so {wrong - 1} more" if wrong > 1 else ""
             raise InputError(f"the class {name!r} has {has}{more}", remedy=REMEDY)
@@ -108,10 +106,8 @@ def _relation(graph: ClassGraph, told: str, kind: str) -> str:
         return found[0]
     if found:
         raise InputError(f"{told!r} may be {' or '.join(found)}", remedy="give the IRI")
-    close = nearest(told, ends.values())
+    close, every = nearest(told, ends.values()), ", ".join(sorted(ends.values()))
     raise InputError(
         f"the class graph has no relation {told!r} that would lead to the {kind}",
-        remedy=f"did you mean {' or '.join(map(repr, close))}?"
-        if close
-        else f"it has {', '.join(sorted(ends.values()))}",
+        remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {every}",
     )

@@ -56,7 +56,8 @@ def predict(
     candidates: Annotated[
         list[str] | None,
         typer.Option(
-            help="all; or unseen, seen or open (classes; open: any feasible pair); or names with commas between; or a file of names. Repeatable."
+            help="all; or unseen or seen (classes); or open (any feasible pair); or names with commas between; or "
+            "a file of names. Repeatable."
         ),
     ] = None,
     top: Annotated[int, typer.Option("--top", "-k", help="How many answers for each query.", min=1)] = 5,

@@ -106,8 +106,8 @@ class Answering(Synthesis):
 
         Args:
             X: Features [N, D].
-            candidates: ``"all"``, ``"unseen"``, ``"seen"``, ``"open"`` (after :meth:`open_world`), or a list of names (or
-                rows of the priors).
+            candidates: ``"all"``, ``"unseen"``, ``"seen"``, ``"open"`` (after :meth:`open_world`), or a list of names
+                (or rows of the priors).
         """
         names = self.candidates(candidates)
         return np.asarray(names[self._best(as_features(X, dim=self.n_features_in_), candidates, len(names))])

@@ -43,10 +43,9 @@ class RunPairs:
         try:
             self.compositions = self._read(data, main)
         except InputError as error:
-            place = {} if error.file is not None else recipe.where("compositions")
-            raise InputError(
-                error.problem, **({"file": error.file, "place": error.place} | place), remedy=error.remedy
-            ) from None
+            if error.file is not None:
+                raise
+            raise InputError(error.problem, **recipe.where("compositions"), remedy=error.remedy) from None
         self.parts = tuple(self.compositions.parts)
         self.sources = [self._of_parts(source, number) for number, source in enumerate(sources)]
         spec = recipe.compositions
@@ -70,7 +69,8 @@ class RunPairs:
                 "the parts of classes are told by a class graph, and neither the recipe nor the data set has one",
                 remedy="add graph: {source: ...}, or tell them in compositions: {table: FILE}",
             )
-        return Compositions.from_graph(main.graph, data.class_names, spec.attribute, spec.object, called=main.called)
+        relations = spec.attribute, spec.object
+        return Compositions.from_graph(main.graph, data.class_names, relations, called=main.called)
 
     def _of_parts(self, source: Source, number: int) -> Source:
         """The graph of a prior, with what it calls the parts."""
@@ -97,20 +97,18 @@ class RunPairs:
     def notes(self, seen: Sequence[str]) -> list[str]:
         """What a reader must know."""
         told = self.compositions
-        lines = [
-            f"pairs: {len(told.classes)} classes of {len(told.attributes)} attributes and {len(told.objects)} objects"
-        ]
+        sizes = f"{len(told.attributes)} attributes and {len(told.objects)} objects"
+        lines = [f"pairs: {len(told.classes)} classes of {sizes}"]
         own = set(seen)
-        known = [
-            {pair[side] for name, pair in zip(told.classes, told.pairs, strict=True) if name in own} for side in (0, 1)
-        ]
-        strangers = sum(not (pair[0] in known[0] and pair[1] in known[1]) for pair in told.pairs)
+        shown = [pair for name, pair in zip(told.classes, told.pairs, strict=True) if name in own]
+        lefts, rights = ({pair[side] for pair in shown} for side in (0, 1))
+        strangers = sum(not (left in lefts and right in rights) for left, right in told.pairs)
         if strangers:
             lines.append(f"{strangers} unseen pairs have a part that no seen pair has: only its prior tells of it")
         if self.pairs or self.ruled_out:
             lines.append(
-                f"open world: {len(self.pairs):,} more pairs may be answered; disjointness in the class graph rules out "
-                f"{len(self.ruled_out):,}"
+                f"open world: {len(self.pairs):,} more pairs may be answered; disjointness in the class graph rules "
+                f"out {len(self.ruled_out):,}"
             )
         return lines
 
@@ -139,15 +137,15 @@ def pair_of(graph: ClassGraph, name: str, spec: Mapping[str, Any] | None, model:
     """
     if not spec or not spec.get("attribute") or not spec.get("object"):
         return None
-    told = Compositions.from_graph(graph, [name], spec["attribute"], spec["object"])
+    told = Compositions.from_graph(graph, [name], (spec["attribute"], spec["object"]))
     (pair,) = told.pairs
     # A part goes by its IRI where its label is that of another part too.
-    ways = [(part, told.iris[part]) for part in pair]
-    found = [wanted for both in itertools.product(*ways) if (wanted := pair_name(both)) in (model.open_ or ())]
+    ways = itertools.product(*((part, told.iris[part]) for part in pair))
+    found = [wanted for left, right in ways if (wanted := pair_name((left, right))) in (model.open_ or ())]
     if not found:
         raise InputError(
             f"{name!r} is {pair[0]!r} and {pair[1]!r}, which the run's open world does not have",
-            remedy="that pair is a class already, or is ruled out, or has a part that no class has: run the recipe again",
+            remedy="it is a class already, is ruled out, or has a part that no class has: run the recipe again",
         )
     return found[0]
 
@@ -173,9 +171,8 @@ class PairFigures:
     ) -> None:
         self.seen, self.unseen, self.beyond = seen, unseen, beyond
         sides = np.array(compositions.pairs, dtype=np.str_)
-        self.parts = {
-            name: np.unique(sides[:, at], return_inverse=True)[1] for at, name in enumerate(("attribute", "object"))
-        }
+        numbers = (np.unique(sides[:, at], return_inverse=True)[1] for at in (0, 1))
+        self.parts = dict(zip(("attribute", "object"), numbers, strict=True))
 
     def of(self, scores: TestScores, card: ScoreCard) -> dict[str, float]:
         """Of one method's answers."""

@@ -434,7 +434,7 @@ class ZeroShotClassifier(Answering):
         self._check_fitted()
         if not answers_open(self.generator, self.classifier) or self.prior_head is not None or self.gate_ is not None:
             raise InputError(
-                "an open world is for a classifier that answers from priors alone, without generator, prior head and gate",
+                "an open world is for a classifier that answers from priors alone: no generator, prior head or gate",
                 remedy="write generator: null and classifier: compositional, eszsl, nearest-prior or prototypes",
             )
         assert self._gzsl_head is not None
