@@ -38,6 +38,11 @@ def _network(name: str, **options: Any) -> dict[str, Any]:
     return {"generator": None, "classifier": classifier, "graph": True}
 
 
+def _of_pairs(**search: list[Any]) -> dict[str, Any]:
+    """The experts of attribute, object and pair, for data sets whose classes are pairs."""
+    return {**_alone("compositional", **search), "pairs": True}
+
+
 #: Name in the table to what differs between recipes: generator, classifier, what is searched on validation classes.
 METHODS: dict[str, dict[str, Any]] = {
     "ESZSL": {"generator": None, "classifier": {"name": "eszsl", "unseen_bias": "validation"}},
@@ -119,11 +124,16 @@ METHODS: dict[str, dict[str, Any]] = {
         "both": True,
         "splits": 3,
     },
+    "compositional": _of_pairs(),
+    "compositional, adversarial": _of_pairs(epsilon=[0.1, 0.3]),
+    "compositional, mixing": _of_pairs(mixing=[1.0]),
+    "compositional, episodic": _of_pairs(hold_out=[0.25, 0.5]),
 }
 
 #: Data set to what its recipes share: graph and priors, or those of a shipped recipe (``as``). ``small`` asks for the
 #: closed forms and the best generators alone; ``gan`` replaces options of the WGAN and its kin (larger sets take fewer
-#: passes); ``ontology`` is the project's own, for methods that read a graph and for the comparison of priors.
+#: passes); ``ontology`` is the project's own, for methods that read a graph and for the comparison of priors. Where
+#: classes are pairs, ``methods`` names those that are measured, and ``controls`` the controls of all of them.
 DATASETS: dict[str, dict[str, Any]] = {
     "flo": {"priors": [{"name": "att"}], "ontology": "ontologies/flowers.ttl"},
     "awa1_handcrafted": {
@@ -133,6 +143,17 @@ DATASETS: dict[str, dict[str, Any]] = {
     },
     "cifar100": {"as": "cifar100", "small": True, "gan": {"epochs": 9, "batch_size": 128}},
     "miniimagenet": {"as": "miniimagenet", "small": True, "gan": {"epochs": 9, "batch_size": 128}},
+    "latin_compositions": {
+        "as": "latin_compositions",
+        "methods": (
+            "ESZSL",
+            "nearest prior",
+            "prototypes",
+            "linear",
+            *(name for name in METHODS if "pairs" in METHODS[name]),
+        ),
+        "controls": ["shuffled"],
+    },
 }
 
 
@@ -165,7 +186,7 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
             "search": method.get("search", {}),
             "splits": method.get("splits", 1),
         },
-        "controls": list(cell.get("controls") or []),
+        "controls": list(cell.get("controls") or DATASETS.get(cell["dataset"], {}).get("controls", [])),
         "train": {"device": cell.get("device", "auto")},
     }
     ontology = DATASETS.get(cell["dataset"], {}).get("ontology")
@@ -173,6 +194,8 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
         recipe["graph"] = {"source": ontology}
     if method.get("both") and ontology is not None:
         recipe["priors"] = [*recipe["priors"], {"name": "attributes", "graph": ontology}]
+    if method.get("pairs"):
+        recipe.setdefault("compositions", {})
     if "relevance" in method:
         recipe["relevance"] = method["relevance"]
     for key in ("priors", "graph"):
@@ -190,7 +213,7 @@ def _shared(dataset: str) -> dict[str, Any]:
     from kgzsl.cli.recipes import find_recipe
 
     content = yaml.safe_load(find_recipe(known["as"]).read_text(encoding="utf-8"))
-    return {key: content[key] for key in ("graph", "priors") if key in content}
+    return {key: content[key] for key in ("graph", "compositions", "priors") if key in content}
 
 
 def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +234,7 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(recipe, ImageRecipe)
     out = Path(cell["folder"]) if cell.get("folder") else None
     found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
-    wanted = ("zsl.", "gzsl.", "control.shuffled.")
+    wanted = ("zsl.", "gzsl.", "pairs.", "open.", "control.shuffled.")
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     chosen = found.selection["chosen"].get("generator", {})
     shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")

@@ -152,11 +152,10 @@ def _cells(
     cells = []
     shared = {"seeds": seeds, "options": options, "device": device}
     for dataset in datasets:
-        small = DATASETS.get(dataset, {}).get("small", False)
         cells += [
             {"dataset": dataset, "method": method, "prior": "", **shared}
             for method in methods
-            if not small or method in _SMALL
+            if method in _measured(dataset)
         ]
     for dataset in datasets if knowledge else ():
         for prior, filled in _changes(dataset).items():
@@ -166,6 +165,16 @@ def _cells(
                 if method in methods
             ]
     return [{**cell, "recipe": _digest(cell)} for cell in cells]
+
+
+def _measured(dataset: str) -> tuple[str, ...]:
+    """The methods that make sense on a data set, and that its size allows."""
+    about = DATASETS.get(dataset, {})
+    if "methods" in about:
+        return tuple(about["methods"])
+    if about.get("small"):
+        return _SMALL
+    return (*(name for name, told in METHODS.items() if "pairs" not in told), *BESIDE)
 
 
 def _digest(cell: Mapping[str, Any]) -> str:
@@ -181,7 +190,7 @@ def _changes(dataset: str) -> dict[str, dict[str, Any]]:
     if "ontology" in about:
         text = json.dumps(PRIORS).replace("{graph}", about["ontology"])
         return dict(json.loads(text.replace('"{weight}"', str(_WEIGHT[dataset]))))
-    if "as" in about:
+    if "as" in about and "methods" not in about:
         graph = recipe_of({"dataset": dataset, "method": "linear", "seeds": 1})["graph"]
         words = {
             "source": str(PurePosixPath(graph["source"]).with_name("words.txt.gz")),
