@@ -46,7 +46,7 @@ _KINDS = ("all", "unseen", "seen", "open")
 
 
 def parse_candidates(options: Sequence[str] | None) -> str | Sequence[str]:
-    """``all``, ``unseen``, ``seen``, ``open``, a file with a name a line, or names with commas between; of several, all.
+    """``all``, ``unseen``, ``seen``, ``open``, a file with a name a line, or names with commas between; all of them.
 
     Raises:
         InputError: A file is empty or cannot be read, or a kind of candidates stands beside names.

@@ -15,6 +15,7 @@ NAMES = tuple(f"class {i}" for i in range(22))
 # Each with the options that suit 200 rows of 12 numbers.
 OPTIONS = {
     "ale": {"lr": 0.1, "epochs": 15, "batch_size": 50},
+    "compositional": {"dim": 32, "epochs": 60, "batch_size": 50},
     "conse": {"lr": 0.2, "epochs": 15, "batch_size": 50, "top": 8},
     "deep-prototypes": {"networks": 2, "hidden": 64, "epochs": 15, "batch_size": 50},
     "devise": {"lr": 0.1, "epochs": 15, "batch_size": 50},

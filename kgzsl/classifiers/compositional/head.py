@@ -38,6 +38,8 @@ class CompositionalHead(PriorClassifier):
         weight_decay: Weight of the squared maps beside the loss.
         split: How many columns of the priors are the attribute's; None: those of the first of two priors that were put
             side by side, else half of them.
+        normalise: ``"l2"`` scales each row of X to unit length first; ``"none"`` takes rows as they are. The parts of
+            the priors are brought to length 1 each in any case.
         seed: Seed of the maps, the batches and the mixtures.
         device: Where it computes; None follows X.
 
@@ -49,7 +51,6 @@ class CompositionalHead(PriorClassifier):
 
     of_pairs: ClassVar[bool] = True
     """Recipes must say what the two parts of a class are."""
-    normalise = "none"  # the parts are brought to length 1 each, the features by one scale
     mean_: Tensor
     scale_: Tensor
     split_: Tensor
@@ -69,6 +70,7 @@ class CompositionalHead(PriorClassifier):
         batch_size: int = 256,
         weight_decay: float = 0.0,
         split: int | None = None,
+        normalise: str = "none",
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
@@ -82,14 +84,17 @@ class CompositionalHead(PriorClassifier):
         self.batch_size = batch_size
         self.weight_decay = weight_decay
         self.split = split
+        self.normalise = normalise
         self.seed = seed
         self.device = device
 
     def _inner(self) -> CompositionalClassifier:
-        return CompositionalClassifier(**{k: v for k, v in self.get_params().items() if k != "split"})
+        own = ("split", "normalise")
+        return CompositionalClassifier(**{name: v for name, v in self.get_params().items() if name not in own})
 
     def check_options(self) -> None:
         """See :meth:`Classifier.check_options`."""
+        super().check_options()
         self._inner().check_options()
         check_count(self.split, "split", instead=(None,))
 

@@ -91,14 +91,14 @@ def test_switched_off_it_is_the_baseline_exactly(monkeypatch, switch: str, value
 def test_the_perturbation_raises_the_loss_and_has_its_length(monkeypatch) -> None:
     w = world(0)
     seen: list[tuple] = []
-    plain = classifier._Experts.loss
+    plain = classifier.Experts.loss
 
     def watched(self, batch, primitives):
         found = plain(self, batch, primitives)
         seen.append((float(found.detach()), *(table.detach().clone() for table in primitives)))
         return found
 
-    monkeypatch.setattr(classifier._Experts, "loss", watched)
+    monkeypatch.setattr(classifier.Experts, "loss", watched)
     fitted(w, epochs=1, epsilon=0.2)
     for (at, left, right_), (moved, left_moved, right_moved) in zip(seen[::2], seen[1::2], strict=True):
         assert moved > at
@@ -225,7 +225,7 @@ def test_a_step_holds_pairs_out_with_their_rows_and_tells_them_apart_among_thems
 ) -> None:
     w = world(0)
     met: list[tuple[int, set[tuple[int, int]], bool]] = []
-    loss = classifier._Experts.loss
+    loss = classifier.Experts.loss
 
     def spy(experts, batch, primitives):
         held = set(zip(experts.left.tolist(), experts.right.tolist(), strict=True))
@@ -241,7 +241,7 @@ def test_a_step_holds_pairs_out_with_their_rows_and_tells_them_apart_among_thems
     def rows_in(_experts):
         return (torch.as_tensor(w["train"][0], dtype=torch.float32) - model.mean_) / model.scale_
 
-    monkeypatch.setattr(classifier._Experts, "loss", spy)
+    monkeypatch.setattr(classifier.Experts, "loss", spy)
     model = CompositionalClassifier(**{**SMALL, "epochs": 1}, hold_out=0.25)
     model.fit(*w["train"], w["priors"], pairs=w["pairs"])
     assert {count for count, _, _ in met} == {8}  # a quarter of 32
