@@ -106,12 +106,12 @@ class CompositionalHead(PriorClassifier):
         """
         features, rows = self._start(X, y, priors, torch.float32)
         self.split_ = torch.tensor(self._attribute_columns(priors), device=features.device)
-        sides = self._sides(self.priors_)
         taught = self._inner()
-        (attributes, of_class), (objects, with_class) = (_distinct(side) for side in sides)
+        # Of seen classes alone: what is learnt must not hang on which others are listed.
+        seen = self._sides(self.priors_[self._seen_rows()])
+        (attributes, of_class), (objects, with_class) = (_distinct(side) for side in seen)
         taught.attribute_priors_, taught.object_priors_ = attributes, objects
-        # Pairs are numbered among those that have rows.
-        pairs = np.stack([of_class, with_class], axis=1)[rows.cpu().numpy()]
+        pairs = np.stack([of_class, with_class], axis=1)[self._among_seen(rows).cpu().numpy()]
         known, row_pairs = np.unique(pairs, axis=0, return_inverse=True)
         left, right, row_places = (
             torch.as_tensor(each, device=features.device) for each in (known[:, 0], known[:, 1], row_pairs.reshape(-1))

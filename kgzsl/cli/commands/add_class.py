@@ -102,11 +102,18 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
     """What the run's open world calls the class, where its classes are pairs; None where they are not."""
     from kgzsl.tasks.image_classification._pairs import pair_of
 
+    of_pairs = folder.recipe.get("compositions")
+    if model.open_ is None and of_pairs is not None:
+        raise InputError(
+            "classes of this run are pairs, and one joins from the open world, which the run has not",
+            file=folder.path,
+            remedy="run it without generator and gate, with a classifier that answers from priors, and not open: false",
+        )
     if model.open_ is None or name in model.priors_:
         return None
     if name in model.open_:
         return name
-    return pair_of(graph, name, folder.recipe.get("compositions"), model)
+    return pair_of(graph, name, of_pairs, model)
 
 
 def _encoders(model: Any, folder: RunFolder) -> PriorsAgain | None:

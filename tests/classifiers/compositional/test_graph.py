@@ -54,6 +54,17 @@ def test_disjointness_rules_out_pairs_by_what_stands_above_them() -> None:
     assert found.tolist() == np.array(expected)[order][:, columns].tolist()
 
 
+def test_a_statement_that_a_seen_pair_contradicts_is_not_meant_of_pairs() -> None:
+    kinds = [("state", "disjointWith", "thing"), *((name, "subClassOf", "state") for name in ATTRIBUTES)]
+    kinds += [(name, "subClassOf", "thing") for name in OBJECTS]
+    graph = composition_graph(ATTRIBUTES, OBJECTS, PAIRS, triples=[*KNOWN, *kinds])
+    assert not feasible_pairs(graph, ATTRIBUTES, OBJECTS).any()
+    expected = [[True, True, False], [True, True, True], [False, False, True]]
+    assert feasible_pairs(graph, ATTRIBUTES, OBJECTS, known=[("sliced", "pear")]).tolist() == expected
+    # Seen or not, what nothing contradicts still counts.
+    assert feasible_pairs(graph, ATTRIBUTES, OBJECTS, known=PAIRS).tolist() == expected
+
+
 def test_without_disjointness_everything_is_feasible() -> None:
     kept = [triple for triple in KNOWN if triple[1] != "disjointWith"]
     assert feasible_pairs(composition_graph(ATTRIBUTES, OBJECTS, PAIRS, triples=kept), ATTRIBUTES, OBJECTS).all()

@@ -1,0 +1,92 @@
+"""Pairs from the command line: a run, its answers in the open world, a new pair by what an ontology says of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kgzsl.cli.app import run as run_cli
+from kgzsl.datasets import load
+
+from .conftest import Runner
+
+RECIPE = """\
+task: image_classification
+dataset: {name: latin_compositions, size: 16, images_per_class: 5}
+compositions: {attribute: hasMark, object: hasBase}
+priors: [tfidf]
+generator: null
+classifier: {name: compositional, dim: 16, epochs: 1}
+protocol: {validation: none}
+controls: []
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("letters")
+    (folder / "letters.yaml").write_text(RECIPE)
+    assert run_cli(["run", str(folder / "letters.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
+    np.save(folder / "new.npy", load("latin_compositions", size=16, images_per_class=5).features[:40].numpy())
+    return folder
+
+
+def test_a_run_tells_its_pairs_and_a_report_can_be_made_again(finished: Path, kgzsl: Runner) -> None:
+    metrics = json.loads((finished / "run" / "metrics.json").read_text())
+    assert metrics["open.pairs"] == 27 * 51
+    assert metrics["open.ruled_out"] == 0  # that no mark is a base form is nothing about letters
+    assert {"pairs.seen", "pairs.unseen", "pairs.harmonic", "pairs.auc", "pairs.attribute"} <= set(metrics)
+    report = (finished / "run" / "report.html").read_text()
+    assert "T1 open" in report
+    assert "disjointness in the class graph rules out 0" in report
+    assert kgzsl("info", finished / "run").code == 0
+    assert kgzsl("export", finished / "run", "--to", "npz", "--out", finished / "head.npz").code in (0, 2)
+
+
+def test_answers_in_the_open_world(finished: Path, kgzsl: Runner) -> None:
+    out = finished / "answers.csv"
+    done = kgzsl("predict", finished / "run", finished / "new.npy", "--candidates", "open", "--top", 40, "--out", out)
+    assert done.code == 0, done.err
+    found = {row["class"] for row in csv.DictReader(out.open())}
+    names = set(load("latin_compositions", size=16, images_per_class=5).class_names)
+    assert found & names
+    beyond = found - names
+    assert beyond
+    assert all("base form of" in name for name in beyond)
+    done = kgzsl("explain", finished / "run", finished / "new.npy", "--row", 0, "--candidates", "open", "--json")
+    assert done.code == 0, done.err
+
+
+def test_a_pair_joins_by_what_an_ontology_says_of_it(finished: Path, kgzsl: Runner, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(
+        "subject,relation,object\n"
+        "urn:new#q_caron,urn:kgzsl:latin#hasMark,urn:kgzsl:latin#CaronMark\n"
+        "urn:new#q_caron,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallQ\n"
+        "urn:new#g_caron,urn:kgzsl:latin#hasMark,urn:kgzsl:latin#CaronMark\n"
+        "urn:new#g_caron,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
+        "urn:new#nothing,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
+    )
+    asked = ["add-class", finished / "run", "--graph", tmp_path / "new.csv"]
+    done = kgzsl(*asked, "--iri", "urn:new#q_caron", "--out", tmp_path / "more")
+    assert done.code == 0, done.err
+    done = kgzsl("predict", tmp_path / "more", finished / "new.npy", "--candidates", "unseen", "--top", 61)
+    assert "urn:new#q_caron" in done.out
+    done = kgzsl("add-class", finished / "run", "--iri", "horn base form of small q", "--out", tmp_path / "by-name")
+    assert done.code == 0, done.err
+    kgzsl(*asked, "--iri", "urn:new#g_caron", "--out", tmp_path / "no").refused(
+        "'urn:new#g_caron' is 'caron' and 'base form of small g'", "it is a class already"
+    )
+    kgzsl(*asked, "--iri", "urn:new#nothing", "--out", tmp_path / "no").refused("has no 'hasMark', and so no attribute")
+
+
+def test_a_run_without_an_open_world_says_so(kgzsl: Runner, finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "closed.yaml").write_text(RECIPE.replace("object: hasBase", "object: hasBase, open: false"))
+    assert kgzsl("run", tmp_path / "closed.yaml", "--out", tmp_path / "run").code == 0
+    kgzsl("predict", tmp_path / "run", finished / "new.npy", "--candidates", "open").refused("has no open world")
+    kgzsl("add-class", tmp_path / "run", "--iri", "horn base form of small q", "--out", tmp_path / "no").refused(
+        "one joins from the open world, which the run has not"
+    )
