@@ -88,8 +88,9 @@ def known() -> Mapping[str, Known]:
 def load(name_or_path: str | PathLike[str], data_dir: str | PathLike[str] | None = None, **options: Any) -> Dataset:
     """A data set by name, or read from a path.
 
-    A path may be an ``.npz`` file, an xlsa17 folder, one in OntoZSL's layout of ImageNet, a packed data set, a folder
-    with train, valid and test triples, one in the NELL-ZS or the ILPC layout, or a file of facts, RDF or a table (with
+    A path may be an ``.npz`` file, an xlsa17 folder, one in OntoZSL's layout of ImageNet, a packed data set, lists of
+    pairs beside their features (:func:`kgzsl.datasets.pair_folder.read_pair_folder`), a folder with train, valid and
+    test triples, one in the NELL-ZS or the ILPC layout, or a file of facts, RDF or a table (with
     ``unseen_relations=[...]``). A name wins over a path of the same spelling; write ``./name`` for the path.
 
     Args:
@@ -194,6 +195,7 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
     from kgzsl.datasets.kg_tasks import read_tasks_folder
     from kgzsl.datasets.kg_tsv import find_part, read_tsv_folder
     from kgzsl.datasets.packed import is_packed, read_packed
+    from kgzsl.datasets.pair_folder import is_pair_folder, read_pair_folder
 
     if path.is_file():
         if path.suffix == ".npz":
@@ -211,6 +213,8 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
         return read_packed
     if is_imnet(path) and not (path / "res101.mat").is_file():
         return read_imnet
+    if is_pair_folder(path):
+        return read_pair_folder
     if is_packed_triples(path):
         return read_packed_triples
     if any((path / f"{name}.mat").is_file() for name in ("att_splits", "sent_splits", "binaryAtt_splits", "res101")):
@@ -224,6 +228,6 @@ def _reader_for(path: Path) -> Callable[..., Dataset]:
     raise InputError(
         "do not know how to read this folder as a data set",
         file=path,
-        remedy="it should hold a packed data set, or res101.mat and att_splits.mat, or train_tasks.json, "
-        "or train.txt and test.txt",
+        remedy="it should hold a packed data set, or res101.mat and att_splits.mat, or train_pairs.txt and "
+        "features.npz, or train_tasks.json, or train.txt and test.txt",
     )
