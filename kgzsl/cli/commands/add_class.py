@@ -65,7 +65,7 @@ def add_class(
             "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
         )
     source = grown_schema(folder, graph)
-    if source is None:
+    if source is None and not all(name in (model.open_ or ()) for name in iri):
         raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
     begun = time.perf_counter()
     beyond = {name: _beyond(model, folder, name, source) for name in iri}
@@ -73,7 +73,7 @@ def add_class(
     prepared = time.perf_counter() - begun
     begun, idle = time.perf_counter(), time.process_time()
     for name in iri:
-        if again is None or beyond[name] is not None or name in model.priors_:
+        if again is None or source is None or beyond[name] is not None or name in model.priors_:
             model.add_class(name, graph=source, beyond=beyond[name], retrain_heads=retrain)
         else:
             model.add_class(name, prior_row=again.joined(name, source), retrain_heads=retrain)
@@ -83,7 +83,8 @@ def add_class(
         for file in folder.path.iterdir():
             if file.is_file() and not (out / file.name).exists():
                 shutil.copyfile(file, out / file.name)
-        source.save(out / "graph.npz")
+        if source is not None:
+            source.save(out / "graph.npz")
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
