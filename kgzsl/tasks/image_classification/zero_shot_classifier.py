@@ -441,6 +441,9 @@ class ZeroShotClassifier(Answering):
         if not len(priors):
             return self
         self._gzsl_head.add_open(priors)
+        if self.open_ is not None:
+            both = np.vstack([self.open_.matrix, priors.matrix])
+            priors = ClassPriors((*self.open_.names, *priors.names), both, self.open_.made)
         self.open_ = priors
         return self
 

@@ -10,6 +10,7 @@ import pytest
 
 from kgzsl.datasets import ImageFeatures
 from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
 from kgzsl.recipe import ImageRecipe, Recipe
 from kgzsl.tasks.image_classification import ZeroShotClassifier, run
 from kgzsl.tasks.result import RunResult
@@ -143,6 +144,25 @@ def test_a_pair_of_the_open_world_becomes_a_class(folder: Path, found: RunResult
     np.testing.assert_array_equal(model.decision_function(rows, "all"), before)
     with pytest.raises(InputError, match="no open world"):
         model.predict(rows, "open")
+
+
+def test_an_open_world_may_grow_and_is_for_classifiers_of_priors(
+    folder: Path, found: RunResult, tmp_path: Path
+) -> None:
+    found.model.save(tmp_path / "model")
+    model = ZeroShotClassifier.load(tmp_path / "model", device="cpu")
+    rows = np.load(folder / "pairs.npz")["features"][::7]
+    own = model.priors_
+    model.open_world(ClassPriors(("one more",), own[class_of(PAIRS[3])][None]))
+    assert model.candidates("open").tolist()[-2:] == ["state4 thing3", "one more"]
+    scores = model.scores(rows, "open")
+    np.testing.assert_array_equal(scores[:, -1], scores[:, 3])  # the same prior
+    np.testing.assert_array_equal(scores[:, :-1], found.model.scores(rows, "open"))
+    with pytest.raises(InputError, match="is there already"):
+        model.open_world(own.align([class_of(PAIRS[3])]))
+    with_generator = ran(folder, "generator=linear", "classifier=softmax", "controls=[]").model
+    with pytest.raises(InputError, match="an open world is for a classifier that answers from priors alone"):
+        with_generator.open_world(own)
 
 
 def test_three_ways_to_tell_the_parts_are_one(folder: Path, found: RunResult) -> None:
