@@ -30,9 +30,8 @@ features (never a label). The best figure of a column is that of an inductive me
 selection included, and *MB* the peak of the process; cells may have shared their machine with other work. *Shipped*
 priors are what comes with the data: texts about flowers, experts' attributes of AwA's animals, WordNet's hierarchy for
 the next two. Classes of the last data set are pairs of a mark and a base form, told by the ontology: priors are those
-of the two parts, joined; *attribute* and *object* say how often each is right among the unseen pairs; *open* has
-every feasible pair as a candidate. A shuffled ontology tells the wrong parts.
-Regenerate with
+of the two parts, joined; *attribute* and *object* say how often each is right among the unseen pairs; *open* has every
+feasible pair as a candidate; a shuffled ontology tells the wrong parts. Regenerate with
 
     kgzsl bench images --set budget=7200
 
