@@ -242,3 +242,21 @@ def test_the_newer_rows_are_measured(folder: str, tmp_path: Path, method: str) -
     assert found["metrics"]["zsl.top1"] > 50.0  # chance is 33
     if method == "linear, relevance":
         assert found["chosen"]["relevance"]["strength"] in (0.0, 0.5, 1.0, 2.0)
+
+
+def test_data_sets_of_pairs_have_methods_and_columns_of_their_own() -> None:
+    cells = images_table._cells(["flo", "latin_compositions"], tuple(METHODS), 3, {}, "cpu", True)
+    of_pairs = [name for name, told in METHODS.items() if "pairs" in told]
+    assert len(of_pairs) == 4
+    assert not {cell["method"] for cell in cells if cell["dataset"] == "flo"} & set(of_pairs)
+    own = [cell for cell in cells if cell["dataset"] == "latin_compositions"]
+    assert {cell["method"] for cell in own} == {"ESZSL", "nearest prior", "prototypes", "linear", *of_pairs}
+    for cell in own:
+        recipe = Recipe.build(recipe_of(cell))
+        assert recipe.compositions.attribute == "hasMark"
+        assert recipe.controls == ([] if "," in cell["method"] else ["shuffled"])
+    metrics = {"zsl.top1": 50.0, "pairs.attribute": 60.0, "pairs.object": 70.0, "open.top1": 40.0}
+    row = {"dataset": "d", "method": "m", "seeds": 1, "seconds": 1.0, "peak_mb": 2.0, "prior": "", "metrics": metrics}
+    lines = page([row], [], "a machine").splitlines()
+    assert "| method | T1 | U | S | H | AUSUC | attribute | object | T1 open | H open | s | MB |" in lines
+    assert "| m | **50.0** | - | - | - | - | **60.0** | **70.0** | **40.0** | - | 1 | 2 |" in lines

@@ -246,3 +246,23 @@ def test_the_ontology_says_what_the_letters_are() -> None:
         "FILTER(isIRI(?x)) FILTER NOT EXISTS { ?x a ?type } }"
     )
     assert list(store.query(undeclared)) == []
+
+
+def test_letters_with_one_mark_are_pairs_that_the_ontology_tells_too() -> None:
+    from kgzsl.classifiers.compositional import Compositions
+    from kgzsl.knowledge import ClassGraph
+
+    data = datasets.load("latin_compositions", images_per_class=5, size=16)
+    assert isinstance(data, datasets.ImageFeatures)
+    assert (len(data.seen), len(data.unseen)) == (362, 60)
+    own = Compositions.from_info(data.class_info, data.class_names)
+    told = Compositions.from_graph(ClassGraph.read(str(data.graph_source)), data.class_names, ("hasMark", "has base"))
+    assert own.pairs == told.pairs
+    assert (len(own.attributes), len(own.objects)) == (27, 51)
+    for problem in (data, data.validation_split()):
+        # Each part of an unseen pair is part of a seen one.
+        seen = set(problem.seen_names)
+        pairs = dict(zip(own.classes, own.pairs, strict=True))
+        for side in (0, 1):
+            known = {pairs[name][side] for name in seen}
+            assert {pairs[name][side] for name in problem.unseen_names} <= known

@@ -212,3 +212,14 @@ def test_best_bias_reaches_the_best_harmonic_mean_of_the_sweep():
 def test_a_curve_of_one_kind_only_is_refused(change, message):
     with pytest.raises(InputError, match=message):
         seen_unseen_curve(*change(*world()))
+
+
+def test_a_curve_may_count_every_row_alike() -> None:
+    # Class 0 has three rows, class 1 one; class 2 is unseen, and a bias finds its row.
+    scores = np.array([[2.0, 0, 0], [2, 0, 0], [2, 0, 0], [1, 0, 0], [1, 0, 0]])
+    true = np.array([0, 0, 0, 1, 2])
+    by_class = seen_unseen_curve(scores, true, [0, 1])
+    by_row = seen_unseen_curve(scores, true, [0, 1], average="rows")
+    assert by_class.seen[0] == pytest.approx(1 / 2)
+    assert by_row.seen[0] == pytest.approx(3 / 4)
+    assert by_class.unseen[-1] == by_row.unseen[-1] == pytest.approx(1)
