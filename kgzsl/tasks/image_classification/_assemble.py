@@ -167,9 +167,7 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
         figures.update({prefix + name: value for name, value in values.items()})
 
     if "chance" in run.recipe.controls:
-        figures_of_pairs = run.pair_figures()
         put("control.chance.", run.protocol.chance())
-        put("control.chance.", {} if figures_of_pairs is None else figures_of_pairs.chance())
     if run.pairs is not None and run.pairs.pairs:
         figures["open.pairs"] = len(run.pairs.compositions.classes) + len(run.pairs.pairs)
         figures["open.ruled_out"] = len(run.pairs.ruled_out)

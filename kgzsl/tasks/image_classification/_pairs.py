@@ -94,6 +94,11 @@ class RunPairs:
         if self.pairs:
             model.open_world(self.compositions.priors_of(primitives, self.pairs))
 
+    def figures(self, data: ImageFeatures) -> PairFigures:
+        """What is told of pairs beside the usual figures."""
+        seen, unseen = (np.asarray(kind.cpu()) for kind in (data.seen, data.unseen))
+        return PairFigures(self.compositions, seen, unseen, len(self.pairs))
+
     def notes(self, seen: Sequence[str]) -> list[str]:
         """What a reader must know."""
         told = self.compositions

@@ -21,7 +21,7 @@ from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, chooses_by_features, read_sources, reasons
 from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
-from kgzsl.tasks.image_classification._pairs import PairFigures, RunPairs
+from kgzsl.tasks.image_classification._pairs import RunPairs
 from kgzsl.tasks.image_classification._run_choices import RunChoices
 from kgzsl.tasks.image_classification._run_models import RunModels
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
@@ -109,6 +109,7 @@ class ImageRun:
             splits=recipe.protocol.splits,
             hits=recipe.protocol.hits,
             setting=recipe.setting,
+            pairs=None if self.pairs is None else self.pairs.figures(loaded),
         )
         self.unlabelled = None if recipe.unlabeled is None else self._read_unlabelled(loaded.dim)
         self.shipped = dict(loaded.priors)
@@ -168,7 +169,7 @@ class ImageRun:
                     wrong = self.make_priors(seed, shuffle=seed + 1)
                     scores.update(self.answers(seed, wrong, choices, "shuffled."))
         self.stages.log("scoring")
-        cards = self.protocol.final_score(scores, pairs=self.pair_figures())
+        cards = self.protocol.final_score(scores)
         return assemble(self, cards, choices)
 
     @property
@@ -176,12 +177,6 @@ class ImageRun:
         """Whether ESZSL stands beside the method: as a control, or as a candidate for the answer."""
         asked = "eszsl" in self.recipe.controls or self.recipe.answer == "best"
         return asked and not self.recipe.is_eszsl
-
-    def pair_figures(self) -> PairFigures | None:
-        """What is told of pairs beside the usual figures; None where classes are no pairs."""
-        if self.pairs is None:
-            return None
-        return PairFigures(self.pairs.compositions, self.protocol.seen, self.protocol.unseen, len(self.pairs.pairs))
 
     def make_priors(
         self, seed: int, *, shuffle: int | None = None, part: tuple[int, ImageFeatures] | None = None

@@ -94,6 +94,7 @@ class ImageProtocol:
         splits: Cut the seen classes into so many parts, each held out in turn; 1 makes one split.
         hits: The k of hit@k; those of at least U are left out.
         setting: ``"inductive"``, or ``"transductive"`` where a method was given unlabelled test rows.
+        pairs: What is told of pairs beside the usual figures; None where classes are no pairs.
 
     Raises:
         InputError: An unknown validation, no unseen class, or no test row of seen or of unseen classes.
@@ -109,6 +110,7 @@ class ImageProtocol:
         splits: int = 1,
         hits: Sequence[int] = (2, 5),
         setting: str = "inductive",
+        pairs: PairFigures | None = None,
     ) -> None:
         kinds = ("held-out-classes", "none", "oracle")
         if validation not in kinds:
@@ -137,6 +139,7 @@ class ImageProtocol:
         self.splits = splits
         self.hits = tuple(hits)
         self.setting = setting
+        self.pairs = pairs
         self._data = data
         self._opened = False
 
@@ -225,9 +228,7 @@ class ImageProtocol:
         true_seen = labels[np.asarray(data.test_seen_loc.cpu())]
         return _score(scores, true_unseen, true_seen, seen, unseen, hits)
 
-    def final_score(
-        self, scores: Mapping[str, TestScores], *, pairs: PairFigures | None = None
-    ) -> dict[str, ScoreCard]:
+    def final_score(self, scores: Mapping[str, TestScores]) -> dict[str, ScoreCard]:
         """Open the door: the figures of every method, at once; with those of pairs, where classes are such.
 
         Raises:
@@ -239,9 +240,9 @@ class ImageProtocol:
             )
         self._opened = True
         cards = {name: self.score_problem(self._data, one, hits=self.hits) for name, one in scores.items()}
-        if pairs is not None:
+        if self.pairs is not None:
             for name, card in cards.items():
-                card.metrics.update(pairs.of(scores[name], card))
+                card.metrics.update(self.pairs.of(scores[name], card))
         return cards
 
     def chance(self) -> dict[str, float]:
@@ -262,7 +263,7 @@ class ImageProtocol:
             "gzsl.ausuc": 1.0 / (2 * num_seen * num_unseen),
         }
         figures.update({f"zsl.hit@{k}": 100.0 * k / num_unseen for k in self.hits if k < num_unseen})
-        return figures
+        return figures if self.pairs is None else {**figures, **self.pairs.chance()}
 
 
 def _score(
