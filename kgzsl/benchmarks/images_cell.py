@@ -108,6 +108,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "ALE, episodic": _alone("ale", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "DeViSE, episodic": _alone("devise", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "SJE, episodic": _alone("sje", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
+    "deep prototypes, episodic": {
+        **_alone("deep-prototypes", shrinkage=[0.5, 10.0]),
+        "classifier": {"name": "deep-prototypes", "unseen_bias": "margin", "hold_out": 0.25},
+    },
     "GCN, episodic": _network("gcn", hold_out=0.5),
     "f-CLSWGAN, episodic": _trained("wgan", **_CLS, hold_out=0.3),
     "linear, metric head": {

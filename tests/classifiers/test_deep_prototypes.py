@@ -31,7 +31,7 @@ def told(**more: object) -> NetworkOptions:
     """Of one small network that drops nothing."""
     usual = {
         "networks": 1, "hidden": 8, "drop_inputs": 0.0, "drop_hidden": 0.0, "smoothing": 0.1, "lr": 1e-3, "epochs": 2,
-        "batch_size": 128, "weight_decay": 1e-2, "seed": 0,
+        "batch_size": 128, "weight_decay": 1e-2, "hold_out": 0.0, "seed": 0,
     }  # fmt: skip
     return NetworkOptions(**{**usual, **more})
 
@@ -127,7 +127,8 @@ def test_what_is_left_out_and_the_seed_change_the_networks(bent) -> None:
 
     plain = trained()
     assert torch.equal(plain, trained())
-    for change in ({"drop_inputs": 0.5}, {"drop_hidden": 0.5}, {"seed": 1}, {"smoothing": 0.5}, {"weight_decay": 1.0}):
+    changes = [{"drop_inputs": 0.5}, {"drop_hidden": 0.5}, {"seed": 1}, {"smoothing": 0.5}, {"weight_decay": 1.0}]
+    for change in (*changes, {"hold_out": 0.3}):
         assert not torch.allclose(plain, trained(**change)), change
     one, other = trained(networks=2)
     assert not torch.allclose(one, other)
@@ -165,8 +166,8 @@ def test_one_class_and_rows_that_are_all_alike_are_answered(bent) -> None:
 
 BAD = {
     "networks": 0, "depth": -1, "hidden": 0, "hidden_shrinkage": 0, "drop_inputs": 1, "drop_hidden": 1, "smoothing": 1,
-    "lr": 0, "epochs": 0, "batch_size": 0, "weight_decay": -1, "seed": -1, "ridge": 0, "metric": "l1",
-    "normalise": "l3",
+    "lr": 0, "epochs": 0, "batch_size": 0, "weight_decay": -1, "hold_out": 1, "seed": -1, "ridge": 0,
+    "metric": "l1", "normalise": "l3",
 }  # fmt: skip
 WRONG = {"networks": 2.0, "hidden": "many", "epochs": None, "depth": float("inf"), "lr": "fast", "seed": None}
 
@@ -193,7 +194,7 @@ def test_networks_are_told_the_options_and_the_priors_about_their_mean(bent, mon
     features, labels, priors = bent
     given = {
         "networks": 2, "hidden": 5, "drop_inputs": 0.1, "drop_hidden": 0.2, "smoothing": 0.3, "lr": 0.4, "epochs": 6,
-        "batch_size": 7, "weight_decay": 0.8, "seed": 9,
+        "batch_size": 7, "weight_decay": 0.8, "hold_out": 0.7, "seed": 9,
     }  # fmt: skip
     heard: list = []
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["assemble", "peak_memory_mb"]
 
 COLUMNS = ["zsl.top1", "gzsl.unseen", "gzsl.seen", "gzsl.harmonic", "gzsl.ausuc"]
+RETRIEVAL_COLUMNS = ["retrieval.recall@1", "retrieval.nmi"]
 HEADLINES = ["zsl.top1", "gzsl.harmonic"]
 _MAP_CLASSES, _MAP_POINTS = 12, 40
 
@@ -41,7 +42,7 @@ def assemble(run: ImageRun, cards: Mapping[str, ScoreCard], choices: Mapping[str
         recipe=run.recipe.to_dict(),
         per_seed=per_seed,
         rows=_rows(run, picks),
-        columns=COLUMNS,
+        columns=COLUMNS + RETRIEVAL_COLUMNS * run.recipe.protocol.retrieval,
         headlines=HEADLINES,
         selection={**run.protocol.describe(_told(run, choices, picks)), **_unlabelled(run)},
         history=run.history,
@@ -153,7 +154,7 @@ def _answer(cards: Mapping[str, ScoreCard], seed: int, prefix: str, picks: Mappi
     of_zsl = cards[f"{seed}/{prefix}{picks['zsl']}"].metrics
     of_gzsl = cards[f"{seed}/{prefix}{picks['gzsl']}"].metrics
     return {
-        **{name: value for name, value in of_zsl.items() if name.startswith("zsl.")},
+        **{name: value for name, value in of_zsl.items() if name.startswith(("zsl.", "retrieval."))},
         **{name: value for name, value in of_gzsl.items() if name.startswith("gzsl.")},
     }
 
@@ -165,7 +166,8 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
         figures.update({prefix + name: value for name, value in values.items()})
 
     if "chance" in run.recipe.controls:
-        put("control.chance.", run.protocol.chance())
+        put("control.chance.", {**run.protocol.chance(), **run.protocol.retrieval.get(f"{seed}/chance", {})})
+    put("control.features.", run.protocol.retrieval.get(f"{seed}/features", {}))
     if f"{seed}/shuffled.{picks['zsl']}" in cards:
         put("control.shuffled.", _answer(cards, seed, "shuffled.", picks))
     others = {
@@ -221,6 +223,8 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
         rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
         if run.wants_eszsl:
             rows.append(ResultRow("ESZSL, shuffled ontology", "control", prefix="control.shuffled_baseline."))
+    if run.recipe.protocol.retrieval:
+        rows.append(ResultRow("features as they are", "control", prefix="control.features."))
     if "chance" in run.recipe.controls:
         rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
     return rows
@@ -233,6 +237,8 @@ def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str,
     name = "the answer" if best else _method_name(run, picks["zsl"])
     own = {"control.shuffled.": "the shuffled ontology", "control.chance.": "chance"}
     lines = judge(metrics, HEADLINES, own, method=name)
+    if run.recipe.protocol.retrieval:
+        lines += judge(metrics, RETRIEVAL_COLUMNS, {"control.features.": "the features as they are"}, method=name)
     if run.wants_eszsl:
         prefix = "generator."
         as_method = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}

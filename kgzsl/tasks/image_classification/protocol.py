@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from kgzsl.tasks.image_classification.metrics import (
     per_class_accuracy,
     seen_unseen_curve,
 )
+from kgzsl.tasks.image_classification.retrieval import Space, score_spaces
 
 __all__ = ["ImageProtocol", "ScoreCard", "TestScores"]
 
@@ -53,7 +54,8 @@ class ScoreCard:
 
     Args:
         metrics: ``zsl.top1``, ``zsl.overall``, ``zsl.hit@k``, ``gzsl.seen``, ``gzsl.unseen``, ``gzsl.harmonic``,
-            ``gzsl.overall`` in percent, ``gzsl.ausuc`` in 0..1.
+            ``gzsl.overall`` in percent, ``gzsl.ausuc`` in 0..1; of a space also ``retrieval.recall@k`` and
+            ``retrieval.nmi``, in percent.
         curve: The seen-unseen curve.
         confusion: int64 [U, U], zero-shot predictions among the unseen classes; rows are the true ones.
         absent: Classes without a test row, left out of every mean.
@@ -131,6 +133,7 @@ class ImageProtocol:
         self.hits = tuple(hits)
         self.setting = setting
         self._data = data
+        self.retrieval: dict[str, dict[str, float]] = {}  # of the spaces that final_score was given
         self._opened = False
 
     @property
@@ -218,8 +221,15 @@ class ImageProtocol:
         true_seen = labels[np.asarray(data.test_seen_loc.cpu())]
         return _score(scores, true_unseen, true_seen, seen, unseen, hits)
 
-    def final_score(self, scores: Mapping[str, TestScores]) -> dict[str, ScoreCard]:
+    def final_score(
+        self, scores: Mapping[str, TestScores], spaces: Mapping[str, Space] | None = None
+    ) -> dict[str, ScoreCard]:
         """Open the door: the figures of every method, at once.
+
+        Args:
+            scores: What the methods say.
+            spaces: Unseen test rows in spaces in which retrieval and clustering are to be judged: that of a method
+                under its name in ``scores``, whose card then tells it, or any other. All figures are in ``retrieval``.
 
         Raises:
             RuntimeError: It was opened before.
@@ -229,7 +239,13 @@ class ImageProtocol:
                 "the test labels were used already: score everything in one call, or make a new protocol"
             )
         self._opened = True
-        return {name: self.score_problem(self._data, one, hits=self.hits) for name, one in scores.items()}
+        cards = {name: self.score_problem(self._data, one, hits=self.hits) for name, one in scores.items()}
+        labels = np.asarray(self._data.labels[self._data.test_unseen_loc].cpu())
+        self.retrieval = score_spaces(spaces or {}, labels)
+        return {
+            name: replace(card, metrics={**card.metrics, **self.retrieval.get(name, {})})
+            for name, card in cards.items()
+        }
 
     def chance(self) -> dict[str, float]:
         """The figures of guessing, exact: uniform among the candidates.
