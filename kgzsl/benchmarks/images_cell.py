@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl.benchmarks.images_beside import BESIDE, measure_beside
+from kgzsl.benchmarks.images_retrieval import RETRIEVAL, RETRIEVAL_RUN, measure_retrieval, retrieval_recipe
 from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
@@ -146,6 +147,8 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: An unknown method.
     """
+    if cell["method"] == RETRIEVAL_RUN:
+        return retrieval_recipe(recipe_of({**cell, "method": "linear, metric head"}))
     if cell["method"] not in METHODS:
         raise InputError(f"no method of the table is called {cell['method']!r}", remedy=", ".join(METHODS))
     method = json.loads(json.dumps(METHODS[cell["method"]]))
@@ -200,6 +203,8 @@ def _shared(dataset: str) -> dict[str, Any]:
 def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     """Run a cell, going on where an earlier try of it stopped; those of :data:`BESIDE` begin anew.
 
+    Those of :data:`RETRIEVAL` tell Recall@K and NMI of the unseen classes in place of accuracies.
+
     Returns:
         ``metrics`` (means and ``_std`` over seeds), ``seconds``, ``peak_mb``, ``chosen`` (on validation classes).
 
@@ -209,17 +214,21 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     from kgzsl.recipe import ImageRecipe, Recipe
     from kgzsl.tasks.image_classification import run
 
+    if cell["method"] in RETRIEVAL and cell["method"] != RETRIEVAL_RUN:
+        return measure_retrieval(cell)
     if cell["method"] in BESIDE:
         return measure_beside(cell, DATASETS.get(cell["dataset"], {}).get("ontology"))
     recipe = Recipe.build(recipe_of(cell))
     assert isinstance(recipe, ImageRecipe)
     out = Path(cell["folder"]) if cell.get("folder") else None
     found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
-    wanted = ("zsl.", "gzsl.", "control.shuffled.")
+    wanted = ("retrieval.",) if cell["method"] == RETRIEVAL_RUN else ("zsl.", "gzsl.", "control.shuffled.")
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     chosen = found.selection["chosen"].get("generator", {})
     shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
     told = {k: v for k, v in chosen.items() if k in shown}
+    if cell["method"] == RETRIEVAL_RUN:
+        told = {**chosen["options"], "recall@1": round(chosen["figures"]["retrieval.recall@1"], 4)}
     kept = (key for key in found.seconds if key != "total" and "selection.eszsl" not in key)
     seconds = sum(found.seconds[key] for key in kept)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}

@@ -15,7 +15,7 @@ from kgzsl.errors import InputError
 
 __all__ = ["k_means", "normalised_mutual_information", "recall_at_k"]
 
-_ROUNDING = 1e-13  # of a squared distance that a product of matrices tells, beside the squared lengths
+_ROUNDING = 1e-13  # of a squared distance by a product of matrices, in units of the squared lengths
 
 
 def recall_at_k(
@@ -55,16 +55,21 @@ def recall_at_k(
     for start in range(0, len(points), step):
         part = points[start : start + step]
         size = length[start : start + step, None]
-        # One matrix product; what differs by less than its rounding is tied, as copies of a row are.
         distance = torch.addmm(size + length, part, points.T, alpha=-2)
         own = truth[start : start + step, None] == truth
         line = torch.arange(len(part), device=points.device)
         own[line, start + line] = False
         distance[line, start + line] = torch.inf
         nearest, where = distance.masked_fill(~own, torch.inf).min(dim=1, keepdim=True)
-        slack = _ROUNDING * (2 * size + length + length[where])
-        nearer = (distance < nearest - slack).sum(dim=1)
-        tied = (distance - nearest).abs() <= slack
+        # A product of matrices is fast, and blurs what is about as near as the nearest: there it is measured exactly.
+        blurred = (distance - nearest).abs() <= _ROUNDING * (2 * size + length + length[where])
+        unsure = (blurred.sum(dim=1) > 1).nonzero()[:, 0]
+        if len(unsure):
+            distance[unsure] = torch.cdist(part[unsure], points, compute_mode="donot_use_mm_for_euclid_dist")
+            distance[unsure, start + unsure] = torch.inf
+            nearest = distance.masked_fill(~own, torch.inf).amin(dim=1, keepdim=True)
+        nearer = (distance < nearest).sum(dim=1)
+        tied = distance == nearest
         friends, strangers = (tied & own).sum(dim=1), (tied & ~own).sum(dim=1)
         alone = torch.isinf(nearest[:, 0])
         for place, k in enumerate(ks):
