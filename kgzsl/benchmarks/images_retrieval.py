@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["RETRIEVAL", "RETRIEVAL_RUN", "measure_retrieval", "retrieval_recipe"]
 
 _Map = Callable[[Tensor], Tensor]
-_TRAINED = {"dim": [128, 512], "epochs": [2, 10], "lr": [1e-3]}
+_SETTINGS: dict[str, Any] = {"start": "principal", "lr": 1e-3}  # of every metric mapping
+_TRAINED = {"dim": [128, 512], "epochs": [1, 4], **{name: [value] for name, value in _SETTINGS.items()}}
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ RETRIEVAL: dict[str, _Way] = {
     "whitened": _Way(_whitened, {"dim": [32, 64, 128, 256, 512]}),
     "whitened within classes": _Way(_whitened_within, {"shrinkage": [0.1, 1.0, 10.0]}),
     "metric mapping": _Way(_metric, _TRAINED),
-    "metric mapping, energy confusion": _Way(_metric, {**_TRAINED, "confusion": [0.3, 3.0, 10.0]}),
+    "metric mapping, energy confusion": _Way(_metric, {**_TRAINED, "confusion": [3.0, 10.0, 30.0]}),
     RETRIEVAL_RUN: _Way(None),
 }
-_SEARCH = {"classifier.confusion": [0.0, 0.3, 3.0]}
+_SEARCH = {"classifier.confusion": [0.0, 10.0]}
 
 
 def retrieval_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of a generator and a metric head, with what it is chosen by and scored on replaced by retrieval."""
     asked = {"retrieval": True, "criterion": "retrieval.recall@1", "search": _SEARCH}
-    head = {**recipe["classifier"], "dim": 128, "epochs": 10, "lr": 1e-3}
+    head = {**recipe["classifier"], **_SETTINGS, "dim": 512, "epochs": 4}
     return {**recipe, "classifier": head, "protocol": {**recipe["protocol"], **asked}}
 
 
@@ -145,7 +146,8 @@ def measure_retrieval(cell: Mapping[str, Any]) -> dict[str, Any]:
     protocol.final_score({}, spaces)
     metrics = {key: round(value, 4) for key, value in summarise_seeds(list(protocol.retrieval.values())).items()}
     seconds = time.perf_counter() - begun
-    return {"metrics": metrics, "seconds": seconds, "peak_mb": peak_memory_mb(), "chosen": chosen}
+    shown = {name: value for name, value in chosen.items() if name not in grid or len(way.grid[name]) > 1}
+    return {"metrics": metrics, "seconds": seconds, "peak_mb": peak_memory_mb(), "chosen": shown}
 
 
 def _chosen(

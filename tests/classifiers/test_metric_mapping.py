@@ -108,6 +108,7 @@ def test_the_seed_fixes_it_and_nothing_global_is_drawn() -> None:
     [
         (lambda x, y: MetricMapping(dim=0).fit(x, y), "dim is 0; give a whole number, 1 or more"),
         (lambda x, y: MetricMapping(confusion=-1).fit(x, y), "confusion is -1"),
+        (lambda x, y: MetricMapping(start="pca").fit(x, y), "start"),
         (lambda x, y: MetricMapping(**SMALL).fit(x, y).add_class(0, x[:1]), "there already"),
         (lambda x, y: MetricMapping(**SMALL).fit(x, y).transform(x[:, :2]), "2 columns where 40"),
         (lambda x, y: MetricMapping().predict(x), "not fitted"),
