@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from kgzsl.datasets import ImageFeatures
     from kgzsl.tasks.image_classification.protocol import ImageProtocol
     from kgzsl.tasks.image_classification.stages import Stages
 

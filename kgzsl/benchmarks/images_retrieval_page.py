@@ -13,14 +13,15 @@ __all__ = ["retrieval_section"]
 
 _HEAD = """## Retrieval and clustering of unseen classes
 
-Where rows of unseen classes lie, without a name for them: R@K is the share of unseen test rows that have one of their own
+Where rows of unseen classes lie, without a name for them: R@K is the share of unseen test rows that have one of their
 class among their K nearest others, NMI that of the classes and as many clusters by k-means, both in percent, mean and
 sample deviation over seeds (those of the map, and of where k-means starts). Maps learn from rows of seen classes; their
 options are those of best R@1 on held-out *seen* classes, told as *held out*. *Whitened* are the first principal
 components at variance 1, *whitened within classes* all directions by the inverse root of the covariance within classes;
-both, and *centred*, are brought to length 1. *Metric mapping* is `classifier: metric` without its energy confusion, and
-with a weight of it above 0. *Metric head of a run* is the space of a recipe's run (`generator: linear`, `classifier:
-metric`, `protocol: {retrieval: true}`), whose classifier also learns from rows that the generator makes of unseen classes.
+both, and *centred*, are brought to length 1. *Metric mapping* is `classifier: metric` from principal directions,
+without its energy confusion and with a weight of it above 0. *Metric head of a run* is the space of a recipe's run
+(`generator: linear`, `classifier: metric`, `protocol: {retrieval: true}`), whose classifier also learns from rows that
+the generator makes of unseen classes.
 """
 
 

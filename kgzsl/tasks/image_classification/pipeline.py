@@ -14,7 +14,6 @@ import numpy as np
 from kgzsl._feature_files import read_features
 from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
-from kgzsl.errors import InputError
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_images
@@ -24,8 +23,8 @@ from kgzsl.tasks.image_classification._assemble import assemble
 from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification._run_choices import RunChoices
 from kgzsl.tasks.image_classification._run_models import RunModels
+from kgzsl.tasks.image_classification._run_spaces import RunSpaces
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
-from kgzsl.tasks.image_classification.retrieval import Space
 from kgzsl.tasks.image_classification.search import require_sampler
 from kgzsl.tasks.image_classification.selection import Choice, ask, rows_without_labels, seen_margin
 from kgzsl.tasks.image_classification.stages import Stages
@@ -110,19 +109,13 @@ class ImageRun:
             hits=recipe.protocol.hits,
             setting=recipe.setting,
         )
-        if recipe.protocol.retrieval and len(self.protocol.test_features[0]) < 2:
-            raise InputError(
-                "retrieval looks for each unseen test row among the others, and there is one row",
-                **recipe.where("protocol", "retrieval"),
-                remedy="leave retrieval out",
-            )
+        self.spaces = RunSpaces(recipe, self.protocol.test_features[0])
         self.unlabelled = None if recipe.unlabeled is None else self._read_unlabelled(loaded.dim)
         self.shipped = dict(loaded.priors)
         self.data_name, self.notes, self.backbone = loaded.name, list(loaded.notes), loaded.backbone
         self.unseen_names, self.seen_names = loaded.unseen_names, loaded.seen_names
         self.warnings: list[str] = []
         self.history: list[dict[str, Any]] = []
-        self.spaces: dict[str, Space] = {}
         self.model: ZeroShotClassifier | None = None
         self.priors: ClassPriors | None = None
         self._priors_of_parts: dict[tuple[int, int], ClassPriors] = {}
@@ -172,19 +165,10 @@ class ImageRun:
                     wrong = self.make_priors(seed, shuffle=seed + 1)
                     scores.update(self.answers(seed, wrong, choices, "shuffled."))
         self.stages.log("scoring")
-        if self.recipe.protocol.retrieval:
-            self._add_plain_spaces()
-        cards = self.protocol.final_score(scores, self.spaces)
+        self.spaces.add_controls(self.seeds, chance="chance" in self.recipe.controls)
+        self.notes += self.spaces.notes
+        cards = self.protocol.final_score(scores, self.spaces.spaces)
         return assemble(self, cards, choices)
-
-    def _add_plain_spaces(self) -> None:
-        """The features themselves, and for chance a space in which all rows are one point."""
-        rows = np.asarray(self.protocol.test_features[0].cpu())
-        point = np.zeros((len(rows), 1), dtype=np.float32)
-        for seed in self.seeds:
-            self.spaces[f"{seed}/features"] = Space(rows, seed)
-            if "chance" in self.recipe.controls:
-                self.spaces[f"{seed}/chance"] = Space(point, seed)
 
     @property
     def wants_eszsl(self) -> bool:
@@ -254,17 +238,7 @@ class ImageRun:
         def asked(model: ZeroShotClassifier) -> dict[str, Any]:
             scores = ask(model, self.protocol.class_names, self.unseen_names, self.protocol.test_features)
             told = {"zsl": scores.zsl, "gzsl_unseen": scores.gzsl_unseen, "gzsl_seen": scores.gzsl_seen}
-            if not self.recipe.protocol.retrieval:
-                return told
-            return {**told, "space": model.embed(self.protocol.test_features[0]), "learns_space": model.learns_space}
-
-        def place(name: str, kept: dict[str, Any]) -> None:
-            points = kept.pop("space", None)
-            if points is not None:
-                self.spaces[name] = Space(points, seed)
-                if not kept.pop("learns_space") and name == f"{self.seeds[0]}/generator":
-                    own = self.recipe.classifier.name
-                    self.notes.append(f"retrieval is that of the scores of all classes: {own} learns no space of its own")
+            return {**told, **self.spaces.of(model)}
 
         def train() -> dict[str, Any]:
             choice = choices["generator"]
@@ -291,7 +265,7 @@ class ImageRun:
         self._remember(kept.pop("history"), seed, f"{prefix}train")
         self.warnings.extend(kept.pop("warnings"))
         kept.setdefault("unseen_bias", choices["generator"].unseen_bias)
-        place(f"{seed}/{prefix}generator", kept)
+        self.spaces.take(f"{seed}/{prefix}generator", seed, kept)
         answers[f"{seed}/{prefix}generator"] = TestScores(**kept)
         if self.wants_eszsl:
 
@@ -301,7 +275,7 @@ class ImageRun:
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
             bias = kept.pop("unseen_bias", choices["eszsl"].unseen_bias)
-            place(f"{seed}/{prefix}eszsl", kept)
+            self.spaces.take(f"{seed}/{prefix}eszsl", seed, kept)
             answers[f"{seed}/{prefix}eszsl"] = TestScores(**kept)
             answers[f"{seed}/{prefix}eszsl_calibrated"] = TestScores(**kept, unseen_bias=bias)
         return answers

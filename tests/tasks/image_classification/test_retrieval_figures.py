@@ -1,4 +1,4 @@
-"""Retrieval and clustering of a run's unseen test rows: the figures, the option that asks for them, what they look at."""
+"""Retrieval and clustering of a run's unseen test rows: the figures, the option, and what choices look at."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_classifier_without_a_space_is_judged_by_its_scores(world, small_recip
     expected = retrieval_figures(found.model.scores(rows), labels)
     assert {name: found.metrics[name] for name in RETRIEVAL} == pytest.approx(expected)
     assert "control.baseline.retrieval.recall@1" in found.metrics
-    assert "retrieval is that of the scores of all classes: sae learns no space of its own" in found.warnings
+    assert "retrieval is by the scores of all classes: sae learns no space of its own" in found.warnings
 
 
 def test_scores_that_are_not_finite_are_as_low_as_the_lowest(world, small_recipe, monkeypatch) -> None:
