@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kgzsl.benchmarks.images_beside import BESIDE, measure_beside
+from kgzsl.benchmarks.images_retrieval import RETRIEVAL, RETRIEVAL_RUN, measure_retrieval, retrieval_recipe
 from kgzsl.errors import InputError
 
 __all__ = ["DATASETS", "METHODS", "measure", "recipe_of"]
@@ -113,6 +114,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "ALE, episodic": _alone("ale", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "DeViSE, episodic": _alone("devise", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
     "SJE, episodic": _alone("sje", lr=[1e-3, 1e-2], hold_out=[0.25, 0.5]),
+    "deep prototypes, episodic": {
+        **_alone("deep-prototypes", shrinkage=[0.5, 10.0]),
+        "classifier": {"name": "deep-prototypes", "unseen_bias": "margin", "hold_out": 0.25},
+    },
     "GCN, episodic": _network("gcn", hold_out=0.5),
     "f-CLSWGAN, episodic": _trained("wgan", **_CLS, hold_out=0.3),
     "linear, metric head": {
@@ -164,6 +169,8 @@ def recipe_of(cell: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: An unknown method.
     """
+    if cell["method"] == RETRIEVAL_RUN:
+        return retrieval_recipe(recipe_of({**cell, "method": "linear, metric head"}))
     if cell["method"] not in METHODS:
         raise InputError(f"no method of the table is called {cell['method']!r}", remedy=", ".join(METHODS))
     method = json.loads(json.dumps(METHODS[cell["method"]]))
@@ -221,6 +228,8 @@ def _shared(dataset: str) -> dict[str, Any]:
 def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     """Run a cell, going on where an earlier try of it stopped; those of :data:`BESIDE` begin anew.
 
+    Those of :data:`RETRIEVAL` tell Recall@K and NMI of the unseen classes in place of accuracies.
+
     Returns:
         ``metrics`` (means and ``_std`` over seeds), ``seconds``, ``peak_mb``, ``chosen`` (on validation classes).
 
@@ -230,6 +239,8 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     from kgzsl.recipe import ImageRecipe, Recipe
     from kgzsl.tasks.image_classification import run
 
+    if cell["method"] in RETRIEVAL and cell["method"] != RETRIEVAL_RUN:
+        return measure_retrieval(cell)
     if cell["method"] in BESIDE:
         return measure_beside(cell, DATASETS.get(cell["dataset"], {}).get("ontology"))
     recipe = Recipe.build(recipe_of(cell))
@@ -237,10 +248,14 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     out = Path(cell["folder"]) if cell.get("folder") else None
     found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
     wanted = ("zsl.", "gzsl.", "pairs.", "open.", "control.shuffled.")
+    if cell["method"] == RETRIEVAL_RUN:
+        wanted = ("retrieval.",)
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     chosen = found.selection["chosen"].get("generator", {})
     shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
     told = {k: v for k, v in chosen.items() if k in shown}
+    if cell["method"] == RETRIEVAL_RUN:
+        told = {**chosen["options"], "recall@1": round(chosen["figures"]["retrieval.recall@1"], 4)}
     kept = (key for key in found.seconds if key != "total" and "selection.eszsl" not in key)
     seconds = sum(found.seconds[key] for key in kept)
     return {"metrics": metrics, "seconds": seconds, "peak_mb": found.peak_memory_mb, "chosen": told}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kgzsl.benchmarks.images_retrieval import RETRIEVAL
+from kgzsl.benchmarks.images_retrieval_page import retrieval_section
+
 __all__ = ["page"]
 
 _COLUMNS = (
@@ -47,7 +50,9 @@ def page(rows: Iterable[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], m
         left: Cells that were not begun.
         machine: What it ran on.
     """
-    rows = list(rows)
+    everything, unfinished = list(rows), left
+    rows = [row for row in everything if row["method"] not in RETRIEVAL]
+    left = [row for row in unfinished if row["method"] not in RETRIEVAL]
     lines = [_HEAD, f"Measured on {machine}.", ""]
     for dataset in dict.fromkeys(row["dataset"] for row in [*rows, *left]):
         own = [row for row in rows if row["dataset"] == dataset]
@@ -60,6 +65,7 @@ def page(rows: Iterable[Mapping[str, Any]], left: Sequence[Mapping[str, Any]], m
         if missing:
             lines += ["Left out:", ""]
             lines += [f"- {_name(row)}: {row['problem']}" for row in missing] + [""]
+    lines += retrieval_section(everything, unfinished)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -15,6 +15,7 @@ from kgzsl.benchmarks.cells import is_done, keep_row, measured_apart, read_rows,
 from kgzsl.benchmarks.images_beside import BESIDE
 from kgzsl.benchmarks.images_cell import DATASETS, METHODS, measure, recipe_of
 from kgzsl.benchmarks.images_page import page
+from kgzsl.benchmarks.images_retrieval import RETRIEVAL, RETRIEVAL_RUN
 from kgzsl.errors import InputError, nearest
 
 __all__ = ["PRIORS", "WORDNET_PRIORS", "run"]
@@ -59,7 +60,7 @@ def run(
     *,
     out: str = "docs/benchmarks/images.md",
     datasets: Sequence[str] = tuple(DATASETS),
-    methods: Sequence[str] = (*METHODS, *BESIDE),
+    methods: Sequence[str] = (*METHODS, *BESIDE, *RETRIEVAL),
     seeds: int = 3,
     options: Mapping[str, Any] | None = None,
     knowledge: bool = True,
@@ -76,7 +77,7 @@ def run(
         device: As for :class:`Engine`.
         out: The Markdown file.
         datasets: Names or paths of image data sets, best known those of :data:`DATASETS`.
-        methods: Names of :data:`METHODS` and :data:`BESIDE`.
+        methods: Names of :data:`METHODS`, :data:`BESIDE` and :data:`RETRIEVAL`.
         seeds: How many for each cell.
         options: Options of generators in place of those of :data:`METHODS`, where they have them: ``{"epochs": 2}``.
         knowledge: Whether to add the comparison of priors, :data:`PRIORS` and :data:`WORDNET_PRIORS`.
@@ -90,7 +91,7 @@ def run(
     Raises:
         InputError: An unknown method.
     """
-    known = (*METHODS, *BESIDE)
+    known = (*METHODS, *BESIDE, *RETRIEVAL)
     for name in methods:
         if name not in known:
             close = nearest(name, known)
@@ -173,13 +174,16 @@ def _measured(dataset: str) -> tuple[str, ...]:
     if "methods" in about:
         return tuple(about["methods"])
     if about.get("small"):
-        return _SMALL
-    return (*(name for name, told in METHODS.items() if "pairs" not in told), *BESIDE)
+        return (*_SMALL, *RETRIEVAL)
+    return (*(name for name, told in METHODS.items() if "pairs" not in told), *BESIDE, *RETRIEVAL)
 
 
 def _digest(cell: Mapping[str, Any]) -> str:
     """Of the cell's recipe, so that what was measured with another one does not count."""
-    about = {"beside": cell["method"]} if cell["method"] in BESIDE else recipe_of(cell)
+    if cell["method"] in RETRIEVAL and cell["method"] != RETRIEVAL_RUN:
+        about: dict[str, Any] = {"retrieval": cell["method"], "grid": dict(RETRIEVAL[cell["method"]].grid)}
+    else:
+        about = {"beside": cell["method"]} if cell["method"] in BESIDE else recipe_of(cell)
     about.pop("train", None)
     return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 

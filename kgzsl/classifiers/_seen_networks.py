@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kgzsl.classifiers._episodes import held_classes, prototype_losses
 from kgzsl.classifiers._inputs import check_finite
 
 __all__ = ["NetworkOptions", "hidden_rows", "train_networks"]
@@ -27,6 +28,7 @@ class NetworkOptions:
         epochs: Passes over the data.
         batch_size: Rows of a step.
         weight_decay: AdamW's.
+        hold_out: Share of the classes that a step holds out.
         seed: Of all draws.
     """
 
@@ -39,6 +41,7 @@ class NetworkOptions:
     epochs: int
     batch_size: int
     weight_decay: float
+    hold_out: float
     seed: int
 
 
@@ -49,6 +52,9 @@ def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: Net
     ``max(0, x W + b) V + v`` is compared with the anchors by inner products; the mean of -log of the right class's
     share is minimised, with the logarithm of each class's share of the rows beside its score, so that frequent classes
     draw nothing to them. V and v are of no use afterwards.
+
+    With ``hold_out`` a step's rows of the classes that it holds out are told in another way: by the hidden layer alone,
+    see :func:`prototype_losses`. They then teach V and v nothing.
 
     Args:
         inputs: float32 [N, D].
@@ -69,6 +75,7 @@ def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: Net
     weights = [first, first_bias, last, last_bias]
     shares = (torch.bincount(labels, minlength=len(anchors)) / len(labels)).clamp_min(1e-12).log()
     optimiser = torch.optim.AdamW(weights, lr=options.lr, weight_decay=options.weight_decay, fused=True)
+    gram = anchors @ anchors.T if options.hold_out and len(anchors) > 2 else None  # one is to be kept, two told apart
     batches = -(-len(inputs) // options.batch_size)
     steps, done = options.epochs * batches, 0
     for _ in range(options.epochs):
@@ -83,9 +90,14 @@ def train_networks(inputs: Tensor, labels: Tensor, anchors: Tensor, options: Net
             layer = _dropped(layer, options.drop_hidden, generator)
             scores = torch.baddbmm(last_bias, layer, last) @ anchors.T + shares
             # A mean over rows and networks: each network's gradient is its own, whatever their number.
-            loss = count * functional.cross_entropy(
-                scores.flatten(0, 1), labels[rows.T].flatten(), label_smoothing=options.smoothing
-            )
+            told = scores.flatten(0, 1), labels[rows.T].flatten()
+            if gram is None:
+                loss = count * functional.cross_entropy(*told, label_smoothing=options.smoothing)
+            else:
+                held = held_classes(len(anchors), options.hold_out, generator)
+                plain = functional.cross_entropy(*told, label_smoothing=options.smoothing, reduction="none")
+                apart = prototype_losses(layer, labels[rows.T], gram, held, options.smoothing).flatten()
+                loss = count * torch.where(held[told[1]], apart, plain).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

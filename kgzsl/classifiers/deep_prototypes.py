@@ -34,6 +34,10 @@ class DeepPrototypes(PriorClassifier):
     brought to deviation 1 over the seen classes on training rows. With ``depth=0`` f alone is left, which answers as
     :class:`GaussianPrototypes` does. No paper has it in this form.
 
+    By themselves the networks learn to tell seen classes apart, and nothing of classes without rows. ``hold_out`` adds
+    episodes: each step holds some seen classes out, whose prototypes in the hidden layer then come from their priors
+    and from the step's rows of the other classes, as those of unseen classes will, and their rows must be told by them.
+
     Args:
         networks: K; more are steadier and slower.
         depth: Weight of the hidden layers beside the features.
@@ -46,6 +50,8 @@ class DeepPrototypes(PriorClassifier):
         epochs: Passes over the data.
         batch_size: Rows of a step.
         weight_decay: AdamW's.
+        hold_out: Share of the seen classes that each step holds out, at least two and never all; 0 is without, exactly.
+            Of two seen classes none is held out.
         power: See :class:`GaussianPrototypes`, for the features; so are all further options.
         ridge: There, in both spaces.
         mean_error: There, in both.
@@ -88,6 +94,7 @@ class DeepPrototypes(PriorClassifier):
         epochs: int = 12,
         batch_size: int = 128,
         weight_decay: float = 1e-2,
+        hold_out: float = 0.0,
         power: float = 1.0,
         ridge: float | str = 0.1,
         mean_error: float = 1.0,
@@ -109,6 +116,7 @@ class DeepPrototypes(PriorClassifier):
         self.epochs = epochs
         self.batch_size = batch_size
         self.weight_decay = weight_decay
+        self.hold_out = hold_out
         self.power = power
         self.ridge = ridge
         self.mean_error = mean_error
@@ -125,7 +133,7 @@ class DeepPrototypes(PriorClassifier):
         check_whole(self, "networks", "hidden", "epochs", "batch_size")
         check_numbers(self, "depth", "weight_decay")
         check_numbers(self, "hidden_shrinkage", "lr", zero=False)
-        check_numbers(self, "drop_inputs", "drop_hidden", "smoothing", below=1)
+        check_numbers(self, "drop_inputs", "drop_hidden", "smoothing", "hold_out", below=1)
         check_seed(self.seed)
         self._prototypes(deep=False).check_options()
 

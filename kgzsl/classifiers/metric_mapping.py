@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kgzsl._options import check_device, check_numbers, check_seed, check_whole
+from kgzsl._options import check_choices, check_device, check_numbers, check_seed, check_whole
 from kgzsl.classifiers._inputs import check_finite, check_label, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
 from kgzsl.errors import InputError
@@ -68,6 +68,8 @@ class MetricMapping(Classifier):
         dim: Dimensions of the space.
         confusion: lambda, the weight of energy confusion; 0 is plain metric learning, exactly.
         temperature: Of the neighbourhoods.
+        start: W before training: ``"random"``, or ``"principal"``, the directions in which X varies most, so that what
+            the features tell already is kept unless training finds better.
         lr: Learning rate of Adam.
         epochs: Passes over the data.
         batch_size: Rows of a step.
@@ -96,6 +98,7 @@ class MetricMapping(Classifier):
         dim: int = 64,
         confusion: float = 0.0,
         temperature: float = 0.1,
+        start: str = "random",
         lr: float = 1e-2,
         epochs: int = 30,
         batch_size: int = 256,
@@ -106,6 +109,7 @@ class MetricMapping(Classifier):
         self.dim = dim
         self.confusion = confusion
         self.temperature = temperature
+        self.start = start
         self.lr = lr
         self.epochs = epochs
         self.batch_size = batch_size
@@ -118,6 +122,7 @@ class MetricMapping(Classifier):
         check_whole(self, "dim", "epochs", "batch_size")
         check_numbers(self, "temperature", "lr", zero=False)
         check_numbers(self, "confusion", "weight_decay")
+        check_choices(self, start=("random", "principal"))
         check_seed(self.seed)
         check_device(self.device)
 
@@ -138,6 +143,10 @@ class MetricMapping(Classifier):
         inputs = (features - self.mean_) / self.scale_
         generator = torch.Generator().manual_seed(int(self.seed))
         coef = (torch.randn(inputs.shape[1], self.dim, generator=generator) / inputs.shape[1] ** 0.5).to(inputs.device)
+        if self.start == "principal":
+            _, axes = torch.linalg.eigh(inputs.T @ inputs)  # of length 1, as random columns are about
+            kept = min(self.dim, inputs.shape[1])
+            coef[:, :kept] = axes.flip(1)[:, :kept]
         coef.requires_grad_(True)
         # Without it the rows would lie about the origin, and their mean distance could not change.
         intercept = torch.zeros(self.dim, device=inputs.device, requires_grad=True)

@@ -262,21 +262,23 @@ class ImageProtocolSpec(_ProtocolSpec):
     ``search`` names options of ``generator``, ``classifier`` or ``relevance`` and the values to try,
     ``{generator.hidden: [512, 1024], classifier.alpha: [0.1, 1]}``: the best ones on validation classes are taken. All
     combinations are tried, or with ``trials`` as many as it says, chosen by Optuna. ``criterion`` says what is best on
-    them: T1, H, or the mean of ``both``; left out it is ``both``, for ESZSL as the method T1. Of ESZSL's ``gamma`` and
-    ``lam``, those that are neither given nor searched are chosen from a grid. With ``splits`` the seen classes
-    are cut into so many parts, each of which is held out in turn, and what counts is the mean over them: less is left
-    to the chance of one split. It is for methods that are not trained by epochs; the ESZSL beside them keeps to one
-    split.
+    them: T1, H, the mean of ``both``, or Recall@1 among their rows; left out it is ``both``, for ESZSL as the method
+    T1. Of ESZSL's ``gamma`` and ``lam``, those that are neither given nor searched are chosen from a grid. With
+    ``splits`` the seen classes are cut into so many parts, each of which is held out in turn, and what counts is the
+    mean over them: less is left to the chance of one split. It is for methods that are not trained by epochs; the ESZSL
+    beside them keeps to one split. ``retrieval`` asks for Recall@K and NMI of the unseen test rows as well, in the
+    space that the classifier learns and in the features as they are.
     """
 
     validation: Literal["held-out-classes", "none", "oracle"] = "held-out-classes"
     selection: Literal["once", "per-seed"] = "once"
-    criterion: Literal["both", "zsl.top1", "gzsl.harmonic"] | None = None
+    criterion: Literal["both", "zsl.top1", "gzsl.harmonic", "retrieval.recall@1"] | None = None
     evaluate_every: int = Field(default=5, ge=1)
     splits: int = Field(default=1, ge=1)
     search: dict[str, list[Any]] = {}
     trials: int | None = Field(default=None, ge=1)
     hits: list[Annotated[int, Field(ge=1)]] = [2, 5]
+    retrieval: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _trials_of_something(self) -> Self:

@@ -25,6 +25,11 @@ HEADINGS: dict[str, str] = {
     "open.top1": "T1 open",
     "open.harmonic": "H open",
     "open.ausuc": "AUSUC open",
+    "retrieval.recall@1": "R@1",
+    "retrieval.recall@2": "R@2",
+    "retrieval.recall@4": "R@4",
+    "retrieval.recall@8": "R@8",
+    "retrieval.nmi": "NMI",
     "kgc.mrr": "MRR",
     "kgc.hits@1": "Hits@1",
     "kgc.hits@3": "Hits@3",
@@ -44,7 +49,7 @@ HEADINGS: dict[str, str] = {
 }
 """Metric name to the heading that the field prints over it."""
 
-_UNITS = {"zsl": "%", "gzsl": "%", "open": "%", "pairs": "%", "kgc": ""}
+_UNITS = {"zsl": "%", "gzsl": "%", "open": "%", "pairs": "%", "retrieval": "%", "kgc": ""}
 
 
 def format_value(metric: str, mean: float, std: float | None = None) -> str:

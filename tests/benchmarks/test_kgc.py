@@ -48,13 +48,22 @@ def test_a_small_run_reports_every_part(small):
     sizes = {"dim": 8, "pairs": 8, "entities": 50, "triples": 200, "relations": 3, "growing": (200, 2000), "queries": 2}
     found = kgc.run(data=small, laps=1, **sizes)
     rows = {row["what"]: row for row in found["rows"]}
-    assert list(rows) == ["ranking", "evaluation", "features", "pass", "epoch", "embedding epoch"]
+    grown = ("pass", "epoch", "embedding epoch", "embedding epoch, entities held")
+    assert list(rows) == ["ranking", "evaluation", "features", *grown]
     assert found["ratio"] == rows["ranking"]["ratio"] > 0
     assert "all rank alike" in found["checked"]
-    for what in ("pass", "epoch", "embedding epoch"):
+    for what in grown:
         assert len(rows[what]["seconds"]) == 2
         assert rows[what]["slopes"] == [rows[what]["slope"]]
     assert min(rows["features"][key] for key in ("ours_s", "baseline_s", "graph_s", "neighbours_s")) > 0
+
+
+def test_entities_are_as_many_as_a_graph_of_its_size_has_unless_they_are_held():
+    assert [kgc._grown(count, 3)[1] for count in (1_000, 10_000)] == [333, 3_333]
+    facts, entities = kgc._grown(10_000, 3, kgc._entities(1_000))
+    assert entities == 333
+    assert len(facts) == 10_000
+    assert int(facts[:, [0, 2]].max()) < 333
 
 
 def test_each_lap_of_ranking_makes_its_filter_anew(small, monkeypatch):

@@ -108,6 +108,7 @@ def test_the_seed_fixes_it_and_nothing_global_is_drawn() -> None:
     [
         (lambda x, y: MetricMapping(dim=0).fit(x, y), "dim is 0; give a whole number, 1 or more"),
         (lambda x, y: MetricMapping(confusion=-1).fit(x, y), "confusion is -1"),
+        (lambda x, y: MetricMapping(start="pca").fit(x, y), "start"),
         (lambda x, y: MetricMapping(**SMALL).fit(x, y).add_class(0, x[:1]), "there already"),
         (lambda x, y: MetricMapping(**SMALL).fit(x, y).transform(x[:, :2]), "2 columns where 40"),
         (lambda x, y: MetricMapping().predict(x), "not fitted"),
@@ -116,3 +117,25 @@ def test_the_seed_fixes_it_and_nothing_global_is_drawn() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(*world(0)[:2])
+
+
+def test_principal_directions_keep_the_angles_of_the_features() -> None:
+    features, labels, unseen, truth = world(2)
+    about = unseen - features.mean(axis=0)
+    about /= np.linalg.norm(about, axis=1, keepdims=True)
+    for dim in (40, 50):  # of 40 features; columns beyond them are random
+        model = MetricMapping(dim=dim, start="principal", epochs=1, lr=1e-12).fit(features, labels)
+        axes = model.coef_[:, :40]
+        torch.testing.assert_close(axes.T @ axes, torch.eye(40), atol=1e-4, rtol=0)
+        rows = (torch.as_tensor(unseen, dtype=torch.float32) - model.mean_) @ axes
+        cosines = torch.nn.functional.normalize(rows, dim=1)
+        np.testing.assert_allclose(cosines @ cosines.T, about @ about.T, atol=1e-4)
+    spread = (torch.as_tensor(features, dtype=torch.float32) - model.mean_) @ axes
+    assert bool((spread.var(dim=0).diff() < 1e-3).all())  # the widest first
+    few, none = (
+        recall_at_k(
+            MetricMapping(dim=8, start=start, epochs=1, lr=1e-12).fit(features, labels).transform(unseen), truth
+        )
+        for start in ("principal", "random")
+    )
+    assert few[0] != none[0]

@@ -72,3 +72,31 @@ def test_clusters_of_separate_blobs_and_seeds() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_and_rows_far_out_do_not_blur_what_is_near(seed: int) -> None:
+    """Against plain distances: rows that are copies of one another are tied, rows close by are told apart."""
+    generator = np.random.default_rng(seed)
+    points = generator.normal(size=(40, 5)).astype(np.float32)
+    points[10:20] = points[:10]  # copies
+    points[20:30] = points[:10] + 1e-3 * generator.normal(size=(10, 5)).astype(np.float32)
+    points[39] = 1e6
+    labels = generator.integers(0, 4, size=40)
+    distance = np.linalg.norm(points[:, None].astype(np.float64) - points[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    expected = []
+    for k in (1, 2, 4):
+        chances = []
+        for row in range(40):
+            found = []
+            for _ in range(400):  # ties by chance
+                order = np.lexsort((generator.random(40), distance[row]))
+                found.append((labels[order[:k]] == labels[row]).any())
+            chances.append(np.mean(found))
+        expected.append(np.mean(chances))
+    assert recall_at_k(points, labels, (1, 2, 4)) == pytest.approx(expected, abs=0.01)
+    # Three rows far out blur all others in a product of matrices.
+    far = np.concatenate([points, np.full((3, 5), [[1e9], [2e9], [-4e9]], dtype=np.float32)])
+    alone = np.concatenate([labels, [7, 8, 9]])
+    assert 43 / 40 * recall_at_k(far, alone, [1])[0] == pytest.approx(expected[0], abs=0.01)

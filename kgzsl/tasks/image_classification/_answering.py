@@ -56,6 +56,29 @@ class Answering(Synthesis):
             scores = scores + np.float32(self.prior_weight) * self._prior_head.scores(features, chosen)
         return scores
 
+    @property
+    def learns_space(self) -> bool:
+        """Whether the classifier maps features into a space of its own, as ``metric`` does."""
+        self._check_fitted()
+        return self._gzsl_head is not None and self._gzsl_head.learns_space
+
+    def embed(self, X: Any) -> npt.NDArray[np.float32]:
+        """Rows in which those of one class should lie together, for retrieval and clustering, float32 [N, d].
+
+        They are in the space that the classifier among all classes has learnt; of one that learns none they are the
+        scores of all classes, before any bias, those that are not finite as low as the lowest that are.
+
+        Args:
+            X: Features [N, D].
+        """
+        if self.learns_space:
+            assert self._gzsl_head is not None
+            return self._gzsl_head.space(self._embedded(as_features(X, dim=self.n_features_in_).to(self._where)))
+        table = self.scores(X)
+        finite = np.isfinite(table)
+        lowest = table[finite].min() if finite.any() else np.float32(0.0)
+        return np.where(finite, table, lowest).astype(np.float32)
+
     def decision_function(self, X: Any, candidates: str | Sequence[Any] = "all") -> npt.NDArray[np.float32]:
         """Scores float32 [N, K] of the candidates, with ``unseen_bias`` where seen and unseen ones compete."""
         scores, chosen = self._scored(X, candidates)

@@ -22,6 +22,7 @@ __all__ = ["assemble", "peak_memory_mb"]
 
 COLUMNS = ["zsl.top1", "gzsl.unseen", "gzsl.seen", "gzsl.harmonic", "gzsl.ausuc"]
 OPEN_COLUMNS = ["open.top1", "open.harmonic", "open.ausuc"]
+RETRIEVAL_COLUMNS = ["retrieval.recall@1", "retrieval.nmi"]
 HEADLINES = ["zsl.top1", "gzsl.harmonic"]
 _MAP_CLASSES, _MAP_POINTS = 12, 40
 
@@ -36,7 +37,11 @@ def assemble(run: ImageRun, cards: Mapping[str, ScoreCard], choices: Mapping[str
     """
     picks = _picks(run, choices)
     per_seed = [_figures(run, seed, cards, picks) for seed in run.seeds]
-    columns = COLUMNS if run.pairs is None or not run.pairs.pairs else [*COLUMNS, *OPEN_COLUMNS]
+    columns = [
+        *COLUMNS,
+        *(OPEN_COLUMNS if run.pairs is not None and run.pairs.pairs else ()),
+        *(RETRIEVAL_COLUMNS if run.recipe.protocol.retrieval else ()),
+    ]
     result = RunResult(
         task="image_classification",
         dataset=run.data_name,
@@ -155,8 +160,8 @@ def _answer(cards: Mapping[str, ScoreCard], seed: int, prefix: str, picks: Mappi
     of_zsl = cards[f"{seed}/{prefix}{picks['zsl']}"].metrics
     of_gzsl = cards[f"{seed}/{prefix}{picks['gzsl']}"].metrics
     return {
-        **{name: value for name, value in of_zsl.items() if name.startswith("zsl.")},
-        **{name: value for name, value in of_gzsl.items() if not name.startswith("zsl.")},
+        **{name: value for name, value in of_zsl.items() if name.startswith(("zsl.", "retrieval."))},
+        **{name: value for name, value in of_gzsl.items() if not name.startswith(("zsl.", "retrieval."))},
     }
 
 
@@ -167,7 +172,8 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
         figures.update({prefix + name: value for name, value in values.items()})
 
     if "chance" in run.recipe.controls:
-        put("control.chance.", run.protocol.chance())
+        put("control.chance.", {**run.protocol.chance(), **run.protocol.retrieval.get(f"{seed}/chance", {})})
+    put("control.features.", run.protocol.retrieval.get(f"{seed}/features", {}))
     if run.pairs is not None and run.pairs.pairs:
         figures["open.pairs"] = len(run.pairs.compositions.classes) + len(run.pairs.pairs)
         figures["open.ruled_out"] = len(run.pairs.ruled_out)
@@ -226,6 +232,8 @@ def _rows(run: ImageRun, picks: Mapping[str, str]) -> list[ResultRow]:
         rows.append(ResultRow("shuffled ontology", "control", prefix="control.shuffled.", note="same settings"))
         if run.wants_eszsl:
             rows.append(ResultRow("ESZSL, shuffled ontology", "control", prefix="control.shuffled_baseline."))
+    if run.recipe.protocol.retrieval:
+        rows.append(ResultRow("features as they are", "control", prefix="control.features."))
     if "chance" in run.recipe.controls:
         rows.append(ResultRow("chance", "control", prefix="control.chance.", note="exact"))
     return rows
@@ -238,6 +246,8 @@ def _verdicts(run: ImageRun, per_seed: list[dict[str, Any]], picks: Mapping[str,
     name = "the answer" if best else _method_name(run, picks["zsl"])
     own = {"control.shuffled.": "the shuffled ontology", "control.chance.": "chance"}
     lines = judge(metrics, HEADLINES, own, method=name)
+    if run.recipe.protocol.retrieval:
+        lines += judge(metrics, RETRIEVAL_COLUMNS, {"control.features.": "the features as they are"}, method=name)
     if run.wants_eszsl:
         prefix = "generator."
         as_method = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}

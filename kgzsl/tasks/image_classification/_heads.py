@@ -158,6 +158,15 @@ class Head:
         parts = [self._chunk(part, candidates) for part in torch.split(features, step)]
         return np.concatenate(parts)
 
+    @property
+    def learns_space(self) -> bool:
+        """Whether the classifier maps features into a space of its own."""
+        return callable(getattr(self.classifier, "transform", None))
+
+    def space(self, features: Tensor) -> npt.NDArray[np.float32]:
+        """float32 [N, d], the rows in the space that the classifier has learnt."""
+        return _array(self.classifier.transform(features * self.scale))
+
     def _chunk(self, features: Tensor, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         features = features * self.scale
         if self._with_priors:

@@ -24,6 +24,7 @@ from kgzsl.tasks.image_classification._experts import gate_from
 from kgzsl.tasks.image_classification._pairs import RunPairs
 from kgzsl.tasks.image_classification._run_choices import RunChoices
 from kgzsl.tasks.image_classification._run_models import RunModels
+from kgzsl.tasks.image_classification._run_spaces import RunSpaces
 from kgzsl.tasks.image_classification.protocol import ImageProtocol, TestScores
 from kgzsl.tasks.image_classification.search import require_sampler
 from kgzsl.tasks.image_classification.selection import Choice, ask, rows_without_labels, seen_margin
@@ -111,6 +112,7 @@ class ImageRun:
             setting=recipe.setting,
             pairs=None if self.pairs is None else self.pairs.figures(loaded),
         )
+        self.spaces = RunSpaces(recipe, self.protocol.test_features[0])
         self.unlabelled = None if recipe.unlabeled is None else self._read_unlabelled(loaded.dim)
         self.shipped = dict(loaded.priors)
         self.data_name, self.notes, self.backbone = loaded.name, list(loaded.notes), loaded.backbone
@@ -169,7 +171,9 @@ class ImageRun:
                     wrong = self.make_priors(seed, shuffle=seed + 1)
                     scores.update(self.answers(seed, wrong, choices, "shuffled."))
         self.stages.log("scoring")
-        cards = self.protocol.final_score(scores)
+        self.spaces.add_controls(self.seeds, chance="chance" in self.recipe.controls)
+        self.notes += self.spaces.notes
+        cards = self.protocol.final_score(scores, self.spaces.spaces)
         return assemble(self, cards, choices)
 
     @property
@@ -252,7 +256,8 @@ class ImageRun:
         def asked(model: ZeroShotClassifier) -> dict[str, Any]:
             scores = ask(model, self.protocol.class_names, self.unseen_names, self.protocol.test_features)
             told = ("zsl", "gzsl_unseen", "gzsl_seen", "open_unseen", "open_seen")
-            return {name: getattr(scores, name) for name in told if getattr(scores, name) is not None}
+            given = {name: getattr(scores, name) for name in told if getattr(scores, name) is not None}
+            return {**given, **self.spaces.of(model)}
 
         wrong = seed + 1 if prefix else None
 
@@ -285,6 +290,7 @@ class ImageRun:
         self._remember(kept.pop("history"), seed, f"{prefix}train")
         self.warnings.extend(kept.pop("warnings"))
         kept.setdefault("unseen_bias", choices["generator"].unseen_bias)
+        self.spaces.take(f"{seed}/{prefix}generator", seed, kept)
         answers[f"{seed}/{prefix}generator"] = TestScores(**kept)
         if self.wants_eszsl:
 
@@ -296,6 +302,7 @@ class ImageRun:
 
             kept = self.stages.do(f"{prefix}eszsl.seed{seed}", baseline, about=f"seed {seed}: ESZSL, {kind}")
             bias = kept.pop("unseen_bias", choices["eszsl"].unseen_bias)
+            self.spaces.take(f"{seed}/{prefix}eszsl", seed, kept)
             answers[f"{seed}/{prefix}eszsl"] = TestScores(**kept)
             answers[f"{seed}/{prefix}eszsl_calibrated"] = TestScores(**kept, unseen_bias=bias)
         return answers

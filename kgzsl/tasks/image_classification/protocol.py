@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from kgzsl.tasks.image_classification.metrics import (
     per_class_accuracy,
     seen_unseen_curve,
 )
+from kgzsl.tasks.image_classification.retrieval import Space, score_spaces
 
 if TYPE_CHECKING:
     from kgzsl.tasks.image_classification._pairs import PairFigures
@@ -60,7 +61,8 @@ class ScoreCard:
 
     Args:
         metrics: ``zsl.top1``, ``zsl.overall``, ``zsl.hit@k``, ``gzsl.seen``, ``gzsl.unseen``, ``gzsl.harmonic``,
-            ``gzsl.overall`` in percent, ``gzsl.ausuc`` in 0..1.
+            ``gzsl.overall`` in percent, ``gzsl.ausuc`` in 0..1; of a space also ``retrieval.recall@k`` and
+            ``retrieval.nmi``, in percent.
         curve: The seen-unseen curve.
         confusion: int64 [U, U], zero-shot predictions among the unseen classes; rows are the true ones.
         absent: Classes without a test row, left out of every mean.
@@ -141,6 +143,7 @@ class ImageProtocol:
         self.setting = setting
         self.pairs = pairs
         self._data = data
+        self.retrieval: dict[str, dict[str, float]] = {}  # of the spaces that final_score was given
         self._opened = False
 
     @property
@@ -228,8 +231,15 @@ class ImageProtocol:
         true_seen = labels[np.asarray(data.test_seen_loc.cpu())]
         return _score(scores, true_unseen, true_seen, seen, unseen, hits)
 
-    def final_score(self, scores: Mapping[str, TestScores]) -> dict[str, ScoreCard]:
+    def final_score(
+        self, scores: Mapping[str, TestScores], spaces: Mapping[str, Space] | None = None
+    ) -> dict[str, ScoreCard]:
         """Open the door: the figures of every method, at once; with those of pairs, where classes are such.
+
+        Args:
+            scores: What the methods say.
+            spaces: Unseen test rows in spaces in which retrieval and clustering are to be judged: that of a method
+                under its name in ``scores``, whose card then tells it, or any other. All figures are in ``retrieval``.
 
         Raises:
             RuntimeError: It was opened before.
@@ -243,7 +253,12 @@ class ImageProtocol:
         if self.pairs is not None:
             for name, card in cards.items():
                 card.metrics.update(self.pairs.of(scores[name], card))
-        return cards
+        labels = np.asarray(self._data.labels[self._data.test_unseen_loc].cpu())
+        self.retrieval = score_spaces(spaces or {}, labels)
+        return {
+            name: replace(card, metrics={**card.metrics, **self.retrieval.get(name, {})})
+            for name, card in cards.items()
+        }
 
     def chance(self) -> dict[str, float]:
         """The figures of guessing, exact: uniform among the candidates.

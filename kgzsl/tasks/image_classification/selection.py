@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
+from kgzsl.classifiers import recall_at_k
 from kgzsl.engine import load_tree, save_tree
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._experts import gate_to_plain
@@ -37,6 +38,9 @@ __all__ = [
     "seen_margin",
     "takes_epochs",
 ]
+
+
+_RECALL = "retrieval.recall@1"
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ class Searcher:
     Args:
         data: The problem, from ``ImageProtocol.selection_data()``.
         priors: Priors of its classes (more do no harm).
-        criterion: ``"zsl.top1"``, ``"gzsl.harmonic"``, or ``"both"``: their mean.
+        criterion: ``"zsl.top1"``, ``"gzsl.harmonic"``, ``"both"``: their mean, or ``"retrieval.recall@1"`` of the rows
+            of held-out classes, where ``model.embed`` puts them.
         calibrate: Choose the bias on unseen classes as well.
         margin: Tell :func:`seen_margin` among the figures, so that the bias can be brought to another model's scores.
         gate: Rule of a gate to fit on the validation rows, in place of a bias.
@@ -218,6 +223,9 @@ class Searcher:
             data = self.data
             seen, unseen = np.asarray(data.seen.cpu()), np.asarray(data.unseen.cpu())
             told["margin"] = seen_margin(model, data.train[0], data.class_names, seen, unseen)
+        if self.criterion == _RECALL:
+            labels = np.asarray(self.data.labels[self.data.test_unseen_loc].cpu())
+            told[_RECALL] = 100.0 * recall_at_k(model.embed(self._features[0]), labels, [1])[0]
         return {**{name: card.metrics[name] for name in kept}, "unseen_bias": bias, **told}
 
     def value(self, figures: Mapping[str, float]) -> float:

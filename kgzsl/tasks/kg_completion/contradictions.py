@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from kgzsl.knowledge import ClassGraph
-from kgzsl.knowledge.vocabulary import OWL, RDFS
+from kgzsl.knowledge.vocabulary import OWL
 from kgzsl.tasks.kg_completion._answers import answers_of_pairs
-from kgzsl.tasks.kg_completion._axioms import closure, objects_of, properties_implied
+from kgzsl.tasks.kg_completion._axioms import Properties, objects_of
 
 __all__ = ["Contradictions"]
 
@@ -20,8 +20,9 @@ __all__ = ["Contradictions"]
 class Contradictions:
     """Which relations exclude which, by owl:propertyDisjointWith.
 
-    Disjointness is symmetric and is inherited by subproperties on both sides. Where one of the two relations is
-    symmetric, facts of the other speak in both directions.
+    Disjointness is symmetric, and holds of all whose facts imply facts of the two properties: by
+    rdfs:subPropertyOf, owl:equivalentProperty, owl:inverseOf and owl:SymmetricProperty, over and over, also through
+    properties that are none of the relations. Which of them exchange head and tail says in which direction.
 
     Args:
         forward: Relation id to those whose fact (h, t) contradicts its (h, t).
@@ -36,23 +37,24 @@ class Contradictions:
         """What a schema says of the relations, numbered as they come."""
         if schema is None or OWL + "propertyDisjointWith" not in schema.relations:
             return cls()
-        parents = objects_of(schema, RDFS + "subPropertyOf")
-        pairs = {(a, b) for a, bs in objects_of(schema, OWL + "propertyDisjointWith").items() for b in bs}
+        disjoint = objects_of(schema, OWL + "propertyDisjointWith")
+        pairs = {(a, b) for a, others in disjoint.items() for b in others}
         pairs |= {(b, a) for a, b in pairs}
-        nodes = schema.align(list(relations)).indices.tolist()
-        above = [closure(parents, node) for node in nodes]
-        turning = {node for node, implied in properties_implied(schema).items() if (node, True) in implied}
-        forward: dict[int, tuple[int, ...]] = {}
-        backward: dict[int, tuple[int, ...]] = {}
+        said = Properties.read(schema, relations)
         named = {node for pair in pairs for node in pair}
-        told = [number for number, nodes_of in enumerate(above) if nodes_of & named]
+        # Relation to the properties that are disjoint with some, and that its facts are facts of, perhaps turned round.
+        held = [
+            {(one, turned) for one, turned in ((node, False), *said.implied.get(node, ())) if one in named}
+            for node in said.nodes
+        ]
+        told = [number for number, properties in enumerate(held) if properties]
+        found: dict[bool, dict[int, list[int]]] = {False: {}, True: {}}
         for one in told:
-            against = [two for two in told if any((a, b) in pairs for a in above[one] for b in above[two])]
-            if against:
-                forward[one] = tuple(against)
-            turned = tuple(two for two in against if nodes[one] in turning or nodes[two] in turning)
-            if turned:
-                backward[one] = turned
+            for two in told:
+                turns = {s != t for a, s in held[one] for b, t in held[two] if (a, b) in pairs}
+                for turned in turns:
+                    found[turned].setdefault(one, []).append(two)
+        forward, backward = ({one: tuple(against) for one, against in found[turn].items()} for turn in (False, True))
         return cls(forward, backward)
 
     def joined(self, other: Contradictions) -> Contradictions:
@@ -73,7 +75,7 @@ class Contradictions:
 
     def out(self, relation: int, anchors: Tensor, side: str, facts: Tensor, entities: int) -> Tensor | None:
         """Answers that the facts rule out: bool [Q, E]; None where no relation excludes this one."""
-        if relation not in self.forward:
+        if relation not in self.forward and relation not in self.backward:
             return None
         codes = self.codes(relation, facts, entities)
         head, tail = codes // entities, codes % entities

@@ -39,7 +39,8 @@ class KnownContradictions:
     The rules are those by which :func:`propose` refuses answers: classes of the two ends, disjoint properties, and what
     a property, or one that it implies, is by itself. A fact, and what follows from it by super-properties, equivalents,
     inverses and symmetry, is held against all others, and what follows from them. So some facts are blamed that
-    :func:`propose` would not refuse, such as those of an inverse of a disjoint property; links of a chain never are.
+    :func:`propose` would not refuse, such as those against a property that only a chain makes; links of a chain never
+    are.
 
     Args:
         kg: The graph.

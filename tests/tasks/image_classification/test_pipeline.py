@@ -141,7 +141,7 @@ def test_nothing_before_the_final_score_depends_on_test_labels(world, fast, monk
     seen: list = []
     original = ImageProtocol.final_score
     monkeypatch.setattr(
-        ImageProtocol, "final_score", lambda self, scores: seen.append(scores) or original(self, scores)
+        ImageProtocol, "final_score", lambda self, scores, *more: seen.append(scores) or original(self, scores, *more)
     )
     recipe = fast("classifier.unseen_bias=validation", "classifier.samples_per_class=[20, 40]")
     real = run(recipe, data=data, progress=False)

@@ -1,4 +1,4 @@
-"""Disjoint properties: symmetric, inherited by subproperties, and in both directions where one is symmetric."""
+"""Disjoint properties: symmetric, and inherited by all whose facts imply facts of them, turned round or not."""
 
 from __future__ import annotations
 
@@ -33,6 +33,35 @@ def test_disjointness_by_hand():
     assert Contradictions.read(RELATIONS[:2], own).backward == {0: (1,), 1: (0,)}
     assert Contradictions.from_dict(made.to_dict()) == made
     assert Contradictions.read(RELATIONS[:4], SCHEMA).joined(Contradictions({3: (4,), 4: (3,)})) == made
+
+
+def test_disjointness_goes_through_inverses_equivalents_and_symmetric_super_properties():
+    """Also where the disjoint property is none of the relations."""
+    schema = ClassGraph.from_triples(
+        [
+            (X + "parent", OWL + "propertyDisjointWith", X + "sibling"),
+            (X + "child", OWL + "inverseOf", X + "parent"),
+            (X + "offspring", OWL + "equivalentProperty", X + "child"),
+            (X + "sister", RDFS + "subPropertyOf", X + "sibling"),
+            (X + "sibling", TYPE, OWL + "SymmetricProperty"),
+            (X + "owns", OWL + "propertyDisjointWith", X + "ownedBy"),
+            (X + "ownedBy", OWL + "inverseOf", X + "owns"),
+        ]
+    )
+    made = Contradictions.read([X + name for name in ("offspring", "sister", "owns")], schema)
+    both = {0: (1,), 1: (0,)}
+    assert (made.forward, made.backward) == (both, {**both, 2: (2,)})  # what one owns does not own one
+    facts = torch.tensor([[0, 0, 1], [2, 2, 3]])
+    assert made.out(1, torch.tensor([0, 1, 2]), "tail", facts, 4).nonzero().tolist() == [[0, 1], [1, 0]]
+    assert made.out(2, torch.tensor([3, 2]), "tail", facts, 4).nonzero().tolist() == [[0, 2]]
+    one_way = ClassGraph.from_triples(
+        [
+            (X + "parent", OWL + "propertyDisjointWith", X + "teacher"),
+            (X + "child", OWL + "inverseOf", X + "parent"),
+        ]
+    )
+    made = Contradictions.read([X + "child", X + "teacher"], one_way)
+    assert (made.forward, made.backward) == ({}, {0: (1,), 1: (0,)})
 
 
 def test_answers_that_facts_rule_out():
