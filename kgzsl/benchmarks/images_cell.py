@@ -247,9 +247,8 @@ def measure(cell: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(recipe, ImageRecipe)
     out = Path(cell["folder"]) if cell.get("folder") else None
     found = run(recipe, out=out, resume=out is not None and out.exists(), progress=False)
-    wanted = ("zsl.", "gzsl.", "pairs.", "open.", "control.shuffled.")
-    if cell["method"] == RETRIEVAL_RUN:
-        wanted = ("retrieval.",)
+    figures = ("zsl.", "gzsl.", "pairs.", "open.", "control.shuffled.")
+    wanted = ("retrieval.",) if cell["method"] == RETRIEVAL_RUN else figures
     metrics = {key: round(value, 4) for key, value in found.metrics.items() if key.startswith(wanted)}
     chosen = found.selection["chosen"].get("generator", {})
     shown = ("epochs", "options", "generator_options", "relevance", "prior_weight")
