@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.benchmarks.kgc_kept import KeptScores, kept_priors, kept_rmpi, overlap_model, popularity_model
+from kgzsl.benchmarks.kgc_recipes import PAPERS, measure_paper, measure_recipe
 from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,10 +42,6 @@ _RMPI: dict[str, dict[str, bool]] = {
     "rmpi TA, no schema": {"surroundings": False},
 }
 _PRIORS: list[dict[str, Any]] = [{"name": "text"}, {"name": "attributes", "weights": "rarity", "generalise": True}]
-_GENERATOR = {
-    "name": "wgan", "hidden": 512, "noise_dim": 16, "epochs": 20, "batch_size": 128, "lr": 5e-4, "prior_size": 4.0,
-    "ema": 0.99,
-}  # fmt: skip
 
 
 def measure(spec: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +72,7 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
         "link overlap": _inductive,
         "popularity": _inductive,
         **dict.fromkeys(_RMPI, _rmpi),
+        **dict.fromkeys(PAPERS, _paper),
     }
     if spec["method"] not in kinds:
         raise InputError(f"no method of the table is called {spec['method']!r}", remedy=", ".join(kinds))
@@ -84,11 +82,16 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe(spec: dict[str, Any]) -> dict[str, Any]:
-    """A completion recipe with all of its controls, under every candidate rule."""
-    from kgzsl.recipe import CompletionRecipe, Recipe
-    from kgzsl.tasks.kg_completion import run
+    return measure_recipe(spec, _content(spec))
 
-    content: dict[str, Any] = {
+
+def _paper(spec: dict[str, Any]) -> dict[str, Any]:
+    return measure_paper(spec, _content(spec))
+
+
+def _content(spec: dict[str, Any]) -> dict[str, Any]:
+    """What all recipes of the table have in common: by the published protocol, other candidate rules beside it."""
+    return {
         "task": "kg_completion",
         "dataset": spec["dataset"],
         "graph": {"source": data_file(_schema(spec["dataset"]))},
@@ -96,38 +99,6 @@ def _recipe(spec: dict[str, Any]) -> dict[str, Any]:
         "protocol": {"candidates": "type", "sides": "tail", "seeds": [spec["seed"]]},
         "train": {"device": "cpu"},
     }
-    if spec["method"] == "evidence":
-        content |= {
-            "generator": None,  # it has a cell of its own
-            "ranker": {"name": "evidence", "calibrate": False},
-            "controls": ["chance", "link_overlap", "shuffled"],
-        }
-    else:
-        content |= {
-            "generator": _GENERATOR,
-            "pairs": {"steps": 120},
-            "controls": ["chance", "nearest_prior", "shuffled"],
-        }
-    for key, value in spec.get("smaller", {}).items():
-        content[key] = {**content[key], **value} if isinstance(value, dict) else value
-    recipe = Recipe.build(content)
-    assert isinstance(recipe, CompletionRecipe)
-    result = run(recipe, progress=False)
-    metrics = result.per_seed[0]
-    names = {"": spec["method"] if spec["method"] == "evidence" else "wgan", "control.shuffled.": None}
-    others = {
-        "control.link_overlap.": "link overlap",
-        "control.baseline.": "ridge",
-        "control.nearest_prior.": "nearest seen relation",
-        "control.chance.": "chance",
-    }
-    names["control.shuffled."] = f"{names['']}, shuffled ontology"
-    figures = {}
-    for prefix, name in {**names, **others}.items():
-        if f"{prefix}kgc.mrr" in metrics and name is not None:
-            wanted = ("mrr", "hits@1", "hits@5", "hits@10", "linked.mrr", "unlinked.mrr", "range.mrr", "all.mrr")
-            figures[name] = {key: metrics[f"{prefix}kgc.{key}"] for key in wanted if f"{prefix}kgc.{key}" in metrics}
-    return {"figures": figures, "notes": result.warnings}
 
 
 def _inductive(spec: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ __all__ = ["CELLS", "run"]
 
 # Data set -> method -> how many seeds at most (what is not trained needs one, but where a seed draws what is ranked).
 CELLS: dict[str, dict[str, int]] = {
-    "nell_zs": {"evidence": 5, "generator": 5},
+    "nell_zs": {"evidence": 5, "generator": 5, "zsgan": 5, "ontozsl": 5, "dozsl": 5},
     **{
         f"ingram_{name}": {
             "link overlap": 1,

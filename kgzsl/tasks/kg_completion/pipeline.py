@@ -287,7 +287,7 @@ class CompletionRun:
                 remedy="add graph: ...",
             )
         schema = self.graph if self.graph is None or shuffle is None else self.graph.shuffled(shuffle)
-        train = partial(self._train, seed, priors, schema=schema)
+        train = partial(self.train, seed, priors, schema=schema)
         if not protocol.twice:
             self.log(f"seed {seed}: training, {kind}")
             model = train(protocol.final_kg, f"{prefix}train", validate=validate)
@@ -298,7 +298,7 @@ class CompletionRun:
         final = train(protocol.final_kg, f"{prefix}train", chosen=chooser.chosen_)
         return final, chooser
 
-    def _train(
+    def train(
         self,
         seed: int,
         priors: ClassPriors,
@@ -308,8 +308,20 @@ class CompletionRun:
         schema: ClassGraph | None,
         chosen: dict[str, Any] | None = None,
         validate: Callable[[Scorer], float] | None = None,
+        features: PairFeatures | None = None,
     ) -> RelationCompleter:
-        """One model: it chooses by ``validate``, or trains as far as was ``chosen``."""
+        """One model: it chooses by ``validate``, or trains as far as was ``chosen``.
+
+        Args:
+            seed: Of everything.
+            priors: Of all relations.
+            kg: What it is trained on.
+            stage: Names its checkpoints and what it logs.
+            schema: The schema graph, shuffled for the control.
+            chosen: ``steps`` and ``epochs``, where these were chosen before.
+            validate: See :meth:`CompletionProtocol.validate`.
+            features: Pair features of another model that was trained on the same graph and priors.
+        """
         chosen = chosen or {}
         model = self.new_model(seed, **{name: chosen[name] for name in ("steps",) if name in chosen})
         if "epochs" in chosen:
@@ -323,6 +335,7 @@ class CompletionRun:
             engine=self._engine(seed, stage),
             candidates=training_candidates(kg, self.rules[0].name),
             validate=validate,
+            features=features,
         )
         model.chosen_ |= chosen
         self._remember(model, seed, stage)
@@ -334,7 +347,7 @@ class CompletionRun:
         for number, (kg, queries) in enumerate(folds, start=1):
             self.log(f"seed {seed}: calibration, training without part {number} of {len(folds)} of the relations")
             yield (
-                self._train(seed, priors, kg, f"calibration{number}", schema=self.graph, chosen=chosen).scorer,
+                self.train(seed, priors, kg, f"calibration{number}", schema=self.graph, chosen=chosen).scorer,
                 queries,
             )
 
