@@ -39,7 +39,9 @@ def walk_strength(walks: Tensor) -> Tensor:
     return torch.log1p(walks * _WALK_SCALE) / math.log1p(_WALK_SCALE)
 
 
-def amounts(graph: PairGraph, anchors: Tensor, nearness: Tensor, *, side: str = "tail") -> list[Tensor]:
+def amounts(
+    graph: PairGraph, anchors: Tensor, nearness: Tensor, *, side: str = "tail", ends: Tensor | None = None
+) -> list[Tensor]:
     """The amounts between each anchor and every entity that are not those of one end: the first five of ``AMOUNTS``.
 
     Strengths of walks of one, two and three steps; links by the nearness of their relations to the one asked for (as
@@ -50,13 +52,18 @@ def amounts(graph: PairGraph, anchors: Tensor, nearness: Tensor, *, side: str = 
         anchors: int64 [Q], heads for ``side="tail"``, tails for ``side="head"``.
         nearness: float [R], see :func:`kgzsl.tasks.kg_completion.nearness.nearness`.
         side: Which end is asked for.
+        ends: int64 [Q, M], the entities at the other end; every entity where left out.
 
     Returns:
-        Five float32 [Q, E].
+        Five float32 [Q, E], or [Q, M].
     """
-    found = [walk_strength(walk) for walk in graph.walks(anchors)]
-    found.append(graph.near_links(anchors, nearness, side=side))
-    found.append(walk_strength(graph.near_walks(anchors, nearness)))
+
+    def told(table: Tensor) -> Tensor:
+        return table if ends is None else table.gather(1, ends)
+
+    found = [walk_strength(told(walk)) for walk in graph.walks(anchors)]
+    found.append(told(graph.near_links(anchors, nearness, side=side)))
+    found.append(walk_strength(told(graph.near_walks(anchors, nearness))))
     return found
 
 

@@ -140,12 +140,11 @@ class PairGraph:
             Three float32 [Q, E].
         """
         queries = torch.arange(len(entities), device=self.device)
-        state = torch.zeros(self.num_entities, len(entities), device=self.device)
-        state[entities, queries] = 1
+        state = self._one_step(self.normalised, entities)
         found = []
-        for _ in range(3):
+        for step in range(3):
             # N is symmetric, so its rows are its columns and the batch can stay on the right side of the product.
-            state = self.normalised @ state
+            state = self.normalised @ state if step else state
             row = state.T.clone()
             row[queries, entities] = 0
             found.append(row)
@@ -183,10 +182,9 @@ class PairGraph:
             float32 [Q, E].
         """
         queries = torch.arange(len(entities), device=self.device)
-        state = torch.zeros(self.num_entities, len(entities), device=self.device)
-        state[entities, queries] = 1
         weighted = self._matrix(nearness.to(self.device, torch.float32)[self.kind % self.num_relations])
-        found = (self.normalised @ (weighted @ state) + weighted @ (self.normalised @ state)).T / 2
+        first, second = (self._one_step(matrix, entities) for matrix in (weighted, self.normalised))
+        found = (self.normalised @ first + weighted @ second).T / 2
         found[queries, entities] = 0
         return found
 
@@ -256,6 +254,22 @@ class PairGraph:
         rows = torch.repeat_interleave(torch.arange(self.num_entities, device=self.device), starts.diff())
         sums = torch.zeros(self.num_entities, dtype=torch.float64, device=self.device)
         return sums.index_add_(0, rows, (values * scale).double())
+
+    def _one_step(self, matrix: Tensor, entities: Tensor) -> Tensor:
+        """The columns of one of the matrices that belong to the given entities, looked up: float32 [E, Q]."""
+        _, starts, target, _ = self.linked_pairs
+        query, place = ranges(starts[entities], starts[entities + 1] - starts[entities])
+        found = torch.zeros(self.num_entities, len(entities), device=self.device)
+        # A row's values may differ from the column's by the order in which they were summed.
+        found[target[place], query] = matrix.values()[self._mirrored[place]]
+        return found
+
+    @cached_property
+    def _mirrored(self) -> Tensor:
+        """For each linked pair (source, target) the place of (target, source): int64 [K]."""
+        _, starts, target, _ = self.linked_pairs
+        source = torch.repeat_interleave(torch.arange(self.num_entities, device=self.device), starts.diff())
+        return torch.searchsorted(source * self.num_entities + target, target * self.num_entities + source)
 
     def _matrix(self, weights: Tensor) -> Tensor:
         """``D^(-1/2) A D^(-1/2)`` with arcs of the given weights, in compressed sparse rows."""

@@ -133,7 +133,7 @@ def _corrupt(
     heads, tails = (anchors, ends) if end == 2 else (ends, anchors)
     # Drawn at once, so that what is drawn does not hang on how much memory there is; amounts take more, so in chunks.
     between = [
-        torch.stack([table.gather(1, some) for table in amounts(graph, given, nearness, side=side)], dim=-1)
+        torch.stack(amounts(graph, given, nearness, side=side, ends=some), dim=-1)
         for given, some in zip(torch.split(anchor, chunk), torch.split(ends, chunk), strict=True)
     ]
     as_head, as_tail = end_amounts(graph, nearness)
