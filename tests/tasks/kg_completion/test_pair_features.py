@@ -136,6 +136,10 @@ def test_amounts_by_hand():
     assert as_head.tolist() == [1.0, 0.5, 0.0]
     assert as_tail.tolist() == [0.0, 1.0, 0.5]
     assert len(amounts(graph, torch.tensor([0]), near)) + len(end_amounts(graph, near)) == len(AMOUNTS)
+    # Of some ends alone.
+    ends = torch.tensor([[2, 0], [1, 1]])
+    for all_, some in zip(*(amounts(graph, torch.tensor([0, 1]), near, ends=one) for one in (None, ends)), strict=True):
+        assert torch.equal(some, all_.gather(1, ends))
 
 
 def test_corrupted_pairs_keep_one_end_and_true_ones_are_marked(kg, seen_rows):

@@ -53,6 +53,26 @@ def test_walks_are_powers_of_the_normalised_adjacency_without_returning(graph):
         assert found.max() <= 1 + 1e-6
 
 
+def test_first_steps_that_are_looked_up_are_those_of_the_product_to_the_bit():
+    """Also where several relations link two entities both ways, which are summed in another order from either end."""
+    random = torch.Generator().manual_seed(0)
+    triples = torch.randint(12, (400, 3), generator=random) % torch.tensor([12, 9, 12])
+    graph, entities = PairGraph(triples, 12, 9), torch.tensor([3, 0, 7, 11])
+    near = torch.rand(9, generator=random)
+    one = torch.zeros(12, 4)
+    one[entities, torch.arange(4)] = 1
+    weighted = graph._matrix(near[graph.kind % 9])
+    assert not torch.equal(weighted.to_dense(), weighted.to_dense().T)
+    returned = one.T == 1
+    walks = graph.walks(entities)
+    for found, made in zip(
+        walks, (one, graph.normalised @ one, graph.normalised @ (graph.normalised @ one)), strict=True
+    ):
+        assert torch.equal(found, (graph.normalised @ made).T.masked_fill(returned, 0))
+    both = graph.normalised @ (weighted @ one) + weighted @ (graph.normalised @ one)
+    assert torch.equal(graph.near_walks(entities, near), (both.T / 2).masked_fill(returned, 0))
+
+
 def test_without_a_relation_equals_a_graph_built_without_it(graph):
     smaller, built = graph.without(0), PairGraph(TRIPLES[TRIPLES[:, 1] != 0], 4, 2)
     for name in ("source", "kind", "target", "degree", "starts"):
