@@ -74,7 +74,7 @@ _REMARKS = {
         "and prototypes of the same relation; a text-aware embedding of the ontology; a disentangled one; that and "
         "a graph network over the schema in place of the generator (lines of their recipes: how-to on reproducing a "
         "paper). All else is as in *wgan*, whose priors are text, axioms in words among it, and attributes. Published "
-        "under this protocol, MRR and Hits@10 in per cent (Geng et al.'s resources for knowledge-driven zero-shot "
+        "under this protocol, MRR, and Hits@10 in per cent (Geng et al.'s resources for knowledge-driven zero-shot "
         "learning, their table of completion): OntoZSL 0.227, 35.6 with schema and texts, 0.223, 35.1 with the schema "
         "alone, 0.215, 34.5 with texts alone. The logs of HNZSLP, which embeds n-grams of names, end at 0.282, 40.2. "
         "In ZSGAN, OntoZSL and DOZSL pairs are told by embeddings of entities and by neighbourhoods, not by what links "
