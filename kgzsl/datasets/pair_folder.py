@@ -45,9 +45,11 @@ def read_pair_folder(folder: str | PathLike[str], *, name: str | None = None) ->
     seen, asked = (_pairs(_list(folder, kind)) for kind in ("train", "test"))
     file = folder / "features.npz"
     arrays = load_npz(file, keys=_ARRAYS)
+    rows_there = len(np.atleast_1d(arrays["features"])) if "features" in arrays else 0
     for key in _ARRAYS:
-        if key not in arrays or len(arrays[key]) != len(arrays["features"]):
-            has = f"{len(arrays[key])} entries for {len(arrays['features'])} rows" if key in arrays else "not there"
+        one_a_row = key in arrays and (key == "features" or arrays[key].shape == (rows_there,))
+        if not one_a_row:
+            has = f"of the shape {arrays[key].shape} for {rows_there} rows" if key in arrays else "not there"
             raise InputError(f"the array {key!r} is {has}", file=file, remedy=f"give {', '.join(_ARRAYS)}, one a row")
     sets = arrays["sets"].astype(np.str_)
     rows = list(

@@ -45,6 +45,8 @@ _MEANINGS = {
     "open.top1": "T1 with every feasible pair that is no seen class as a candidate (%)",
     "open.harmonic": "H with every feasible pair as a candidate (%)",
     "open.ausuc": "AUSUC with every feasible pair as a candidate, from 0 to 1",
+    "retrieval.recall@1": "share of unseen test items whose nearest other one is of their class (%)",
+    "retrieval.nmi": "normalised mutual information of classes and as many clusters of unseen test items (%)",
     "kgc.linked.mrr": "MRR of the queries whose true pair is already linked by a seen relation",
     "kgc.unlinked.mrr": "MRR of the queries whose true pair no seen relation links",
     "kgc.listed.mrr": "of the queries whose true answer is among the candidates of its relation",

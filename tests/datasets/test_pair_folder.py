@@ -71,3 +71,12 @@ def test_an_array_that_is_missing(tmp_path: Path) -> None:
     np.savez(tmp_path / "features.npz", features=np.zeros((2, 3)), attributes=np.array(["wet", "old"]))
     with pytest.raises(InputError, match=r"features.npz: the array 'objects' is not there; give features, attributes"):
         datasets.load(tmp_path)
+
+
+@pytest.mark.parametrize("attributes", [np.array("wet"), np.array([["wet", "old"]] * 2)])
+def test_an_array_that_is_no_list(tmp_path: Path, attributes: np.ndarray) -> None:
+    write(tmp_path)
+    words = np.array(["dog", "cat"])
+    np.savez(tmp_path / "features.npz", features=np.zeros((2, 3)), attributes=attributes, objects=words, sets=words)
+    with pytest.raises(InputError, match=r"the array 'attributes' is of the shape .* for 2 rows"):
+        datasets.load(tmp_path)

@@ -87,7 +87,7 @@ class Compositions:
                 named.
         """
         found = pairs_in_table(Path(file), set(classes))
-        return cls._of(found, classes, str(file), list(found))
+        return cls._of(found, classes, str(file), [name for name in found if name not in set(classes)])
 
     @classmethod
     def from_info(
