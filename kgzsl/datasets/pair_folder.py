@@ -21,8 +21,8 @@ Pair = tuple[str, str]
 
 
 def is_pair_folder(folder: Path) -> bool:
-    """Whether a folder has lists of training and test pairs."""
-    return _list(folder, "train").is_file() and _list(folder, "test").is_file()
+    """Whether a folder has a list of training or of test pairs."""
+    return _list(folder, "train").is_file() or _list(folder, "test").is_file()
 
 
 def read_pair_folder(folder: str | PathLike[str], *, name: str | None = None) -> ImageFeatures:
@@ -99,6 +99,10 @@ def _list(folder: Path, kind: str) -> Path:
 
 def _pairs(file: Path) -> list[Pair]:
     """The pairs of a list, in its order, each once."""
+    if not file.is_file():
+        raise InputError(
+            "there is no such file", file=file, remedy="a data set of pairs has train_pairs.txt and test_pairs.txt"
+        )
     found: dict[Pair, None] = {}
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
         words = line.split()

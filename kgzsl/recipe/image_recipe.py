@@ -104,6 +104,12 @@ class ImageRecipe(Recipe):
                     "compositions: TABLE.csv (class,attribute,object), or compositions: data",
                 )
             return
+        if asking is not None and "split" in self.classifier.options:
+            raise InputError(
+                "which columns of the priors are the attribute's is known where a recipe has compositions",
+                **self.where("classifier", "split"),
+                remedy="leave split out",
+            )
         if self.compositions.open and not answers_open_world(self):
             raise InputError(
                 "an open world is for a classifier that answers from priors alone, without generator, prior head and "

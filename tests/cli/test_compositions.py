@@ -90,3 +90,37 @@ def test_a_run_without_an_open_world_says_so(kgzsl: Runner, finished: Path, tmp_
     kgzsl("add-class", tmp_path / "run", "--iri", "horn base form of small q", "--out", tmp_path / "no").refused(
         "one joins from the open world, which the run has not"
     )
+
+
+def test_a_run_told_by_a_table_names_the_nearest_open_pairs(kgzsl: Runner, tmp_path: Path) -> None:
+    states, things = ["wet", "old", "dry"], ["cup", "dog", "car"]
+    pairs = [(state, thing) for state in states for thing in things if (state, thing) != ("dry", "dog")]
+    names = [f"{thing}, {state}" for state, thing in pairs]
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "things.npz",
+        features=random.normal(size=(80, 6)).astype("float32"),
+        labels=np.repeat(np.arange(8), 10),
+        class_names=names,
+        unseen_classes=[0, 4],
+    )
+    with (tmp_path / "things.csv").open("w") as file:
+        csv.writer(file).writerows(
+            [("class", "attribute", "object"), *((n, *pair) for n, pair in zip(names, pairs, strict=True))]
+        )
+    with (tmp_path / "vectors.csv").open("w") as file:
+        csv.writer(file).writerows((part, *random.normal(size=4)) for part in [*states, *things])
+    (tmp_path / "things.yaml").write_text(
+        f"dataset: {tmp_path / 'things.npz'}\ncompositions: {tmp_path / 'things.csv'}\n"
+        f"priors: [{{name: file, path: {tmp_path / 'vectors.csv'}}}]\ngenerator: null\n"
+        "task: image_classification\nclassifier: {name: compositional, dim: 4, epochs: 1}\n"
+        "protocol: {validation: none}\ncontrols: []\n"
+    )
+    done = kgzsl("run", tmp_path / "things.yaml", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    asked = ["add-class", tmp_path / "run", "--out", tmp_path / "no", "--iri"]
+    kgzsl(*asked, "dry dgo").refused("'dry dgo' is no pair of the run's open world", "did you mean 'dry dog'?")
+    (tmp_path / "new.csv").write_text("subject,relation,object\nurn:x#new,rdfs:subClassOf,urn:x#thing\n")
+    kgzsl(*asked, "urn:x#new", "--graph", tmp_path / "new.csv").refused("give the pair as the open world calls it")
+    assert not (tmp_path / "no").exists()
+    assert kgzsl(*asked, "dry dog").code == 0

@@ -66,6 +66,13 @@ def test_what_does_not_go_together_is_told(tmp_path: Path, changes: dict, words:
         datasets.load(write(tmp_path, **changes))
 
 
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_a_list_that_is_missing(tmp_path: Path, kind: str) -> None:
+    (write(tmp_path) / f"{kind}_pairs.txt").unlink()
+    with pytest.raises(InputError, match=rf"{kind}_pairs.txt: there is no such file; a data set of pairs has train_p"):
+        datasets.load(tmp_path)
+
+
 def test_an_array_that_is_missing(tmp_path: Path) -> None:
     write(tmp_path)
     np.savez(tmp_path / "features.npz", features=np.zeros((2, 3)), attributes=np.array(["wet", "old"]))

@@ -12,7 +12,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
-from kgzsl.errors import InputError
+from kgzsl.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kgzsl.priors import PriorsAgain
@@ -65,7 +65,7 @@ def add_class(
             "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
         )
     source = grown_schema(folder, graph)
-    if source is None and not all(name in (model.open_ or ()) for name in iri):
+    if source is None and model.open_ is None:
         raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
     begun = time.perf_counter()
     beyond = {name: _beyond(model, folder, name, source) for name in iri}
@@ -114,7 +114,17 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
         return None
     if name in model.open_:
         return name
-    return pair_of(graph, name, of_pairs, model)
+    found = None if graph is None else pair_of(graph, name, of_pairs, model)
+    if found is None:
+        close = nearest(name, model.open_)
+        raise InputError(
+            f"{name!r} is no pair of the run's open world",
+            file=folder.path,
+            remedy=f"did you mean {' or '.join(map(repr, close))}?"
+            if close
+            else "give the pair as the open world calls it: attribute and object",
+        )
+    return found
 
 
 def _encoders(model: Any, folder: RunFolder) -> PriorsAgain | None:

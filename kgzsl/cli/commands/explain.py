@@ -44,7 +44,9 @@ def explain(
     ] = None,
     candidates: Annotated[
         list[str] | None,
-        typer.Option(help="Images: all, unseen or seen classes; or names with commas between; or a file. Repeatable."),
+        typer.Option(
+            help="Images: all, unseen or seen classes; or open; or names with commas between; or a file. Repeatable."
+        ),
     ] = None,
     neighbours: Annotated[int, typer.Option(help="How many seen classes and runners-up to name.", min=1)] = 3,
     without: Annotated[

@@ -232,7 +232,7 @@ def complaint(folder: Path, *overrides: str) -> str:
         ("classifier.epsilon=-1", "epsilon is -1.0; give 0 or a number above it"),
         ("classifier.hold_out=1", "hold_out is 1.0; give a number from 0 on and below 1"),
         ("classifier.mixin=1", "has no option 'mixin'; did you mean 'mixing'?"),
-        ("classifier.split=12", "split is 12, and the priors have 12 columns"),
+        ("classifier.split=8", "is known where a recipe has compositions; leave split out"),
     ],
 )
 def test_what_makes_no_sense_is_told_in_one_line(folder: Path, override: str, words: str) -> None:
@@ -287,7 +287,8 @@ def test_a_class_twice_in_a_table_and_one_that_is_not_in_it(folder: Path, tmp_pa
             [*lines, lines[1]],
             f"line {len(lines) + 1}: the class {class_of(PAIRS[0])!r} is there for the second",
         ),
-        ("short.csv", lines[:-1], f"1 classes have no parts, the first is {class_of(PAIRS[-1])!r}; did you mean"),
+        ("short.csv", lines[:-1], f"1 classes have no parts, the first is {class_of(PAIRS[-1])!r}; leave such"),
+        ("misspelt.csv", [*lines[:-1], lines[-1].replace("picture", "pictur")], "; did you mean 'pictur of"),
         (
             "headless.csv",
             lines[1:],
