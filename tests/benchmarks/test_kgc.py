@@ -43,14 +43,22 @@ def small() -> KGSplit:
 
 
 @pytest.mark.slow
-def test_a_small_run_reports_every_part(small):
+def test_a_small_run_reports_every_part(small, monkeypatch):
     pytest.importorskip("pykeen")
+    made, grown_graph = set(), kgc.made_up
+
+    def counted(count, entities, *given, **more):
+        made.add((count, entities))
+        return grown_graph(count, entities, *given, **more)
+
+    monkeypatch.setattr(kgc, "made_up", counted)
     sizes = {"dim": 8, "pairs": 8, "entities": 50, "triples": 200, "relations": 3, "growing": (200, 2000), "queries": 2}
     found = kgc.run(data=small, laps=1, **sizes)
     rows = {row["what"]: row for row in found["rows"]}
     grown = ("pass", "epoch", "embedding epoch", "embedding epoch, entities held")
     assert list(rows) == ["ranking", "evaluation", "features", *grown]
     assert found["ratio"] == rows["ranking"]["ratio"] > 0
+    assert {(2000, 666), (2000, 100)} <= made  # as many entities as fit, and as many as the smallest graph has
     assert "all rank alike" in found["checked"]
     for what in grown:
         assert len(rows[what]["seconds"]) == 2

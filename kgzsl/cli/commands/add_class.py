@@ -65,7 +65,7 @@ def add_class(
             "a completion run answers for every relation that its priors name", file=run, remedy="run the recipe again"
         )
     source = grown_schema(folder, graph)
-    if source is None and model.open_ is None:
+    if source is None and folder.recipe.get("compositions") is None:
         raise InputError("the run kept no class graph", file=folder.path, remedy="give the ontology with --graph")
     begun = time.perf_counter()
     beyond = {name: _beyond(model, folder, name, source) for name in iri}
@@ -104,14 +104,14 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
     from kgzsl.tasks.image_classification._pairs import pair_of
 
     of_pairs = folder.recipe.get("compositions")
-    if model.open_ is None and of_pairs is not None:
+    if of_pairs is None or name in model.priors_:
+        return None
+    if model.open_ is None:
         raise InputError(
             "classes of this run are pairs, and one joins from the open world, which the run has not",
             file=folder.path,
             remedy="run it without generator and gate, with a classifier that answers from priors, and not open: false",
         )
-    if model.open_ is None or name in model.priors_:
-        return None
     if name in model.open_:
         return name
     found = None if graph is None else pair_of(graph, name, of_pairs, model)

@@ -30,6 +30,9 @@ __all__ = ["Fitted"]
 class Fitted:
     """Options by name, as scikit-learn has them, and the state that ``fit`` leaves."""
 
+    generator: str | None
+    classifier: str
+    prior_head: str | None
     samples_per_class: int
     real_per_class: int | None
     balanced: bool
@@ -45,6 +48,7 @@ class Fitted:
     generator_: FeatureGenerator | None
     gate_: GatedExperts | None
     _is_seen: npt.NDArray[np.bool_]
+    _integers: bool
     _where: torch.device
     _features: Tensor
     _labels: npt.NDArray[np.int64]
@@ -87,6 +91,14 @@ class Fitted:
         if getattr(self, "_gzsl_head", None) is None:
             raise AttributeError("n_features_in_ is there after fit")
         return int(self._features.shape[1])
+
+    def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
+        self._is_seen = is_seen
+        self.names_ = self.priors_.names
+        names = np.asarray(self.names_, dtype=np.str_)
+        self.classes_ = np.arange(len(names)) if self._integers else names
+        self.seen_ = [str(name) for name in names[is_seen]]
+        self.unseen_ = [str(name) for name in names[~is_seen]]
 
     @property
     def _every_name(self) -> tuple[str, ...]:

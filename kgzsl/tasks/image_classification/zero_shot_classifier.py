@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from kgzsl import generators
-from kgzsl.classifiers.needs import answers_open, takes_graph, takes_priors, takes_unlabeled
+from kgzsl.classifiers.needs import takes_graph, takes_priors, takes_unlabeled
 from kgzsl.engine import Engine
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._class_distances import distances_for
-from kgzsl.tasks.image_classification._answering import Answering
 from kgzsl.tasks.image_classification._experts import PriorHead, fit_gate
 from kgzsl.tasks.image_classification._heads import Head
 from kgzsl.tasks.image_classification._inputs import as_features, as_labels, as_priors, check_options, warn_of_twins
+from kgzsl.tasks.image_classification._open_world import OpenWorld
 from kgzsl.tasks.image_classification._relevance import class_weights, require_weights
 from kgzsl.tasks.image_classification._unlabelled import as_unlabelled, check_use
 
@@ -36,7 +36,7 @@ __all__ = ["ZeroShotClassifier"]
 EpochCallback = Callable[["ZeroShotClassifier", int], Mapping[str, float] | None]
 
 
-class ZeroShotClassifier(Answering):
+class ZeroShotClassifier(OpenWorld):
     """Recognises classes that were never in training (f-CLSWGAN: Xian et al., CVPR 2018).
 
     A feature generator learns "prior -> features" on the seen classes and makes features of the unseen ones. Two
@@ -244,14 +244,6 @@ class ZeroShotClassifier(Answering):
         )
         self._forget()
 
-    def _set_classes(self, is_seen: npt.NDArray[np.bool_]) -> None:
-        self._is_seen = is_seen
-        self.names_ = self.priors_.names
-        names = np.asarray(self.names_, dtype=np.str_)
-        self.classes_ = np.arange(len(names)) if self._integers else names
-        self.seen_ = [str(name) for name in names[is_seen]]
-        self.unseen_ = [str(name) for name in names[~is_seen]]
-
     def _forget(self) -> None:
         self._synthetic.clear()
         self._zsl_head = self._gzsl_head = None
@@ -403,49 +395,6 @@ class ZeroShotClassifier(Answering):
         if learnt and self.open_ is not None and self._gzsl_head is not None:
             self._gzsl_head.names = self._every_name  # what is beyond the classes is counted on after them
         return self if learnt else self.fit_heads()
-
-    def _join_from_open(self, name: str, beyond: str) -> Self:
-        """What only the open world answered becomes a class, under this name."""
-        assert self.open_ is not None
-        assert self._gzsl_head is not None
-        row = self.open_[beyond][None]
-        if name != beyond:
-            self._gzsl_head.classifier.add_classes([name], row)
-        left = [other for other in self.open_.names if other != beyond]
-        self.open_ = self.open_.align(left) if left else None
-        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
-        self._set_classes(np.append(self._is_seen, False))
-        self._gzsl_head.names = self._every_name
-        return self
-
-    def open_world(self, priors: ClassPriors) -> Self:
-        """Let ``candidates="open"`` answer more than the classes: pairs, say, of which nobody made a class.
-
-        The classes stay what they are, and so do all other candidates; nothing is trained. Where seen and unseen
-        candidates compete, what an open world adds counts as unseen.
-
-        Args:
-            priors: Of what may be answered beside the classes, made as theirs were.
-
-        Raises:
-            InputError: The classifier does not answer from priors alone, a gate joins its experts, a name is that of a
-                class, or the priors do not fit.
-        """
-        self._check_fitted()
-        if not answers_open(self.generator, self.classifier) or self.prior_head is not None or self.gate_ is not None:
-            raise InputError(
-                "an open world is for a classifier that answers from priors alone: no generator, prior head or gate",
-                remedy="write generator: null and classifier: compositional, eszsl, nearest-prior or prototypes",
-            )
-        assert self._gzsl_head is not None
-        if not len(priors):
-            return self
-        self._gzsl_head.add_open(priors)
-        if self.open_ is not None:
-            both = np.vstack([self.open_.matrix, priors.matrix])
-            priors = ClassPriors((*self.open_.names, *priors.names), both, self.open_.made)
-        self.open_ = priors
-        return self
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model to a folder (safetensors and JSON, nothing pickled), all or nothing; returns the folder.

@@ -1,0 +1,61 @@
+"""What a fitted model may answer beside its classes: pairs, say, of which nobody made a class."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from kgzsl.classifiers.needs import answers_open
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._answering import Answering
+
+__all__ = ["OpenWorld"]
+
+
+class OpenWorld(Answering):
+    """The part of :class:`ZeroShotClassifier` that lets candidates come from beyond the classes, and join them."""
+
+    def open_world(self, priors: ClassPriors) -> Self:
+        """Let ``candidates="open"`` answer more than the classes: pairs, say, of which nobody made a class.
+
+        The classes stay what they are, and so do all other candidates; nothing is trained. Where seen and unseen
+        candidates compete, what an open world adds counts as unseen.
+
+        Args:
+            priors: Of what may be answered beside the classes, made as theirs were.
+
+        Raises:
+            InputError: The classifier does not answer from priors alone, a gate joins its experts, a name is that of a
+                class, or the priors do not fit.
+        """
+        self._check_fitted()
+        if not answers_open(self.generator, self.classifier) or self.prior_head is not None or self.gate_ is not None:
+            raise InputError(
+                "an open world is for a classifier that answers from priors alone: no generator, prior head or gate",
+                remedy="write generator: null and classifier: compositional, eszsl, nearest-prior or prototypes",
+            )
+        assert self._gzsl_head is not None
+        if not len(priors):
+            return self
+        self._gzsl_head.add_open(priors)
+        if self.open_ is not None:
+            both = np.vstack([self.open_.matrix, priors.matrix])
+            priors = ClassPriors((*self.open_.names, *priors.names), both, self.open_.made)
+        self.open_ = priors
+        return self
+
+    def _join_from_open(self, name: str, beyond: str) -> Self:
+        """What only the open world answered becomes a class, under this name."""
+        assert self.open_ is not None
+        assert self._gzsl_head is not None
+        row = self.open_[beyond][None]
+        if name != beyond:
+            self._gzsl_head.classifier.add_classes([name], row)
+        left = [other for other in self.open_.names if other != beyond]
+        self.open_ = self.open_.align(left) if left else None
+        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
+        self._set_classes(np.append(self._is_seen, False))
+        self._gzsl_head.names = self._every_name
+        return self
