@@ -66,7 +66,8 @@ def measure_recipe(spec: Mapping[str, Any], content: Mapping[str, Any]) -> dict[
             "controls": ["chance", "link_overlap", "shuffled"],
         }
     else:
-        own = {"generator": _GENERATOR, "pairs": _PAIRS, "controls": ["chance", "nearest_prior", "shuffled"]}
+        controls = ["chance", "nearest_prior", "mean_prototype", "shuffled"]
+        own = {"generator": _GENERATOR, "pairs": _PAIRS, "controls": controls}
     result = run(_built({**content, **own}, spec), progress=False)
     metrics = result.per_seed[0]
     name = spec["method"] if spec["method"] == "evidence" else "wgan"
@@ -76,6 +77,7 @@ def measure_recipe(spec: Mapping[str, Any], content: Mapping[str, Any]) -> dict[
         "control.link_overlap.": "link overlap",
         "control.baseline.": "ridge",
         "control.nearest_prior.": "nearest seen relation",
+        "control.mean_prototype.": "mean prototype",
         "control.chance.": "chance",
     }
     figures = {

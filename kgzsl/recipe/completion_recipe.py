@@ -12,7 +12,7 @@ from kgzsl.recipe.specs import CompletionProtocolSpec, Component, PriorSpec, eac
 
 __all__ = ["CompletionRecipe"]
 
-_COMPLETION_CONTROLS = ("chance", "nearest_prior", "shuffled", "link_overlap")
+_COMPLETION_CONTROLS = ("chance", "nearest_prior", "mean_prototype", "shuffled", "link_overlap")
 _RELATIONS = ("unseen_relations", "valid_relations", "relations")
 _ORDINARY_CONTROLS = ("chance", "popularity", "rules", "shuffled")
 _INDUCTIVE_CONTROLS = ("chance", "popularity", "link_overlap", "shuffled")
@@ -37,9 +37,9 @@ class CompletionRecipe(Recipe):
     pairs: dict[str, Any] = Field(default_factory=dict)
     samples_per_relation: int = Field(default=20, ge=1)
     protocol: CompletionProtocolSpec = CompletionProtocolSpec()
-    controls: list[Literal["chance", "nearest_prior", "shuffled", "link_overlap", "popularity", "rules"]] = Field(
-        default_factory=lambda: list(_COMPLETION_CONTROLS)  # type: ignore[arg-type]
-    )
+    controls: list[
+        Literal["chance", "nearest_prior", "mean_prototype", "shuffled", "link_overlap", "popularity", "rules"]
+    ] = Field(default_factory=lambda: list(_COMPLETION_CONTROLS))  # type: ignore[arg-type]
 
     @property
     def ordinary(self) -> bool:

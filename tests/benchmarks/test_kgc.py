@@ -55,7 +55,7 @@ def test_a_small_run_reports_every_part(small, monkeypatch):
     sizes = {"dim": 8, "pairs": 8, "entities": 50, "triples": 200, "relations": 3, "growing": (200, 2000), "queries": 2}
     found = kgc.run(data=small, laps=1, **sizes)
     rows = {row["what"]: row for row in found["rows"]}
-    grown = ("pass", "epoch", "embedding epoch", "embedding epoch, entities held")
+    grown = ("pass", "pass, part by part", "epoch", "embedding epoch", "embedding epoch, entities held")
     assert list(rows) == ["ranking", "evaluation", "features", *grown]
     assert found["ratio"] == rows["ranking"]["ratio"] > 0
     assert {(2000, 666), (2000, 100)} <= made  # as many entities as fit, and as many as the smallest graph has
@@ -72,6 +72,15 @@ def test_entities_are_as_many_as_a_graph_of_its_size_has_unless_they_are_held():
     assert entities == 333
     assert len(facts) == 10_000
     assert int(facts[:, [0, 2]].max()) < 333
+
+
+def test_parts_stand_side_by_side_and_share_no_entity():
+    facts, entities = kgc._side_by_side(2_500, 1_000, 3)
+    assert len(facts) == 2_500
+    assert entities == 3 * kgc._entities(1_000)
+    for place, part in enumerate(torch.split(facts, 1_000)):
+        assert set((part[:, [0, 2]] // 333).flatten().tolist()) == {place}
+        assert set(part[:, 1].tolist()) == {0, 1, 2}
 
 
 def test_each_lap_of_ranking_makes_its_filter_anew(small, monkeypatch):

@@ -28,7 +28,7 @@ from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
-from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
+from kgzsl.tasks.kg_completion.mappings import mean_prototypes, nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.kg_completion.ranker_fit import RankerFit
@@ -270,6 +270,8 @@ class CompletionRun:
                 found[f"{seed}/nearest_prior"] = prototype_scorer(
                     model.features_, nearest_prototypes(seen, means, rows), rows
                 )
+            if "mean_prototype" in self.recipe.controls and not prefix:
+                found[f"{seed}/mean_prototype"] = prototype_scorer(model.features_, mean_prototypes(means, rows), rows)
         return found
 
     def _fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kgzsl.tasks.kg_completion.mappings import nearest_prototypes, ridge_prototypes
+from kgzsl.tasks.kg_completion.mappings import mean_prototypes, nearest_prototypes, ridge_prototypes
 
 RANDOM = torch.Generator().manual_seed(0)
 SEEN = torch.randn(12, 5, generator=RANDOM, dtype=torch.float64)
@@ -31,6 +31,7 @@ def test_a_huge_penalty_leaves_the_mean():
     target = torch.randn(12, 3, generator=RANDOM, dtype=torch.float64)
     found = ridge_prototypes(SEEN, target, ASKED, penalty=1e12)
     torch.testing.assert_close(found, target.mean(0).float().expand(4, 3))
+    torch.testing.assert_close(found, mean_prototypes(target, ASKED))
 
 
 def test_nearest_takes_the_seen_relation_with_the_highest_cosine():

@@ -36,15 +36,18 @@ def recipe(prior_file, **changes):
 
 def test_every_control_stands_beside_the_method(kg, prior_file):
     result = run(recipe(prior_file, protocol={"seeds": 2}), data=kg, progress=False)
-    for prefix in ("", "link_overlap.", "baseline.", "nearest_prior.", "shuffled.", "shuffled_baseline.", "chance."):
+    for prefix in (
+        "", "link_overlap.", "baseline.", "nearest_prior.", "mean_prototype.", "shuffled.", "shuffled_baseline.",
+        "chance.",
+    ):  # fmt: skip
         name = f"control.{prefix}kgc.mrr" if prefix else "kgc.mrr"
         assert 0 < result.metrics[name] <= 1, name
         assert f"{name}_std" in result.metrics
     assert [row.role for row in result.rows] == [
-        "method", "control", "baseline", "baseline", "control", "control", "control",
+        "method", "control", "baseline", "baseline", "control", "control", "control", "control",
     ]  # fmt: skip
     assert result.columns[0] == "kgc.mrr"
-    assert len(result.verdicts) == 6
+    assert len(result.verdicts) == 7
     # Chance by hand: all 36 entities but the other known answers; tails of both relations have one answer each.
     tails = 1 / ((36 + 1) / 2)
     assert result.metrics["control.chance.kgc.mrr"] > tails
