@@ -129,12 +129,12 @@ def _trained(
     features: PairFeatures | None,
 ) -> RelationCompleter:
     """A row's model; nothing is trained twice, since the data set names the relations that choices are made on."""
-    run, protocol = copy.copy(run), run.protocol
-    run.recipe = recipe
+    fit, protocol = copy.copy(run.fit_generator), run.protocol
+    fit.recipe = recipe
     assert run.graph is not None
     schema = run.graph if shuffle is None else run.graph.shuffled(shuffle)
     more: dict[str, Any] = {"schema": schema, "validate": protocol.validate, "features": features}
-    return run.train(run.seeds[0], priors, protocol.final_kg, "train", **more)
+    return fit.train(run.seeds[0], priors, protocol.final_kg, "train", **more)
 
 
 def _built(content: dict[str, Any], spec: Mapping[str, Any]) -> CompletionRecipe:

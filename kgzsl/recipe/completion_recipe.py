@@ -119,6 +119,14 @@ class CompletionRecipe(Recipe):
                 **self.where("protocol", "calibration_folds"),
                 remedy="set it to 0: it is for generators, relation networks and closed-form maps",
             )
+        if self.protocol.splits > 1 and (self.ranker is not None or self.protocol.validation != "held-out-relations"):
+            told = f"validation: {self.protocol.validation}" if self.ranker is None else f"ranker {self.ranker.name}"
+            raise InputError(
+                f"{told} does not cut the seen relations for choices",
+                **self.where("protocol", "splits"),
+                remedy="set it to 1: it is for generators, relation networks and closed-form maps that choose on "
+                "held-out relations",
+            )
         if self.inductive:
             self._check_inductive()
             wrong: list[str] = [name for name in self.controls if name not in _INDUCTIVE_CONTROLS]

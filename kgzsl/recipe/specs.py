@@ -290,8 +290,11 @@ class ImageProtocolSpec(_ProtocolSpec):
 class CompletionProtocolSpec(_ProtocolSpec):
     """How choices are made and what is ranked, for completion.
 
-    ``negatives`` ranks test answers also among so many entities that are drawn for each query (RMPI and other subgraph
-    methods have 49), and tells true triples from corrupted ones: figures under ``kgc.drawn.``.
+    ``splits`` cuts the seen relations into so many parts, each of which a training of its own is without, and choices
+    go by the mean over them (relations that the data set names for validation are one part more): less is left to the
+    chance of a few relations, and confidences are fitted on all of them. It is for generators, relation networks and
+    closed-form maps. ``negatives`` ranks test answers also among so many entities that are drawn for each query (RMPI
+    and other subgraph methods have 49), and tells true triples from corrupted ones: figures under ``kgc.drawn.``.
     ``calibration_folds`` deals the seen relations that no choice is made on into so many parts, and trains once more
     without each: confidences are fitted on all seen relations then, not only on those of the choices. ``evidence`` and
     ``link_overlap`` hide every seen relation in any case, by folds of their own; other rankers have no place for it.
@@ -302,6 +305,7 @@ class CompletionProtocolSpec(_ProtocolSpec):
     candidates: Literal["given", "all", "type"] = "given"
     sides: Literal["tail", "both"] = "both"
     filtered: bool = True
+    splits: int = Field(default=1, ge=1, strict=True)
     negatives: int | None = Field(default=None, ge=1, strict=True)
     calibration_folds: int = Field(default=0, ge=0, strict=True)
     memory_budget: Annotated[int | None, BeforeValidator(_sized)] = None

@@ -26,16 +26,19 @@ class BestState:
         value: Of the best look; minus infinity before the first.
         at: When that was.
         state: What was kept then, or None.
+        looks: The value of every look, by when it was.
     """
 
     def __init__(self, validate: Callable[[Scorer], float] | None, engine: Engine, name: str) -> None:
         self.validate = validate
         self.value, self.at = float("-inf"), 0
         self.state: Any = None
+        self.looks: dict[int, float] = {}
         self.file = None if engine.checkpoint is None else engine.checkpoint / f"best-{name}.safetensors"
         if validate is not None and engine.resume and self.file is not None and self.file.exists():
             kept = load_tree(self.file)
             self.value, self.at, self.state = float(kept["value"]), int(kept["at"]), kept["state"]
+            self.looks = dict(kept.get("looks", []))
 
     def look(self, done: int, scorer: Scorer, state: Callable[[], Any]) -> dict[str, float] | None:
         """Validate; keep ``state()`` if it is the best so far.
@@ -47,9 +50,10 @@ class BestState:
         """
         if self.validate is None:
             return None
-        value = self.validate(scorer)
+        value = self.looks[done] = self.validate(scorer)
         if value > self.value:
             self.value, self.at, self.state = value, done, copy.deepcopy(state())
-            if self.file is not None:
-                save_tree(self.file, {"value": value, "at": done, "state": self.state})
+        if self.file is not None:
+            looks = [list(look) for look in self.looks.items()]
+            save_tree(self.file, {"value": self.value, "at": self.at, "state": self.state, "looks": looks})
         return {"validation.mrr": value}

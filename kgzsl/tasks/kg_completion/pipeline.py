@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from kgzsl import generators
 from kgzsl.datasets import KGSplit
 from kgzsl.engine import Engine, Row
-from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
 from kgzsl.tasks.kg_completion._assemble import assemble
-from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
+from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
+from kgzsl.tasks.kg_completion.generator_fit import GeneratorFit
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.link_overlap import overlap_scorer
 from kgzsl.tasks.kg_completion.mappings import mean_prototypes, nearest_prototypes, ridge_prototypes
 from kgzsl.tasks.kg_completion.pair_features import PairFeatures
 from kgzsl.tasks.kg_completion.protocol import CompletionProtocol
 from kgzsl.tasks.kg_completion.ranker_fit import RankerFit
-from kgzsl.tasks.kg_completion.relation_completer import RelationCompleter, prototype_scorer
+from kgzsl.tasks.kg_completion.relation_completer import prototype_scorer
 from kgzsl.tasks.result import RunResult
 
 if TYPE_CHECKING:
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["CompletionRun", "run"]
 
 Log = Callable[[str], None]
-PENALTIES = [10.0**k for k in range(-4, 3)]
 
 
 def run(
@@ -124,6 +121,7 @@ class CompletionRun:
             filtered=recipe.protocol.filtered,
             seed=self.seeds[0],
             fraction=recipe.protocol.fraction,
+            splits=recipe.protocol.splits,
             negatives=recipe.protocol.negatives,
             budget=self.features.memory_budget,
         )
@@ -134,6 +132,8 @@ class CompletionRun:
         self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
         if recipe.ranker is not None and recipe.protocol.calibration_folds:
             self.notes.append(f"calibration_folds counts for nothing here: {recipe.ranker.name} has folds of its own")
+        elif recipe.protocol.splits > 1 and recipe.protocol.calibration_folds:
+            self.notes.append("calibration_folds counts for nothing here: the trainings of splits tell confidences")
         if isinstance(self.features.entity_vectors, dict) and "path" in self.features.entity_vectors:
             self.notes.append(
                 "entity vectors of a file do not tell which triples they were trained on: figures are fair only if no "
@@ -148,6 +148,10 @@ class CompletionRun:
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
         self.model: Completer | None = None
+        self.fit_generator = GeneratorFit(
+            recipe, self.protocol, self.graph, self.pairs,
+            engine=self._engine, log=self.log, history=self.history, warnings=self.warnings,
+        )  # fmt: skip
         self.fit_ranker = RankerFit(recipe, self.protocol, self.graph, self._engine, self.log, self.history)
         self.priors: ClassPriors | None = None
 
@@ -219,21 +223,6 @@ class CompletionRun:
             self.warnings += [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
         return made
 
-    def new_model(self, seed: int, **pairs: Any) -> RelationCompleter:
-        """The recipe's completer, not yet fitted."""
-        generator, network = self.recipe.generator, self.recipe.relation_network
-        return RelationCompleter(
-            None if generator is None else generator.name,
-            samples=self.recipe.samples_per_relation,
-            generator_options=None if generator is None else generator.options,
-            pairs={**self.pairs, **pairs},
-            network=None if network is None else network.name,
-            network_options=None if network is None else network.options,
-            seed=seed,
-            device=self.recipe.train.device,
-            precision=self.recipe.train.precision,
-        )
-
     def scorers(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
         """The method and its closed-form baselines, trained with ``priors``; each chooses on validation relations.
 
@@ -243,17 +232,19 @@ class CompletionRun:
         ranker = self.recipe.ranker
         if ranker is not None and self.recipe.generator is None:
             return {}
-        kind = "shuffled ontology" if prefix else "real ontology"
-        model, chooser = self._timed(f"{prefix}train", lambda: self._fit(seed, priors, prefix, kind, shuffle))
+        keeps = not prefix and seed == self.seeds[0] and ranker is None
+        fit = partial(self.fit_generator, seed, priors, prefix, shuffle=shuffle, judged=keeps)
+        fitted = self._timed(f"{prefix}train", fit)
+        model = fitted.model
         told = "ridge" if model.generator_ is None else "generator"
         self.chosen.setdefault(f"{prefix}{told if model.network is None else model.network}", dict(model.chosen_))
-        if not prefix and seed == self.seeds[0] and ranker is None:
+        if keeps:
             self.model = model
             if self.protocol.selects:
                 self.log(f"seed {seed}: calibration on held-out relations")
-            # By the model of the choices, which was trained without them, and by those that are trained for it.
-            judges = self._judges(seed, priors, chooser.chosen_)
-            model.calibration_ = self._timed("calibration", partial(self.protocol.calibrated, chooser.scorer, judges))
+            # By the models of the choices, which were trained without them, and by those that are trained for it.
+            judges = itertools.chain(fitted.judges, self.fit_generator.judges(seed, priors, fitted.chosen))
+            model.calibration_ = self._timed("calibration", partial(self.protocol.calibrated, judges))
             if len(self.protocol.facts) > len(model._known):
                 # Those of validation relations, too: they are known, and no part of the features.
                 model.set_facts(self.protocol.facts)
@@ -261,10 +252,9 @@ class CompletionRun:
         rows = priors.align(self.relations).to_tensor().to(model.features_.graph.device)
         seen = rows[model._seen]
         if model.generator_ is not None or model.network is not None:
-            penalty = self._penalty(seed, chooser, rows)
-            self.chosen.setdefault(f"{prefix}ridge", {"penalty": penalty})
+            self.chosen.setdefault(f"{prefix}ridge", {"penalty": fitted.penalty})
             means = model.features_.relation_means()
-            ridge = ridge_prototypes(seen, means, rows, penalty=penalty)
+            ridge = ridge_prototypes(seen, means, rows, penalty=fitted.penalty)
             found[f"{seed}/{prefix}ridge"] = prototype_scorer(model.features_, ridge, rows)
             if "nearest_prior" in self.recipe.controls and not prefix:
                 found[f"{seed}/nearest_prior"] = prototype_scorer(
@@ -273,85 +263,6 @@ class CompletionRun:
             if "mean_prototype" in self.recipe.controls and not prefix:
                 found[f"{seed}/mean_prototype"] = prototype_scorer(model.features_, mean_prototypes(means, rows), rows)
         return found
-
-    def _fit(
-        self, seed: int, priors: ClassPriors, prefix: str, kind: str, shuffle: int | None
-    ) -> tuple[RelationCompleter, RelationCompleter]:
-        """The final model, and the one that choices were made with, which is the same where nothing is given back."""
-        protocol = self.protocol
-        validate = protocol.validate if protocol.selects else None
-        generator = self.recipe.generator
-        by_graph = generator is not None and generators.takes_graph(generator.name, **generator.options)
-        if (by_graph or self.recipe.relation_network is not None) and self.graph is None:
-            raise InputError(
-                f"a {'generator by the class graph' if by_graph else 'relation network'} needs a schema",
-                **self.recipe.where("generator" if by_graph else "relation_network"),
-                remedy="add graph: ...",
-            )
-        schema = self.graph if self.graph is None or shuffle is None else self.graph.shuffled(shuffle)
-        train = partial(self.train, seed, priors, schema=schema)
-        if not protocol.twice:
-            self.log(f"seed {seed}: training, {kind}")
-            model = train(protocol.final_kg, f"{prefix}train", validate=validate)
-            return model, model
-        self.log(f"seed {seed}: selection on held-out relations, {kind}")
-        chooser = train(protocol.selection_kg, f"{prefix}selection", validate=validate)
-        self.log(f"seed {seed}: training, {kind}")
-        final = train(protocol.final_kg, f"{prefix}train", chosen=chooser.chosen_)
-        return final, chooser
-
-    def train(
-        self,
-        seed: int,
-        priors: ClassPriors,
-        kg: KGSplit,
-        stage: str,
-        *,
-        schema: ClassGraph | None,
-        chosen: dict[str, Any] | None = None,
-        validate: Callable[[Scorer], float] | None = None,
-        features: PairFeatures | None = None,
-    ) -> RelationCompleter:
-        """One model: it chooses by ``validate``, or trains as far as was ``chosen``.
-
-        Args:
-            seed: Of everything.
-            priors: Of all relations.
-            kg: What it is trained on.
-            stage: Names its checkpoints and what it logs.
-            schema: The schema graph, shuffled for the control.
-            chosen: ``steps`` and ``epochs``, where these were chosen before.
-            validate: See :meth:`CompletionProtocol.validate`.
-            features: Pair features of another model that was trained on the same graph and priors.
-        """
-        chosen = chosen or {}
-        model = self.new_model(seed, **{name: chosen[name] for name in ("steps",) if name in chosen})
-        if "epochs" in chosen:
-            model.set_params(generator_options={**(model.generator_options or {}), "epochs": chosen["epochs"]})
-        model.fit(
-            kg,
-            priors,
-            sides=self.protocol.sides,
-            every=self._every(),
-            schema=schema,
-            engine=self._engine(seed, stage),
-            candidates=training_candidates(kg, self.rules[0].name),
-            validate=validate,
-            features=features,
-        )
-        model.chosen_ |= chosen
-        self._remember(model, seed, stage)
-        return model
-
-    def _judges(self, seed: int, priors: ClassPriors, chosen: dict[str, Any]) -> Iterator[tuple[Scorer, torch.Tensor]]:
-        """Models that were trained without some seen relations each, and queries about these; one at a time."""
-        folds = self.protocol.folds(self.recipe.protocol.calibration_folds)
-        for number, (kg, queries) in enumerate(folds, start=1):
-            self.log(f"seed {seed}: calibration, training without part {number} of {len(folds)} of the relations")
-            yield (
-                self.train(seed, priors, kg, f"calibration{number}", schema=self.graph, chosen=chosen).scorer,
-                queries,
-            )
 
     def ranked(self, seed: int, priors: ClassPriors, prefix: str, *, shuffle: int | None = None) -> dict[str, Scorer]:
         """The recipe's ranker, trained with ``priors``; nothing where there is none."""
@@ -364,27 +275,6 @@ class CompletionRun:
             self.model = model
         return {f"{seed}/{prefix}method": model.scorer}
 
-    def _every(self) -> tuple[int, int]:
-        epochs = 0 if self.recipe.generator is None else int(self.recipe.generator.options.get("epochs", 30))
-        return max(1, self.features.steps // 4), max(1, epochs // 6)
-
-    def _penalty(self, seed: int, model: RelationCompleter, rows: torch.Tensor) -> float:
-        """The ridge penalty that does best on validation relations (0.1 where there are none)."""
-        if not self.protocol.selects:
-            return 0.1
-        means, seen = model.features_.relation_means(), rows[model._seen]
-        values = {
-            penalty: self.protocol.validate(
-                prototype_scorer(model.features_, ridge_prototypes(seen, means, rows, penalty=penalty), rows)
-            )
-            for penalty in PENALTIES
-        }
-        best = max(values, key=lambda penalty: values[penalty])
-        self.history.append(
-            {"seed": seed, "stage": "ridge", "step": 0, "penalty": best, "validation.mrr": values[best]}
-        )
-        return best
-
     def link_overlap(self, priors: ClassPriors) -> Scorer:
         """The training-free control, with the real priors and all facts that are known at the time of asking."""
         rows = priors.align(self.relations).to_tensor()
@@ -392,13 +282,3 @@ class CompletionRun:
 
     def _engine(self, seed: int, stage: str) -> Engine:
         return stage_engine(self.engine, self.folder, seed, stage)
-
-    def _remember(self, model: RelationCompleter, seed: int, stage: str) -> None:
-        self.warnings += model.features_.notes
-        for part, history in (
-            ("pairs", model.features_.history),
-            ("generator", None if model.generator_ is None else model.generator_.history),
-            ("network", model.network_history_),
-        ):
-            if history is not None:
-                self.history += [{"seed": seed, **row, "stage": f"{stage}.{part}"} for row in history.rows]

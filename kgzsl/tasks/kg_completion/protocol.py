@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +32,7 @@ class CompletionProtocol:
 
     Where the data set names validation relations, these are what choices are made on, and nothing has to be trained
     twice: they are no part of training. Otherwise some seen relations, drawn with the seed, are held out for selection
-    and given back for the final training.
+    and given back for the final training. With ``splits`` all seen relations are held out, part by part.
 
     Args:
         kg: The knowledge graph.
@@ -43,6 +43,8 @@ class CompletionProtocol:
         filtered: Take other known answers out of the candidates.
         seed: Decides the held-out relations, and the validation queries where there are very many.
         fraction: Share of seen relations to hold out, where the data set names none.
+        splits: Cut the seen relations into so many parts, each of which is held out in turn; validation relations that
+            the data set names are one part more. 1 does with these, or with ``fraction``.
         queries: At most so many validation triples of each relation.
         negatives: Also rank test answers among so many drawn entities, see :class:`DrawnAnswers`.
         budget: Bytes that scoring may take at a time.
@@ -58,6 +60,7 @@ class CompletionProtocol:
         filtered: bool = True,
         seed: int = 0,
         fraction: float = 0.2,
+        splits: int = 1,
         queries: int = 40,
         negatives: int | None = None,
         budget: int = 256 * 2**20,
@@ -79,13 +82,14 @@ class CompletionProtocol:
             )
         self.validation, self.sides, self.filtered = validation, sides, filtered
         self.rules, self.negatives, self.budget = list(rules), negatives, budget
+        self.splits = splits if validation == "held-out-relations" else 1
         self._kg, self._seed = kg, seed
         self._opened, self._most = False, queries
         self._held_out, self._queries = self._choose(seed, fraction, queries)
         empty = kg.test.new_zeros(0, 3)
         self.final_kg = _without_test(kg, empty)
         self.selection_kg = self.final_kg
-        if self.oracle or validation == "none" or len(kg.valid_relations):
+        if self.oracle or validation == "none" or len(kg.valid_relations) or self.splits > 1:
             return
         self.selection_kg = self.final_kg.with_validation_relations(kg.names_of(self._held_out))
 
@@ -98,6 +102,14 @@ class CompletionProtocol:
             relations, triples = kg.unseen_relations, kg.test
         elif len(kg.valid_relations):
             relations, triples = kg.valid_relations, kg.valid
+        elif self.splits > 1:
+            if len(kg.seen_relations) < 3:
+                raise InputError(
+                    f"the seen relations are too few to cut them: {len(kg.seen_relations)}",
+                    place="protocol.splits",
+                    remedy="write validation: none",
+                )
+            return kg.valid_relations[:0], kg.valid[:0]
         else:
             number = max(1, round(fraction * len(kg.seen_relations)))
             there = len(kg.seen_relations)
@@ -120,12 +132,19 @@ class CompletionProtocol:
     @property
     def selects(self) -> bool:
         """Whether there is anything to select on."""
-        return len(self._queries) > 0
+        return len(self._queries) > 0 or self.splits > 1
 
     @property
     def twice(self) -> bool:
-        """Whether the final training differs from that of selection."""
-        return self.selection_kg is not self.final_kg
+        """Whether the final training differs from those of selection."""
+        return self.selection_kg is not self.final_kg or self.splits > 1
+
+    @functools.cached_property
+    def parts(self) -> list[tuple[KGSplit, Tensor]]:
+        """What choices are made on: triples to train on, and queries about relations that are not among them,
+        int64 [N, 3]. Choices go by the mean over the parts."""
+        first = [(self.selection_kg, self._queries)] if len(self._queries) else []
+        return first + (self.folds(self.splits) if self.splits > 1 else [])
 
     @property
     def facts(self) -> Tensor:
@@ -133,11 +152,16 @@ class CompletionProtocol:
         validation relations, which selection held out and nothing speaks against using once it is done."""
         return torch.cat([self.final_kg.train, self.final_kg.valid])
 
-    def validate(self, scorer: Scorer) -> float:
-        """Mean reciprocal rank on the validation queries, averaged over relations so that none outweighs the others."""
+    def validate(self, scorer: Scorer, queries: Tensor | None = None) -> float:
+        """Mean reciprocal rank on validation queries, averaged over relations so that none outweighs the others.
+
+        Args:
+            scorer: Trained without the relations of the queries.
+            queries: Those of one of the :attr:`parts`; of the only one where left out.
+        """
         found = evaluate(
             self._kg,
-            self._queries,
+            self._queries if queries is None else queries,
             scorer,
             self.rules[:1],
             sides=self.sides,
@@ -173,12 +197,12 @@ class CompletionProtocol:
             found.append((fold, _some_of_each(relations, by_rank(fold.valid.cpu(), *ranks), self._most, random)))
         return found
 
-    def calibrated(self, scorer: Scorer | None, others: Iterable[tuple[Scorer, Tensor]] = ()) -> Calibration | None:
+    def calibrated(self, judges: Iterable[tuple[Scorer, Tensor]]) -> Calibration | None:
         """Probabilities, fitted on relations that were held out.
 
         Args:
-            scorer: Trained on ``selection_kg``: what choices were made on was held out. None leaves it out.
-            others: Scorers trained on :meth:`folds`, each with the queries of its part; taken one at a time.
+            judges: Scorers, each with queries, int64 [N, 3], about relations that it was trained without: of
+                :attr:`parts`, of :meth:`folds`; taken one at a time.
 
         Returns:
             None where nothing was held out, too little was, or selection sees test triples.
@@ -186,9 +210,8 @@ class CompletionProtocol:
         if self.oracle:
             return None
         kg = self._kg
-        first = [(scorer, self._queries)] if scorer is not None and self.selects else []
         return held_out_calibration(
-            itertools.chain(first, others),
+            judges,
             torch.cat([kg.train, kg.valid]),
             kg.entities,
             kg.relations,
@@ -199,12 +222,13 @@ class CompletionProtocol:
 
     def describe(self, chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """How the selection was done, JSON-able: ``by``, ``classes``, ``chosen``, ``setting``, ``oracle``."""
+        asked = torch.cat([self._queries, *(queries for _, queries in self.parts[len(self._queries) > 0 :])])
         return {
             "by": self.validation,
-            "classes": self._kg.names_of(self._held_out),
+            "classes": self._kg.names_of(torch.unique(torch.cat([self._held_out, asked[:, 1]]))),
             "candidates": self.rules[0].name,
             "sides": self.sides,
-            "queries": len(self._queries),
+            "queries": len(asked),
             "chosen": dict(chosen or {}),
             "setting": "inductive",
             "oracle": self.oracle,

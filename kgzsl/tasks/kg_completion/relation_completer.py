@@ -71,6 +71,7 @@ class RelationCompleter(ProposingCompleter):
             out to fit it on. :func:`kgzsl.tasks.kg_completion.held_out_calibration.held_out_calibration` fits one.
         network_history_: Losses of the graph network, or None.
         chosen_: What was chosen on validation relations: ``steps``, ``epochs``, and the figures that they gave.
+        looks_: Every figure that it was chosen by: of ``steps``, of ``epochs``, by their number.
     """
 
     _propagated: tuple[Tensor, Tensor] | None = None
@@ -170,6 +171,7 @@ class RelationCompleter(ProposingCompleter):
         self.calibration_ = None
         prior_rows = self._prior_rows.to(engine.torch_device)
         self.chosen_: dict[str, Any] = {}
+        self.looks_: dict[str, dict[int, float]] = {}
         if features is None:
             features = self._new_features()
             keep = BestState(validate, engine, "pairs")
@@ -192,6 +194,7 @@ class RelationCompleter(ProposingCompleter):
             if keep.state is not None:
                 features.load_encoder_state(keep.state)
                 self.chosen_ |= {"steps": keep.at, "pairs.validation.mrr": keep.value}
+                self.looks_["steps"] = keep.looks
         self.features_ = features
         self.memory_budget_ = features.memory_budget
         self.generator_: FeatureGenerator | None = self._new_generator()
@@ -226,6 +229,7 @@ class RelationCompleter(ProposingCompleter):
         if keep.state is not None:
             self.generator_.load_state_dict(keep.state)
             self.chosen_ |= {"epochs": keep.at, "generator.validation.mrr": keep.value}
+            self.looks_["epochs"] = keep.looks
         return self
 
     def _set_names(self, kg: KGSplit, priors: ClassPriors) -> None:

@@ -134,14 +134,17 @@ def test_the_protocol_asks_about_what_it_held_out_and_nothing_else(kg) -> None:
     def protocol(**options):
         return CompletionProtocol(kg, [make_rule("all", kg)], **options)
 
+    def calibrated(made):
+        return made.calibrated((scorer, queries) for _, queries in made.parts)
+
     held = protocol(fraction=0.75)
-    assert held.calibrated(scorer) is not None
+    assert calibrated(held) is not None
     assert asked == set(held.selection_kg.valid_relations.tolist()) | set(held._held_out.tolist())
     assert not asked & set(kg.unseen_relations.tolist())
     asked.clear()
-    assert protocol(validation="none").calibrated(scorer) is None
-    assert protocol(validation="oracle").calibrated(scorer) is None
-    assert protocol(fraction=0.2).calibrated(scorer) is None
+    assert calibrated(protocol(validation="none")) is None
+    assert calibrated(protocol(validation="oracle")) is None
+    assert calibrated(protocol(fraction=0.2)) is None
     assert not asked & set(kg.unseen_relations.tolist())
 
 
@@ -155,7 +158,8 @@ def test_all_that_is_true_of_held_out_relations_counts_as_true(kg, monkeypatch) 
 
     monkeypatch.setattr(module, "answers_in", looked_up)
     protocol = CompletionProtocol(kg, [make_rule("all", kg)], fraction=0.75, queries=2)
-    protocol.calibrated(lambda _, anchors, side: torch.zeros(len(anchors), kg.num_entities))
+    ((_, queries),) = protocol.parts
+    protocol.calibrated([(lambda _, anchors, side: torch.zeros(len(anchors), kg.num_entities), queries)])
     held = protocol.selection_kg.valid_relations
     assert {relation for _, relation in taken} == set(held.tolist())
     for facts, _ in taken:
@@ -228,7 +232,7 @@ def test_what_is_drawn_hangs_on_names_and_not_on_numbers(kg, monkeypatch) -> Non
             [(split.entities[h], split.relations[r], split.entities[t]) for h, r, t in queries.tolist()]
             for _, queries in made.folds(3)
         ]
-        return folds, made.calibrated(None, ((by_name, queries) for _, queries in made.folds(3)))
+        return folds, made.calibrated((by_name, queries) for _, queries in made.folds(3))
 
     first = parts(kg)
     assert first[1] is not None

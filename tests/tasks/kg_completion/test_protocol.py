@@ -57,6 +57,60 @@ def test_validation_relations_of_the_data_are_used_and_nothing_is_trained_twice(
     assert torch.equal(made.final_kg.train, held.train)
 
 
+def test_splits_hold_out_every_seen_relation_once(kg):
+    made = protocol(kg, splits=3)
+    assert made.twice
+    assert made.selects
+    assert torch.equal(made.final_kg.train, kg.train)
+    asked = [set(queries[:, 1].tolist()) for _, queries in made.parts]
+    assert sorted(map(len, asked)) == [2, 2, 3]
+    assert set.union(*asked) == set(kg.seen_relations.tolist())
+    for (part, _), relations in zip(made.parts, asked, strict=True):
+        assert set(torch.unique(part.train[:, 1]).tolist()) == set(kg.seen_relations.tolist()) - relations
+        assert len(part.test) == 0
+    described = made.describe()
+    assert described["classes"] == kg.names_of(kg.seen_relations)
+    assert described["queries"] == sum(len(queries) for _, queries in made.parts)
+
+
+def test_validation_relations_of_the_data_are_one_part_more(kg):
+    held = kg.with_validation_relations(["knows"])
+    made = protocol(held, splits=2)
+    (first, queries), *others = made.parts
+    assert first is made.final_kg
+    assert held.names_of(torch.unique(queries[:, 1])) == ["knows"]
+    assert len(others) == 2
+    assert set.union(*(set(asked[:, 1].tolist()) for _, asked in others)) == set(held.seen_relations.tolist())
+    for part, asked in others:
+        assert not set(asked[:, 1].tolist()) & set(part.train[:, 1].tolist())
+
+
+def test_where_nothing_may_be_chosen_splits_count_for_nothing_and_too_few_relations_are_told(kg):
+    assert protocol(kg, splits=3, validation="none").parts == []
+    ((trained, queries),) = protocol(kg, splits=3, validation="oracle").parts
+    assert torch.equal(trained.train, kg.train)
+    assert set(queries[:, 1].tolist()) == set(kg.unseen_relations.tolist())
+    few = KGSplit(
+        kg.entities, kg.relations, train=kg.train[torch.isin(kg.train[:, 1], kg.seen_relations[:2])],
+        valid=kg.valid, test=kg.test,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="too few to cut them: 2"):
+        protocol(few, splits=2)
+
+
+def test_a_part_is_validated_on_its_own_queries(kg):
+    made = protocol(kg, splits=3)
+    for _, queries in made.parts:
+        asked = set()
+
+        def scorer(relation, anchors, side, asked=asked):
+            asked.add(relation)
+            return torch.zeros(len(anchors), kg.num_entities)
+
+        made.validate(scorer, queries=queries)
+        assert asked == set(queries[:, 1].tolist())
+
+
 def test_validation_is_about_held_out_seen_relations_only(kg):
     asked = []
 
