@@ -75,7 +75,7 @@ _REMARKS = {
         "a graph network over the schema in place of the generator (lines of their recipes: how-to on reproducing a "
         "paper). All else is as in *wgan*, whose priors are text, axioms in words among it, and attributes. *ridge*, *nearest "
         "seen relation* and *mean prototype* have its pair features; the last has one prototype for all relations, the "
-        "mean of the seen ones, so that what does not beat it has not read of the priors which relation is asked for. "
+        "mean of the seen ones: what does not beat it has not learned from priors which relation is asked for. "
         "Published "
         "under this protocol, MRR, and Hits@10 in per cent (Geng et al.'s resources for knowledge-driven zero-shot "
         "learning, their table of completion): OntoZSL 0.227, 35.6 with schema and texts, 0.223, 35.1 with the schema "
