@@ -151,7 +151,11 @@ def require_entities(
 
     @cache
     def every() -> Labels:
-        return by_label(labels() if facts is None or not is_rdf(facts) else {**labels(), **rdf_labels(facts)})
+        told = labels()
+        if facts is not None and is_rdf(facts):
+            # Another label, in another language say, takes none away.
+            told = {**told, **{one: (*told.get(one, ()), *more) for one, more in rdf_labels(facts).items()}}
+        return by_label(told)
 
     if names is None:
         return None

@@ -41,6 +41,11 @@ def test_labels_name_heads_and_tails_of_every_command(kgzsl, run, tmp_path):
     (tmp_path / "new.ttl").write_text(f'<http://x/new> <http://x/livesIn> <http://x/c3> ; {LABEL} "Newcomer" .\n')
     told = json.loads(kgzsl(*asked, "--head", "Newcomer", "--facts", tmp_path / "new.ttl").out)
     assert {one["head"] for one in told["proposals"]} == {"http://x/new"}
+    # What new facts call an entity of the run stands beside what the run calls it.
+    (tmp_path / "more.ttl").write_text(f'<http://x/p3> <http://x/livesIn> <http://x/c3> ; {LABEL} "Ada die Dritte"@de .\n')
+    for label in ("Ada Three", "ada die dritte"):
+        told = json.loads(kgzsl(*asked, "--head", label, "--facts", tmp_path / "more.ttl").out)
+        assert {one["head"] for one in told["proposals"]} == {"http://x/p3"}
     (tmp_path / "asked.tsv").write_text("Ada Three\tresidesIn\nhttp://x/p3\tresidesIn\n")
     first, second = map(json.loads, kgzsl("predict", run, tmp_path / "asked.tsv").out.splitlines())
     assert first["answers"] == second["answers"]
