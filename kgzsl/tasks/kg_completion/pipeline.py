@@ -13,6 +13,7 @@ import torch
 
 from kgzsl import generators
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.engine import Engine, Row
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
@@ -23,7 +24,6 @@ from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule, training_candidates
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.completer import Completer
-from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
@@ -128,7 +128,7 @@ class CompletionRun:
             budget=self.features.memory_budget,
         )
         self.data_name = loaded.name
-        self.labels = read_labels(loaded)
+        self.labels = entity_labels(loaded)
         self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
         odd = data_notes(loaded, main.graph, main.called)
         self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
