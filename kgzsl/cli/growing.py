@@ -23,6 +23,9 @@ __all__ = ["grown_schema", "require_entities", "take_news"]
 def grown_schema(folder: RunFolder, file: Path | None) -> ClassGraph | None:
     """The run's graph with what ``file`` says, read as the run read its own; None where there is neither.
 
+    What the file imports is looked for in a ``catalog-v001.xml`` beside it, and in the run's
+    catalogue where that is found.
+
     Raises:
         InputError: The file cannot be read.
     """
@@ -33,7 +36,10 @@ def grown_schema(folder: RunFolder, file: Path | None) -> ClassGraph | None:
         return kept
     spec = folder.recipe.get("graph")
     options = dict(spec) if isinstance(spec, dict) else {}
-    reading = {key: options[key] for key in ("projection", "language", "lenient") if key in options}
+    reading = {key: options[key] for key in ("projection", "language", "lenient", "imports") if key in options}
+    catalogue = options.get("catalogue")
+    if isinstance(catalogue, str) and Path(catalogue).exists():  # written as from the recipe's folder
+        reading["catalogue"] = catalogue
     if options.get("reasoning", "none") != "none":
         reading["reasoning"] = options["reasoning"]
     more = ClassGraph.read(file, **reading)
@@ -151,7 +157,11 @@ def require_entities(
 
     @cache
     def every() -> Labels:
-        return by_label(labels() if facts is None or not is_rdf(facts) else {**labels(), **rdf_labels(facts)})
+        told = labels()
+        if facts is not None and is_rdf(facts):
+            # Another label, in another language say, takes none away.
+            told = {**told, **{one: (*told.get(one, ()), *more) for one, more in rdf_labels(facts).items()}}
+        return by_label(told)
 
     if names is None:
         return None

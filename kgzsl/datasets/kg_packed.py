@@ -12,6 +12,7 @@ from typing import Any
 from kgzsl._files import atomic_directory
 from kgzsl.datasets.kg_dealing import read_dealt
 from kgzsl.datasets.kg_facts import read_unsplit
+from kgzsl.datasets.kg_labels import LABELS, entity_labels
 from kgzsl.datasets.kg_names import Triple, split_from_names
 from kgzsl.datasets.kg_split import KGSplit
 from kgzsl.datasets.kg_tasks import read_json
@@ -93,7 +94,7 @@ def pack_triples(
 
 def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool = True) -> Path:
     """Write a split as ``train.tsv``, ``valid.tsv``, ``test.tsv``, which other programs read too, and ``dataset.json``;
-    the classes of entities as ``entity2types.json``.
+    the classes of entities as ``entity2types.json``, and what their RDF calls them as ``entity2labels.json``.
 
     Args:
         split: What to write; without a graph given at test time, and without candidates.
@@ -118,9 +119,10 @@ def save_triples(split: KGSplit, folder: str | PathLike[str], *, replace: bool =
             if len(getattr(split, part)) or part != "valid":
                 text = "head\trelation\ttail\n" + "".join("\t".join(fact) + "\n" for fact in _named(split, part))
                 (scratch / f"{part}.tsv").write_text(text, encoding="utf-8")
-        if split.types is not None:
-            told = {entity: list(kinds) for entity, kinds in split.types.items()}
-            (scratch / TYPES).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+        types = None if split.types is None else {entity: list(kinds) for entity, kinds in split.types.items()}
+        for file, told in ((TYPES, types), (LABELS, entity_labels(split) or None)):
+            if told is not None:
+                (scratch / file).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
         schema = None if graph is None else _schema(split, graph, scratch)
         table = {
             "format": FORMAT,

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
-from kgzsl.tasks.kg_completion.entity_labels import by_label, own_entity, read_labels
+from kgzsl.tasks.kg_completion.entity_labels import by_label, own_entity
 from kgzsl.tasks.kg_completion.inductive import InductiveTask, RmpiCompleter
 from tests.cli.test_unseen_relations import world  # noqa: F401 (a fixture)
 
@@ -41,6 +42,13 @@ def test_labels_name_heads_and_tails_of_every_command(kgzsl, run, tmp_path):
     (tmp_path / "new.ttl").write_text(f'<http://x/new> <http://x/livesIn> <http://x/c3> ; {LABEL} "Newcomer" .\n')
     told = json.loads(kgzsl(*asked, "--head", "Newcomer", "--facts", tmp_path / "new.ttl").out)
     assert {one["head"] for one in told["proposals"]} == {"http://x/new"}
+    # What new facts call an entity of the run stands beside what the run calls it.
+    (tmp_path / "more.ttl").write_text(
+        f'<http://x/p3> <http://x/livesIn> <http://x/c3> ; {LABEL} "Ada die Dritte"@de .\n'
+    )
+    for label in ("Ada Three", "ada die dritte"):
+        told = json.loads(kgzsl(*asked, "--head", label, "--facts", tmp_path / "more.ttl").out)
+        assert {one["head"] for one in told["proposals"]} == {"http://x/p3"}
     (tmp_path / "asked.tsv").write_text("Ada Three\tresidesIn\nhttp://x/p3\tresidesIn\n")
     first, second = map(json.loads, kgzsl("predict", run, tmp_path / "asked.tsv").out.splitlines())
     assert first["answers"] == second["answers"]
@@ -66,4 +74,4 @@ def test_individuals_of_the_graph_have_labels_too(tmp_path):
         own_entity(model, "Both", dict, lambda: graph)
     # A name goes before a label.
     assert own_entity(model, "b", lambda: by_label({"http://x/a": ["b"]}), lambda: graph) == "http://x/b"
-    assert read_labels(kg) == {}
+    assert entity_labels(kg) == {}

@@ -72,7 +72,10 @@ def complete(
     ] = None,
     schema: Annotated[
         Path | None,
-        typer.Option(help="What the ontology says since, where a relation is new.", show_default=False),
+        typer.Option(
+            help="What the ontology says since: of a new relation, or against triples of one that was there.",
+            show_default=False,
+        ),
     ] = None,
     endpoint: Annotated[
         str | None,

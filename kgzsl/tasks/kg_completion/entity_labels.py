@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from kgzsl.datasets import KGSplit
-from kgzsl.datasets.kg_rdf import is_rdf, rdf_labels
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph
 from kgzsl.knowledge.align import fold
 from kgzsl.tasks.kg_completion.completer import Completer
 from kgzsl.tasks.kg_completion.naming import by_local_name
 
-__all__ = ["Labels", "by_label", "own_entity", "read_labels"]
+__all__ = ["Labels", "by_label", "own_entity"]
 
 Labels = Mapping[str, Sequence[str]]
 """Entity to its labels, or the other way round."""
-
-
-def read_labels(kg: KGSplit) -> dict[str, list[str]]:
-    """The labels of the data's entities, where they come from an RDF file; none elsewhere."""
-    file = None if kg.source is None else Path(kg.source)
-    if file is None or not file.is_file() or not is_rdf(file):
-        return {}
-    told = rdf_labels(file)
-    return {entity: list(told[entity]) for entity in kg.entities if entity in told}
 
 
 def by_label(labels: Labels) -> dict[str, list[str]]:

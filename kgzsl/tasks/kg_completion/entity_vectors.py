@@ -46,7 +46,7 @@ class AlignedVectors(NamedTuple):
     """One sentence for each thing that did not fit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EntityVectors:
     """Vectors of entities by their names.
 
@@ -97,6 +97,9 @@ class EntityVectors:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"EntityVectors({len(self)} entities, {self.dim} dims, source={self.source!r})"
 
     @property
     def dim(self) -> int:

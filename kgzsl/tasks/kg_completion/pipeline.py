@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.engine import Engine, Row
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks._data import read_kg
@@ -20,7 +21,6 @@ from kgzsl.tasks.kg_completion._assemble import assemble
 from kgzsl.tasks.kg_completion.candidate_rules import RULES, headline_first, make_rule
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
 from kgzsl.tasks.kg_completion.completer import Completer
-from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.entity_vectors import found_vectors
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.generator_fit import GeneratorFit
@@ -126,7 +126,7 @@ class CompletionRun:
             budget=self.features.memory_budget,
         )
         self.data_name = loaded.name
-        self.labels = read_labels(loaded)
+        self.labels = entity_labels(loaded)
         self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
         odd = data_notes(loaded, main.graph, main.called)
         self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]

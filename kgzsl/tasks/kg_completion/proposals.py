@@ -111,7 +111,8 @@ def propose(
         tails: Heads are proposed for these; give one of the two ends.
         top: How many for each given end, or in all where none is given.
         min_confidence: Proposals below are left out.
-        schema: For disjointness, and for the axioms in explanations.
+        schema: For disjointness, for domains and ranges that the model was not told, for what follows from known facts,
+            and for the axioms in explanations.
         keep_violations: Propose what the schema speaks against, too (it is counted all the same).
         why: Explain each proposal.
         progress: Called with (done, all) given ends.
@@ -153,7 +154,7 @@ def propose(
     if schema is not None and not model.kinds_.told:
         notes.append("no entity's class is known: domain, range and disjointness refuse nothing")
     if whole:
-        domain = model.kinds_.allowed(number, "head")
+        domain = rules.kinds.allowed(number, "head")
         if domain is not None and bool(domain[model.kinds_.of].any()):
             # Every head is asked as if it had an answer; so only those are asked that the domain speaks for.
             bad = strange_ends | ~domain[model.kinds_.of]

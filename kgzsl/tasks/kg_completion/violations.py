@@ -37,8 +37,11 @@ class Violations:
     def read(cls, kinds: EntityKinds, relations: tuple[str, ...], schema: ClassGraph | None) -> Violations:
         """Disjointness of kinds with domains and ranges, inherited by subclasses on both sides.
 
-        What is disjoint with each class of a union is disjoint with the union.
+        What is disjoint with each class of a union is disjoint with the union. Domains and ranges that the schema has
+        now hold beside those that the kinds were read with.
         """
+        if schema is not None:
+            kinds = kinds.beside(relations, schema)
         if schema is None or _DISJOINT not in schema.relations:
             return cls(kinds)
         parents = superclasses_of(schema)

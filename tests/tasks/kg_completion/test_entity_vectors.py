@@ -164,3 +164,8 @@ def test_messages_speak_of_entities(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             EntityVectors.read(tmp_path / name, names=names)
+
+
+def test_vectors_are_shown_by_their_numbers():
+    made = EntityVectors(["a", "b"], torch.ones(2, 3), source="v.npz")
+    assert repr(made) == "EntityVectors(2 entities, 3 dims, source='v.npz')"

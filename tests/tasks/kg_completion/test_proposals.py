@@ -69,6 +69,28 @@ def test_what_the_schema_speaks_against_is_refused_and_counted(model):
     assert {one.tail.split(":")[1] for one in kept.found} == {"person", "city", "land"}
 
 
+def test_domains_and_ranges_that_a_schema_has_since_are_minded_too(model):
+    """Of a relation that was there, without a class that is disjoint with anything, and where nothing else is new."""
+    asked = {"heads": ["w:person:p3"], "top": 36}
+    before = propose(model, "livesIn", schema=SCHEMA, **asked)
+    assert {one.tail.split(":")[1] for one in before.found} == {"person", "city", "land"}
+    since = SCHEMA.merge(
+        ClassGraph.from_triples(
+            [(X + "livesIn", RDFS + "range", X + "area"), (X + "knows", RDFS + "domain", X + "area")]
+        )
+    )
+    after = propose(model, "livesIn", schema=since, **asked)
+    assert {one.tail.split(":")[1] for one in after.found} == {"land"}
+    gone = [one for one in before.found if not one.tail.startswith("w:land:")]
+    assert after.refused == {"disjoint": 0, "range": len(gone)}
+    # What the model was read with holds all the same; and heads are asked by what is told of domains.
+    assert propose(model, "residesIn", schema=since, **asked).refused["disjoint"] == 24
+    assert {one.head.split(":")[1] for one in propose(model, "knows", schema=since, top=30).found} == {"land"}
+    # A class that the schema does not know is held against nobody.
+    foreign = ClassGraph.from_triples([(X + "livesIn", RDFS + "range", X + "moon")])
+    assert len(propose(model, "livesIn", schema=foreign, **asked).found) == len(before.found)
+
+
 def test_confidence_is_a_probability_and_can_be_asked_for(model):
     every = propose(model, "residesIn", heads=["w:person:p3"], top=8)
     assert all(0 <= one.confidence <= 1 for one in every.found)

@@ -172,6 +172,25 @@ class EntityKinds:
         ends = ({key: mask for key, mask in end.items() if key != relation} for end in (self.domain, self.range))
         return EntityKinds(self.names, self.of, *ends)
 
+    def beside(self, relations: Sequence[str], schema: ClassGraph) -> EntityKinds:
+        """The same, where the domains and ranges of a schema hold beside those that are there.
+
+        A kind of which the schema knows no class is held against nothing there.
+        """
+        strange = torch.tensor([not classes for classes in _above(self.names, schema)])
+        told = _ends(self.names, relations, schema)
+        ends = (
+            {
+                **old,
+                **{
+                    relation: (mask | strange) & old.get(relation, strange.new_ones(()))
+                    for relation, mask in new.items()
+                },
+            }
+            for old, new in zip((self.domain, self.range), told, strict=True)
+        )
+        return EntityKinds(self.names, self.of, *ends)
+
     def __len__(self) -> int:
         return len(self.names)
 

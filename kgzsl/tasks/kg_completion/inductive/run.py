@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
-from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.inductive.completer import InductiveCompleter
 from kgzsl.tasks.kg_completion.inductive.edged_completer import WHERE_CHECKPOINTS_ARE, no_ontology
@@ -49,7 +49,7 @@ class InductiveRun(RankerRun):
         asked = self.task.to_kg(loaded)
         self.protocol = InductiveProtocol(asked, self._rules(asked), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, self.task.entities, self.task.relations
-        self.labels = read_labels(loaded)
+        self.labels = entity_labels(loaded)
         self.contradicting = KnownContradictions.read(
             asked, self.graph, facts_called="facts of the graph that is asked"
         )

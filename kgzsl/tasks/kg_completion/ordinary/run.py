@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from kgzsl.datasets import KGSplit
+from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes
-from kgzsl.tasks.kg_completion.entity_labels import read_labels
 from kgzsl.tasks.kg_completion.evaluation import Scorer
 from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.ordinary.controls import popularity, rules_alone, shuffled_triples
@@ -30,7 +30,7 @@ class OrdinaryRun(RankerRun):
         self.graph, self._called = main.kept(loaded.relations), main.called
         self.protocol = OrdinaryProtocol(loaded, self._rules(loaded, self._called), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, loaded.entities, loaded.relations
-        self.labels = read_labels(loaded)
+        self.labels = entity_labels(loaded)
         self.contradicting = KnownContradictions.read(loaded, main.graph, main.called)
         odd = data_notes(loaded, main.graph, main.called)
         self.notes = [*loaded.notes, *odd, *self.contradicting.notes()]
