@@ -177,7 +177,7 @@ class EntityKinds:
 
         A kind of which the schema knows no class is held against nothing there.
         """
-        strange = torch.tensor([not classes for classes in _above(self.names, schema)])
+        strange = torch.tensor([not classes for classes in _above(self.names, schema)], dtype=torch.bool)
         told = _ends(self.names, relations, schema)
         ends = (
             {
