@@ -92,7 +92,18 @@ def test_a_run_without_an_open_world_says_so(kgzsl: Runner, finished: Path, tmp_
     )
 
 
-def test_a_run_told_by_a_table_names_the_nearest_open_pairs(kgzsl: Runner, tmp_path: Path) -> None:
+def test_parts_that_the_graph_has_twice_are_told_by_two_relations(kgzsl: Runner, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(RECIPE.replace("{attribute: hasMark, object: hasBase}", "data"))
+    done = kgzsl("run", tmp_path / "data.yaml", "--out", tmp_path / "run")
+    done.refused("data.yaml, line 3: 20 of 78 parts of the classes match no single node", "'acute accent' (several: ")
+    done.refused(" and 17 more; write compositions: {attribute: hasMark, object: hasBase}, by which the graph leads")
+    assert "'grave accent'" not in done.err
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run told by a table, with vectors from a file and no class graph."""
+    tmp_path = tmp_path_factory.mktemp("things")
     states, things = ["wet", "old", "dry"], ["cup", "dog", "car"]
     pairs = [(state, thing) for state in states for thing in things if (state, thing) != ("dry", "dog")]
     names = [f"{thing}, {state}" for state, thing in pairs]
@@ -116,9 +127,22 @@ def test_a_run_told_by_a_table_names_the_nearest_open_pairs(kgzsl: Runner, tmp_p
         "task: image_classification\nclassifier: {name: compositional, dim: 4, epochs: 1}\n"
         "protocol: {validation: none}\ncontrols: []\n"
     )
-    done = kgzsl("run", tmp_path / "things.yaml", "--out", tmp_path / "run")
-    assert done.code == 0, done.err
-    asked = ["add-class", tmp_path / "run", "--out", tmp_path / "no", "--iri"]
+    assert run_cli(["run", str(tmp_path / "things.yaml"), "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    np.save(tmp_path / "new.npy", random.normal(size=(3, 6)).astype("float32"))
+    return tmp_path
+
+
+def test_where_there_is_no_class_graph_nothing_is_said_to_be_ruled_out(things: Path) -> None:
+    report = (things / "run" / "report.html").read_text()
+    assert "1 more pairs may be answered; there is no class graph to rule any out by" in report
+    assert "disjointness" not in report
+    metrics = json.loads((things / "run" / "metrics.json").read_text())
+    assert metrics["open.pairs"] == 9
+    assert "open.ruled_out" not in metrics
+
+
+def test_a_run_told_by_a_table_names_the_nearest_open_pairs(kgzsl: Runner, things: Path, tmp_path: Path) -> None:
+    asked = ["add-class", things / "run", "--out", tmp_path / "no", "--iri"]
     kgzsl(*asked, "dry dgo").refused("'dry dgo' is no pair of the run's open world", "did you mean 'dry dog'?")
     (tmp_path / "new.csv").write_text("subject,relation,object\nurn:x#new,rdfs:subClassOf,urn:x#thing\n")
     kgzsl(*asked, "urn:x#new", "--graph", tmp_path / "new.csv").refused("give the pair as the open world calls it")

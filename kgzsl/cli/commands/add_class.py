@@ -101,7 +101,7 @@ def add_class(
 
 def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
     """What the run's open world calls the class, where its classes are pairs; None where they are not."""
-    from kgzsl.tasks.image_classification._pairs import pair_of
+    from kgzsl.tasks.image_classification._new_pair import pair_of
 
     of_pairs = folder.recipe.get("compositions")
     if of_pairs is None or name in model.priors_:

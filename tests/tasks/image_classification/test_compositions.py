@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,32 @@ def test_the_statement_that_seen_pairs_contradict_alone_would_rule_out_all(folde
     (tmp_path / "kinds.csv").write_text("\n".join(kept) + "\n")
     metrics = ran(folder, f"graph={tmp_path / 'kinds.csv'}", "controls=[]").metrics
     assert (metrics["open.pairs"], metrics["open.ruled_out"]) == (30, 0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (lambda line: "disjointWith" not in line, "the class graph has no disjointness, and rules none out"),
+        (lambda line: "hard" in line and "thing" not in line, "the class graph has none of the parts"),
+    ],
+)
+def test_a_graph_that_can_rule_nothing_out_is_said_to(
+    folder: Path, tmp_path: Path, kept: Callable[[str], bool], words: str
+) -> None:
+    header, *lines = (folder / "pairs.csv").read_text().replace("state0,owl", "hot,owl").splitlines()
+    (tmp_path / "graph.csv").write_text("\n".join([header, *filter(kept, lines)]) + "\n")
+    found = ran(folder, f"graph={tmp_path / 'graph.csv'}", "compositions={table: table.csv}", "controls=[]")
+    assert any(words in line for line in found.warnings)
+    assert "open.ruled_out" not in found.metrics
+
+
+def test_parts_that_no_relation_tells_are_to_be_called_what_the_graph_calls_them(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "graph.csv").write_text((folder / "pairs.csv").read_text().replace("state1", "condition one"))
+    message = complaint(
+        folder, f"graph={tmp_path / 'graph.csv'}", "compositions={table: table.csv}", "priors=[{name: tfidf, dim: 4}]"
+    )
+    assert "1 of 11 parts of the classes match no single node of the class graph: 'state1' (nearest: State" in message
+    assert message.endswith("call the parts what the graph does, or write graph: {mapping: {PART: IRI}}")
 
 
 def test_what_is_kept_answers_alike(folder: Path, found: RunResult, tmp_path: Path) -> None:
