@@ -61,6 +61,17 @@ def test_answers_in_the_open_world(finished: Path, kgzsl: Runner) -> None:
     assert done.code == 0, done.err
 
 
+def test_a_candidate_that_is_neither_class_nor_pair(finished: Path, kgzsl: Runner) -> None:
+    asked = ["predict", finished / "run", finished / "new.npy", "--candidates"]
+    kgzsl(*asked, "horn base form of smal q").refused(
+        "no class of this model, and no pair of its open world",
+        "did you mean 'horn base form of small q' or",
+        "? 'open' takes every pair",
+    )
+    kgzsl(*asked, "opn").refused("did you mean 'open'?\n")
+    kgzsl(*asked, "zzzqqq").refused("its classes are 'latin capital letter a with grave'", "'unseen', 'seen' or 'open'")
+
+
 def test_a_pair_joins_by_what_an_ontology_says_of_it(finished: Path, kgzsl: Runner, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text(
         "subject,relation,object\n"
