@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,9 @@ def test_a_candidate_that_is_neither_class_nor_pair(finished: Path, kgzsl: Runne
         "did you mean 'horn base form of small q' or",
         "? 'open' takes every pair",
     )
+    kgzsl(*asked, "grave accent base form of small a").refused(
+        "this pair is the class 'latin small letter a with grave'"
+    )
     kgzsl(*asked, "opn").refused("did you mean 'open'?\n")
     kgzsl(*asked, "zzzqqq").refused("its classes are 'latin capital letter a with grave'", "'unseen', 'seen' or 'open'")
 
@@ -79,7 +83,6 @@ def test_a_pair_joins_by_what_an_ontology_says_of_it(finished: Path, kgzsl: Runn
         "urn:new#q_caron,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallQ\n"
         "urn:new#g_caron,urn:kgzsl:latin#hasMark,urn:kgzsl:latin#CaronMark\n"
         "urn:new#g_caron,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
-        "urn:new#nothing,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
     )
     asked = ["add-class", finished / "run", "--graph", tmp_path / "new.csv"]
     done = kgzsl(*asked, "--iri", "urn:new#q_caron", "--out", tmp_path / "more")
@@ -89,9 +92,63 @@ def test_a_pair_joins_by_what_an_ontology_says_of_it(finished: Path, kgzsl: Runn
     done = kgzsl("add-class", finished / "run", "--iri", "horn base form of small q", "--out", tmp_path / "by-name")
     assert done.code == 0, done.err
     kgzsl(*asked, "--iri", "urn:new#g_caron", "--out", tmp_path / "no").refused(
-        "'urn:new#g_caron' is 'caron' and 'base form of small g'", "it is a class already"
+        "'urn:new#g_caron' is 'caron' and 'base form of small g', and so is the class 'latin small letter g with caron'"
     )
-    kgzsl(*asked, "--iri", "urn:new#nothing", "--out", tmp_path / "no").refused("has no 'hasMark', and so no attribute")
+
+
+def test_what_the_documentation_adds_joins(finished: Path, kgzsl: Runner, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "compositions.md").read_text()
+    (tmp_path / "new.ttl").write_text(page.partition("```turtle\n")[2].partition("```")[0])
+    shown = [line for line in page.splitlines() if line.startswith("$ kgzsl add-class runs/letters ")]
+    assert len(shown) == 2
+    for number, line in enumerate(shown):
+        words = [
+            {"runs/letters": finished / "run", "new.ttl": tmp_path / "new.ttl"}.get(w, w) for w in shlex.split(line)
+        ]
+        done = kgzsl(*words[2:-1], tmp_path / f"more{number}")
+        assert "answers for 423 classes" in done.out, done.err
+
+
+def test_a_pair_that_cannot_join_is_told_what_it_lacks(finished: Path, kgzsl: Runner, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(
+        "subject,relation,object\n"
+        "urn:new#nothing,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
+        "urn:new#bare,rdfs:subClassOf,urn:kgzsl:latin#Letter\n"
+        "urn:new#two,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
+        "urn:new#two,urn:kgzsl:latin#hasMark,urn:kgzsl:latin#CaronMark\n"
+        "urn:new#two,urn:kgzsl:latin#hasMark,urn:kgzsl:latin#HornMark\n"
+        "urn:new#other,urn:kgzsl:latin#hasMark,urn:new#NewMark\n"
+        "urn:new#other,urn:kgzsl:latin#hasBase,urn:kgzsl:latin#BaseSmallG\n"
+    )
+
+    def refused(name: str, *parts: str) -> None:
+        asked = ["add-class", finished / "run", "--graph", tmp_path / "new.csv", "--out", tmp_path / "no"]
+        kgzsl(*asked, "--iri", name).refused(*parts)
+
+    mark = "urn:kgzsl:latin#hasMark urn:kgzsl:latin#AcuteAccentMark' (or breve, caron, cedilla and 23 more)"
+    refused("urn:new#nothing", "has no 'hasMark', and so no attribute; ", f"say 'urn:new#nothing {mark}; or name")
+    refused("urn:new#bare", "has no 'hasMark', and so no attribute, and no 'hasBase', and so no object; ", mark)
+    refused("urn:new#two", "has several of 'hasMark' (caron, horn), not one attribute; ", "say one attribute alone")
+    refused("urn:new#other", "no class of the run has the attribute 'New Mark'; run the recipe again with a class")
+    refused("urn:new#none", "is no pair of the run's open world, and the class graph does not have it; give the pair")
+    refused("horn base form of smal q", "did you mean 'horn base form of small q' or")
+    refused("grave accent base form of small a", "is the class 'latin small letter a with grave' already")
+
+
+def test_statements_about_the_parts_are_taken_away(finished: Path, kgzsl: Runner) -> None:
+    asked = ["explain", finished / "run", finished / "new.npy", "--row", 0, "--without", 2, "--json", "--candidates"]
+    for pair, parts in {
+        "latin small letter a with grave": ("grave accent", "base form of small a"),
+        "horn base form of small q": ("horn", "base form of small q"),
+    }.items():
+        done = kgzsl(*asked, pair)
+        assert done.code == 0, done.err
+        (told,) = json.loads(done.out)["explanations"]
+        assert len(told["without"]) == 2
+        for one in told["without"]:
+            assert one["kind"] == "axiom"
+            assert one["scores"][0] != one["scores"][1]
+            assert any(part in one["removed"] for part in parts)
 
 
 def test_a_run_without_an_open_world_says_so(kgzsl: Runner, finished: Path, tmp_path: Path) -> None:

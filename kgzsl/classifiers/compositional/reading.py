@@ -12,7 +12,7 @@ from kgzsl.classifiers.compositional.graph import Pair
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["KINDS", "REMEDY", "pairs_in_graph", "pairs_in_table", "telling_relation"]
+__all__ = ["KINDS", "REMEDY", "pairs_in_graph", "pairs_in_table", "parts_in_graph", "telling_relation"]
 
 KINDS = ("attribute", "object")
 REMEDY = "leave such classes out of the data set, or tell the parts in a table: class,attribute,object"
@@ -73,6 +73,16 @@ def pairs_in_table(path: Path, classes: Collection[str]) -> dict[str, Pair]:
             )
         found[name] = left, right
     return found
+
+
+def parts_in_graph(graph: ClassGraph, told: str, kind: str) -> tuple[str, dict[int, set[int]]]:
+    """The relation of the graph that ``told`` means, and where it leads to from each node that has it.
+
+    Raises:
+        InputError: There is no such relation, or several may be meant.
+    """
+    relation = _relation(graph, told, kind)
+    return relation, _ends_of(graph, relation)
 
 
 def telling_relation(graph: ClassGraph, nodes: Sequence[int], may: Sequence[Collection[int]]) -> str | None:

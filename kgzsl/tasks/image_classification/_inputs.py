@@ -26,6 +26,7 @@ __all__ = [
     "as_labels",
     "as_priors",
     "check_options",
+    "class_of_pair",
     "nearest_of_many",
     "warn_of_twins",
 ]
@@ -159,6 +160,7 @@ def as_candidates(
     names: Sequence[str],
     is_seen: npt.NDArray[np.bool_],
     beyond: Sequence[str] = (),
+    pairs: Mapping[str, Sequence[str]] | None = None,
 ) -> npt.NDArray[np.int64]:
     """The classes meant by ``"all"``, ``"unseen"``, ``"seen"``, or a list of names or rows, int64 [K].
 
@@ -167,6 +169,7 @@ def as_candidates(
         names: Of all classes.
         is_seen: Which of them had samples.
         beyond: Names that an open world may answer too; they are counted on after the classes.
+        pairs: Which (attribute, object) a class is, for those of which it is known: for messages.
 
     Raises:
         InputError: No class is left, or a name is unknown.
@@ -201,7 +204,7 @@ def as_candidates(
             raise InputError(
                 f"the candidate {name!r} is no class of this model"
                 + (", and no pair of its open world" if beyond else ""),
-                remedy=_instead(str(name), names, beyond, words),
+                remedy=_instead(str(name), names, beyond, words, pairs or {}),
             )
         found.append(number)
     if len(set(found)) != len(found):
@@ -209,8 +212,13 @@ def as_candidates(
     return np.array(found, dtype=np.int64)
 
 
-def _instead(name: str, names: Sequence[str], beyond: Sequence[str], words: Sequence[str]) -> str:
+def _instead(
+    name: str, names: Sequence[str], beyond: Sequence[str], words: Sequence[str], pairs: Mapping[str, Sequence[str]]
+) -> str:
     """What may be asked for in place of an unknown candidate."""
+    own = class_of_pair(name, pairs)
+    if own is not None:
+        return f"this pair is the class {own!r}: give that name"
     close = nearest_of_many(name, (*words, *names, *beyond))
     if close:
         every = " 'open' takes every pair" if beyond and "open" not in close else ""
@@ -218,6 +226,11 @@ def _instead(name: str, names: Sequence[str], beyond: Sequence[str], words: Sequ
     few = ", ".join(map(repr, names[:3]))
     *first, last = map(repr, words)
     return f"its classes are {few}{' ...' if len(names) > 3 else ''}; or give {', '.join(first)} or {last}"
+
+
+def class_of_pair(name: str, pairs: Mapping[str, Sequence[str]]) -> str | None:
+    """The class that is the pair called ``name``, as the open world would call it; None where none is."""
+    return next((own for own, pair in pairs.items() if " ".join(pair) == name), None)
 
 
 def nearest_of_many(name: str, known: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from kgzsl.classifiers.needs import answers_open
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassPriors
 from kgzsl.tasks.image_classification._answering import Answering
+from kgzsl.tasks.image_classification._fitted import joined
 
 __all__ = ["OpenWorld"]
 
@@ -42,7 +43,7 @@ class OpenWorld(Answering):
         self._gzsl_head.add_open(priors)
         if self.open_ is not None:
             both = np.vstack([self.open_.matrix, priors.matrix])
-            priors = ClassPriors((*self.open_.names, *priors.names), both, self.open_.made)
+            priors = ClassPriors((*self.open_.names, *priors.names), both, joined(self.open_, priors))
         self.open_ = priors
         return self
 
@@ -53,9 +54,12 @@ class OpenWorld(Answering):
         row = self.open_[beyond][None]
         if name != beyond:
             self._gzsl_head.classifier.add_classes([name], row)
+        made = self.priors_.made
+        if beyond in self.open_.made.get("pairs", {}) and "pairs" in made:
+            made = {**made, "pairs": {**made["pairs"], name: self.open_.made["pairs"][beyond]}}
         left = [other for other in self.open_.names if other != beyond]
         self.open_ = self.open_.align(left) if left else None
-        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)
+        self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), made)
         self._set_classes(np.append(self._is_seen, False))
         self._gzsl_head.names = self._every_name
         return self

@@ -129,6 +129,13 @@ class RunPairs:
         told = {part: iri for part, iri in iris.items() if iri in source.graph.node_index}
         return called_in(source.graph, self.parts, {**told, **((spec and spec.mapping) or {})})
 
+    def kept(self, source: Source, classes: Sequence[str]) -> ClassGraph | None:
+        """The graph as a run keeps it, with what it calls the classes, and the parts of theirs that are no class."""
+        iris = dict(zip(self.parts, self._called(source, None), strict=True))
+        names = [part for part in self.parts if part not in classes]
+        both = Source(source.graph, (*source.called, *(iris[part] for part in names)))
+        return both.kept((*classes, *names))
+
     def of_classes(self, primitives: ClassPriors, shuffle: int | None = None) -> ClassPriors:
         """Priors of the classes from those of the parts; ``shuffle`` deals the parts out anew among the classes."""
         return self.compositions.priors(primitives, shuffle=shuffle)
