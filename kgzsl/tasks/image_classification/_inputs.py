@@ -180,7 +180,8 @@ def as_candidates(
             if not beyond:
                 raise InputError(
                     "this model has no open world",
-                    remedy="ask for all; a recipe with compositions has one where its classifier answers from priors",
+                    remedy="ask for all; a recipe with compositions has one where its classifier answers from priors: "
+                    "compositional, eszsl, nearest-prior, prototypes",
                 )
             return np.arange(len(names) + len(beyond))
         kinds = {"all": np.ones_like(is_seen), "seen": is_seen, "unseen": ~is_seen}

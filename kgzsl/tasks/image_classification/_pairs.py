@@ -182,5 +182,4 @@ def _silence(graph: ClassGraph | None, called: Sequence[str]) -> str | None:
 def answers_open_world(recipe: ImageRecipe) -> bool:
     """Whether the recipe's method can answer with pairs that are no class."""
     spec = recipe.classifier
-    name = None if recipe.generator is None else recipe.generator.name
-    return answers_open(name, spec.name) and spec.prior_head is None and spec.gate is None
+    return answers_open(spec.name) and spec.prior_head is None and spec.gate is None
