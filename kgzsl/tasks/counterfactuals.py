@@ -16,7 +16,7 @@ __all__ = ["Counterfactual", "moving_statements"]
 
 _WAYS = {
     "read": "all class vectors read off the graph without it",
-    "joined": "the class taken into the trained vectors anew, with it and without it",
+    "joined": "the class, or the parts of a pair, taken into the trained vectors anew, with it and without it",
     "": "",
 }
 

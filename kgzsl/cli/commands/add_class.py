@@ -111,7 +111,7 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
         raise InputError(
             "classes of this run are pairs, and one joins from the open world, which the run has not",
             file=folder.path,
-            remedy="run it without generator and gate, with a classifier that answers from priors, and not open: false",
+            remedy="run it without prior head and gate, with a classifier that answers from priors, not open: false",
         )
     if name in model.open_:
         return name
