@@ -76,7 +76,7 @@ class PriorsAgain:
         from kgzsl.engine import Engine
 
         engine = engine or Engine(seed=seed, precision="32-true", progress=False)
-        root = _pairs(priors, graph, engine) if "pairs" in priors.made else _blocks(priors, graph, engine)
+        root = _pairs(priors, graph, engine) if "pair_of" in priors.made else _blocks(priors, graph, engine)
         return None if root is None or root.held == priors.dim else cls(priors, graph, root)
 
     def about(self, name: str) -> list[int]:
@@ -295,7 +295,7 @@ class _Pairs:
 
 def _pairs(priors: ClassPriors, graph: ClassGraph, engine: Engine) -> _Pairs | None:
     """What made the vectors of the parts, which are read off those of the pairs."""
-    pairs = {name: (left, right) for name, (left, right) in priors.made["pairs"].items()}
+    pairs = {name: (left, right) for name, (left, right) in priors.made["pair_of"].items()}
     half = priors.dim // 2
     own: dict[str, Matrix] = {}
     for name, row in zip(priors.names, priors.matrix, strict=True):

@@ -201,10 +201,10 @@ class Compositions:
 
 
 def _numbered(primitives: ClassPriors, names: Sequence[str], pairs: Sequence[Pair]) -> ClassPriors:
-    """Priors of pairs of which some may be there twice, by ``names``; ``made["pairs"]`` tells which each is."""
+    """Priors of pairs of which some may be there twice, by ``names``; ``made["pair_of"]`` tells which each is."""
     distinct = list(dict.fromkeys(pairs))
     row = {pair: number for number, pair in enumerate(distinct)}
     made = pair_priors(primitives, distinct)
     matrix = made.matrix[[row[pair] for pair in pairs]]
     told = {name: list(pair) for name, pair in zip(names, pairs, strict=True)}
-    return ClassPriors(tuple(names), matrix, {**made.made, "pairs": told})
+    return ClassPriors(tuple(names), matrix, {**made.made, "pair_of": told})

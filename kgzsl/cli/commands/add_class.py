@@ -117,7 +117,7 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
         return name
     found = None if graph is None else pair_of(graph, name, of_pairs, model)
     if found is None:
-        own = class_of_pair(name, model.priors_.made.get("pairs", {}))
+        own = class_of_pair(name, model.priors_.made.get("pair_of", {}))
         if own is not None:
             raise InputError(f"the pair {name!r} is the class {own!r} already", remedy="ask for it by that name")
         close = nearest_of_many(name, model.open_.names)

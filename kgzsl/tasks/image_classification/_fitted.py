@@ -29,9 +29,9 @@ __all__ = ["Fitted", "joined"]
 
 def joined(one: ClassPriors, more: ClassPriors) -> dict[str, Any]:
     """How the vectors of both were made, as those of ``one`` tell, with the pairs that both are where they are some."""
-    if "pairs" not in one.made:
+    if "pair_of" not in one.made:
         return dict(one.made)
-    return {**one.made, "pairs": {**one.made["pairs"], **more.made.get("pairs", {})}}
+    return {**one.made, "pair_of": {**one.made["pair_of"], **more.made.get("pair_of", {})}}
 
 
 class Fitted:
@@ -131,7 +131,7 @@ class Fitted:
     def _chosen(self, candidates: str | Sequence[Any]) -> npt.NDArray[np.int64]:
         """The candidates as rows of :attr:`_every_name`, int64 [K]."""
         beyond = () if self.open_ is None else self.open_.names
-        return as_candidates(candidates, self.names_, self._is_seen, beyond, self.priors_.made.get("pairs"))
+        return as_candidates(candidates, self.names_, self._is_seen, beyond, self.priors_.made.get("pair_of"))
 
     @property
     def transductive(self) -> bool:

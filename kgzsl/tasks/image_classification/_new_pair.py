@@ -52,7 +52,7 @@ def pair_of(graph: ClassGraph, name: str, spec: Mapping[str, Any] | None, model:
     if found:
         return found[0]
     parts = f"{name!r} is {called[0][0]!r} and {called[1][0]!r}"
-    pairs: Mapping[str, list[str]] = model.priors_.made.get("pairs", {})
+    pairs: Mapping[str, list[str]] = model.priors_.made.get("pair_of", {})
     taken = next((one for wanted in made_of if (one := class_of_pair(wanted, pairs)) is not None), None)
     if taken is not None:
         raise InputError(

@@ -76,8 +76,8 @@ class OpenWorld(Answering):
         if name != beyond:
             self._gzsl_head.classifier.add_classes([name], row)
         made = self.priors_.made
-        if beyond in self.open_.made.get("pairs", {}) and "pairs" in made:
-            made = {**made, "pairs": {**made["pairs"], name: self.open_.made["pairs"][beyond]}}
+        if beyond in self.open_.made.get("pair_of", {}) and "pair_of" in made:
+            made = {**made, "pair_of": {**made["pair_of"], name: self.open_.made["pair_of"][beyond]}}
         left = [other for other in self.open_.names if other != beyond]
         self.open_ = self.open_.align(left) if left else None
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), made)
