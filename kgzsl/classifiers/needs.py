@@ -37,9 +37,9 @@ def reads_pairs(name: str) -> bool:
     return bool(getattr(classifiers.find(name), "of_pairs", False))
 
 
-def answers_open(generator: str | None, name: str) -> bool:
-    """Whether more classes than those it was made with can be answered at once, from their priors."""
-    return generator is None and issubclass(classifiers.find(name), PriorClassifier)
+def answers_open(name: str) -> bool:
+    """Whether the classifier called ``name`` can answer more classes than it was made with, from their priors."""
+    return issubclass(classifiers.find(name), PriorClassifier)
 
 
 def _fit_of(name: str) -> Any:

@@ -39,7 +39,8 @@ def read_pair_folder(folder: str | PathLike[str], *, name: str | None = None) ->
         name: What the data set is called; the folder's name when left out.
 
     Raises:
-        InputError: A file or an array is missing, a line is no pair, or a row is of a pair that its list does not have.
+        InputError: A file or an array is missing, a line is no pair, a row is of a pair that its list does not have, or
+            no row is of the training set.
     """
     folder = Path(folder)
     seen, asked = (_pairs(_list(folder, kind)) for kind in ("train", "test"))
@@ -66,6 +67,16 @@ def read_pair_folder(folder: str | PathLike[str], *, name: str | None = None) ->
                 file=file,
                 remedy=f"did you mean {close[0]!r}?" if close else "correct one of the two",
             )
+    counts = {kind: int((sets == kind).sum()) for kind in _SETS}
+    empty = [kind for kind in ("train", "test") if not counts[kind]]
+    if "train" in empty:
+        has = " and ".join(f"{counts[kind]:,} of {kind}" for kind in _SETS if counts[kind])
+        raise InputError(
+            f"there is no row of {' and none of '.join(empty)}, only {has}" if rows else "there is no row",
+            file=file,
+            place="sets",
+            remedy="write train for rows to learn from, and test for those of test_pairs.txt to be told apart",
+        )
     with_rows = {pair for kind, pair in zip(sets.tolist(), rows, strict=True) if kind == "train"}
     known = [pair for pair in seen if pair in with_rows]
     classes = [*known, *(pair for pair in asked if pair not in lists["train"])]
@@ -74,7 +85,7 @@ def read_pair_folder(folder: str | PathLike[str], *, name: str | None = None) ->
     kept = np.array([kind != "val" and pair in place for kind, pair in zip(sets.tolist(), rows, strict=True)])
     labels = np.array([place[pair] for pair, there in zip(rows, kept, strict=True) if there])
     kinds, is_seen = sets[kept], labels < len(known)
-    notes = [f"{int((sets == 'val').sum()):,} rows of the published validation set are left out"]
+    notes = [f"{counts['val']:,} rows of the published validation set are left out"]
     if len(known) < len(seen):
         notes.append(f"{len(seen) - len(known)} training pairs have no row, and are left out")
     return image_features_from_arrays(

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,17 +59,23 @@ class Alignment:
         """The node numbers, all of them found.
 
         Raises:
-            InputError: Names every one that was not, with its nearest candidates.
+            InputError: Names the first few that were not, with their nearest candidates.
         """
         if self.complete:
             return self.indices
-        parts = [f"{name!r} (nearest: {', '.join(close) or 'none'})" for name, close in self.missing.items()]
-        parts += [f"{name!r} (several: {', '.join(iris)})" for name, iris in self.ambiguous.items()]
+        count, told = len(self.missing) + len(self.ambiguous), self.unmatched()
+        more = f" and {count - len(told)} more" if count > len(told) else ""
         raise InputError(
-            f"{len(parts)} of {len(self.names)} names match no single node of the graph: {'; '.join(parts)}",
+            f"{count} of {len(self.names)} names match no single node of the graph: {'; '.join(told)}{more}",
             file=self.source,
             remedy="correct the names, or give a mapping from name to IRI",
         )
+
+    def unmatched(self, most: int = 5) -> list[str]:
+        """The first ``most`` names that mean no single node, each with what is nearest or with all it may mean."""
+        told = [f"{name!r} (nearest: {', '.join(self.missing[name]) or 'none'})" for name in islice(self.missing, most)]
+        several = islice(self.ambiguous.items(), most - len(told))
+        return [*told, *(f"{name!r} (several: {', '.join(iris)})" for name, iris in several)]
 
     def summary(self) -> list[str]:
         """Lines for a person: how many were found by what, and what was not."""

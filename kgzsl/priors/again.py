@@ -48,7 +48,7 @@ class PriorsAgain:
         self._root = root
         self.way: Way = "read" if root.in_closed_form else "joined"
         self.held = root.held
-        self._anew: dict[str, tuple[ClassGraph, Matrix]] = {}
+        self._anew: dict[str, tuple[Matrix, _Node, ClassGraph, list[str]]] = {}
         self._after: dict[tuple[int, str], Matrix] = {}
         # A column that few classes have tells them from others; as in the rarity of words, 1 where all have it.
         own = (priors.matrix != 0).sum(axis=0)
@@ -61,7 +61,7 @@ class PriorsAgain:
         """The encoders that ``priors.made`` names, fitted on ``graph`` with their options, and seen to give ``priors``.
 
         Scales, weights and whitening directions are put on top as they were. Of vectors that were joined (``a | b``),
-        those that another source gave are held fast.
+        those that another source gave are held fast. Vectors of pairs are made of those of their parts.
 
         Args:
             priors: The class vectors.
@@ -70,14 +70,22 @@ class PriorsAgain:
             engine: Where to train; else made with ``seed``, in float32.
 
         Returns:
-            None where none of the vectors can be made from the graph: another graph, an encoder that is not known,
-            or a training that ends elsewhere on this machine.
+            None where none of the vectors can be made from the graph: another graph, an encoder that is not known, or
+            a training that ends elsewhere on this machine.
         """
         from kgzsl.engine import Engine
 
         engine = engine or Engine(seed=seed, precision="32-true", progress=False)
-        root = _blocks(priors, graph, engine)
+        root = _pairs(priors, graph, engine) if "pair_of" in priors.made else _blocks(priors, graph, engine)
         return None if root is None or root.held == priors.dim else cls(priors, graph, root)
+
+    def about(self, name: str) -> list[int]:
+        """The nodes of the graph that the vector of the class ``name`` is of: its own, or those of its two parts."""
+        nodes: list[int] = self.graph.align(self._parts(name)).require().tolist()
+        return nodes
+
+    def _parts(self, name: str) -> list[str]:
+        return list(dict.fromkeys(self._root.pairs[name])) if isinstance(self._root, _Pairs) else [name]
 
     def moved(self, edge: int, name: str) -> float:
         """How far the vector of ``name`` goes without the axiom at ``edge``, rare columns counted for more.
@@ -86,25 +94,24 @@ class PriorsAgain:
             InputError: The encoders cannot do without that axiom: the last one of a relation that they know.
         """
         row = self.priors.names.index(name)
-        before, root, graph, asked = self._start(name)
+        before, root, graph, names = self._start(name)
         if self.way == "joined":
             after = self.without(edge, name)[1][row].astype(np.float64)
         else:
-            after = root.on(without_edge(graph, edge)).rows([asked], np.array([row]))[0]
+            after = root.on(without_edge(graph, edge)).rows([names[row]], np.array([row]))[0]
         return float(np.linalg.norm((after - before[row]) * self._rarity))
 
     def without(self, edge: int, name: str) -> tuple[Matrix, Matrix]:
         """The vectors float32 [C, D] of all classes with and without the axiom at ``edge``, which is about ``name``.
 
-        Where all are read off the graph (:attr:`way`), the first are the ones there are. Else ``name`` has joined the
-        encoders anew in both, so that they differ by the axiom alone.
+        Where all are read off the graph (:attr:`way`), the first are the ones there are. Else ``name`` (of a pair: each
+        part) has joined the encoders anew in both, so that they differ by the axiom alone.
 
         Raises:
             InputError: As :meth:`moved`.
         """
-        before, root, graph, asked = self._start(name)
+        before, root, graph, names = self._start(name)
         if (edge, name) not in self._after:
-            names = [asked if other == name else other for other in self.priors.names]
             after = root.on(without_edge(graph, edge)).rows(names, np.arange(len(names))).astype(np.float32)
             if self.way == "read":
                 return before, after
@@ -128,18 +135,21 @@ class PriorsAgain:
         row: Matrix = self._root.on(graph).rows([name], np.array([-1]))[0].astype(np.float32)
         return row
 
-    def _start(self, name: str) -> tuple[Matrix, _Node, ClassGraph, str]:
-        """Vectors with the axiom, what gives those without it, the graph to take it from, the class's name there."""
+    def _start(self, name: str) -> tuple[Matrix, _Node, ClassGraph, list[str]]:
+        """Vectors with the axiom, what gives those without it, the graph to take it from, all classes' names there."""
         if self.way == "read":
-            return self.priors.matrix, self._root, self.graph, name
+            return self.priors.matrix, self._root, self.graph, list(self.priors.names)
         if name not in self._anew:
-            node = int(self.graph.align([name]).require()[0])
-            graph = come_anew(self.graph, node)
-            names = [graph.iris[-1] if other == name else other for other in self.priors.names]
-            rows = self._root.on(graph).rows(names, np.arange(len(names))).astype(np.float32)
-            self._anew[name] = graph, rows
-        graph, rows = self._anew[name]
-        return rows, self._root, graph, graph.iris[-1]
+            graph, asked = self.graph, {}
+            for part, node in zip(self._parts(name), self.about(name), strict=True):
+                graph = come_anew(graph, node)
+                asked[part] = graph.iris[-1]
+            of_pairs = isinstance(self._root, _Pairs)
+            root = self._root.asking(asked) if isinstance(self._root, _Pairs) else self._root
+            names = [other if of_pairs else asked.get(other, other) for other in self.priors.names]
+            rows = root.on(graph).rows(names, np.arange(len(names))).astype(np.float32)
+            self._anew[name] = rows, root, graph, names
+        return self._anew[name]
 
 
 class _Node(Protocol):
@@ -253,6 +263,49 @@ class _Whitened:
 
     def on(self, graph: ClassGraph) -> Self:
         return type(self)(self.of.on(graph), self.whitening)
+
+
+class _Pairs:
+    """Attribute beside object, of the vectors of parts, which the graph may call otherwise (``asked``)."""
+
+    def __init__(
+        self,
+        of: _Node,
+        parts: Sequence[str],
+        pairs: Mapping[str, tuple[str, str]],
+        asked: Mapping[str, str] | None = None,
+    ) -> None:
+        self.of, self.parts, self.pairs, self.asked = of, tuple(parts), pairs, asked or {}
+        self.in_closed_form, self.held = of.in_closed_form, 2 * of.held
+
+    def rows(self, names: Sequence[str], at: Rows) -> Float:
+        del at  # a class goes by its name: which pair it is does not hang on the graph
+        table = self.of.rows([self.asked.get(part, part) for part in self.parts], np.arange(len(self.parts)))
+        row = {part: number for number, part in enumerate(self.parts)}
+        sides = ([row[self.pairs[name][side]] for name in names] for side in (0, 1))
+        return np.concatenate([table[places] for places in sides], axis=1)
+
+    def on(self, graph: ClassGraph) -> Self:
+        return type(self)(self.of.on(graph), self.parts, self.pairs, self.asked)
+
+    def asking(self, asked: Mapping[str, str]) -> Self:
+        """The same, with other names for some parts."""
+        return type(self)(self.of, self.parts, self.pairs, asked)
+
+
+def _pairs(priors: ClassPriors, graph: ClassGraph, engine: Engine) -> _Pairs | None:
+    """What made the vectors of the parts, which are read off those of the pairs."""
+    pairs = {name: (left, right) for name, (left, right) in priors.made["pair_of"].items()}
+    half = priors.dim // 2
+    own: dict[str, Matrix] = {}
+    for name, row in zip(priors.names, priors.matrix, strict=True):
+        if name not in pairs:  # a class that joined by its vector
+            return None
+        own.setdefault(pairs[name][0], row[:half])
+        own.setdefault(pairs[name][1], row[half:])
+    primitives = ClassPriors(tuple(own), np.stack(list(own.values())), priors.made["primitives"])
+    found = _blocks(primitives, graph, engine)
+    return None if found is None else _Pairs(found, primitives.names, pairs)
 
 
 _OF_JOINED = {"encoder", "parts", "columns"}

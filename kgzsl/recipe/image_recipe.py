@@ -112,10 +112,10 @@ class ImageRecipe(Recipe):
             )
         if self.compositions.open and not answers_open_world(self):
             raise InputError(
-                "an open world is for a classifier that answers from priors alone, without generator, prior head and "
-                "gate",
+                "an open world is for a classifier that answers from priors, without prior head and gate",
                 **self.where("compositions", "open"),
-                remedy="leave open out, or write generator: null and classifier: compositional",
+                remedy="leave open out, or write classifier: compositional, eszsl, nearest-prior or prototypes; a "
+                "generator may stay",
             )
         for number, spec in enumerate(self.priors):
             known = spec.name in encoders.names

@@ -16,7 +16,7 @@ __all__ = ["Counterfactual", "moving_statements"]
 
 _WAYS = {
     "read": "all class vectors read off the graph without it",
-    "joined": "the class taken into the trained vectors anew, with it and without it",
+    "joined": "the class, or the parts of a pair, taken into the trained vectors anew, with it and without it",
     "": "",
 }
 
@@ -83,7 +83,8 @@ class Counterfactual:
 def moving_statements(again: PriorsAgain, name: str, most: int, *, tried: int | None = None) -> list[Statement]:
     """The axioms that move the vector of the class ``name`` the farthest, at most ``most``, the farthest first.
 
-    Those about the class itself are tried, then those about what stands above it; disjointness is none.
+    Those about the class itself (of a pair: about its two parts) are tried, then those about what stands above it;
+    disjointness is none.
 
     Args:
         again: What made the class vectors.
@@ -95,9 +96,10 @@ def moving_statements(again: PriorsAgain, name: str, most: int, *, tried: int | 
     from kgzsl.tasks.statements import statements_about
 
     graph: ClassGraph = again.graph
-    node = int(graph.align([name]).require()[0])
-    above = sorted(graph.ancestors(node), key=lambda other: graph.iris[other])
-    statements = [one for other in (node, *above) for one in statements_about(graph, graph.iris[other])]
+    own = again.about(name)
+    higher = {other for node in own for other in graph.ancestors(node)}
+    above = sorted(higher - set(own), key=lambda other: graph.iris[other])
+    statements = [one for other in (*own, *above) for one in statements_about(graph, graph.iris[other])]
     unique = {one.triple: one for one in statements if one.kind != "different"}
     if tried is None:
         tried = 200 if again.way == "read" else 40

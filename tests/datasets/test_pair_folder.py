@@ -66,6 +66,24 @@ def test_what_does_not_go_together_is_told(tmp_path: Path, changes: dict, words:
         datasets.load(write(tmp_path, **changes))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("val",), r"features.npz, sets: there is no row of train and none of test, only 1 of val; write train for"),
+        (("val", "test"), r"features.npz, sets: there is no row of train, only 1 of val and 4 of test; write train"),
+        ((), r"features.npz, sets: there is no row; write train"),
+    ],
+)
+def test_sets_that_nothing_can_be_learnt_from(tmp_path: Path, kinds: tuple[str, ...], words: str) -> None:
+    write(tmp_path)
+    rows = [row for row in ROWS if row[0] in kinds]
+    sets, attributes, objects = (np.array([row[at] for row in rows], dtype="<U5") for at in range(3))
+    features = np.zeros((len(rows), 3))
+    np.savez(tmp_path / "features.npz", features=features, sets=sets, attributes=attributes, objects=objects)
+    with pytest.raises(InputError, match=words):
+        datasets.load(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["train", "test"])
 def test_a_list_that_is_missing(tmp_path: Path, kind: str) -> None:
     (write(tmp_path) / f"{kind}_pairs.txt").unlink()

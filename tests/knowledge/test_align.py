@@ -70,6 +70,19 @@ def test_every_missing_name_is_reported_with_its_nearest(turtle: Turtle, monkeyp
     assert "not found: xyzzy (nearest: none)" in found.summary()
 
 
+def test_a_message_has_the_first_few_of_many_names_and_the_summary_all(turtle: Turtle) -> None:
+    twins = " ".join(
+        f':a{n} a owl:Class ; rdfs:label "bank {n}" . :b{n} a owl:Class ; rdfs:label "bank {n}" .' for n in range(9)
+    )
+    found = turtle(twins).align([f"bank {n}" for n in range(9)] + ["xyzzy"])
+    with pytest.raises(
+        InputError, match=r"^\S+: 10 of 10 names .*'xyzzy'.*'bank 3'.* and 5 more; correct the names"
+    ) as caught:
+        found.require()
+    assert "bank 4" not in str(caught.value)
+    assert len([line for line in found.summary() if line.startswith("ambiguous: bank")]) == 9
+
+
 def test_ambiguity_is_reported_not_guessed(turtle: Turtle) -> None:
     text = ':a a owl:Class ; rdfs:label "bank" . :b a owl:Class ; rdfs:label "bank" .'
     found = turtle(text).align(["bank"])

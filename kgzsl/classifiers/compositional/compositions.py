@@ -156,10 +156,8 @@ class Compositions:
             order = random.permutation(len(pairs)), random.permutation(len(pairs))
             pairs = [(lefts[a], rights[o]) for a, o in zip(*order, strict=True)]
         # By number: a shuffled pair may be there twice, and classes go by their own names.
-        made = _numbered(primitives, pairs)
-        return ClassPriors(
-            self.classes, made.matrix, {**made.made, **({} if shuffle is None else {"shuffled": shuffle})}
-        )
+        made = _numbered(primitives, self.classes, pairs)
+        return ClassPriors(made.names, made.matrix, {**made.made, **({} if shuffle is None else {"shuffled": shuffle})})
 
     def beyond(
         self, graph: ClassGraph | None, seen: Iterable[str], *, called: Mapping[str, str] | None = None
@@ -199,14 +197,14 @@ class Compositions:
         """Priors [K, 2 P] of pairs that are no class, by the names ``"attribute object"``."""
         taken = set(self.classes)
         names = tuple(name if (name := pair_name(pair)) not in taken else f"{pair[0]} + {pair[1]}" for pair in pairs)
-        made = _numbered(primitives, pairs)
-        return ClassPriors(names, made.matrix, made.made)
+        return _numbered(primitives, names, pairs)
 
 
-def _numbered(primitives: ClassPriors, pairs: Sequence[Pair]) -> ClassPriors:
-    """Priors of pairs of which some may be there twice: names are their numbers."""
+def _numbered(primitives: ClassPriors, names: Sequence[str], pairs: Sequence[Pair]) -> ClassPriors:
+    """Priors of pairs of which some may be there twice, by ``names``; ``made["pair_of"]`` tells which each is."""
     distinct = list(dict.fromkeys(pairs))
     row = {pair: number for number, pair in enumerate(distinct)}
     made = pair_priors(primitives, distinct)
     matrix = made.matrix[[row[pair] for pair in pairs]]
-    return ClassPriors(tuple(map(str, range(len(pairs)))), matrix, made.made)
+    told = {name: list(pair) for name, pair in zip(names, pairs, strict=True)}
+    return ClassPriors(tuple(names), matrix, {**made.made, "pair_of": told})

@@ -12,7 +12,7 @@ from kgzsl.classifiers.compositional.graph import Pair
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 
-__all__ = ["KINDS", "REMEDY", "pairs_in_graph", "pairs_in_table"]
+__all__ = ["KINDS", "REMEDY", "pairs_in_graph", "pairs_in_table", "parts_in_graph", "telling_relation"]
 
 KINDS = ("attribute", "object")
 REMEDY = "leave such classes out of the data set, or tell the parts in a table: class,attribute,object"
@@ -75,13 +75,48 @@ def pairs_in_table(path: Path, classes: Collection[str]) -> dict[str, Pair]:
     return found
 
 
+def parts_in_graph(graph: ClassGraph, told: str, kind: str) -> tuple[str, dict[int, set[int]]]:
+    """The relation of the graph that ``told`` means, and where it leads to from each node that has it.
+
+    Raises:
+        InputError: There is no such relation, or several may be meant.
+    """
+    relation = _relation(graph, told, kind)
+    return relation, _ends_of(graph, relation)
+
+
+def telling_relation(graph: ClassGraph, nodes: Sequence[int], may: Sequence[Collection[int]]) -> str | None:
+    """The relation that leads from each class to one node alone, which its part may be; by its end where that tells it.
+
+    Args:
+        graph: Has classes and parts.
+        nodes: The classes.
+        may: For each of them, the nodes that its part may be.
+
+    Returns:
+        None where there is no such relation.
+    """
+    names = [name.replace("#", "/").rsplit("/", 1)[-1] for name in graph.relations]
+    for relation, name in zip(graph.relations, names, strict=True):
+        ends = _ends_of(graph, relation)
+        if all(
+            len(own := ends.get(node, set())) == 1 and own <= set(parts) for node, parts in zip(nodes, may, strict=True)
+        ):
+            return name if names.count(name) == 1 else relation
+    return None
+
+
+def _ends_of(graph: ClassGraph, relation: str) -> dict[int, set[int]]:
+    """Where the relation leads to, from each node that has it."""
+    ends: dict[int, set[int]] = {}
+    for head, tail in graph.edge_index[:, graph.edge_type == graph.relations.index(relation)].T.tolist():
+        ends.setdefault(head, set()).add(tail)
+    return ends
+
+
 def _ends(graph: ClassGraph, nodes: np.ndarray, classes: Sequence[str], told: str, kind: str) -> list[int]:
     """The one node that the relation leads to from each class, by number."""
-    relation = _relation(graph, told, kind)
-    along = graph.edge_type == graph.relations.index(relation)
-    ends: dict[int, set[int]] = {}
-    for head, tail in graph.edge_index[:, along].T.tolist():
-        ends.setdefault(head, set()).add(tail)
+    ends = _ends_of(graph, _relation(graph, told, kind))
     found = []
     for node, name in zip(nodes.tolist(), classes, strict=True):
         own = ends.get(node, set())

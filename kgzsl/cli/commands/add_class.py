@@ -12,7 +12,7 @@ import typer
 
 from kgzsl.cli.console import Console
 from kgzsl.cli.options import DeviceOption, JsonOption, QuietOption, RunArgument
-from kgzsl.errors import InputError, nearest
+from kgzsl.errors import InputError
 
 if TYPE_CHECKING:
     from kgzsl.priors import PriorsAgain
@@ -101,7 +101,8 @@ def add_class(
 
 def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
     """What the run's open world calls the class, where its classes are pairs; None where they are not."""
-    from kgzsl.tasks.image_classification._pairs import pair_of
+    from kgzsl.tasks.image_classification._inputs import class_of_pair, nearest_of_many
+    from kgzsl.tasks.image_classification._new_pair import pair_of
 
     of_pairs = folder.recipe.get("compositions")
     if of_pairs is None or name in model.priors_:
@@ -110,15 +111,19 @@ def _beyond(model: Any, folder: RunFolder, name: str, graph: Any) -> str | None:
         raise InputError(
             "classes of this run are pairs, and one joins from the open world, which the run has not",
             file=folder.path,
-            remedy="run it without generator and gate, with a classifier that answers from priors, and not open: false",
+            remedy="run it without prior head and gate, with a classifier that answers from priors, not open: false",
         )
     if name in model.open_:
         return name
     found = None if graph is None else pair_of(graph, name, of_pairs, model)
     if found is None:
-        close = nearest(name, model.open_)
+        own = class_of_pair(name, model.priors_.made.get("pair_of", {}))
+        if own is not None:
+            raise InputError(f"the pair {name!r} is the class {own!r} already", remedy="ask for it by that name")
+        close = nearest_of_many(name, model.open_.names)
         raise InputError(
-            f"{name!r} is no pair of the run's open world",
+            f"{name!r} is no pair of the run's open world"
+            + ("" if graph is None or "attribute" not in of_pairs else ", and the class graph does not have it"),
             file=folder.path,
             remedy=f"did you mean {' or '.join(map(repr, close))}?"
             if close

@@ -49,7 +49,9 @@ class Answering(Synthesis):
         return combine(self.gate_, *self._both_experts(features, chosen), ~is_seen), chosen
 
     def _expert(self, features: Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        head = self._zsl_head if not self._seen_among(chosen).any() else self._gzsl_head
+        # What an open world adds is known to the head over all classes alone.
+        unseen_alone = not self._seen_among(chosen).any() and not (chosen >= len(self.names_)).any()
+        head = self._zsl_head if unseen_alone else self._gzsl_head
         assert head is not None
         scores = head.scores(self._embedded(features), chosen)
         if self._prior_head is not None and self.prior_weight:

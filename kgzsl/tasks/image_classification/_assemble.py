@@ -176,7 +176,8 @@ def _figures(run: ImageRun, seed: int, cards: Mapping[str, ScoreCard], picks: Ma
     put("control.features.", run.protocol.retrieval.get(f"{seed}/features", {}))
     if run.pairs is not None and run.pairs.pairs:
         figures["open.pairs"] = len(run.pairs.compositions.classes) + len(run.pairs.pairs)
-        figures["open.ruled_out"] = len(run.pairs.ruled_out)
+        if run.pairs.no_ruling is None:
+            figures["open.ruled_out"] = len(run.pairs.ruled_out)
     if f"{seed}/shuffled.{picks['zsl']}" in cards:
         put("control.shuffled.", _answer(cards, seed, "shuffled.", picks))
     others = {

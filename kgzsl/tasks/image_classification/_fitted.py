@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from kgzsl.tasks.image_classification._heads import Head
     from kgzsl.tasks.image_classification._unlabelled import Unlabelled
 
-__all__ = ["Fitted"]
+__all__ = ["Fitted", "joined"]
+
+
+def joined(one: ClassPriors, more: ClassPriors) -> dict[str, Any]:
+    """How the vectors of both were made, as those of ``one`` tell, with the pairs that both are where they are some."""
+    if "pair_of" not in one.made:
+        return dict(one.made)
+    return {**one.made, "pair_of": {**one.made["pair_of"], **more.made.get("pair_of", {})}}
 
 
 class Fitted:
@@ -113,7 +120,7 @@ class Fitted:
         if self.open_ is None:
             return self.priors_
         matrix = np.concatenate([self.priors_.matrix, self.open_.matrix])
-        return ClassPriors(self._every_name, matrix, self.priors_.made)
+        return ClassPriors(self._every_name, matrix, joined(self.priors_, self.open_))
 
     def _seen_among(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of these rows of :attr:`_every_name` had samples, bool [K]."""
@@ -123,7 +130,8 @@ class Fitted:
 
     def _chosen(self, candidates: str | Sequence[Any]) -> npt.NDArray[np.int64]:
         """The candidates as rows of :attr:`_every_name`, int64 [K]."""
-        return as_candidates(candidates, self.names_, self._is_seen, () if self.open_ is None else self.open_.names)
+        beyond = () if self.open_ is None else self.open_.names
+        return as_candidates(candidates, self.names_, self._is_seen, beyond, self.priors_.made.get("pair_of"))
 
     @property
     def transductive(self) -> bool:

@@ -20,7 +20,16 @@ from kgzsl.errors import InputError, nearest
 if TYPE_CHECKING:
     from kgzsl.knowledge import ClassPriors
 
-__all__ = ["as_candidates", "as_features", "as_labels", "as_priors", "check_options", "warn_of_twins"]
+__all__ = [
+    "as_candidates",
+    "as_features",
+    "as_labels",
+    "as_priors",
+    "check_options",
+    "class_of_pair",
+    "nearest_of_many",
+    "warn_of_twins",
+]
 
 
 def as_priors(priors: Any) -> ClassPriors:
@@ -143,6 +152,7 @@ def as_labels(labels: Any, names: Sequence[str], *, count: int) -> tuple[npt.NDA
 
 
 _KINDS = ("all", "unseen", "seen")
+_SEARCHED = 20_000
 
 
 def as_candidates(
@@ -150,6 +160,7 @@ def as_candidates(
     names: Sequence[str],
     is_seen: npt.NDArray[np.bool_],
     beyond: Sequence[str] = (),
+    pairs: Mapping[str, Sequence[str]] | None = None,
 ) -> npt.NDArray[np.int64]:
     """The classes meant by ``"all"``, ``"unseen"``, ``"seen"``, or a list of names or rows, int64 [K].
 
@@ -158,22 +169,26 @@ def as_candidates(
         names: Of all classes.
         is_seen: Which of them had samples.
         beyond: Names that an open world may answer too; they are counted on after the classes.
+        pairs: Which (attribute, object) a class is, for those of which it is known: for messages.
 
     Raises:
         InputError: No class is left, or a name is unknown.
     """
+    words = (*_KINDS, "open") if beyond else _KINDS
     if isinstance(candidates, str):
         if candidates == "open":
             if not beyond:
                 raise InputError(
                     "this model has no open world",
-                    remedy="ask for all; a recipe with compositions has one where its classifier answers from priors",
+                    remedy="ask for all; a recipe with compositions has one where its classifier answers from priors: "
+                    "compositional, eszsl, nearest-prior, prototypes",
                 )
             return np.arange(len(names) + len(beyond))
         kinds = {"all": np.ones_like(is_seen), "seen": is_seen, "unseen": ~is_seen}
         if candidates not in kinds:
             raise InputError(
-                f"candidates={candidates!r} is not known", remedy="give 'all', 'unseen', 'seen' or a list of classes"
+                f"candidates={candidates!r} is not known",
+                remedy=f"give {', '.join(map(repr, words))} or a list of classes",
             )
         chosen = np.flatnonzero(kinds[candidates])
         if not len(chosen):
@@ -187,18 +202,44 @@ def as_candidates(
     for name in wanted:
         number = int(name) if isinstance(name, int | np.integer) else row.get(str(name), -1)
         if not 0 <= number < len(row):
-            close = nearest(str(name), (*names, *_KINDS))
-            few = ", ".join(repr(known) for known in names[:3])
             raise InputError(
-                f"the candidate {name!r} is no class of this model",
-                remedy=f"did you mean {' or '.join(map(repr, close))}?"
-                if close
-                else f"its classes are {few}{' ...' if len(names) > 3 else ''}; or give 'all', 'unseen' or 'seen'",
+                f"the candidate {name!r} is no class of this model"
+                + (", and no pair of its open world" if beyond else ""),
+                remedy=_instead(str(name), names, beyond, words, pairs or {}),
             )
         found.append(number)
     if len(set(found)) != len(found):
         raise InputError("a candidate is named twice", remedy="name each class once")
     return np.array(found, dtype=np.int64)
+
+
+def _instead(
+    name: str, names: Sequence[str], beyond: Sequence[str], words: Sequence[str], pairs: Mapping[str, Sequence[str]]
+) -> str:
+    """What may be asked for in place of an unknown candidate."""
+    own = class_of_pair(name, pairs)
+    if own is not None:
+        return f"this pair is the class {own!r}: give that name"
+    close = nearest_of_many(name, (*words, *names, *beyond))
+    if close:
+        every = " 'open' takes every pair" if beyond and "open" not in close else ""
+        return f"did you mean {' or '.join(map(repr, close))}?{every}"
+    few = ", ".join(map(repr, names[:3]))
+    *first, last = map(repr, words)
+    return f"its classes are {few}{' ...' if len(names) > 3 else ''}; or give {', '.join(first)} or {last}"
+
+
+def class_of_pair(name: str, pairs: Mapping[str, Sequence[str]]) -> str | None:
+    """The class that is the pair called ``name``, as the open world would call it; None where none is."""
+    return next((own for own, pair in pairs.items() if " ".join(pair) == name), None)
+
+
+def nearest_of_many(name: str, known: Sequence[str]) -> list[str]:
+    """The nearest names among ``known``; of very many, as an open world has, among those that share a word with it."""
+    if len(known) > _SEARCHED:
+        words = {word for word in name.lower().split() if len(word) > 2}
+        known = [one for one in known if words & set(one.lower().split())][:_SEARCHED]
+    return nearest(name, known)
 
 
 def warn_of_twins(priors: ClassPriors, is_seen: npt.NDArray[np.bool_]) -> None:

@@ -1,28 +1,27 @@
-"""Classes that are pairs, in a run: where their parts are told, priors of the parts, the open world, the figures."""
+"""Classes that are pairs, in a run: where their parts are told, priors of the parts, the open world."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from kgzsl.classifiers.compositional import Compositions, pair_name
+from kgzsl.classifiers.compositional import Compositions
+from kgzsl.classifiers.compositional.reading import telling_relation
 from kgzsl.classifiers.needs import answers_open
 from kgzsl.errors import InputError
+from kgzsl.knowledge.vocabulary import NEGATIVE_RELATIONS
 from kgzsl.tasks._knowledge import Source, called_in
-from kgzsl.tasks.image_classification.metrics import add_bias, harmonic_mean, per_class_accuracy, seen_unseen_curve
+from kgzsl.tasks.image_classification._pair_figures import PairFigures
 
 if TYPE_CHECKING:
     from kgzsl.datasets import ImageFeatures
     from kgzsl.knowledge import ClassGraph, ClassPriors
     from kgzsl.recipe import ImageRecipe
-    from kgzsl.tasks.image_classification.protocol import ScoreCard, TestScores
     from kgzsl.tasks.image_classification.zero_shot_classifier import ZeroShotClassifier
 
-__all__ = ["PairFigures", "RunPairs", "answers_open_world", "pair_of"]
+__all__ = ["RunPairs", "answers_open_world"]
 
 
 class RunPairs:
@@ -48,13 +47,19 @@ class RunPairs:
             raise InputError(error.problem, **recipe.where("compositions"), remedy=error.remedy) from None
         self.parts = tuple(self.compositions.parts)
         self.sources = [self._of_parts(source, number) for number, source in enumerate(sources)]
+        for number, source in enumerate(self.sources):
+            if recipe.priors[number].name not in ("file", *data.priors):
+                self._check_known(source, main)
         spec = recipe.compositions
         assert spec is not None
         self.pairs: list[tuple[str, str]] = []
         self.ruled_out: list[tuple[str, str]] = []
+        self.no_ruling: str | None = None
+        """Why nothing can be ruled out; None where an ontology may."""
         if spec.open is not False and answers_open_world(recipe):
             called = dict(zip(self.parts, self._called(main, None), strict=True))
             self.pairs, self.ruled_out = self.compositions.beyond(main.graph, data.seen_names, called=called)
+            self.no_ruling = _silence(main.graph, list(called.values()))
 
     def _read(self, data: ImageFeatures, main: Source) -> Compositions:
         spec = self.recipe.compositions
@@ -76,6 +81,45 @@ class RunPairs:
         """The graph of a prior, with what it calls the parts."""
         return Source(source.graph, self._called(source, number))
 
+    def _check_known(self, source: Source, main: Source) -> None:
+        """Whether the graph of a prior knows each part; before anything is made of it."""
+        if source.graph is None:
+            return
+        found = source.graph.align(source.called)
+        if found.complete:
+            return
+        lost, told = len(found.missing) + len(found.ambiguous), found.unmatched(3)
+        more, ways = f" and {lost - len(told)} more" if lost > len(told) else "", self._relations(source, main)
+        remedy = "call the parts what the graph does, or write graph: {mapping: {PART: IRI}}"
+        if ways is not None:
+            told_by = f"{{attribute: {ways[0]}, object: {ways[1]}}}"
+            remedy = f"write compositions: {told_by}, by which the graph leads from the classes to their parts"
+        raise InputError(
+            f"{lost} of {len(self.parts)} parts of the classes match no single node of the class graph: "
+            f"{'; '.join(told)}{more}",
+            **self.recipe.where("compositions"),
+            remedy=remedy,
+        )
+
+    def _relations(self, source: Source, main: Source) -> tuple[str, str] | None:
+        """The two relations that tell the parts of classes, where the graph has such."""
+        if source.graph is None or source.graph is not main.graph:
+            return None
+        classes, parts = source.graph.align(main.called), source.graph.align(source.called)
+        if not classes.complete:
+            return None
+        called = dict(zip(self.parts, source.called, strict=True))
+        at = {part: [int(node)] for part, node in zip(self.parts, parts.indices, strict=True) if node >= 0}
+        for part in self.parts:
+            several = parts.ambiguous.get(called[part], ())
+            at.setdefault(part, [source.graph.node_index[iri] for iri in several])
+        nodes = classes.indices.tolist()
+        attribute, thing = (
+            telling_relation(source.graph, nodes, [at[pair[side]] for pair in self.compositions.pairs])
+            for side in (0, 1)
+        )
+        return None if attribute is None or thing is None else (attribute, thing)
+
     def _called(self, source: Source, number: int | None) -> tuple[str, ...]:
         spec = None if number is None else self.recipe.priors[number].graph
         spec = spec or self.recipe.graph
@@ -84,6 +128,13 @@ class RunPairs:
         iris = self.compositions.iris
         told = {part: iri for part, iri in iris.items() if iri in source.graph.node_index}
         return called_in(source.graph, self.parts, {**told, **((spec and spec.mapping) or {})})
+
+    def kept(self, source: Source, classes: Sequence[str]) -> ClassGraph | None:
+        """The graph as a run keeps it, with what it calls the classes, and the parts of theirs that are no class."""
+        iris = dict(zip(self.parts, self._called(source, None), strict=True))
+        names = [part for part in self.parts if part not in classes]
+        both = Source(source.graph, (*source.called, *(iris[part] for part in names)))
+        return both.kept((*classes, *names))
 
     def of_classes(self, primitives: ClassPriors, shuffle: int | None = None) -> ClassPriors:
         """Priors of the classes from those of the parts; ``shuffle`` deals the parts out anew among the classes."""
@@ -111,126 +162,24 @@ class RunPairs:
         if strangers:
             lines.append(f"{strangers} unseen pairs have a part that no seen pair has: only its prior tells of it")
         if self.pairs or self.ruled_out:
-            lines.append(
-                f"open world: {len(self.pairs):,} more pairs may be answered; disjointness in the class graph rules "
-                f"out {len(self.ruled_out):,}"
-            )
+            rules = self.no_ruling or f"disjointness in the class graph rules out {len(self.ruled_out):,}"
+            lines.append(f"open world: {len(self.pairs):,} more pairs may be answered; {rules}")
         return lines
+
+
+def _silence(graph: ClassGraph | None, called: Sequence[str]) -> str | None:
+    """Why a graph that calls the parts so rules out no pair, whatever the pairs; None where it may."""
+    if graph is None:
+        return "there is no class graph to rule any out by"
+    if (graph.align(called).indices < 0).all():
+        return "the class graph has none of the parts, and rules none out"
+    negative = [number for number, name in enumerate(graph.relations) if name in NEGATIVE_RELATIONS]
+    if not np.isin(graph.edge_type, negative).any():
+        return "the class graph has no disjointness, and rules none out"
+    return None
 
 
 def answers_open_world(recipe: ImageRecipe) -> bool:
     """Whether the recipe's method can answer with pairs that are no class."""
     spec = recipe.classifier
-    name = None if recipe.generator is None else recipe.generator.name
-    return answers_open(name, spec.name) and spec.prior_head is None and spec.gate is None
-
-
-def pair_of(graph: ClassGraph, name: str, spec: Mapping[str, Any] | None, model: ZeroShotClassifier) -> str | None:
-    """What the open world of ``model`` calls the class ``name``, by what the graph says of its parts.
-
-    Args:
-        graph: Has the class and its two parts.
-        name: Its name or IRI.
-        spec: ``compositions`` of the recipe; None where classes are no pairs.
-        model: The run's.
-
-    Returns:
-        None where no relation of the graph tells the parts.
-
-    Raises:
-        InputError: The class has no such parts, or nothing that the model may answer is made of them.
-    """
-    if not spec or not spec.get("attribute") or not spec.get("object"):
-        return None
-    told = Compositions.from_graph(graph, [name], (spec["attribute"], spec["object"]))
-    (pair,) = told.pairs
-    # A part goes by its IRI where its label is that of another part too.
-    ways = itertools.product(*((part, told.iris[part]) for part in pair))
-    found = [wanted for left, right in ways if (wanted := pair_name((left, right))) in (model.open_ or ())]
-    if not found:
-        raise InputError(
-            f"{name!r} is {pair[0]!r} and {pair[1]!r}, which the run's open world does not have",
-            remedy="it is a class already, is ruled out, or has a part that no class has: run the recipe again",
-        )
-    return found[0]
-
-
-class PairFigures:
-    """Figures that runs over pairs have beside the others.
-
-    ``pairs.*`` are those of the field (Purushwalkam et al., ICCV 2019, after Chao et al., ECCV 2016): every test row
-    counts alike, a bias on unseen pairs is swept, and told are the best accuracy on seen pairs, on unseen ones, their
-    best harmonic mean, and the area under the curve, all over test labels: what the best bias would have given, and not
-    what a chosen one gives. ``pairs.attribute`` and ``pairs.object`` are how often each part is right among the unseen
-    pairs. ``open.*`` are T1, U, S, H and AUSUC with every feasible pair as a candidate.
-
-    Args:
-        compositions: The pair of each class.
-        seen: The seen classes.
-        unseen: The unseen ones.
-        beyond: How many pairs an open world adds.
-    """
-
-    def __init__(
-        self, compositions: Compositions, seen: npt.NDArray[np.int64], unseen: npt.NDArray[np.int64], beyond: int
-    ) -> None:
-        self.seen, self.unseen, self.beyond = seen, unseen, beyond
-        sides = np.array(compositions.pairs, dtype=np.str_)
-        numbers = (np.unique(sides[:, at], return_inverse=True)[1] for at in (0, 1))
-        self.parts = dict(zip(("attribute", "object"), numbers, strict=True))
-
-    def of(self, scores: TestScores, card: ScoreCard) -> dict[str, float]:
-        """Of one method's answers."""
-        table = np.concatenate([scores.gzsl_unseen, scores.gzsl_seen]).astype(np.float64)
-        curve = seen_unseen_curve(table, card.true, self.seen, average="rows")
-        found = {
-            "pairs.seen": 100.0 * float(curve.seen[0]),
-            "pairs.unseen": 100.0 * float(curve.unseen[-1]),
-            "pairs.harmonic": 100.0 * float(curve.harmonic.max()),
-            "pairs.auc": curve.area,
-        }
-        true = card.true[: len(card.zsl_predicted)]
-        for name, part in self.parts.items():
-            found[f"pairs.{name}"] = 100.0 * float((part[true] == part[card.zsl_predicted]).mean())
-        return {**found, **self._open(scores, card, table)}
-
-    def _open(self, scores: TestScores, card: ScoreCard, table: npt.NDArray[np.float64]) -> dict[str, float]:
-        if scores.open_unseen is None or scores.open_seen is None:
-            return {}
-        # One more class, unseen and never right: the best of the pairs that are no class.
-        best = np.concatenate([scores.open_unseen, scores.open_seen]).astype(np.float64)
-        wide = np.concatenate([table, best[:, None]], axis=1)
-        classes = wide.shape[1]
-        rows = len(scores.open_unseen)
-        among = [*self.unseen.tolist(), classes - 1]
-        alone = np.asarray(among)[wide[:rows][:, among].argmax(axis=1)]
-        curve = seen_unseen_curve(wide, card.true, self.seen)
-        mask = np.ones(classes, dtype=bool)
-        mask[self.seen] = False
-        add_bias(wide, mask, scores.unseen_bias)
-        predicted = wide.argmax(axis=1)
-
-        def right(true: npt.NDArray[np.int64], guess: Any, of: npt.NDArray[np.int64]) -> float:
-            return per_class_accuracy(true, guess, num_classes=classes, classes=of).mean
-
-        on_unseen, on_seen = right(card.true, predicted, self.unseen), right(card.true, predicted, self.seen)
-        return {
-            "open.top1": right(card.true[:rows], alone, self.unseen),
-            "open.unseen": on_unseen,
-            "open.seen": on_seen,
-            "open.harmonic": harmonic_mean(on_seen, on_unseen),
-            "open.ausuc": curve.area,
-        }
-
-    def chance(self) -> dict[str, float]:
-        """The figures of guessing, exact, as ``ImageProtocol.chance`` has them."""
-        seen, unseen = len(self.seen), len(self.unseen)
-        if not self.beyond:
-            return {}
-        every = 100.0 / (seen + unseen + self.beyond)
-        figures: Mapping[str, float] = {
-            "open.top1": 100.0 / (unseen + self.beyond),
-            **{f"open.{name}": every for name in ("unseen", "seen", "harmonic")},
-            "open.ausuc": 1.0 / (2 * seen * (unseen + self.beyond)),
-        }
-        return dict(figures)
+    return answers_open(spec.name) and spec.prior_head is None and spec.gate is None

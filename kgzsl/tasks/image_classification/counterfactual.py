@@ -67,7 +67,7 @@ def again_of(model: ZeroShotClassifier, graph: ClassGraph | None) -> PriorsAgain
     if graph is None:
         return None
     engine = Engine(device=model.device, precision=model.precision, seed=model.seed, progress=False)
-    return PriorsAgain.of(model.priors_, graph, engine=engine)
+    return PriorsAgain.of(model._every_prior, graph, engine=engine)
 
 
 def counterfactuals(
@@ -152,11 +152,17 @@ def _fall(one: Counterfactual) -> float:
 
 
 def _with_priors(model: ZeroShotClassifier, matrix: Matrix) -> ZeroShotClassifier:
-    """A copy of ``model`` with other class vectors, heads trained again; the generator stays."""
+    """A copy of ``model`` with other class vectors, heads trained again; the generator stays.
+
+    Where there are more rows than classes, the rest is of what the open world has beside them.
+    """
+    matrix, beyond = matrix[: len(model.priors_)], matrix[len(model.priors_) :]
     moved = (matrix != model.priors_.matrix).any(axis=1)
     same = {str(name) for name, changed in zip(model.names_, moved, strict=True) if not changed}
     changed = copy.copy(model)
     changed.priors_ = ClassPriors(model.priors_.names, matrix, model.priors_.made)
+    if model.open_ is not None and len(beyond):
+        changed.open_ = ClassPriors(model.open_.names, beyond, model.open_.made)
     changed._synthetic = {name: rows for name, rows in model._synthetic.items() if name in same}
     changed._prior_head = None
     return changed.fit_heads()

@@ -102,6 +102,8 @@ class ImageRun:
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(loaded.class_names)
         self.pairs = None if recipe.compositions is None else RunPairs(recipe, loaded, main, self.sources)
+        if self.pairs is not None:
+            self.graph = self.pairs.kept(first, loaded.class_names)
         self.protocol = ImageProtocol(
             loaded,
             validation=recipe.protocol.validation,

@@ -25,7 +25,7 @@ from kgzsl.tasks.image_classification.metrics import (
 from kgzsl.tasks.image_classification.retrieval import Space, score_spaces
 
 if TYPE_CHECKING:
-    from kgzsl.tasks.image_classification._pairs import PairFigures
+    from kgzsl.tasks.image_classification._pair_figures import PairFigures
 
 __all__ = ["ImageProtocol", "ScoreCard", "TestScores"]
 

@@ -265,9 +265,7 @@ class ZeroShotClassifier(OpenWorld):
             self._zsl_head = self._gzsl_head = self._head().fit(
                 self._features, self._labels, self.priors_, self._weights
             )
-            if self.open_ is not None:
-                self._gzsl_head.add_open(self.open_)
-            return self
+            return self._with_open()
         if self.generator_ is not None and self.generator_.embeds:
             self._scale = 1.0 / max(float(self._embedded(self._features).square().mean().sqrt()), 1e-12)
         rest = self._unlabelled
@@ -279,14 +277,14 @@ class ZeroShotClassifier(OpenWorld):
             if len(unseen):
                 self._zsl_head = self._new_head(self._features, self._labels, of_unseen, self.unseen_)
             self._gzsl_head = self._new_head(real, self._labels[rows], of_any, self.names_)
-            return self
+            return self._with_open()
         synthetic = [self._synthesised(int(i)) for i in unseen]
         made_of = np.repeat(unseen, self.samples_per_class)
         if len(unseen):
             self._zsl_head = self._new_head(torch.cat(synthetic), made_of, of_unseen, self.unseen_)
         labels = np.concatenate([self._labels[rows], made_of])
         self._gzsl_head = self._new_head(torch.cat([real, *synthetic]), labels, of_any, self.names_)
-        return self
+        return self._with_open()
 
     def _new_head(
         self, rows: Tensor, labels: npt.NDArray[np.int64], unlabelled: Tensor | None, among: Sequence[str]
@@ -379,14 +377,11 @@ class ZeroShotClassifier(OpenWorld):
         if name in self.priors_:
             raise InputError(f"the class {name!r} is there already", remedy="give another name")
         if self.open_ is not None and (beyond or name) in self.open_:
-            return self._join_from_open(name, beyond or name)
+            return self._join_from_open(name, beyond or name, graph)
         if beyond is not None:
             raise InputError(f"no open world of this model has {beyond!r}", remedy="ask model.open_ for what it has")
         row = prior_of_new_class(name, self.priors_, prior_row=prior_row, graph=graph, encoder=encoder)
-        if self._distances is not None:
-            joined = distances_for(self.generator_, graph, [name], self.seen_)
-            assert joined is not None
-            self._distances = torch.cat([self._distances, joined])
+        self._take_distances(name, graph)
         if graph is not None and takes_graph(self.classifier):
             self.classifier_options = {**(self.classifier_options or {}), "graph": graph}
         self.priors_ = ClassPriors((*self.names_, name), np.vstack([self.priors_.matrix, row]), self.priors_.made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,32 @@ def test_the_statement_that_seen_pairs_contradict_alone_would_rule_out_all(folde
     assert (metrics["open.pairs"], metrics["open.ruled_out"]) == (30, 0)
 
 
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (lambda line: "disjointWith" not in line, "the class graph has no disjointness, and rules none out"),
+        (lambda line: "hard" in line and "thing" not in line, "the class graph has none of the parts"),
+    ],
+)
+def test_a_graph_that_can_rule_nothing_out_is_said_to(
+    folder: Path, tmp_path: Path, kept: Callable[[str], bool], words: str
+) -> None:
+    header, *lines = (folder / "pairs.csv").read_text().replace("state0,owl", "hot,owl").splitlines()
+    (tmp_path / "graph.csv").write_text("\n".join([header, *filter(kept, lines)]) + "\n")
+    found = ran(folder, f"graph={tmp_path / 'graph.csv'}", "compositions={table: table.csv}", "controls=[]")
+    assert any(words in line for line in found.warnings)
+    assert "open.ruled_out" not in found.metrics
+
+
+def test_parts_that_no_relation_tells_are_to_be_called_what_the_graph_calls_them(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "graph.csv").write_text((folder / "pairs.csv").read_text().replace("state1", "condition one"))
+    message = complaint(
+        folder, f"graph={tmp_path / 'graph.csv'}", "compositions={table: table.csv}", "priors=[{name: tfidf, dim: 4}]"
+    )
+    assert "1 of 11 parts of the classes match no single node of the class graph: 'state1' (nearest: State" in message
+    assert message.endswith("call the parts what the graph does, or write graph: {mapping: {PART: IRI}}")
+
+
 def test_what_is_kept_answers_alike(folder: Path, found: RunResult, tmp_path: Path) -> None:
     found.model.save(tmp_path / "model")
     again = ZeroShotClassifier.load(tmp_path / "model", device="cpu")
@@ -161,7 +188,7 @@ def test_an_open_world_may_grow_and_is_for_classifiers_of_priors(
     with pytest.raises(InputError, match="is there already"):
         model.open_world(own.align([class_of(PAIRS[3])]))
     with_generator = ran(folder, "generator=linear", "classifier=softmax", "controls=[]").model
-    with pytest.raises(InputError, match="an open world is for a classifier that answers from priors alone"):
+    with pytest.raises(InputError, match=r"an open world is for a classifier that answers from priors, .* a gen"):
         with_generator.open_world(own)
 
 
@@ -241,7 +268,29 @@ def test_what_makes_no_sense_is_told_in_one_line(folder: Path, override: str, wo
 
 def test_an_open_world_is_refused_where_features_would_have_to_be_made(folder: Path) -> None:
     message = complaint(folder, "generator=linear", "classifier=softmax", "compositions.open=true")
-    assert "an open world is for a classifier that answers from priors alone" in message
+    assert "an open world is for a classifier that answers from priors, without prior head and gate" in message
+    assert message.endswith("write classifier: compositional, eszsl, nearest-prior or prototypes; a generator may stay")
+
+
+def test_beside_a_generator_the_head_over_all_classes_answers_in_the_open_world(folder: Path, tmp_path: Path) -> None:
+    result = ran(folder, "generator=linear", "classifier=eszsl", "classifier.samples_per_class=20", "controls=[]")
+    metrics, model = result.metrics, result.model
+    assert metrics["open.pairs"] == 28
+    assert metrics["open.top1"] > 40
+    rows = np.load(folder / "pairs.npz")["features"][::7]
+    every, classes = model.scores(rows, "open"), model.scores(rows, "all")
+    np.testing.assert_array_equal(every[:, :-1], classes)
+    # Among unseen classes alone another head answers, which a pair of the open world is not measured against.
+    np.testing.assert_array_equal(model.scores(rows, ["state4 thing3", class_of(UNSEEN[0])])[:, 0], every[:, -1])
+    assert np.abs(model.scores(rows, [class_of(UNSEEN[0])])[:, 0] - every[:, PAIRS.index(UNSEEN[0])]).max() > 1e-4
+    model.save(tmp_path / "model")
+    again = ZeroShotClassifier.load(tmp_path / "model", device="cpu")
+    np.testing.assert_allclose(again.scores(rows, "open"), every, rtol=1e-5, atol=1e-5)
+    again.add_class("another", prior_row=again.priors_.matrix[0])  # which trains the heads again
+    assert again.candidates("open").tolist()[-2:] == ["another", "state4 thing3"]
+    again.add_class("the new one", beyond="state4 thing3")
+    assert again.scores(rows, "unseen").shape == (len(rows), len(UNSEEN) + 2)
+    assert np.isfinite(again.scores(rows, "unseen")).all()
 
 
 def changed(folder: Path, tmp_path: Path, line: str, other: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kgzsl import ZeroShotClassifier
+from kgzsl.classifiers.compositional import Compositions
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
 from kgzsl.priors import Attributes, Combined, TfidfText
@@ -188,3 +189,30 @@ def test_the_explanation_lists_the_axioms_of_the_answer(read) -> None:
     assert "said: zebra is never pig" in told.text()
     assert [one["kind"] for one in told.to_dict()["axioms"]] == ["kind of", "attribute", "different"]
     assert model.explain(zebra, "unseen")[0].axioms == ()
+
+
+def test_a_statement_about_a_part_is_gone_from_every_pair_that_has_it() -> None:
+    parts = {"wet": "water", "dry": "dust", "old": "rust"}, {"dog": "fur", "cat": "claws", "cup": "handle"}
+    said = [(part, "hasPart", thing) for side in parts for part, thing in side.items()]
+    graph = ClassGraph.from_triples([*said, ("dog", "hasPart", "claws"), ("wet", "hasPart", "claws")])
+    pairs = [("wet", "dog"), ("dry", "cat"), ("old", "cup"), ("dry", "dog"), ("wet", "cup")]
+    told = Compositions(tuple(f"{thing}, {state}" for state, thing in pairs), tuple(pairs))
+    primitives = Attributes("binary").fit(graph).priors(told.parts)
+    random = np.random.default_rng(0)
+    model = ZeroShotClassifier(None, "eszsl").fit(
+        random.normal(size=(40, 6)), np.repeat(told.classes[:4], 10), told.priors(primitives)
+    )
+    model.open_world(told.priors_of(primitives, [("old", "dog")]))
+    changed = without_axiom(model, graph, edge_of(graph, "dog", "fur"), "old dog")
+    moved = (changed.priors_.matrix != model.priors_.matrix).any(axis=1)
+    assert [name for name, has in zip(told.classes, moved, strict=True) if has] == ["dog, wet", "dog, dry"]
+    assert (changed.open_.matrix != model.open_.matrix).any()
+    found = counterfactuals(model, random.normal(size=(1, 6)), ["old dog", "cat, dry"], graph=graph)
+    assert found
+    assert {one.kind for one in found} == {"axiom"}
+    # What joined from the open world is a pair still, one that joined by its vector is of parts that nobody told.
+    again = again_of(model.add_class("my dog", beyond="old dog"), graph)
+    assert again is not None
+    assert again.about("my dog") == graph.align(["old", "dog"]).indices.tolist()
+    model.add_class("stranger", prior_row=model.priors_.matrix[0])
+    assert again_of(model, graph) is None

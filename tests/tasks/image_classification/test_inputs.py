@@ -100,6 +100,14 @@ def test_bad_candidates_are_refused(given, words):
         as_candidates(given, NAMES, SEEN)
 
 
+def test_among_very_many_open_pairs_those_that_share_a_word_are_near():
+    beyond = [f"state{state} thing{thing}" for state in range(150) for thing in range(150)]
+    with pytest.raises(InputError, match=r"did you mean 'state7 thing140'.*'open' takes every pair"):
+        as_candidates(["statte7 thing140"], NAMES, SEEN, beyond)
+    with pytest.raises(InputError, match="give 'all', 'unseen', 'seen', 'open' or a list of classes"):
+        as_candidates("every", NAMES, SEEN, beyond)
+
+
 def test_no_unseen_class_is_told():
     with pytest.raises(InputError, match="no unseen class"):
         as_candidates("unseen", NAMES, np.ones(3, dtype=bool))
