@@ -30,9 +30,11 @@ def require_same_order(features: str | PathLike[str], labels: str | PathLike[str
         if name not in here or name == apart:
             continue
         ours, theirs = read_array(features, name).astype(str), read_array(labels, name).astype(str)
-        if ours.shape != theirs.shape:
+        if len(ours) != len(theirs):
             return  # how many rows there are is told elsewhere
-        differ = np.flatnonzero(ours != theirs) if ours.ndim == 1 else ()
+        if ours.ndim > 1 or theirs.ndim > 1:
+            continue  # lists are no names of rows
+        differ = np.flatnonzero(ours != theirs)
         if len(differ):
             row = int(differ[0])
             raise InputError(

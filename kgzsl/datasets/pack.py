@@ -143,6 +143,14 @@ def _of_rows(
     values = read_list(labels, labels_key)
     if matrix.ndim == 2 and len(matrix) != len(values) == matrix.shape[1]:
         matrix = matrix.T  # [D, N], as in the xlsa17 files
+    first = values[0] if values else None
+    one_more = labels_key is None and matrix.ndim == 2 and len(values) == len(matrix) + 1
+    if one_more and isinstance(first, str) and values.count(first) == 1:
+        raise InputError(
+            f"{len(values)} labels for {len(matrix)} rows of features; is the first one, {first!r}, a header?",
+            file=labels,
+            remedy=f"if so, give --labels-key {first}",
+        )
     if not own:
         require_same_order(features, labels, apart=labels_key)
     if all(isinstance(value, str) and value.lstrip("-").isdigit() for value in values) and class_names is not None:

@@ -61,6 +61,17 @@ def test_a_matrix_of_columns_is_turned(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.features.numpy(), X)
 
 
+def test_a_header_over_labels_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    (tmp_path / "y.csv").write_text("\n".join(["label", *(NAMES[i] for i in Y)]))
+    with pytest.raises(
+        InputError, match=r"13 labels for 12 rows .* 'label', a header\?; if so, give --labels-key label"
+    ):
+        pack(tmp_path / "x.npy", tmp_path / "out", labels=tmp_path / "y.csv", unseen=["fox"])
+    data = pack(tmp_path / "x.npy", tmp_path / "out", labels=tmp_path / "y.csv", labels_key="label", unseen=["fox"])
+    assert data.labels.tolist() == Y.tolist()
+
+
 @pytest.mark.parametrize("index", [None, "number"])
 def test_the_index_of_pandas_is_no_feature(index: str | None, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
