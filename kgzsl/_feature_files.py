@@ -1,4 +1,4 @@
-"""Files of feature vectors: ``.npy``, ``.npz``, ``.csv``, ``.tsv``, ``.mat``, JSON lines."""
+"""Files of feature vectors: all that ``kgzsl pack`` reads, and JSON lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kgzsl.errors import InputError
 
 __all__ = ["cells_of", "read_features", "text_of"]
 
-_MADE_OF = ".npy, .npz, .csv, .tsv, .mat or .jsonl"
+_MADE_OF = ".npy, .npz, .csv, .tsv, .parquet, .safetensors, .mat or .jsonl"
 
 _JSON_LINE = 'write [1.0, 2.0, ...] or {"item": "name", "features": [1.0, 2.0, ...]} in each line'
 
 
 def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.NDArray[np.float32], list[str] | None]:
-    """Feature vectors from ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or ``.mat``.
+    """Feature vectors from any file that ``kgzsl pack`` reads, or from JSON lines.
 
     A matrix [D, N], as in the xlsa17 files, is turned when only that fits ``dim``. A CSV may have a header, and a first
     column of names.
@@ -52,6 +52,10 @@ def read_features(path: Path, *, dim: int, key: str | None = None) -> tuple[npt.
     elif path.suffix in (".csv", ".tsv"):
         array, names = _csv(path)
         place = None
+    elif path.suffix in (".parquet", ".safetensors"):
+        from kgzsl.datasets.tables import read_array
+
+        array, place = read_array(path, key), None
     elif path.suffix in (".jsonl", ".ndjson"):
         array, names = _json_features(path)
         place = None

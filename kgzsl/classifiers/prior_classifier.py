@@ -23,8 +23,9 @@ __all__ = ["PriorClassifier"]
 class PriorClassifier(Classifier):
     """A classifier that learns from seen classes how features and priors go together, and answers for any class.
 
-    A subclass stores ``normalise`` and ``device`` among its options, learns in ``fit`` after :meth:`_start`, scores in
-    :meth:`_scores`, and names in ``_learnt`` the tensors that make up its state besides the priors.
+    A subclass learns in ``fit`` after :meth:`_start`, scores in :meth:`_scores`, and names in ``_learnt`` the tensors
+    that make up its state besides the priors. It may have ``normalise`` (``"l2"`` or ``"none"``) and ``device`` among
+    its options.
 
     Attributes:
         classes_: Names of all classes that have a prior, [C].
@@ -37,8 +38,8 @@ class PriorClassifier(Classifier):
     seen_: np.ndarray
     priors_: Tensor
     n_features_in_: int
-    normalise: str
-    device: torch.device | str | None
+    normalise: str = "l2"
+    device: torch.device | str | None = None
 
     _learnt: ClassVar[tuple[str, ...]] = ("coef_",)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kgzsl._files import atomic_directory, require_free
+from kgzsl.datasets._row_order import require_same_order
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.packed import save_packed
 from kgzsl.datasets.tables import read_array, read_list
@@ -48,12 +49,12 @@ def pack(
         features: File with N rows: ``.npz .npy .mat .csv .tsv .parquet .safetensors``; or a folder with a sub-folder
             of images for each class.
         out: Folder to write; appears whole or not at all.
-        labels: File with N class names, or N class numbers from 0 (then ``classes`` is needed). May be the features'
-            own file, with ``labels_key``. Not for a folder of images, whose sub-folders say it.
+        labels: File with N class names, or N class numbers from 0 (then ``classes`` is needed); left out with
+            ``labels_key``, the features' own file. Not for a folder of images, whose sub-folders say it.
         unseen: Names of the classes that training must not show: a list, or a file with one a line.
         classes: All class names: a list, or a file with one a line. Left out: the sorted names among the labels.
         features_key: Which array or column holds the features, where the file has several.
-        labels_key: The same for the labels.
+        labels_key: The same for the labels; in the features' own file it is no feature.
         priors: Name to file of class vectors (see :meth:`ClassPriors.read`), to ship with the data.
         graph: Ontology of the classes; a copy goes into the folder.
         test_fraction: Share of each seen class that becomes test rows.
@@ -129,11 +130,29 @@ def _of_rows(
     labels_key: str | None,
     **options: Any,
 ) -> ImageFeatures:
-    if labels is None:
-        raise InputError("features have no labels", file=features, remedy="give --labels FILE, a class name a row")
-    matrix = read_array(features, features_key)
+    if labels is None and labels_key is None:
+        raise InputError(
+            "features have no labels",
+            file=features,
+            remedy="give --labels FILE, a class name a row, or --labels-key where the features' file has them",
+        )
+    own = labels is None or (Path(labels).exists() and Path(features).exists() and Path(labels).samefile(features))
+    labels = features if labels is None else labels
+    matrix = read_array(features, features_key, without=labels_key if own else None)
     class_names = _names(classes) if classes is not None else None
     values = read_list(labels, labels_key)
+    if matrix.ndim == 2 and len(matrix) != len(values) == matrix.shape[1]:
+        matrix = matrix.T  # [D, N], as in the xlsa17 files
+    first = values[0] if values else None
+    one_more = labels_key is None and matrix.ndim == 2 and len(values) == len(matrix) + 1
+    if one_more and isinstance(first, str) and values.count(first) == 1:
+        raise InputError(
+            f"{len(values)} labels for {len(matrix)} rows of features; is the first one, {first!r}, a header?",
+            file=labels,
+            remedy=f"if so, give --labels-key {first}",
+        )
+    if not own:
+        require_same_order(features, labels, apart=labels_key)
     if all(isinstance(value, str) and value.lstrip("-").isdigit() for value in values) and class_names is not None:
         # Numbers from a text file.
         values = [int(value) for value in values]

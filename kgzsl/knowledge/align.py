@@ -186,9 +186,10 @@ def align(
     """Find the node that each name means.
 
     In this order: the given mapping; what a run wrote into the graph's provenance as ``called``; the IRI; a prefixed
-    name (``ex:Cat``); a WordNet id (``n02106662``); a label, one of the names in a label that lists several (``cow,
-    moo-cow``), or the local name, as they stand; a synonym; then the same again without regard to case, spaces, ``_``,
-    ``+`` and ``-``; and last all this for the local part of the name (``concept:river`` is found as ``NELL#river``).
+    name (``ex:Cat``, ``GO:0008150``); a WordNet id (``n02106662``); a label, one of the names in a label that lists
+    several (``cow, moo-cow``), or the local name, as they stand; a synonym; then the same again without regard to case,
+    spaces, ``_``, ``+`` and ``-``; and last all this for the local part of the name (``concept:river`` is found as
+    ``NELL#river``).
 
     Where several nodes answer, those of the first kind in ``KINDS`` win, then a label over a name among several over a
     local name, then nodes with texts, then, among nodes that are the same by owl:sameAs, the one with the most edges.
@@ -260,6 +261,9 @@ class _Finder:
             node = self.graph.node_index.get(self.prefixes[prefix.lower()] + local)
             if node is not None and self._allowed(node):
                 return node, "prefixed name", []
+        settled = self._settle([index.locals.get(f"{prefix}_{local}", [])]) if colon else None  # GO:0008150 in OBO
+        if settled is not None:
+            return settled[0], "prefixed name", settled[1]
         wnid = _WNID.match(name)
         if wnid is not None and wnid.group(1) in index.wnids:
             settled = self._settle([index.wnids[wnid.group(1)]])

@@ -246,3 +246,23 @@ def test_a_ridge_weight_is_a_positive_number(world, closed: str, weight: object)
 def test_bad_input(world, name: str, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(build(name), *world)
+
+
+class Plain(PriorClassifier):
+    """One of a user's own, without options."""
+
+    def fit(self, X, y, priors=None):
+        features, rows = self._start(X, y, priors)
+        self.coef_ = torch.linalg.lstsq(features, self.priors_[rows]).solution
+        return self
+
+    def _scores(self, features, priors):
+        return features @ (self.coef_ @ priors.T).float()
+
+
+def test_one_of_a_users_own_needs_no_options(world) -> None:
+    features, labels, priors = world
+    model = Plain().fit(features, labels, priors=priors)
+    assert (model.predict(features) == labels).mean() > 0.9
+    back = Plain().load_state_dict(model.state_dict())
+    assert back.decision_function(features).equal(model.decision_function(features))

@@ -134,3 +134,14 @@ def test_nell_relations_find_their_schema(data: Callable[[str], Path]) -> None:
     found = graph.align(names, kinds=["property"])
     assert len(names) == 181
     assert found.complete
+
+
+def test_an_obo_identifier_is_found(tmp_path):
+    (tmp_path / "a.obo").write_text(
+        "format-version: 1.2\nontology: an\n\n[Term]\nid: AN:1\nname: organ\n\n"
+        "[Term]\nid: AN:12\nname: heart\nis_a: AN:1\n"
+    )
+    graph = ClassGraph.read(tmp_path / "a.obo")
+    found = graph.align(["AN:12", "AN:1", "AN:2"])
+    assert found.matched_by == ("prefixed name", "prefixed name", None)
+    assert [graph.iris[node].rsplit("/")[-1] for node in found.indices[:2]] == ["AN_12", "AN_1"]

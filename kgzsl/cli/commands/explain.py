@@ -34,9 +34,9 @@ def explain(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help="Images: features as .npy, .npz, .csv, .mat or .jsonl, or images and folders of images. Completion: "
-            "head and relation, and perhaps the tail to explain, as .tsv, .csv or .jsonl. - reads JSON lines from "
-            "standard input.",
+            help="Images: features as .jsonl or any file that `kgzsl pack` reads, or images and folders of images. "
+            "Completion: head and relation, and perhaps the tail to explain, as .tsv, .csv or .jsonl. - reads "
+            "JSON lines from standard input.",
         ),
     ],
     rows: Annotated[

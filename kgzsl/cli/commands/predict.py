@@ -45,8 +45,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help="Images: features as .npy, .npz, .csv, .mat or .jsonl, or images and folders of images. Completion: "
-            "head and relation as .tsv, .csv or .jsonl. - reads JSON lines from standard input.",
+            help="Images: features as .jsonl or any file that `kgzsl pack` reads, or images and folders of images. "
+            "Completion: head and relation as .tsv, .csv or .jsonl. - reads JSON lines from standard input.",
         ),
     ],
     out: Annotated[

@@ -15,6 +15,7 @@ from torch import Tensor
 from kgzsl import classifiers
 from kgzsl.classifiers.needs import takes_priors, takes_unlabeled
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks.image_classification._borrowed import is_borrowed, rows_for, table_of
 
 __all__ = ["Head", "rows_at_once"]
 
@@ -55,6 +56,7 @@ class Head:
             options = {**options, "options": {**{key: context[key] for key in context if key in known}, **told}}
         self.classifier: Any = classifiers.make(name, **{**extra, **options})
         self._inner = inner if isinstance(inner, str) else None
+        self._alone: int | None = None  # the class that there is nothing to tell from
         self.names: tuple[str, ...] = ()
 
     def fit(
@@ -87,9 +89,17 @@ class Head:
             if self._looks and among is not None:
                 more["candidates"] = list(among)
             self.classifier.fit(features, np.asarray(priors.names)[labels], priors=priors, **more)
+        elif is_borrowed(self.classifier) and len(set(labels.tolist())) == 1:
+            self._alone = int(labels[0])  # scikit-learn's own refuse one class
         else:
-            self.classifier.fit(features, labels, **more)
+            self._alone = None
+            self.classifier.fit(rows_for(self.classifier, features), labels, **more)
         return self
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """What the classifier has learnt; None of one that does not tell it, which is then trained again."""
+        own = getattr(self.classifier, "state_dict", None)
+        return own() if callable(own) and self._alone is None else None
 
     def _enough_steps(self, rows: int) -> None:
         """Raise the epochs of a classifier, or of the one inside it, where nobody gave them and they are too few."""
@@ -172,8 +182,11 @@ class Head:
         if self._with_priors:
             names = [self.names[i] for i in candidates]
             return _array(self.classifier.decision_function(features, candidates=names))
-        table = _array(self.classifier.decision_function(features))
-        known = np.array(list(self.classifier.classes_), dtype=np.int64)
+        if self._alone is None:
+            table = _array(table_of(self.classifier, features))
+            known = np.array(list(self.classifier.classes_), dtype=np.int64)
+        else:
+            table, known = np.zeros((len(features), 1), dtype=np.float32), np.array([self._alone])
         if table.ndim == 1:  # two classes may be told by one number, as scikit-learn does
             table = np.stack([-table / 2, table / 2], axis=1)
         place = np.full(int(max(known.max(), candidates.max())) + 1, -1, dtype=np.int64)

@@ -64,8 +64,13 @@ def _encoder_of(priors: ClassPriors) -> PriorEncoder:
 
     made = priors.made
     if made.get("encoder") not in encoders.names:
+        own = made.get("encoder")
+        told = (
+            "nothing says which encoder made the model's priors" if own is None else f"{own!r} made the model's priors"
+        )
         raise InputError(
-            "the model does not say which encoder made its priors", remedy="give encoder= or prior_row= as well"
+            f"{told}, so the new class's cannot be made from the graph alone",
+            remedy="in Python, give model.add_class the vector (prior_row=) or the fitted encoder (encoder=)",
         )
     return make(made["encoder"], **made.get("options", {}))
 

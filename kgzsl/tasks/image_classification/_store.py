@@ -110,6 +110,8 @@ def load_model(cls: type[ZeroShotClassifier], folder: Path, device: str) -> Zero
             model._prior_head = model._new_prior_head()
             _put_back(model._prior_head.head, tree["prior"])
             model._prior_head.unit = float(about["prior_unit"])
+        if any(head is not None and head.get("state") is None for head in (tree["zsl"], tree["gzsl"])):
+            model.fit_heads()  # of a library that keeps no state but by pickling
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise InputError(f"the model is damaged ({error})", file=folder, remedy="train it again") from error
     return model
@@ -125,7 +127,7 @@ def _kept_options(model: ZeroShotClassifier) -> dict[str, Any]:
 
 
 def _head_state(head: Head | None) -> dict[str, Any] | None:
-    return None if head is None else {"names": list(head.names), "state": head.classifier.state_dict()}
+    return None if head is None else {"names": list(head.names), "state": head.state_dict()}
 
 
 def _head(model: ZeroShotClassifier, kept: dict[str, Any] | None) -> Head | None:
@@ -136,7 +138,8 @@ def _head(model: ZeroShotClassifier, kept: dict[str, Any] | None) -> Head | None
 
 def _put_back(head: Head, kept: dict[str, Any]) -> Head:
     head.names = tuple(kept["names"])
-    head.classifier.load_state_dict(kept["state"])
+    if kept.get("state") is not None:
+        head.classifier.load_state_dict(kept["state"])
     return head
 
 

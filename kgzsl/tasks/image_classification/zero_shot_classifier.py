@@ -336,6 +336,7 @@ class ZeroShotClassifier(OpenWorld):
 
     def _head(self) -> Head:
         context: dict[str, Any] = {"seed": self.seed, "device": str(self._where), "backbone": self.backbone_}
+        context["random_state"] = self.seed  # what scikit-learn's own call it
         if takes_graph(self.classifier):
             context["engine"] = Engine(seed=self.seed, device=str(self._where), precision="32-true", progress=False)
         return Head(self.classifier, dict(self.classifier_options or {}), context, scale=self._scale)

@@ -175,7 +175,7 @@ def test_classes_that_cannot_be_added_are_refused(world, linear):
         fitted.add_class("new", prior_row=[np.nan] * 8)
     with pytest.raises(InputError, match="give prior_row="):
         fitted.add_class("new")
-    with pytest.raises(InputError, match="does not say which encoder"):
+    with pytest.raises(InputError, match="nothing says which encoder"):
         fitted.add_class("new", graph=world.graph)
     from_graph = new(linear).fit(*world.data.train, priors=Attributes().fit(world.graph).priors(world.data.class_names))
     stranger = ClassGraph.from_triples([("http://x.org/new", "http://x.org/has", "http://x.org/nothing")])
