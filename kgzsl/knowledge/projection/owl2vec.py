@@ -57,7 +57,7 @@ def _header(context: Context) -> None:
     rows = np.flatnonzero(np.isin(triples.subjects, named))
     imports = rows[triples.predicates[rows] == triples.predicate(OWL + "imports")]
     count = structure.claim(imports.tolist())
-    context.out.ledger.dropped("Import", "names another ontology: see imports=", count, count)
+    context.out.ledger.dropped("Import", "names another ontology, which imports= reads", count, count)
     rows = rows[~structure.claimed[rows]]
     count = structure.claim(rows.tolist())
     context.out.ledger.dropped("Ontology header", "about the ontology itself", count, count)
