@@ -145,7 +145,7 @@ def _rows(run: AnyRun, found: Mapping[str, Evaluation]) -> list[ResultRow]:
         ("link_overlap", "link overlap", "control", "training-free"),
         ("ridge", "ridge (closed form)", "baseline", "same pair features"),
         ("nearest_prior", "nearest seen relation", "baseline", "same pair features"),
-        ("mean_prototype", "mean prototype", "control", "same pair features, one prototype for all relations"),
+        ("mean_prototype", "mean prototype", "control", "one prototype for all relations"),
         ("popularity", "popularity", "control", "how often an entity is such an answer in training"),
         ("rules", "rules alone", "control", "what the schema entails and forbids"),
         ("shuffled.method", broken, "control", "same settings"),
