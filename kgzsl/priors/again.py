@@ -144,9 +144,11 @@ class PriorsAgain:
             for part, node in zip(self._parts(name), self.about(name), strict=True):
                 graph = come_anew(graph, node)
                 asked[part] = graph.iris[-1]
-            of_pairs = isinstance(self._root, _Pairs)
-            root = self._root.asking(asked) if isinstance(self._root, _Pairs) else self._root
-            names = [other if of_pairs else asked.get(other, other) for other in self.priors.names]
+            root, names = self._root, list(self.priors.names)
+            if isinstance(root, _Pairs):
+                root = root.asking(asked)
+            else:
+                names = [asked.get(other, other) for other in names]
             rows = root.on(graph).rows(names, np.arange(len(names))).astype(np.float32)
             self._anew[name] = rows, root, graph, names
         return self._anew[name]
@@ -280,10 +282,11 @@ class _Pairs:
 
     def rows(self, names: Sequence[str], at: Rows) -> Float:
         del at  # a class goes by its name: which pair it is does not hang on the graph
-        table = self.of.rows([self.asked.get(part, part) for part in self.parts], np.arange(len(self.parts)))
         row = {part: number for number, part in enumerate(self.parts)}
-        sides = ([row[self.pairs[name][side]] for name in names] for side in (0, 1))
-        return np.concatenate([table[places] for places in sides], axis=1)
+        both = np.array([[row[part] for part in self.pairs[name]] for name in names])
+        used, place = np.unique(both, return_inverse=True)
+        table = self.of.rows([self.asked.get(self.parts[number], self.parts[number]) for number in used], used)
+        return table[place].reshape(len(names), -1)
 
     def on(self, graph: ClassGraph) -> Self:
         return type(self)(self.of.on(graph), self.parts, self.pairs, self.asked)

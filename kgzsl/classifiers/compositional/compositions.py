@@ -155,8 +155,7 @@ class Compositions:
             lefts, rights = ([pair[side] for pair in pairs] for side in (0, 1))
             order = random.permutation(len(pairs)), random.permutation(len(pairs))
             pairs = [(lefts[a], rights[o]) for a, o in zip(*order, strict=True)]
-        # By number: a shuffled pair may be there twice, and classes go by their own names.
-        made = _numbered(primitives, self.classes, pairs)
+        made = _priors_of(primitives, self.classes, pairs)
         return ClassPriors(made.names, made.matrix, {**made.made, **({} if shuffle is None else {"shuffled": shuffle})})
 
     def beyond(
@@ -197,11 +196,11 @@ class Compositions:
         """Priors [K, 2 P] of pairs that are no class, by the names ``"attribute object"``."""
         taken = set(self.classes)
         names = tuple(name if (name := pair_name(pair)) not in taken else f"{pair[0]} + {pair[1]}" for pair in pairs)
-        return _numbered(primitives, names, pairs)
+        return _priors_of(primitives, names, pairs)
 
 
-def _numbered(primitives: ClassPriors, names: Sequence[str], pairs: Sequence[Pair]) -> ClassPriors:
-    """Priors of pairs of which some may be there twice, by ``names``; ``made["pair_of"]`` tells which each is."""
+def _priors_of(primitives: ClassPriors, names: Sequence[str], pairs: Sequence[Pair]) -> ClassPriors:
+    """Priors by ``names`` of pairs, some of which may be there twice; ``made["pair_of"]`` tells which each is."""
     distinct = list(dict.fromkeys(pairs))
     row = {pair: number for number, pair in enumerate(distinct)}
     made = pair_priors(primitives, distinct)

@@ -39,6 +39,14 @@ def test_the_highest_mean_is_taken_not_the_highest_value():
     assert generator_fit._best([{}, {}]) == {}
 
 
+def test_the_ridge_penalty_goes_by_the_mean_too():
+    history: list[dict] = []
+    fit = generator_fit.GeneratorFit(None, None, None, {}, engine=None, log=None, history=history, warnings=[])
+    assert fit._penalty(0, [{0.1: 0.9, 1.0: 0.5}, {0.1: 0.1, 1.0: 0.6}]) == 1.0
+    assert history[0]["validation.mrr"] == pytest.approx(0.55)
+    assert fit._penalty(0, []) == fit._penalty(0, [{}]) == 0.1
+
+
 def test_choices_go_by_the_mean_over_all_parts(kg, content):
     told: list[str] = []
     result = run(Recipe.build(content), data=kg, progress=False, log=told.append)

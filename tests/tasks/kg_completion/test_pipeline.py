@@ -48,6 +48,11 @@ def test_every_control_stands_beside_the_method(kg, prior_file):
     ]  # fmt: skip
     assert result.columns[0] == "kgc.mrr"
     assert len(result.verdicts) == 7
+    of_same_features = (
+        "kgc.mrr",
+        *(f"control.{name}.kgc.mrr" for name in ("nearest_prior", "mean_prototype", "baseline")),
+    )
+    assert len({result.metrics[name] for name in of_same_features}) == 4
     # Chance by hand: all 36 entities but the other known answers; tails of both relations have one answer each.
     tails = 1 / ((36 + 1) / 2)
     assert result.metrics["control.chance.kgc.mrr"] > tails

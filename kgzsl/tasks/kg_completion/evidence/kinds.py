@@ -178,17 +178,10 @@ class EntityKinds:
         A kind of which the schema knows no class is held against nothing there.
         """
         strange = torch.tensor([not classes for classes in _above(self.names, schema)], dtype=torch.bool)
-        told = _ends(self.names, relations, schema)
-        ends = (
-            {
-                **old,
-                **{
-                    relation: (mask | strange) & old.get(relation, strange.new_ones(()))
-                    for relation, mask in new.items()
-                },
-            }
-            for old, new in zip((self.domain, self.range), told, strict=True)
-        )
+        ends = []
+        for old, new in zip((self.domain, self.range), _ends(self.names, relations, schema), strict=True):
+            held = {relation: mask | strange for relation, mask in new.items()}
+            ends.append({**old, **{one: mask & old[one] if one in old else mask for one, mask in held.items()}})
         return EntityKinds(self.names, self.of, *ends)
 
     def __len__(self) -> int:
