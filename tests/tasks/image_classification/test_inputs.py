@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kgzsl.errors import InputError
-from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels
+from kgzsl.tasks.image_classification._inputs import as_candidates, as_features, as_labels, nearest_of_many
 
 NAMES = ("ant", "bee", "cow")
 SEEN = np.array([True, True, False])
@@ -111,3 +111,10 @@ def test_among_very_many_open_pairs_those_that_share_a_word_are_near():
 def test_no_unseen_class_is_told():
     with pytest.raises(InputError, match="no unseen class"):
         as_candidates("unseen", NAMES, np.ones(3, dtype=bool))
+
+
+def test_of_very_many_names_those_that_share_a_word_are_searched():
+    few = ["wet cup", "wetcup"]
+    assert nearest_of_many("wet cupp", few) == ["wet cup", "wetcup"]
+    many = [*(f"{number:05}" for number in range(20_000)), *few]
+    assert nearest_of_many("wet cupp", many) == ["wet cup"]

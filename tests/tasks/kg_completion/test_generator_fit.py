@@ -63,6 +63,8 @@ def test_choices_go_by_the_mean_over_all_parts(kg, content):
         assert len({tuple(curve) for curve in curves}) == 3
         assert chosen[f"{what}.validation.mrr"] == pytest.approx(max(means))
         assert chosen[option] == every * (1 + means.index(max(means)))
+    (ridge,) = (row for row in result.history if row["stage"] == "ridge")
+    assert result.selection["chosen"]["ridge"] == {"penalty": ridge["penalty"]}
     assert result.model.features_.steps == chosen["steps"]
     assert result.model.generator_.epochs == chosen["epochs"]
 
