@@ -1,7 +1,8 @@
-"""Numbers of any usual kind, as tensors."""
+"""Numbers of any usual kind as tensors, and names as numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from kgzsl.errors import InputError
 
-__all__ = ["float_matrix", "number_tensor"]
+__all__ = ["float_matrix", "number_tensor", "rank_of_names"]
 
 
 def number_tensor(
@@ -75,3 +76,11 @@ def float_matrix(
         bad = int((~finite).nonzero()[0])
         raise InputError(f"{what} holds NaN or infinite values", place=f"row {bad}", remedy="clean or drop such rows")
     return matrix
+
+
+def rank_of_names(names: Sequence[str]) -> Tensor:
+    """int64 [N], the place of each name among all of them, sorted."""
+    order = torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order))
+    return rank

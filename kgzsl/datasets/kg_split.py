@@ -161,6 +161,12 @@ class KGSplit:
             moved["candidates"] = {relation: ids.to(device) for relation, ids in self.candidates.items()}
         return replace(self, **moved)
 
+    def in_name_order(self) -> KGSplit:
+        """The same data numbered by name; see :func:`kgzsl.datasets.kg_order.in_name_order`."""
+        from kgzsl.datasets.kg_order import in_name_order
+
+        return in_name_order(self)
+
     def with_candidates(self, candidates: Mapping[int, Tensor] | None) -> KGSplit:
         """The same data, ranked among other candidates."""
         return replace(self, candidates=candidates)

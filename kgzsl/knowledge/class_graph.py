@@ -367,6 +367,12 @@ class ClassGraph(GraphData):
 
         return shuffled(self, seed)
 
+    def in_name_order(self) -> ClassGraph:
+        """The same statements, numbered by IRI; see :func:`kgzsl.knowledge.name_order.in_name_order`."""
+        from kgzsl.knowledge.name_order import in_name_order
+
+        return in_name_order(self)
+
     # ---------------------------------------------------------------- handing it on
 
     def save(self, path: str | os.PathLike[str]) -> None:

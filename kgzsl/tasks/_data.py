@@ -69,7 +69,9 @@ def read_images(recipe: ImageRecipe, data: ImageFeatures | None = None) -> Image
 
 
 def read_kg(recipe: CompletionRecipe, data: KGSplit | None = None) -> KGSplit:
-    """``data``, or what :func:`read_data` gives; it is a knowledge graph.
+    """``data``, or what :func:`read_data` gives, numbered by name; it is a knowledge graph.
+
+    A run draws by number and by row: equal facts give equal runs, whatever order and format they are written in.
 
     Raises:
         InputError: It is an image data set, or see :func:`read_data`.
@@ -83,4 +85,4 @@ def read_kg(recipe: CompletionRecipe, data: KGSplit | None = None) -> KGSplit:
             **recipe.where("dataset"),
             remedy="choose a knowledge graph, or write task: image_classification",
         )
-    return loaded
+    return loaded.in_name_order()

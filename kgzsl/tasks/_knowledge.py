@@ -64,6 +64,7 @@ def read_sources(
     *,
     graph_source: str | None = None,
     other_names: Mapping[str, Sequence[str]] | None = None,
+    in_name_order: bool = False,
 ) -> tuple[Source, list[Source]]:
     """The recipe's own graph (else the one that belongs to the data, else none), and the graph of each prior.
 
@@ -76,6 +77,7 @@ def read_sources(
         names: The data set's classes or relations.
         graph_source: Path of the graph that belongs to the data.
         other_names: What else the data set calls them (``"iri"``, ``"wnid"``), as long as ``names``.
+        in_name_order: Whether the order of the files shall leave no trace, see :meth:`ClassGraph.in_name_order`.
     """
     others = other_names or {}
     if recipe.graph is not None and recipe.graph.source == "none":
@@ -91,6 +93,10 @@ def read_sources(
         main if spec.graph is None else _read(recipe, names, others, spec.graph, "priors", number, "graph")
         for number, spec in enumerate(recipe.priors)
     ]
+    if in_name_order:
+        made = {id(one.graph): one.graph.in_name_order() for one in (main, *own) if one.graph is not None}
+        # Those that share a graph go on to share it.
+        main, *own = (Source(made.get(id(one.graph)), one.called) for one in (main, *own))
     return main, own
 
 

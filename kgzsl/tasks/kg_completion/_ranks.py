@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
+from kgzsl._tensors import rank_of_names
+
 __all__ = ["best_of_rows", "by_rank", "rank_of_names"]
-
-
-def rank_of_names(names: Sequence[str]) -> Tensor:
-    """int64 [n], the place of each name among all of them, sorted."""
-    order = torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order))
-    return rank
 
 
 def by_rank(triples: Tensor, entities: Tensor, relations: Tensor) -> Tensor:

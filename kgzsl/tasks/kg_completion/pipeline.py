@@ -108,7 +108,9 @@ class CompletionRun:
         self.pairs = {**recipe.pairs} if budget is None else {**recipe.pairs, "memory_budget": budget}
         self.pairs |= found_vectors(recipe)
         self.features = PairFeatures(**self.pairs)
-        main, self.sources = read_sources(recipe, loaded.relations, graph_source=loaded.graph_source)
+        main, self.sources = read_sources(
+            recipe, loaded.relations, graph_source=loaded.graph_source, in_name_order=True
+        )
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(loaded.relations)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}

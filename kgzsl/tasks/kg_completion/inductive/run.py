@@ -41,7 +41,9 @@ class InductiveRun(RankerRun):
         self.training = InductiveTask.training(loaded)
         self.task = InductiveTask.asked(loaded, str(self.options.get("facts", "auto")))
         self._names = tuple(dict.fromkeys([*self.training.relations, *self.task.relations]))
-        main, self.sources = read_sources(self.recipe, self._names, graph_source=loaded.graph_source)
+        main, self.sources = read_sources(
+            self.recipe, self._names, graph_source=loaded.graph_source, in_name_order=True
+        )
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(self._names)
         if self.options.get("schema_edges") and self.graph is None:

@@ -26,7 +26,7 @@ class OrdinaryRun(RankerRun):
 
     def _prepare(self, data: KGSplit | None) -> None:
         loaded = read_kg(self.recipe, data)
-        main, _ = read_sources(self.recipe, loaded.relations, graph_source=loaded.graph_source)
+        main, _ = read_sources(self.recipe, loaded.relations, graph_source=loaded.graph_source, in_name_order=True)
         self.graph, self._called = main.kept(loaded.relations), main.called
         self.protocol = OrdinaryProtocol(loaded, self._rules(loaded, self._called), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, loaded.entities, loaded.relations
