@@ -42,7 +42,8 @@ def in_name_order(kg: KGSplit) -> KGSplit:
     for name in ("seen_relations", "unseen_relations", "valid_relations"):
         changed[name] = of_relations[getattr(kg, name)]
     if kg.candidates is not None:
-        changed["candidates"] = {int(of_relations[kind]): of_entities[ids] for kind, ids in kg.candidates.items()}
+        told = {int(of_relations[kind]): of_entities[ids] for kind, ids in kg.candidates.items()}
+        changed["candidates"] = dict(sorted(told.items()))
     if kg.types is not None:
         changed["types"] = {name: kg.types[name] for name in sorted(kg.types)}
     return replace(kg, entities=sorted(kg.entities), relations=sorted(kg.relations), **changed)
