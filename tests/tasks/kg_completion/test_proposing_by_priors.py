@@ -209,7 +209,7 @@ def test_facts_of_validation_relations_are_known_in_a_run(typed, schema, tmp_pat
         "protocol": {"seeds": 1},
         "train": {"device": "cpu"},
     }
-    data = typed.with_validation_relations(["friendOf"])
+    data = typed.with_validation_relations(["friendOf"]).in_name_order()
     model = run(Recipe.build(content), data=data, progress=False).model
     kept = data.valid[data.valid[:, 1] == data.relation("friendOf")]
     assert len(kept) == 24

@@ -327,7 +327,7 @@ def test_a_run_with_priors_beats_its_shuffled_self(inductive, priors, checkpoint
 def test_drawn_answers_are_those_of_the_model_asked_by_itself(inductive, checkpoint):
     ranker = {"name": "ultra", "checkpoint": checkpoint, "queries": 20}
     result = run(recipe(ranker, protocol={"negatives": 5, "seeds": [3]}), data=inductive, progress=False)
-    task = InductiveTask.inference(inductive)
+    task = InductiveTask.inference(inductive.in_name_order())
     names = task.entities, task.relations
     alone = evaluate_drawn(result.model.ultra_, task.graph(), task.test, count=5, seed=3, names=names).metrics()
     for name in ("mrr", "hits@1", "auc_pr", "auc_roc"):
