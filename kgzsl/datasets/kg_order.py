@@ -46,4 +46,4 @@ def in_name_order(kg: KGSplit) -> KGSplit:
         changed["candidates"] = dict(sorted(told.items()))
     if kg.types is not None:
         changed["types"] = {name: kg.types[name] for name in sorted(kg.types)}
-    return replace(kg, entities=sorted(kg.entities), relations=sorted(kg.relations), **changed)
+    return replace(kg, entities=tuple(sorted(kg.entities)), relations=tuple(sorted(kg.relations)), **changed)

@@ -359,7 +359,7 @@ def _made(made: Mapping[str, Any], names: tuple[str, ...], graph: ClassGraph, en
         if None in parts:
             return None
         found = _SideBySide([part for part in parts if part is not None])
-    elif made.get("encoder") in encoders.names and _same_size(made, graph):
+    elif _has_a_name(made.get("encoder"), encoders.names) and _same_size(made, graph):
         found = _encoder(made, names, graph, engine)
     else:
         return None
@@ -367,6 +367,11 @@ def _made(made: Mapping[str, Any], names: tuple[str, ...], graph: ClassGraph, en
     if kind == "none" and weight == 1.0:
         return found
     return _Scaled(found, kind, weight, found.rows(names, everyone))
+
+
+def _has_a_name(encoder: object, known: Sequence[str]) -> bool:
+    """Whether an encoder can be made by what it is called: ours, or by its import path one of the user's own."""
+    return isinstance(encoder, str) and (encoder in known or ":" in encoder or "." in encoder)
 
 
 def _same_size(made: Mapping[str, Any], graph: ClassGraph) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kgzsl.engine import Engine
-    from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe
+    from kgzsl.recipe import CompletionRecipe, GraphSpec, ImageRecipe, PriorSpec
 
 __all__ = [
     "OWN",
@@ -284,7 +284,7 @@ def _block(
     found = source.graph.align(source.called)
     if not strangers or not found.missing:
         made = encoder.priors(source.called)
-        return ClassPriors(tuple(class_names), made.matrix, made.made)
+        return ClassPriors(tuple(class_names), made.matrix, _told(made.made, spec, source.graph))
     there = [place for place, called in enumerate(source.called) if called not in found.missing]
     if not there:
         raise InputError(
@@ -293,7 +293,15 @@ def _block(
             remedy="see kgzsl info, or map names to IRIs with graph: {mapping: ...}",
         )
     made = encoder.priors([source.called[place] for place in there])
-    return ClassPriors(tuple(class_names[place] for place in there), made.matrix, made.made)
+    return ClassPriors(tuple(class_names[place] for place in there), made.matrix, _told(made.made, spec, source.graph))
+
+
+def _told(made: Mapping[str, Any], spec: PriorSpec, graph: ClassGraph) -> dict[str, Any]:
+    """How a block was made, so that :class:`kgzsl.priors.PriorsAgain` can make it again: by one's own encoder, too."""
+    if ":" not in spec.name and "." not in spec.name:
+        return dict(made)
+    size = {"nodes": graph.num_nodes, "edges": graph.num_edges}
+    return {"graph": size, **made, "encoder": spec.name, "options": dict(spec.options)}
 
 
 def chooses_by_features(recipe: ImageRecipe | CompletionRecipe, shipped: Mapping[str, ClassPriors]) -> bool:
