@@ -54,7 +54,7 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
         parts.append(
             _table("It follows, by the ontology, from", ("known facts",), [(one,) for one in told["entailed"]])
         )
-    facts = [(" ".join(link["fact"]), f"{link['likeness']:.2f}") for link in told.get("links", ())]
+    facts = [(" ".join(link["fact"]), _cosine(link["likeness"])) for link in told.get("links", ())]
     facts += [("; ".join(" ".join(fact) for fact in route), "over one other") for route in told.get("routes", ())]
     if facts:
         parts.append(_table("Known facts between the two", ("fact", "likeness of its relation"), facts))
@@ -72,6 +72,10 @@ def _item(item: str, told: Mapping[str, Any]) -> str:
         ways = dict.fromkeys(one["how"] for one in told["without"] if one.get("how"))
         parts += [f"<p>An axiom is taken away thus: {escape(way)}.</p>" for way in ways]
     return "<section>" + "".join(parts) + "</section>"
+
+
+def _cosine(likeness: float | None) -> str:
+    return "" if likeness is None else f"{likeness:.2f}"
 
 
 def _moved(one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -224,9 +224,16 @@ def test_without_calibration_scores_are_told_and_no_confidence_is_taken(kgzsl, t
     assert "urn:kgzsl:confidence" not in (tmp_path / "new.nt").read_text()
 
 
-def test_a_run_without_priors_is_not_explained_by_them(kgzsl, tmp_path):
+def test_a_run_without_priors_is_explained_by_facts_alone(kgzsl, tmp_path):
     write_world(tmp_path, moved=True)
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe(tmp_path, "ultra", priors=[], controls=["chance"])))
     assert kgzsl("run", tmp_path / "recipe.yaml", "--out", tmp_path / "run", "--quiet").code == 0
     (tmp_path / "asked.tsv").write_text("w:person:p3x\tresidesIn\n")
-    kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv").refused("no priors of relations", "kgzsl complete")
+    page = tmp_path / "why.html"
+    done = kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv", "--tail", "w:city:c3x", "--html", page)
+    assert done.code == 0, done.err
+    assert "known: w:person:p3x livesIn w:city:c3x\n" in done.out
+    assert "cosine" not in done.out
+    assert "likeness of its relation" in page.read_text()
+    told = kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv", "--without", 1, "--json")
+    assert told.code == 0, told.err

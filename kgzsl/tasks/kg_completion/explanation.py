@@ -1,4 +1,4 @@
-"""Why a triple of an unseen relation was proposed: seen relations that are like it, and what links the pair already."""
+"""Why a triple was proposed: what links the pair already, what the schema says, what relations are like it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class CompletionExplanation:
         nearest_seen: The seen relations whose priors are most alike, with the cosine, best first.
         shared: Those relations to the prior columns that both have; empty where columns have no names.
         paths: Those relations to the path through the schema, as (label, relation, label) steps.
-        links: Known facts between the two ends, with the cosine of their relation to the one asked for, best first.
+        links: Known facts between the two ends, with the cosine of their relation to the one asked for, best first;
+            None where there are no priors.
         routes: Pairs of known facts that lead from head to tail over one other entity.
         without: What would be answered without single statements.
         axioms: What the schema says about the relation itself; empty without a graph.
@@ -60,7 +61,7 @@ class CompletionExplanation:
     nearest_seen: tuple[tuple[str, float], ...] = ()
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
-    links: tuple[tuple[Fact, float], ...] = ()
+    links: tuple[tuple[Fact, float | None], ...] = ()
     routes: tuple[tuple[Fact, Fact], ...] = ()
     without: tuple[Counterfactual, ...] = ()
     axioms: tuple[Statement, ...] = ()
@@ -79,7 +80,8 @@ class CompletionExplanation:
         if not self.links:
             lines.append("  no known fact links the two")
         for (head, by, tail), likeness in self.links:
-            lines.append(f"  known: {head} {by} {tail} (its relation is like {self.relation}: cosine {likeness:.2f})")
+            like = "" if likeness is None else f" (its relation is like {self.relation}: cosine {likeness:.2f})"
+            lines.append(f"  known: {head} {by} {tail}{like}")
         for first, second in self.routes:
             lines.append(f"  known: {' '.join(first)}; {' '.join(second)}")
         if self.nearest_seen and not self.by_priors:
@@ -119,7 +121,7 @@ class CompletionExplanation:
 
 def explain_completion(
     model: Completer,
-    priors: ClassPriors,
+    priors: ClassPriors | None,
     head: str,
     relation: str,
     tail: str | None = None,
@@ -132,7 +134,8 @@ def explain_completion(
 
     Args:
         model: A fitted completer.
-        priors: The priors of its relations.
+        priors: The priors of its relations; None where there are none, as for embeddings: no relation is then like
+            another.
         head: The head.
         relation: The relation, seen or not.
         tail: The tail; left out, the best one that is no training triple.
@@ -144,10 +147,17 @@ def explain_completion(
             relation's prior where no axiom can be taken.
 
     Raises:
-        InputError: An unknown relation or entity.
+        InputError: An unknown relation or entity, or statements are to be taken away from an embedding, whose scores
+            hang on none of them by itself.
     """
     from kgzsl.tasks.image_classification.explanation import graph_path, nearest_classes, shared_columns
+    from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter
 
+    if statements and isinstance(model, EmbeddingCompleter):
+        raise InputError(
+            "an embedding is trained on all facts together: none can be taken away from a score by itself",
+            remedy="leave out --without, or train again without the fact",
+        )
     number = model._relation(relation)
     head, relation = model.entities_[model._entity(head)], model.relations_[number]
     if tail is None:
@@ -165,9 +175,14 @@ def explain_completion(
     rank = float((scores[others] > value).sum()) + (float((scores[others] == value).sum()) + 1) / 2
     known = model._known.cpu()
     seen = [model.relations_[i] for i in torch.unique(known[:, 1]).tolist()]
-    priors = priors.align(model.relations_)
-    near = [one for one in nearest_classes(priors, relation, seen, neighbours) if round(one[1], 4) > 0]
-    likeness = dict(nearest_classes(priors, relation, seen, len(seen)))
+    near: list[tuple[str, float]] = []
+    likeness: dict[str, float] = {}
+    shared: dict[str, tuple[str, ...]] = {}
+    if priors is not None:
+        priors = priors.align(model.relations_)
+        near = [one for one in nearest_classes(priors, relation, seen, neighbours) if round(one[1], 4) > 0]
+        likeness = dict(nearest_classes(priors, relation, seen, len(seen)))
+        shared = {other: shared_columns(priors, relation, other) for other, _ in near}
     links = _links(model, known, ids)
     links.sort(key=lambda fact: -likeness.get(fact[1], 0.0))
     paths = {} if graph is None else {other: graph_path(graph, relation, other) for other, _ in near}
@@ -179,9 +194,9 @@ def explain_completion(
         rank,
         relation in seen,
         tuple(near),
-        {other: shared_columns(priors, relation, other) for other, _ in near},
+        shared,
         paths,
-        tuple((fact, likeness.get(fact[1], 1.0)) for fact in links[: 2 * neighbours]),
+        tuple((fact, None if priors is None else likeness.get(fact[1], 1.0)) for fact in links[: 2 * neighbours]),
         tuple(_routes(model, known, ids, neighbours)),
         tuple(_without(model, number, ids, links, float(value), statements, graph)) if statements else (),
         () if graph is None else statements_about(graph, relation),

@@ -17,6 +17,7 @@ from kgzsl.tasks.kg_completion import load_completer, run
 from kgzsl.tasks.kg_completion._answers import answers_in
 from kgzsl.tasks.kg_completion.candidate_rules import make_rule
 from kgzsl.tasks.kg_completion.evidence.calibration import Calibration
+from kgzsl.tasks.kg_completion.explanation import explain_completion
 from kgzsl.tasks.kg_completion.inductive.protocol import InductiveProtocol
 from kgzsl.tasks.kg_completion.ordinary import EmbeddingCompleter, OrdinaryProtocol
 from kgzsl.tasks.kg_completion.ordinary import protocol as module
@@ -230,3 +231,22 @@ def test_a_least_confidence_is_kept_to_from_the_command_line(world, tmp_path, ca
     assert 0 < len(kept["proposals"]) < len(every)
     assert kept["unsure"] == len(every) - len(kept["proposals"])
     assert any(" held-out facts, " in note for note in kept["notes"])
+
+
+def test_an_embedding_is_explained_by_facts_and_schema(world, tmp_path):
+    schema = ClassGraph.from_triples([("livesIn", "rdfs:range", "city"), ("bornIn", "rdfs:subPropertyOf", "livesIn")])
+    model = run(recipe(), data=world, progress=False).model
+    told = explain_completion(model, None, "p1", "livesIn", "c1", graph=schema)
+    facts = {(world.entities[h], world.relations[r], world.entities[t]) for h, r, t in model._known.tolist()}
+    wanted = {fact for fact in facts if {fact[0], fact[2]} == {"p1", "c1"}}
+    assert wanted
+    assert {fact for fact, _ in told.links} == wanted
+    assert {likeness for _, likeness in told.links} == {None}
+    assert not told.nearest_seen
+    assert not told.shared
+    assert "cosine" not in told.text()
+    assert [one.text for one in told.axioms]
+    assert told.confidence is not None
+    assert (told.entailed != ()) == (("p1", "bornIn", "c1") in facts)
+    with pytest.raises(InputError, match="trained on all facts together"):
+        explain_completion(model, None, "p1", "livesIn", "c1", statements=2)
