@@ -291,3 +291,18 @@ def test_a_relation_that_the_schema_lacks_stops_no_run(kgzsl, tmp_path):
     # A relation that the schema learns of afterwards still gets its vector from what made the others.
     done = told(kgzsl, tmp_path / "run", "--head", "country5", "--top", 2, relation="seat")
     assert "nothing says what" not in done.err
+
+
+def test_new_facts_against_the_schema_are_named(run, kgzsl, tmp_path):
+    (tmp_path / "new.ttl").write_text(PREFIXES + ":country1 :largestCity :person2 . :country2 :hasCity :city9b .")
+    command = ("complete", run, "-r", "capital", "--head", f"{W}country1", "--facts", tmp_path / "new.ttl", "--top", 1)
+    done = kgzsl(*command)
+    assert done.code == 0, done.err
+    assert (
+        "1 of the new facts have an end whose class is disjoint with the relation's domain or range; they are kept: "
+        f"{W}country1 {W}largestCity {W}person2\n"
+    ) in done.err
+    # That of the run itself was told by the run.
+    assert "person4" not in done.err
+    told = json.loads(kgzsl(*command, "--json").out)["facts"]
+    assert sum("of the new facts" in note for note in told["notes"]) == 1

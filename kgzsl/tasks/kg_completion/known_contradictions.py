@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -43,16 +43,20 @@ class KnownContradictions:
     are.
 
     Args:
-        kg: The graph.
-        facts: int64 [T, 3], its training triples, each once.
+        entities: Their names.
+        relations: Their names.
+        facts: int64 [T, 3], each once.
         found: Reason and the property that it is about ("" where that is the relation itself) to bool [T].
         facts_called: What notes call them.
+        listed: Whether all of them are in a file of the run.
     """
 
-    kg: KGSplit
+    entities: Sequence[str]
+    relations: Sequence[str]
     facts: Tensor
     found: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     facts_called: str = "training triples"
+    listed: bool = True
 
     @classmethod
     def read(
@@ -71,32 +75,59 @@ class KnownContradictions:
             called: What the schema calls each relation, where that is not its name.
             facts_called: What notes call the training triples, where they are those of no training.
         """
-        facts = torch.unique(kg.train.cpu(), dim=0)
-        made = cls(kg, facts, facts_called=facts_called)
-        if schema is None:
-            return made
-        names = kg.relations if called is None else called
-        kinds = EntityKinds.read(kg.entities, names, schema, types=kg.types)
+        made = cls(kg.entities, kg.relations, torch.unique(kg.train.cpu(), dim=0), facts_called=facts_called)
+        if schema is not None:
+            names = kg.relations if called is None else called
+            made._hold_against(schema, EntityKinds.read(kg.entities, names, schema, types=kg.types), names)
+        return made
+
+    @classmethod
+    def of_new(
+        cls,
+        new: Tensor,
+        known: Tensor,
+        names: tuple[Sequence[str], tuple[str, ...]],
+        kinds: EntityKinds,
+        schema: ClassGraph,
+    ) -> KnownContradictions:
+        """What a schema says against new facts beside those that are known.
+
+        Args:
+            new: int64 [N, 3].
+            known: int64 [T, 3]; they are held against the new ones, and not blamed.
+            names: Of entities and relations.
+            kinds: Of the entities.
+            schema: Says it.
+        """
+        together, place = torch.unique(torch.cat([known, new]), dim=0, return_inverse=True)
+        made = cls(*names, together, facts_called="of the new facts", listed=False)
+        made._hold_against(schema, kinds, names[1])
+        is_new = torch.ones(len(together), dtype=torch.bool)
+        is_new[place[: len(known)]] = False
+        blamed = {key: mask & is_new for key, mask in made.found.items()}
+        return replace(made, found={key: mask for key, mask in blamed.items() if bool(mask.any())})
+
+    def _hold_against(self, schema: ClassGraph, kinds: EntityKinds, names: tuple[str, ...]) -> None:
+        facts, size = self.facts, len(self.entities)
         for reason, bad in _wrong_ends(Violations.read(kinds, names, schema), facts):
-            made._add(reason, "", bad)
+            self._add(reason, "", bad)
         said = Properties.read(schema, names)
         apart: dict[int, set[int]] = {}
         for one, others in objects_of(schema, _DISJOINT).items():
             for other in others:
                 apart.setdefault(one, set()).add(other)
                 apart.setdefault(other, set()).add(one)
-        entailed = {node: Entailed.of_node(node, said, facts, kg.num_entities) for node in sorted(apart)}
+        entailed = {node: Entailed.of_node(node, said, facts, size) for node in sorted(apart)}
         for other, whole in entailed.items():
             pairs = whole.pairs()
             for one in sorted(apart[other]):
-                made._add("exclusive", schema.labels[other], made._among(pairs, entailed[one].sources))
+                self._add("exclusive", schema.labels[other], self._among(pairs, entailed[one].sources))
         for node in sorted(set().union(*said.kinds.values())):
             is_so = {kind for kind, nodes in said.kinds.items() if node in nodes}
             if is_so & {"Irreflexive", "Asymmetric", "Functional", "InverseFunctional"}:
-                whole = Entailed.of_node(node, said, facts, kg.num_entities)
-                for reason, bad in _by_itself(is_so, whole.pairs(), kg.num_entities):
-                    made._add(reason, schema.labels[node], made._among(bad, whole.sources))
-        return made
+                whole = Entailed.of_node(node, said, facts, size)
+                for reason, bad in _by_itself(is_so, whole.pairs(), size):
+                    self._add(reason, schema.labels[node], self._among(bad, whole.sources))
 
     def _add(self, reason: str, about: str, bad: Tensor) -> None:
         if bool(bad.any()):
@@ -108,7 +139,7 @@ class KnownContradictions:
         for relation, turned in relations:
             rows = torch.nonzero(self.facts[:, 1] == relation).flatten()
             head, tail = self.facts[rows][:, [2, 0] if turned else [0, 2]].unbind(dim=1)
-            found[rows] |= torch.isin(head * self.kg.num_entities + tail, pairs)
+            found[rows] |= torch.isin(head * len(self.entities) + tail, pairs)
         return found
 
     def __len__(self) -> int:
@@ -125,7 +156,8 @@ class KnownContradictions:
                 continue
             rows = torch.nonzero(torch.stack(list(masks.values())).any(dim=0)).flatten()
             named = ", ".join(" ".join(self._named(row)) for row in rows[:_NAMED].tolist())
-            more = f" and {len(rows) - _NAMED} more, in contradictions.csv of the run" if len(rows) > _NAMED else ""
+            where = ", in contradictions.csv of the run" if self.listed else ""
+            more = f" and {len(rows) - _NAMED} more{where}" if len(rows) > _NAMED else ""
             about = f" ({', '.join(sorted(masks))})" if "" not in masks else ""
             told.append(f"{len(rows)} {self.facts_called} {what}{about}; they are kept: {named}{more}")
         return told
@@ -146,7 +178,7 @@ class KnownContradictions:
 
     def _named(self, row: int) -> tuple[str, str, str]:
         head, relation, tail = self.facts[row].tolist()
-        return self.kg.entities[head], self.kg.relations[relation], self.kg.entities[tail]
+        return self.entities[head], self.relations[relation], self.entities[tail]
 
 
 def _wrong_ends(rules: Violations, facts: Tensor) -> Iterator[tuple[str, Tensor]]:

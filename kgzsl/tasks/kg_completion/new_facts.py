@@ -14,6 +14,7 @@ from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge import ClassGraph
 from kgzsl.tasks.kg_completion.checks import some_names
 from kgzsl.tasks.kg_completion.evidence.kinds import Types
+from kgzsl.tasks.kg_completion.known_contradictions import KnownContradictions
 from kgzsl.tasks.kg_completion.naming import (
     is_iri,
     own_relation,
@@ -100,6 +101,9 @@ def take_facts(
     there = torch.unique(model._known.cpu(), dim=0)
     together = torch.unique(torch.cat([there, mine]), dim=0)
     old = len(there) + len(mine) - len(together)
+    if schema is not None:
+        of_run = (model.entities_, model.relations_)
+        notes += KnownContradictions.of_new(mine, there, of_run, model.kinds_, schema).notes()
     model.set_facts(together)
     return NewFacts(len(mine), old, tuple(ends), tuple(kinds), (*same, *notes))
 

@@ -25,10 +25,13 @@ TYPES = {"a": (X + "A",), "b": (X + "B",), "c": (X + "C",)}
 CLASSES = ":A a owl:Class ; owl:disjointWith :B . :B a owl:Class . :C a owl:Class . "
 
 
+def kg_of(*facts: str) -> KGSplit:
+    return replace(KGSplit.from_names([tuple(fact.split()) for fact in facts], [], []), types=TYPES)
+
+
 def against(folder, statements: str, *facts: str) -> KnownContradictions:
     (folder / "schema.ttl").write_text(START + CLASSES + statements)
-    kg = KGSplit.from_names([tuple(fact.split()) for fact in facts], [], [])
-    return KnownContradictions.read(replace(kg, types=TYPES), ClassGraph.read(folder / "schema.ttl"))
+    return KnownContradictions.read(kg_of(*facts), ClassGraph.read(folder / "schema.ttl"))
 
 
 def told(folder, statements: str, *facts: str) -> dict[str, str]:
@@ -98,15 +101,38 @@ def test_notes_count_each_fact_once_and_name_the_first_with_the_reason(tmp_path)
         "1 training triples have an end whose class is disjoint with the relation's domain or range; they are kept: "
         "b r a"
     ]
-    many = against(tmp_path, ":r a owl:FunctionalProperty .", *(f"a r x{i}" for i in range(5)))
+    facts = [f"a r x{i}" for i in range(5)]
+    many = against(tmp_path, ":r a owl:FunctionalProperty .", *facts)
     assert many.notes() == [
         "5 training triples give a head more than one value of a functional property (r); they are kept: "
         "a r x0, a r x1, a r x2 and 2 more, in contradictions.csv of the run"
     ]
     assert len(many.rows()) == 5
-    assert KnownContradictions.read(found.kg, None).notes() == []
-    given = KnownContradictions.read(many.kg, ClassGraph.read(tmp_path / "schema.ttl"), facts_called="facts given")
+    assert KnownContradictions.read(kg_of(*facts), None).notes() == []
+    given = KnownContradictions.read(
+        kg_of(*facts), ClassGraph.read(tmp_path / "schema.ttl"), facts_called="facts given"
+    )
     assert [note.replace("facts given", "training triples") for note in given.notes()] == many.notes()
+
+
+def test_new_facts_are_held_against_known_ones_and_alone_blamed(tmp_path):
+    (tmp_path / "schema.ttl").write_text(START + CLASSES + ":r a owl:FunctionalProperty ; rdfs:domain :A .")
+    schema = ClassGraph.read(tmp_path / "schema.ttl")
+    kg = kg_of("a r x", "b r x", "c r x", "c r y", "a r y", "b r y", "a s x")
+    kinds = EntityKinds.read(kg.entities, kg.relations, schema, types=TYPES)
+    # Known: one value of a and b, two of c. New: a second one of a and b, one that is known, and another relation.
+    known, new = kg.train[:4], kg.train[[4, 5, 0, 6]]
+    found = KnownContradictions.of_new(new, known, (kg.entities, kg.relations), kinds, schema)
+    assert {" ".join([*row.values()][:3]): row["against"] for row in found.rows()} == {
+        "a r y": "functional (r)",
+        "b r y": "disjoint; functional (r)",
+    }
+    assert found.notes() == [
+        "1 of the new facts have an end whose class is disjoint with the relation's domain or range; they are kept: "
+        "b r y",
+        "2 of the new facts give a head more than one value of a functional property (r); they are kept: a r y, b r y",
+    ]
+    assert not KnownContradictions.of_new(new[2:], known, (kg.entities, kg.relations), kinds, schema).notes()
 
 
 AXIOMS = """:r rdfs:domain :A ; owl:propertyDisjointWith :s . :s rdfs:subPropertyOf :t ; owl:inverseOf :u .
