@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kgzsl.errors import InputError
 from kgzsl.recipe import CompletionRecipe, ImageRecipe, Recipe, apply_overrides
+from kgzsl.tasks._data import read_kg
 
 IMAGES = """\
 task: image_classification
@@ -249,6 +250,25 @@ def test_files_are_found_beside_the_recipe(tmp_path: Path):
     assert recipe.find_file(recipe.graph.source) == (tmp_path / "my.ttl").resolve()
     with pytest.raises(InputError, match=r"my\.yaml, line 10: 'other.ttl' does not exist"):
         recipe.find_file("other.ttl", "graph", "source")
+
+
+def test_data_lie_here_or_beside_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder, relation in ((there, "beside"), (here, "here")):
+        folder.mkdir()
+        (folder / "facts.tsv").write_text(f"a\t{relation}\tb\nb\tother\ta\n")
+    (there / "recipe.yaml").write_text(
+        "{task: kg_completion, dataset: {name: facts.tsv, unseen_relations: [other]}, ranker: {name: embedding}}"
+    )
+    recipe = Recipe.read(there / "recipe.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert "beside" in read_kg(recipe).relations
+    monkeypatch.chdir(here)
+    assert "here" in read_kg(recipe).relations
+    (there / "facts.tsv").unlink()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="neither a known data set nor a file"):
+        read_kg(recipe)
 
 
 def test_the_shipped_recipes_are_valid():

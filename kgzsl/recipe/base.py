@@ -102,10 +102,9 @@ class Recipe(Strict):
             InputError: It is in none of these places.
         """
         given = Path(source).expanduser()
-        places = [given] if given.is_absolute() or self._file is None else [given, Path(self._file).parent / given]
-        for place in places:
-            if place.exists():
-                return place.resolve()
+        found = given if given.exists() else self.beside(source)
+        if found is not None:
+            return found.resolve()
         shipped = _shipped(given)
         if shipped is not None:
             return shipped
@@ -114,6 +113,14 @@ class Recipe(Strict):
             **self.where(*path),
             remedy="give a path from here, from the recipe's folder, or the name of a shipped ontology",
         )
+
+    def beside(self, source: str) -> Path | None:
+        """The file or folder that ``source`` is, as a relative path, from the recipe's own folder; None without one."""
+        given = Path(source).expanduser()
+        if self._file is None or given.is_absolute():
+            return None
+        found = Path(self._file).parent / given
+        return found if found.exists() else None
 
     def check_components(self) -> None:
         """Check names, options and values of components by their constructors; numbers in text become numbers."""

@@ -23,9 +23,9 @@ def read_data(recipe: ImageRecipe | CompletionRecipe) -> ImageFeatures | KGSplit
     """
     from kgzsl import datasets
 
-    spec = recipe.dataset
+    spec, source = recipe.dataset, _source(recipe)
     try:
-        return datasets.load(spec.name, **spec.options, **_labels(recipe))
+        return datasets.load(source, **spec.options, **_labels(recipe, source))
     except InputError as error:
         if error.file is not None or error.place is not None:
             raise
@@ -34,13 +34,24 @@ def read_data(recipe: ImageRecipe | CompletionRecipe) -> ImageFeatures | KGSplit
         raise InputError(error.problem, **place, remedy=error.remedy) from None
 
 
-def _labels(recipe: ImageRecipe | CompletionRecipe) -> dict[str, Any]:
+def _source(recipe: ImageRecipe | CompletionRecipe) -> str:
+    """What the recipe calls its data set: a known name, or a file or folder from here, else from beside the recipe."""
+    from kgzsl import datasets
+
+    name = recipe.dataset.name
+    if name in datasets.known() or Path(name).expanduser().exists():
+        return name
+    beside = recipe.beside(name)
+    return name if beside is None else str(beside)
+
+
+def _labels(recipe: ImageRecipe | CompletionRecipe, source: str) -> dict[str, Any]:
     """The recipe's own schema for a file of facts: the labels of relations in it may name those that are unseen."""
     from kgzsl import datasets
     from kgzsl.datasets.kg_facts import is_table
     from kgzsl.datasets.kg_rdf import is_rdf
 
-    file, graph = Path(recipe.dataset.name).expanduser(), recipe.graph
+    file, graph = Path(source).expanduser(), recipe.graph
     if graph is None or graph.source == "none" or recipe.dataset.name in datasets.known():
         return {}
     if not file.is_file() or not (is_table(file) or is_rdf(file)):
