@@ -58,7 +58,8 @@ def run(
 
     Args:
         recipe: What to do.
-        data: The knowledge graph, where it is in memory already; else the recipe's.
+        data: The knowledge graph, where it is in memory already; else the recipe's. The run numbers it by name, so that
+            ids of the result's model are not those of ``data``: ask it by names.
         out: The run folder; checkpoints are kept under ``out/checkpoint``. None keeps none.
         resume: Go on with what ``out/checkpoint`` has.
         progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.
