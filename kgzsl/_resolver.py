@@ -29,11 +29,13 @@ class Resolver(Generic[T]):
         kind: What is being named, for messages: ``"generator"``.
         base: The class (or protocol) that every component follows.
         classes: Short name to class.
+        closed: Whether nothing but ``classes`` will do, where what follows depends on which of them it is.
     """
 
-    def __init__(self, kind: str, base: type[Any], classes: Mapping[str, type[T]]) -> None:
+    def __init__(self, kind: str, base: type[Any], classes: Mapping[str, type[T]], *, closed: bool = False) -> None:
         self.kind = kind
         self.base = base
+        self.closed = closed
         self.classes = dict(classes)
         # Ours first: class-resolver strips the base's name from a name's end, which would lose some aliases.
         self._short_names = {normalize_string(name): cls for name, cls in self.classes.items()}
@@ -52,7 +54,7 @@ class Resolver(Generic[T]):
         """
         if not isinstance(name, str):
             raise InputError(f"the name of a {self.kind} is {name!r}", remedy=f"choose {', '.join(self.names)}")
-        if ":" in name or "." in name:
+        if (":" in name or "." in name) and not self.closed:
             return self._import(name)
         short = self._short_names.get(normalize_string(name))
         if short is not None:
@@ -62,11 +64,19 @@ class Resolver(Generic[T]):
         except KeyError:
             close = nearest(name, self.names)
             hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self.names)}."
-            raise InputError(
-                f"no {self.kind} is called {name!r}",
-                remedy=f"{hint} A class of your own goes by its import path, package.module:Class",
-            ) from None
+            own = "" if self.closed else " A class of your own goes by its import path, package.module:Class"
+            raise InputError(f"no {self.kind} is called {name!r}", remedy=f"{hint}{own}") from None
         return found
+
+    def short_name(self, name: str) -> str:
+        """The name in ``classes`` of what ``name`` stands for (``WGAN``, ``w-gan``); any other as it is.
+
+        Raises:
+            InputError: See :meth:`find`.
+        """
+        found = self.find(name)
+        shorts = [name, *self.names]  # of several names the one that was given
+        return next((short for short in shorts if self.classes.get(short) is found), name)
 
     def make(self, name: str, /, **options: Any) -> T:
         """Build the component ``name`` with ``options``.

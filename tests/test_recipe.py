@@ -347,3 +347,29 @@ def test_generators_with_a_second_critic_may_look_and_need_not() -> None:
     assert Recipe.parse(text).setting == "inductive"  # type: ignore[attr-defined]
     gated = Recipe.parse(text + "unlabeled: test\n", overrides=["classifier.gate=auto"])
     assert gated.setting == "transductive"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("spelt", "name", "priors"),
+    [
+        ("link-overlap", "link_overlap", "priors: text"),
+        ("LinkOverlap", "link_overlap", "priors: text"),
+        ("Evidence", "evidence", "priors: text"),
+        ("RMPI", "rmpi", "priors: text"),
+        ("Embedding", "embedding", ""),
+    ],
+)
+def test_a_ranker_has_one_name_however_it_is_spelt(spelt, name, priors):
+    """Else another one would be trained under its name."""
+    recipe = Recipe.parse(f"task: kg_completion\ndataset: nell_zs\nranker: {spelt}\n{priors}\n")
+    assert isinstance(recipe, CompletionRecipe)
+    assert recipe.ranker is not None
+    assert recipe.ranker.name == name
+    assert recipe.to_dict()["ranker"]["name"] == name
+
+
+def test_a_ranker_of_ones_own_is_refused_rather_than_another_one_trained():
+    text = "task: kg_completion\ndataset: nell_zs\npriors: text\nranker: '{}'\n"
+    path = "kgzsl.tasks.kg_completion.link_overlap_completer:LinkOverlapCompleter"
+    assert f"no ranker is called '{path}'; known: embedding, evidence" in complaint(text.format(path))
+    assert complaint(text.format("evidenec")).endswith("did you mean evidence?")

@@ -38,6 +38,22 @@ def test_names_aliases_and_options(parts: Resolver[Part]) -> None:
     assert parts.names == ["loose", "w-part", "wide"]
 
 
+def test_the_short_name_of_an_alias(parts: Resolver[Part]) -> None:
+    named = {name: parts.short_name(name) for name in ("wide", "w-part", "W-Part", "LOOSE", "collections:OrderedDict")}
+    assert named == {
+        "wide": "wide", "w-part": "w-part", "W-Part": "w-part", "LOOSE": "loose",
+        "collections:OrderedDict": "collections:OrderedDict",
+    }  # fmt: skip
+
+
+def test_a_closed_resolver_takes_no_import_path() -> None:
+    closed = Resolver("part", Part, {"wide": WidePart}, closed=True)
+    assert closed.find("Wide") is WidePart
+    for name in ("collections:OrderedDict", "collections.OrderedDict"):
+        with pytest.raises(InputError, match=r"no part is called .*; known: wide\.$"):
+            closed.find(name)
+
+
 def test_import_path(parts: Resolver[Part]) -> None:
     assert parts.find("collections:OrderedDict").__name__ == "OrderedDict"
     assert parts.find("collections.OrderedDict").__name__ == "OrderedDict"

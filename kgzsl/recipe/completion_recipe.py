@@ -76,7 +76,10 @@ class CompletionRecipe(Recipe):
                 "embedding": EmbeddingCompleter,
                 **inductive_rankers(),
             }
-            self.check_component(Resolver("ranker", Completer, rankers), self.ranker, "ranker")
+            # What a run does depends on which of them it is: no other will do, and they go by one name each.
+            resolver = Resolver("ranker", Completer, rankers, closed=True)
+            self.check_component(resolver, self.ranker, "ranker")
+            self.ranker.name = resolver.short_name(self.ranker.name)
         if self.relation_network is not None:
             self._check_network(self.relation_network)
         self._check_kind()

@@ -148,6 +148,21 @@ def test_more_facts_than_are_wanted_are_refused_and_pages_leave_none_out(kgzsl, 
     assert paged.types == {f"http://x/p{i}": ("http://x/person",) for i in range(7)}
 
 
+def test_a_server_that_cuts_its_answers_hides_no_fact():
+    heads = [f"http://x/p{i:03}" for i in range(250)]
+
+    def cut(number, query, handler):
+        first = int(query.rpartition("OFFSET ")[2])
+        kind = "http://x/lives" if "<http://x/lives>" in query else RDF + "type"
+        rows = [[("uri", head), ("uri", kind), ("uri", "http://x/c")] for head in heads]
+        return rows[first : first + 100]  # whatever LIMIT says
+
+    with Endpoint(cut) as endpoint:
+        found = read_endpoint(SparqlClient(endpoint.url), ["http://x/lives"])
+    assert [head for head, _, _ in found.triples] == heads
+    assert found.types == dict.fromkeys(heads, ("http://x/c",))
+
+
 def test_an_embedding_leaves_out_what_it_has_no_vector_for():
     kg = KGSplit.from_names([("a", "r", "b"), ("b", "r", "c")], [], [])
     model = EmbeddingCompleter(dim=4, epochs=1).fit(kg)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kgzsl.errors import InputError
 from kgzsl.knowledge.assembling import assemble, check_projection
-from kgzsl.knowledge.sources.sparql_client import SparqlClient, SparqlTimeout, Term, cache_folder
+from kgzsl.knowledge.sources.sparql_client import SparqlClient, SparqlTimeout, Term, cache_folder, is_last_page
 from kgzsl.knowledge.sources.sparql_text import edges_query, iri_term, label_query, texts_query
 from kgzsl.knowledge.sources.wikidata import DIRECT, MEANING
 from kgzsl.knowledge.triples import TripleBuilder
@@ -287,8 +287,7 @@ class _Walk:
         while True:
             found = self.client.select(question(part, self.page, len(rows)))
             rows += found
-            # Some servers cut answers at a round number of rows without a word, so such a page may not be the last.
-            if not found or (len(found) < self.page and len(found) % 100):
+            if is_last_page(len(found), self.page):
                 return rows
             if len(rows) > self.max_triples:
                 self._bounded_rows(len(rows))

@@ -18,7 +18,7 @@ from kgzsl._files import atomic_file
 from kgzsl.errors import InputError
 from kgzsl.knowledge._json import is_hollow
 
-__all__ = ["SparqlClient", "SparqlTimeout", "Term", "cache_folder"]
+__all__ = ["SparqlClient", "SparqlTimeout", "Term", "cache_folder", "is_last_page"]
 
 _ACCEPT = "application/sparql-results+json"
 _LATER = (429, 500, 502, 503, 504)
@@ -54,6 +54,14 @@ class _Again(Exception):
         super().__init__(why)
         self.after = after
         self.slow = slow
+
+
+def is_last_page(rows: int, page: int) -> bool:
+    """Whether no rows can follow an answer of so many, where ``page`` were asked for.
+
+    Some servers cut answers at a round number of rows without a word, so that such an answer may not be the last.
+    """
+    return not rows or (rows < page and rows % 100 > 0)
 
 
 def cache_folder() -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kgzsl.datasets.kg_rdf import is_own_class
 from kgzsl.errors import InputError
-from kgzsl.knowledge.sources.sparql_client import SparqlClient
+from kgzsl.knowledge.sources.sparql_client import SparqlClient, is_last_page
 from kgzsl.knowledge.sources.sparql_text import DEFAULT_GRAPH, facts_query, iri_term, is_iri_term, literal_term
 from kgzsl.knowledge.vocabulary import RDF, RDF_TYPE, XSD
 from kgzsl.tasks.kg_completion.proposals import Proposal
@@ -78,7 +78,7 @@ def read_endpoint(
                 raise InputError(
                     f"the endpoint has more than {max_triples:,} {what}", file=client.url, remedy="raise --max-triples"
                 )
-            if len(some) < page:
+            if is_last_page(len(some), page):
                 return found
 
     triples = tuple(rows(relations, None))

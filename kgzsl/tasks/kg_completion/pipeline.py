@@ -58,8 +58,8 @@ def run(
 
     Args:
         recipe: What to do.
-        data: The knowledge graph, where it is in memory already; else the recipe's. A run numbers by name: its model
-            is asked by names, or by the numbers of ``data.in_name_order()``.
+        data: The knowledge graph, where it is in memory already; else the recipe's. The run numbers it by name: ask the
+            result's model by names, or by the numbers of ``data.in_name_order()``.
         out: The run folder; checkpoints are kept under ``out/checkpoint``. None keeps none.
         resume: Go on with what ``out/checkpoint`` has.
         progress: Progress of the trainings: ``"auto"``, True, ``"lines"``, False.

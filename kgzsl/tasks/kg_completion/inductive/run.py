@@ -114,7 +114,7 @@ class InductiveRun(RankerRun):
             return None
         self.log(f"seed {seed}: {'priors' if shuffle is None else 'shuffled priors'}")
         begun = time.perf_counter()
-        engine = self.engine.apart(seed=seed, checkpoint=None)
+        engine = self._engine(seed, "priors" if shuffle is None else "shuffled-priors")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             made = build_priors(

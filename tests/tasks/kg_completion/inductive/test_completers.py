@@ -324,6 +324,25 @@ def test_a_run_with_priors_beats_its_shuffled_self(inductive, priors, checkpoint
     assert "kgc.worst_ties.mrr" in result.columns
 
 
+def test_a_run_with_priors_goes_on_where_it_was_interrupted(kg, priors, tmp_path):
+    told = recipe(
+        {"name": "rmpi", "dim": 4, "epochs": 1, "queries": 10, "others": 10, "calibrate": False},
+        priors=[{"name": "file", "path": str(priors.save(tmp_path / "priors.safetensors"))}],
+        controls=["chance"],
+    )
+    whole = run(told, data=kg, out=tmp_path / "whole", progress=False)
+
+    def cut(line):
+        if "scoring" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(told, data=kg, out=tmp_path / "cut", progress=False, log=cut)
+    again = run(told, data=kg, out=tmp_path / "cut", progress=False, resume=True)
+    assert again.predictions == whole.predictions
+    assert again.metrics["kgc.mrr"] == whole.metrics["kgc.mrr"]
+
+
 def test_drawn_answers_are_those_of_the_model_asked_by_itself(inductive, checkpoint):
     ranker = {"name": "ultra", "checkpoint": checkpoint, "queries": 20}
     result = run(recipe(ranker, protocol={"negatives": 5, "seeds": [3]}), data=inductive, progress=False)
