@@ -34,6 +34,7 @@ _FILES = (
     "report.html",
     _CONTRADICTIONS,
     _LABELS,
+    "begun.json",
     "result.json",
     "arrays.safetensors",
     _GRAPH,
@@ -54,6 +55,7 @@ class RunFolder:
     ``graph.npz``           the class graph
     ``contradictions.csv``  training triples that the schema speaks against, where there are any
     ``labels.json``         what the data call entities, where they do
+    ``begun.json``          fingerprints of the data and the class graph, for ``--resume``
     ``checkpoint/``         what ``--resume`` goes on from
     ``result.json``         table rows, selection record and verdicts; ``arrays.safetensors`` holds the plots' numbers
     ``report.html``         the page for people

@@ -16,6 +16,7 @@ from kgzsl.datasets import ImageFeatures
 from kgzsl.engine import Engine, Row
 from kgzsl.generators import CollapseWarning
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._begun import begin
 from kgzsl.tasks._data import read_images
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, chooses_by_features, read_sources, reasons
@@ -99,6 +100,7 @@ class ImageRun:
         main, self.sources = read_sources(
             recipe, loaded.class_names, graph_source=loaded.graph_source, other_names=loaded.class_info
         )
+        begin(self.folder, loaded, [one.graph for one in (main, *self.sources)], resume=resume)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(loaded.class_names)
         self.pairs = None if recipe.compositions is None else RunPairs(recipe, loaded, main, self.sources)

@@ -14,6 +14,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.engine import Engine, Row
 from kgzsl.knowledge import ClassPriors
+from kgzsl.tasks._begun import begin
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._engine import engine_of, stage_engine
 from kgzsl.tasks._knowledge import build_priors, read_sources, reasons
@@ -112,6 +113,7 @@ class CompletionRun:
         main, self.sources = read_sources(
             recipe, loaded.relations, graph_source=loaded.graph_source, in_name_order=True
         )
+        begin(self.folder, loaded, [one.graph for one in (main, *self.sources)], resume=resume)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(loaded.relations)
         made = {name: make_rule(name, loaded, schema=self.graph) for name in RULES}

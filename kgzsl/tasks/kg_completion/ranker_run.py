@@ -63,6 +63,7 @@ class RankerRun(ABC):
         self.folder = None if out is None else Path(out) / "checkpoint"
         self._log = log
         self.engine = engine_of(recipe, self.folder, resume=resume, progress=progress, on_log=on_log)
+        self._resume = resume
         self.warnings: list[str] = []
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from kgzsl.datasets import KGSplit
 from kgzsl.datasets.kg_labels import entity_labels
 from kgzsl.errors import InputError
 from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.tasks._begun import begin
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import build_priors, read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes, told_strangers
@@ -44,6 +45,7 @@ class InductiveRun(RankerRun):
         main, self.sources = read_sources(
             self.recipe, self._names, graph_source=loaded.graph_source, in_name_order=True
         )
+        begin(self.folder, loaded, [one.graph for one in (main, *self.sources)], resume=self._resume)
         first = main if main.graph is not None else next((one for one in self.sources if one.graph is not None), main)
         self.graph = first.kept(self._names)
         if self.options.get("schema_edges") and self.graph is None:

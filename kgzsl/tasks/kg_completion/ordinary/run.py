@@ -6,6 +6,7 @@ import time
 
 from kgzsl.datasets import KGSplit
 from kgzsl.datasets.kg_labels import entity_labels
+from kgzsl.tasks._begun import begin
 from kgzsl.tasks._data import read_kg
 from kgzsl.tasks._knowledge import read_sources
 from kgzsl.tasks.kg_completion.checks import data_notes
@@ -27,6 +28,7 @@ class OrdinaryRun(RankerRun):
     def _prepare(self, data: KGSplit | None) -> None:
         loaded = read_kg(self.recipe, data)
         main, _ = read_sources(self.recipe, loaded.relations, graph_source=loaded.graph_source, in_name_order=True)
+        begin(self.folder, loaded, [main.graph], resume=self._resume)
         self.graph, self._called = main.kept(loaded.relations), main.called
         self.protocol = OrdinaryProtocol(loaded, self._rules(loaded, self._called), **self._protocol_options())
         self.data_name, self.entities, self.relations = loaded.name, loaded.entities, loaded.relations

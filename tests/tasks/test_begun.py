@@ -1,0 +1,81 @@
+"""A run goes on with the data and the class graph that it was begun on, or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from kgzsl import datasets
+from kgzsl.datasets import KGSplit
+from kgzsl.errors import InputError
+from kgzsl.knowledge import ClassGraph
+from kgzsl.tasks._begun import BEGUN, begin
+
+FACTS = [("a", "likes", "b"), ("b", "knows", "c"), ("c", "likes", "a")]
+SAID = [("likes", "subPropertyOf", "knows"), ("knows", "range", "person")]
+
+
+def kg(facts=FACTS) -> KGSplit:
+    return KGSplit.from_names(facts, [], [("a", "hires", "c")]).in_name_order()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    folder = tmp_path / "run" / "checkpoint"
+    begin(folder, kg(), [ClassGraph.from_triples(SAID)], resume=False)
+    folder.mkdir()
+    (folder / "train.seed0").write_text("what to go on from")
+    return folder
+
+
+def test_it_goes_on_with_the_same_in_another_order(checkpoint: Path) -> None:
+    turned = ClassGraph.from_triples(SAID[::-1])
+    assert turned.iris != ClassGraph.from_triples(SAID).iris
+    before = (checkpoint.parent / BEGUN).read_text()
+    begin(checkpoint, replace(kg(FACTS[::-1]), name="elsewhere", notes=("told",)), [turned, turned, None], resume=True)
+    assert (checkpoint.parent / BEGUN).read_text() == before
+
+
+@pytest.mark.parametrize("changed", ["facts", "names", "candidates", "graph", "texts", "no graph", "earlier"])
+def test_it_does_not_go_on_with_something_else(checkpoint: Path, changed: str) -> None:
+    data, graphs, what = kg(), [ClassGraph.from_triples(SAID)], "other data"
+    if changed == "facts":
+        data = kg([*FACTS[:2], ("c", "likes", "b")])
+    elif changed == "names":
+        data = replace(data, entities=("a", "b", "d"))
+    elif changed == "candidates":
+        data = data.with_candidates({0: torch.tensor([0, 2])})
+    elif changed == "earlier":
+        (checkpoint.parent / BEGUN).unlink()
+    else:
+        what = "another class graph"
+        graphs = [] if changed == "no graph" else [ClassGraph.from_triples(SAID[:1])]
+        if changed == "texts":
+            graphs = [ClassGraph.from_triples(SAID, labels={"likes": "is fond of"})]
+    with pytest.raises(InputError, match=f"begun on {what}, or by an earlier version.*--overwrite"):
+        begin(checkpoint, data, graphs, resume=True)
+    begin(checkpoint, data, graphs, resume=False)  # started anew
+    begin(checkpoint, data, graphs, resume=True)
+
+
+def test_what_has_no_checkpoint_yet_may_change(checkpoint: Path) -> None:
+    (checkpoint / "train.seed0").unlink()
+    begin(checkpoint, kg(FACTS[:2]), [], resume=True)
+    begin(None, kg(), [], resume=False)
+
+
+def test_features_and_priors_of_images_count(tmp_path: Path) -> None:
+    data = datasets.load("latin_characters")
+    prints = []
+    rows = data.features.clone()
+    rows[0, 0] += 1
+    for one in (data, replace(data, features=rows), replace(data, priors={}), replace(data, notes=("told",))):
+        begin(tmp_path / "checkpoint", one, [], resume=False)
+        prints.append(json.loads((tmp_path / BEGUN).read_text())["data"])
+    assert prints[0] != prints[1]
+    assert prints[0] == prints[3]
+    assert (prints[0] == prints[2]) == (not data.priors)
