@@ -102,7 +102,8 @@ def check_label(classes: Sequence[Any], label: Any) -> None:
         InputError: A name among numbers, a number among names, or something else.
     """
     kind = np.asarray([label]).dtype.kind
-    if kind not in "USiufb" or label != label or (len(classes) and (kind in "US") != isinstance(classes[0], str)):
+    others = {np.asarray(classes[:1]).dtype.kind} if len(classes) else {kind}
+    if kind not in "USiufb" or label != label or (others != {kind} and {kind, *others} & {"U", "S"}):
         told, *known = np.asarray([label]).tolist() + np.asarray(classes[:1]).tolist()
         first = f" than {known[0]!r} and the others" if known else ""
         raise InputError(f"the label {told!r} is of another type{first}", remedy="give a name, or an integer")

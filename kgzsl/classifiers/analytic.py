@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgzsl._options import check_device, check_numbers, check_seed, check_whole
+from kgzsl._options import check_device, check_names, check_numbers, check_seed, check_whole
 from kgzsl._tensors import number_tensor
 from kgzsl.classifiers._inputs import check_label, class_indices, float_matrix
 from kgzsl.classifiers.base import Classifier
@@ -72,15 +72,20 @@ class AnalyticHead(Classifier):
         """Learn one more batch; ``classes`` announces classes that are to come (scikit-learn's argument).
 
         Raises:
-            InputError: X of another width than before, NaN, or a gamma that is not positive.
+            InputError: X of another width than before, NaN, a label that does not fit, or a gamma that is not positive;
+                then nothing was learnt.
         """
         self.check_options()
         known = hasattr(self, "classes_")
         features = float_matrix(X, "X", columns=self._dim if known else None, device=self.device, dtype=torch.float64)
+        batch_classes, encoded = class_indices(y, len(features))
+        check_names(classes, "classes")
+        coming = [*(classes if classes is not None else []), *batch_classes]
+        for name in coming:
+            check_label(list(self._rows) if known and self._rows else coming[:1], name)
         if not known:
             self._start(features)
-        batch_classes, encoded = class_indices(y, len(features))
-        for name in [*(classes if classes is not None else []), *batch_classes]:
+        for name in coming:
             if name not in self._rows:
                 self.add_class(name)
         targets = torch.as_tensor(
@@ -109,6 +114,8 @@ class AnalyticHead(Classifier):
             column = column.to(torch.float64).reshape(-1, 1)
             if len(column) != len(self.coef_):
                 raise InputError(f"weights have length {len(column)} where {len(self.coef_)} was expected")
+            if not bool(torch.isfinite(column).all()):
+                raise InputError(f"weights of {name!r} hold NaN or infinite values", remedy="give finite numbers")
         self._rows[name] = len(self._rows)
         self.coef_ = torch.cat([self.coef_, column], dim=1)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,11 @@ def numbered_labels(
     """Names of the classes, and which of them each label is: int64 [N]."""
     values = labels.cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if values.dtype.kind in "US" or values.dtype == object:
+        missing = next((row for row, item in enumerate(labels) if _is_missing(item)), None)
+        if missing is not None:
+            raise InputError(
+                "there is no label", file=where, place=f"labels, row {missing}", remedy="leave such rows out"
+            )
         text = values.astype(str)
         names = tuple(class_names) if class_names is not None else tuple(np.unique(text).tolist())
         known = {item: i for i, item in enumerate(names)}
@@ -139,10 +144,17 @@ def numbered_labels(
     return tuple(class_names), values.astype(np.int64)
 
 
+def _is_missing(label: Any) -> bool:
+    """Whether it stands where a name would, and is none: None, NaN, or what pandas has for them."""
+    return label is None or (isinstance(label, float) and label != label) or type(label).__name__ == "NAType"
+
+
 def class_numbers(
     classes: Sequence[str] | Sequence[int], names: Sequence[str], where: str
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Numbers of the unseen classes, sorted; a name that no class has is refused."""
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise InputError(f"unseen is {classes!r}", file=where, remedy="give a list of class names")
     known = {item: i for i, item in enumerate(names)}
     numbers = []
     for item in classes:

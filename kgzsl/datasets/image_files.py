@@ -88,12 +88,23 @@ def checked_features(network: Backbone, images: Sequence[Image]) -> Tensor:
     """float32 [B, D] of images, on the CPU.
 
     Raises:
-        InputError: The backbone does not give one vector for each image.
+        InputError: The backbone does not give one vector of finite numbers for each image.
     """
-    features = torch.as_tensor(network.encode(images)).detach().cpu().float()
+    given = network.encode(images)
+    try:
+        features = torch.as_tensor(given).detach().cpu().float()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the backbone {network.name!r} gave a {type(given).__name__} that is no tensor ({error})",
+            remedy="it must give one vector for each image",
+        ) from error
     if features.ndim != 2 or len(features) != len(images):
         raise InputError(
             f"the backbone {network.name!r} gave {tuple(features.shape)} for {len(images)} images",
             remedy="it must give one vector for each image",
+        )
+    if not bool(torch.isfinite(features).all()):
+        raise InputError(
+            f"the backbone {network.name!r} gave NaN or infinite values", remedy="it must give finite numbers"
         )
     return features

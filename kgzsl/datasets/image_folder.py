@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kgzsl._files import atomic_file
+from kgzsl._options import check_count
 from kgzsl.datasets.arrays import class_numbers, image_features_from_arrays, numbered_labels
 from kgzsl.datasets.backbones import Backbone, find_backbone
 from kgzsl.datasets.image_features import ImageFeatures
@@ -63,11 +65,14 @@ def read_image_folder(
     Raises:
         InputError: No images, a damaged one, an unseen class without a folder, or a backbone that is not there.
     """
+    check_count(batch_size, "batch_size")
+    check_count(shard, "shard")
     root = Path(folder)
-    files = _images(root)
+    files, empty = _images(root)
     # Names are checked before hours may go by.
     names, _ = numbered_labels([file.parent.name for file in files], options.get("class_names"), str(root))
-    class_numbers(unseen, names, str(root))
+    class_numbers(unseen, (*names, *empty), str(root))
+    _require_images(unseen, names, empty, root, "has no image in it; put its images right there, in no folder below")
     place = Path(cache) if cache is not None else root / ".kgzsl-features"
     network = find_backbone(backbone, device=device) if isinstance(backbone, str) else backbone
     parts: list[Tensor] = []
@@ -76,16 +81,23 @@ def read_image_folder(
     for start in range(0, len(files), shard):
         own = files[start : start + shard]
         features, good = _shard(own, root, place, network, batch_size, skip_damaged)
-        parts.append(features)
+        if any(good):
+            parts.append(features)
+        _require_one_length(parts, network, place)
         kept += [file for file, fine in zip(own, good, strict=True) if fine]
         damaged += [file for file, fine in zip(own, good, strict=True) if not fine]
         if progress is not None:
             progress(min(start + shard, len(files)), len(files))
     if not kept:
         raise InputError("no image could be read", file=root, remedy="give images that Pillow can open")
+    lost = {file.parent.name for file in damaged} - {file.parent.name for file in kept}
+    _require_images(unseen, options.get("class_names") or (), lost, root, "has no image that can be read; repair them")
     notes = list(_notes(network, unseen, damaged, root))
+    if empty or lost:
+        told = ", ".join(sorted((*empty, *lost)))
+        notes.append(f"sub-folders without an image of their own are no classes, and were left out: {told}")
     return image_features_from_arrays(
-        torch.cat([part for part in parts if len(part)]),
+        torch.cat(parts),
         [file.parent.name for file in kept],
         unseen=unseen,
         name=name or root.name,
@@ -96,24 +108,48 @@ def read_image_folder(
     )
 
 
-def _images(root: Path) -> list[Path]:
+def _images(root: Path) -> tuple[list[Path], list[str]]:
+    """The images in the sub-folders, and the names of sub-folders without any."""
     if not root.is_dir():
         raise InputError("there is no such folder", file=root, remedy="give a folder with a sub-folder for each class")
-    files = [
-        file
-        for kind in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        for file in sorted(kind.iterdir())
-        if is_image(file)
-    ]
+    kinds = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = {kind: [file for file in sorted(kind.iterdir()) if is_image(file)] for kind in kinds}
+    files = [file for own in found.values() for file in own]
     if not files:
         raise InputError("there are no images here", file=root, remedy="put them into a sub-folder for each class")
-    return files
+    return files, [kind.name for kind, own in found.items() if not own]
+
+
+def _require_images(
+    unseen: Sequence[str], names: Collection[str], empty: Collection[str], root: Path, told: str
+) -> None:
+    """Refuse an unseen class that has a folder and no image there, and is not among ``names``."""
+    for name in unseen:
+        if name in empty and name not in names:
+            problem, _, remedy = told.partition("; ")
+            raise InputError(
+                f"the unseen class {name!r} {problem}",
+                file=root / name,
+                remedy=f"{remedy}, or take it from the unseen classes",
+            )
+
+
+def _require_one_length(parts: Sequence[Tensor], network: Backbone, place: Path) -> None:
+    """Refuse features of a backbone that was changed, and kept its name, since others were written to the cache."""
+    if parts and parts[-1].shape[1] != parts[0].shape[1]:
+        raise InputError(
+            f"features of the backbone {network.name!r} have {parts[0].shape[1]} numbers, and others "
+            f"{parts[-1].shape[1]}",
+            file=place,
+            remedy="delete this folder if the backbone was changed; it must give vectors of one length",
+        )
 
 
 def _shard(
     files: Sequence[Path], root: Path, place: Path, network: Backbone, batch_size: int, skip: bool
 ) -> tuple[Tensor, list[bool]]:
     """Features of the images that can be read, and which can; from the cache where it has them."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
     digest = hashlib.sha256(network.name.encode())
@@ -122,10 +158,12 @@ def _shard(
         digest.update(f"\n{file.relative_to(root).as_posix()}\t{about.st_size}\t{about.st_mtime_ns}".encode())
     kept = place / f"{digest.hexdigest()[:24]}.safetensors"
     if kept.exists():
-        found = load_file(kept)
-        good = [bool(flag) for flag in found["good"].tolist()]
-        if all(good) or skip:
-            return found["features"], good
+        # A file that a full disk or a copy has cut short counts as none.
+        with contextlib.suppress(SafetensorError):
+            found = load_file(kept)
+            good = [bool(flag) for flag in found["good"].tolist()]
+            if all(good) or skip:
+                return found["features"], good
     parts: list[Tensor] = []
     good = []
     for batch in _batches(files, batch_size):
@@ -134,8 +172,8 @@ def _shard(
         readable = [image for image in images if image is not None]
         if readable:
             parts.append(checked_features(network, readable))
+            _require_one_length(parts, network, place)
     features = torch.cat(parts) if parts else torch.zeros(0, 0)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(kept) as temporary:
         save_file({"features": features.contiguous(), "good": torch.tensor(good, dtype=torch.uint8)}, temporary)
     return features, good

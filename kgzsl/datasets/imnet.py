@@ -11,6 +11,7 @@ import numpy as np
 from kgzsl.datasets.arrays import image_features_from_arrays
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.matfile import load_mat, need
+from kgzsl.datasets.tables import read_list
 from kgzsl.errors import InputError, nearest
 from kgzsl.knowledge.class_priors import ClassPriors
 
@@ -123,7 +124,7 @@ def _all_classes(split: dict[str, Any], file: Path) -> tuple[dict[str, int], dic
 def _listed(file: Path, numbers: dict[str, int], split_file: Path) -> list[str]:
     if not file.is_file():
         raise InputError("there is no such file", file=file, remedy="write the WordNet ids of the classes, one a line")
-    found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    found = read_list(file)
     for line, wnid in enumerate(found, start=1):
         if wnid not in numbers or wnid in found[: line - 1]:
             told = "is no class of" if wnid not in numbers else "is listed twice; see"

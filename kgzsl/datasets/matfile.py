@@ -60,12 +60,13 @@ def _damaged(file: Path, error: Exception) -> InputError:
 
 def _load_v5(file: Path, keys: Sequence[str] | None) -> dict[str, MatValue]:
     import scipy.io
+    from scipy.io.matlab import MatReadError
 
     try:
         raw = scipy.io.loadmat(str(file), variable_names=None if keys is None else list(keys), chars_as_strings=True)
     except NotImplementedError as error:
         raise _damaged(file, error) from error
-    except (ValueError, TypeError, OSError, EOFError, zlib.error, KeyError, IndexError) as error:
+    except (ValueError, TypeError, OSError, EOFError, zlib.error, KeyError, IndexError, MatReadError) as error:
         if "Unknown mat file type" in str(error):
             raise InputError("this is no MATLAB file", file=file, remedy="give a .mat file") from error
         raise _damaged(file, error) from error

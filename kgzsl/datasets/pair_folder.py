@@ -115,7 +115,11 @@ def _pairs(file: Path) -> list[Pair]:
             "there is no such file", file=file, remedy="a data set of pairs has train_pairs.txt and test_pairs.txt"
         )
     found: dict[Pair, None] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is not UTF-8 text ({error})", file=file, remedy="convert it to UTF-8") from error
+    for number, line in enumerate(lines, start=1):
         words = line.split()
         if len(words) == 2:
             found[words[0], words[1]] = None

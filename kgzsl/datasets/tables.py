@@ -72,7 +72,7 @@ def read_list(path: str | PathLike[str], key: str | None = None) -> list[Any]:
             raise InputError(f"the shape is {values.shape}, not a list", file=file, remedy="name one column by its key")
         return list(np.atleast_1d(values).tolist())
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise InputError("there is no such file", file=file, remedy="check the path") from error
     except UnicodeDecodeError as error:

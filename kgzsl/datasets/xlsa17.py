@@ -11,6 +11,7 @@ import numpy as np
 from kgzsl.datasets.arrays import image_features_from_arrays
 from kgzsl.datasets.image_features import ImageFeatures
 from kgzsl.datasets.matfile import MatValue, load_mat, need
+from kgzsl.datasets.tables import read_list
 from kgzsl.errors import InputError
 from kgzsl.knowledge.class_priors import ClassPriors
 
@@ -163,7 +164,7 @@ def _class_names(
 
 def _lines(file: Path) -> list[str]:
     """Class names, one a line; a leading number (as in AwA's ``classes.txt``) is dropped."""
-    names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = read_list(file)
     numbered = [line.split(maxsplit=1) for line in names]
     if all(len(part) == 2 and part[0] == str(i + 1) for i, part in enumerate(numbered)):
         return [part[1] for part in numbered]
@@ -235,12 +236,16 @@ def _priors(base: Path, split_file: Path, parts: dict[str, MatValue], names: tup
         matrix = need(table, "att", file).T
         order = table.get("allclasses_names", list(names))
         if isinstance(order, list) and len(order) == len(matrix):
-            made = {"source": file.name, "key": "att"}
-            found[key] = ClassPriors(tuple(item.strip() for item in order), matrix.astype(np.float32), made).align(
-                names
-            )
+            found[key] = _vectors(tuple(item.strip() for item in order), matrix, "att", file).align(names)
         original = table.get("original_att")
         if isinstance(original, np.ndarray) and original.shape[1] == len(names) and file == split_file:
-            made = {"source": file.name, "key": "original_att"}
-            found["att_original"] = ClassPriors(names, original.T.astype(np.float32), made)
+            found["att_original"] = _vectors(names, original.T, "original_att", file)
     return found
+
+
+def _vectors(names: tuple[str, ...], matrix: np.ndarray[Any, Any], key: str, file: Path) -> ClassPriors:
+    """Class vectors of a matrix [C, A]; what is wrong with them is told with their file."""
+    try:
+        return ClassPriors(names, matrix.astype(np.float32), {"source": file.name, "key": key})
+    except InputError as error:
+        raise InputError(error.problem, file=file, place=key, remedy=error.remedy) from error

@@ -108,3 +108,31 @@ def test_fit_forgets(data) -> None:
 def test_bad_input(data, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(*data)
+
+
+def test_a_batch_that_is_refused_teaches_nothing(data) -> None:
+    features, labels = data
+    head = AnalyticHead()
+    with pytest.raises(InputError, match="give one label a row"):
+        head.partial_fit(features[:, :5], labels[:3])
+    with pytest.raises(InputError, match="has not learnt anything yet"):
+        head.predict(features)
+    with pytest.raises(InputError, match="the label 'elm' is of another type"):
+        head.partial_fit(features, labels, classes=[7, "elm"])
+    with pytest.raises(InputError, match="classes is 'elm'; give a list of names"):
+        head.partial_fit(features, labels, classes="elm")
+    head.partial_fit(features, labels)
+    with pytest.raises(InputError, match="is of another type"):
+        head.partial_fit(features[:2], ["ash", "elm"], classes=[7])
+    assert list(head.classes_) == list(range(6))
+    with pytest.raises(InputError, match="weights of 9 hold NaN"):
+        head.add_class(9, weights=np.full(12, np.nan))
+    assert np.array_equal(head.coef_, AnalyticHead().fit(features, labels).coef_)
+
+
+def test_names_may_be_bytes(data) -> None:
+    features, labels = data
+    names = np.char.add("kind ", labels.astype(str)).astype("S")
+    assert np.mean(AnalyticHead().fit(features, names).predict(features) == names) > 0.5
+    with pytest.raises(InputError, match="'kind 9' is of another type than b'kind 0'"):
+        AnalyticHead().fit(features, names).add_class("kind 9")

@@ -73,3 +73,24 @@ def test_the_note_says_how_many_rows_are_kept_for_the_test(rows: tuple[int, ...]
     data = ImageFeatures.from_arrays(features, labels, unseen=["emu"])
     assert data.notes == (f"test rows of seen classes: {words}",)
     assert ("none (" in words) == (len(data.test_seen_loc) == 0)
+
+
+@pytest.mark.parametrize("absent", [None, np.nan, float("nan")])
+def test_a_row_without_a_label_is_no_class_of_that_name(absent: object) -> None:
+    """None and NaN beside names would be the classes 'None' and 'nan'."""
+    labels = [*LABELS[:5], absent, *LABELS[6:]]
+    for given in (labels, np.array(labels, dtype=object)):
+        with pytest.raises(InputError, match="labels, row 5: there is no label; leave such rows out"):
+            ImageFeatures.from_arrays(FEATURES, given, unseen=["emu"])
+
+
+def test_pandas_labels_without_one_are_refused_too() -> None:
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.Series([*LABELS[:5], None, *LABELS[6:]], dtype="string", index=range(10, 18))
+    with pytest.raises(InputError, match="labels, row 5: there is no label"):
+        ImageFeatures.from_arrays(FEATURES, labels, unseen=["emu"])
+
+
+def test_one_name_is_no_list_of_unseen_classes() -> None:
+    with pytest.raises(InputError, match="unseen is 'emu'; give a list of class names"):
+        ImageFeatures.from_arrays(FEATURES, LABELS, unseen="emu")

@@ -193,3 +193,64 @@ def test_what_is_before_the_last_linear_layer_is_the_feature() -> None:
     assert _cut_last_linear(deep)
     assert deep(torch.ones(2, 3, 2, 2)).shape == (2, 7)
     assert not _cut_last_linear(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)))
+
+
+def test_a_shard_that_was_cut_short_is_made_again(folder: Path) -> None:
+    mean = Mean()
+    first = read(folder, mean)
+    shards = sorted((folder / ".kgzsl-features").iterdir())
+    shards[0].write_bytes(shards[0].read_bytes()[:40])
+    shards[1].write_bytes(b"")
+    assert torch.equal(read(folder, mean).features, first.features)
+    assert mean.seen in (12 + 10, 12 + 7)  # two shards of five, five and two images
+
+
+@pytest.mark.parametrize("option", ["batch_size", "shard"])
+@pytest.mark.parametrize("value", [0, -1, 1.5])
+def test_no_images_at_once_are_none(folder: Path, option: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{option} is {value}; give a whole number, 1 or more"):
+        ImageFeatures.from_folder(folder, backbone=Backbone("mean", Mean()), unseen=["sky"], **{option: value})
+
+
+def test_folders_without_an_image_of_their_own_are_told(folder: Path) -> None:
+    (folder / "moss" / "deeper").mkdir(parents=True)
+    (folder / "lime" / "0.png").rename(folder / "moss" / "deeper" / "0.png")
+    data = read(folder, Mean())
+    assert "moss" not in data.class_names
+    assert any(note.endswith("are no classes, and were left out: moss") for note in data.notes)
+    mean = Mean()
+    with pytest.raises(InputError, match=r"moss: the unseen class 'moss' has no image in it; put its images right"):
+        ImageFeatures.from_folder(folder, backbone=Backbone("mean", mean), unseen=["moss"])
+    assert mean.seen == 0, "told before hours go by"
+    for file in (folder / "sky").iterdir():
+        file.write_text("torn")
+    with pytest.raises(InputError, match=r"sky: the unseen class 'sky' has no image that can be read"):
+        read(folder, mean, skip_damaged=True)
+    data = ImageFeatures.from_folder(folder, backbone=Backbone("mean", mean), unseen=["lime"], skip_damaged=True)
+    assert any(note.endswith("left out: moss, sky") for note in data.notes)
+
+
+def test_a_backbone_that_was_changed_and_kept_its_name(folder: Path) -> None:
+    """What it gave wrongly is not kept; vectors of another length than the cache has are told."""
+    read(folder, Mean())
+    Image.new("RGB", (9, 9)).save(folder / "sky" / "3.png")
+    longer = Backbone("mean", lambda images: torch.ones(len(images), 5))
+    with pytest.raises(InputError, match=r"\.kgzsl-features: .*'mean' have 3 numbers, and others 5; delete this"):
+        ImageFeatures.from_folder(folder, backbone=longer, unseen=["sky"], shard=5)
+    torn = Backbone("other", lambda images: torch.full((len(images), 2), torch.nan))
+    with pytest.raises(InputError, match="the backbone 'other' gave NaN or infinite values"):
+        ImageFeatures.from_folder(folder, backbone=torn, unseen=["sky"])
+    mended = Backbone("other", lambda images: torch.ones(len(images), 2))
+    assert ImageFeatures.from_folder(folder, backbone=mended, unseen=["sky"]).dim == 2
+    words = Backbone("words", lambda images: ["a"] * len(images))  # type: ignore[arg-type, return-value]
+    with pytest.raises(InputError, match="'words' gave a list that is no tensor"):
+        ImageFeatures.from_folder(folder, backbone=words, unseen=["sky"])
+
+
+def test_one_name_is_no_list_and_a_file_no_cache(folder: Path, tmp_path: Path) -> None:
+    for unseen in ("sky", None):
+        with pytest.raises(InputError, match=r"unseen is .*; give a list of class names"):
+            ImageFeatures.from_folder(folder, backbone=Backbone("mean", Mean()), unseen=unseen)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file.*a part of the path is a file, not a folder"):
+        read(folder, Mean(), cache=tmp_path / "file")

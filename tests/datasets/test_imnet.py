@@ -122,6 +122,7 @@ def test_the_graph_of_the_set_knows_its_classes_by_number_where_names_fail(tmp_p
         (lambda folder: write_lines(folder / "seen.txt", "n00000001", "n00000001"), "line 2.*is listed twice"),
         (lambda folder: write_lines(folder / "seen.txt", "n00000001", "n00000005"), "n00000005 is seen and unseen"),
         (lambda folder: write_lines(folder / "unseen.txt", ""), "there is no class in it"),
+        (lambda folder: (folder / "unseen.txt").write_bytes(b"\xff\xfe"), r"unseen\.txt: this is not UTF-8 text"),
         (lambda folder: (folder / "unseen.txt").unlink(), r"unseen\.txt: there is no such file"),
         (lambda folder: (folder.parent / "split.mat").unlink(), r"there is no split\.mat here or in the folder above"),
         (lambda folder: write_v5(folder.parent / "split.mat", {"allwnids": WNIDS}), "the list 'allwords' is missing"),

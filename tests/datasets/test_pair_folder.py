@@ -91,6 +91,12 @@ def test_a_list_that_is_missing(tmp_path: Path, kind: str) -> None:
         datasets.load(tmp_path)
 
 
+def test_a_list_of_another_encoding(tmp_path: Path) -> None:
+    (write(tmp_path) / "test_pairs.txt").write_bytes("wet k\xe4se\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"test_pairs.txt: this is not UTF-8 text .*; convert it to UTF-8"):
+        datasets.load(tmp_path)
+
+
 def test_an_array_that_is_missing(tmp_path: Path) -> None:
     write(tmp_path)
     np.savez(tmp_path / "features.npz", features=np.zeros((2, 3)), attributes=np.array(["wet", "old"]))

@@ -152,6 +152,34 @@ def test_what_is_no_matlab_file(tmp_path: Path) -> None:
         load_mat(tmp_path / "none.mat")
 
 
+@pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file", bytes(4)])
+def test_a_file_with_next_to_nothing_in_it_is_named(toy: dict[str, Any], tmp_path: Path, content: bytes) -> None:
+    (make(tmp_path, toy) / "att_splits.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"att_splits\.mat: "):
+        ImageFeatures.from_xlsa17(tmp_path)
+
+
+def test_vectors_that_are_wrong_name_their_file(toy: dict[str, Any], tmp_path: Path) -> None:
+    torn = toy["att"].T.copy()
+    torn[1, 2] = np.nan
+    with pytest.raises(InputError, match=r"att_splits\.mat, att: the vector of class 'killer whale' has the value nan"):
+        ImageFeatures.from_xlsa17(make(tmp_path, toy, att=torn))
+    with pytest.raises(InputError, match=r"att_splits\.mat, original_att: .* has the value nan"):
+        ImageFeatures.from_xlsa17(make(tmp_path, toy, original_att=torn))
+
+
+def test_a_class_list_of_another_encoding_is_named_and_a_byte_order_mark_is_none(
+    toy: dict[str, Any], tmp_path: Path
+) -> None:
+    make(tmp_path, toy, allclasses_names=None)
+    names = "\n".join(NAMES)
+    (tmp_path / "allclasses.txt").write_bytes(b"\xef\xbb\xbf" + names.encode())
+    assert ImageFeatures.from_xlsa17(tmp_path).class_names == tuple(NAMES)
+    (tmp_path / "allclasses.txt").write_bytes(names.replace("whale", "w\xe4l").encode("latin-1"))
+    with pytest.raises(InputError, match=r"allclasses\.txt: this is not UTF-8 text .*; convert it to UTF-8"):
+        ImageFeatures.from_xlsa17(tmp_path)
+
+
 @both_kinds
 def test_matrices_keep_their_orientation(tmp_path: Path, write: Writer) -> None:
     matrix = np.arange(6.0).reshape(2, 3)

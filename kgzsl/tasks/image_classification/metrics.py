@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kgzsl._options import check_choice
 from kgzsl.errors import InputError
 
 __all__ = [
@@ -89,11 +90,13 @@ def hit_at_k(scores: Any, true: Any, k: int, *, classes: Any = None) -> float:
         true: int [N].
         k: At least 1.
         classes: int [K]: the classes to average over; those that occur when left out.
+
+    Raises:
+        InputError: A k below 1, not one label a row of scores, or a label outside 0..C-1.
     """
     if k < 1:
         raise InputError(f"hit@k needs k of at least 1, not {k}")
-    table = np.asarray(scores)
-    truth = np.asarray(true, dtype=np.int64)
+    table, truth = _scored(np.asarray(scores), true)
     own = np.take_along_axis(table, truth[:, None], axis=1)
     above = (table > own).sum(axis=1)
     tied = (table == own).sum(axis=1)
@@ -196,12 +199,11 @@ def seen_unseen_curve(
         The curve with one point an interval: at most N + 1.
 
     Raises:
-        InputError: No seen or no unseen class, no sample of one of the two kinds, or scores that are not finite.
+        InputError: No seen or no unseen class, no sample of one of the two kinds, scores that are not finite, not one
+            label a row of scores, or a label outside 0..C-1.
     """
-    table = np.asarray(scores, dtype=np.float64)
-    truth = np.asarray(true, dtype=np.int64)
-    if table.ndim != 2 or len(table) != len(truth):
-        raise InputError(f"scores of the shape {list(table.shape)} for {len(truth)} labels")
+    check_choice(average, "average", ("classes", "rows"))
+    table, truth = _scored(np.asarray(scores, dtype=np.float64), true)
     is_seen = np.zeros(table.shape[1], dtype=bool)
     is_seen[np.asarray(seen, dtype=np.int64)] = True
     if is_seen.all() or not is_seen.any():
@@ -250,10 +252,23 @@ def _pair(true: Any, predicted: Any, num_classes: int) -> tuple[Ints, Ints]:
     truth, guess = np.asarray(true, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     if truth.shape != guess.shape or truth.ndim != 1:
         raise InputError(f"labels of the shape {list(truth.shape)} and predictions of the shape {list(guess.shape)}")
+    _check_labels(truth, num_classes)
+    return truth, guess
+
+
+def _scored(scores: npt.NDArray[Any], true: Any) -> tuple[npt.NDArray[Any], Ints]:
+    """Scores [N, C] and labels [N] that go with them."""
+    truth = np.asarray(true, dtype=np.int64)
+    if scores.ndim != 2 or truth.shape != (len(scores),):
+        raise InputError(f"scores of the shape {list(scores.shape)} for labels of the shape {list(truth.shape)}")
+    _check_labels(truth, scores.shape[1])
+    return scores, truth
+
+
+def _check_labels(truth: Ints, num_classes: int) -> None:
     outside = np.flatnonzero((truth < 0) | (truth >= num_classes))
     if len(outside):
         raise InputError(
             f"the label {truth[outside[0]]} of sample {outside[0]} is outside 0..{num_classes - 1}",
             remedy="labels index the class list",
         )
-    return truth, guess

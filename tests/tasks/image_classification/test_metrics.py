@@ -207,11 +207,24 @@ def test_best_bias_reaches_the_best_harmonic_mean_of_the_sweep():
         (lambda s, t, c: (s[:4], np.array([0, 2, 3, 6]), c), "samples of seen and of unseen"),
         (lambda s, t, c: (np.where(s > 0, -np.inf, s), t, c), "finite"),
         (lambda s, t, c: (s[:3], t, c), "shape"),
+        (lambda s, t, c: (s, np.where(t == t[0], -1, t), c), "the label -1 of sample 0 is outside 0"),
+        (lambda s, t, c: (s, t + 7, c), "is outside 0"),
     ],
 )
 def test_a_curve_of_one_kind_only_is_refused(change, message):
     with pytest.raises(InputError, match=message):
         seen_unseen_curve(*change(*world()))
+
+
+def test_a_word_for_the_average_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(InputError, match="average is 'row'; choose classes or rows"):
+        seen_unseen_curve(*world(), average="row")  # type: ignore[arg-type]
+
+
+def test_hits_of_labels_that_are_no_columns_are_refused() -> None:
+    for true, words in (([0, -1], "the label -1 of sample 1"), ([0, 3], "the label 3 of sample 1"), ([0], "shape")):
+        with pytest.raises(InputError, match=words):
+            hit_at_k(np.eye(2, 3), true, 1)
 
 
 def test_a_curve_may_count_every_row_alike() -> None:
