@@ -19,6 +19,7 @@ import pytest
 FILES = {
     "recipe.yaml", "metrics.json", "history.csv", "predictions.csv", "priors.safetensors", "model.safetensors",
     "model.json", "graph.npz", "result.json", "arrays.safetensors", "report.html", "environment.json",
+    "begun.json",
 }  # fmt: skip
 
 
