@@ -72,7 +72,7 @@ def read_image_folder(
     # Names are checked before hours may go by.
     names, _ = numbered_labels([file.parent.name for file in files], options.get("class_names"), str(root))
     class_numbers(unseen, (*names, *empty), str(root))
-    _require_images(unseen, names, empty, root, "has no image in it; put its images right there, in no folder below")
+    _require_images(unseen, names, empty, root, "has no image in it", "put its images right there, in no folder below")
     place = Path(cache) if cache is not None else root / ".kgzsl-features"
     network = find_backbone(backbone, device=device) if isinstance(backbone, str) else backbone
     parts: list[Tensor] = []
@@ -91,7 +91,8 @@ def read_image_folder(
     if not kept:
         raise InputError("no image could be read", file=root, remedy="give images that Pillow can open")
     lost = {file.parent.name for file in damaged} - {file.parent.name for file in kept}
-    _require_images(unseen, options.get("class_names") or (), lost, root, "has no image that can be read; repair them")
+    listed = options.get("class_names") or ()
+    _require_images(unseen, listed, lost, root, "has no image that can be read", "repair them")
     notes = list(_notes(network, unseen, damaged, root))
     if empty or lost:
         told = ", ".join(sorted((*empty, *lost)))
@@ -121,12 +122,11 @@ def _images(root: Path) -> tuple[list[Path], list[str]]:
 
 
 def _require_images(
-    unseen: Sequence[str], names: Collection[str], empty: Collection[str], root: Path, told: str
+    unseen: Sequence[str], names: Collection[str], empty: Collection[str], root: Path, problem: str, remedy: str
 ) -> None:
     """Refuse an unseen class that has a folder and no image there, and is not among ``names``."""
     for name in unseen:
         if name in empty and name not in names:
-            problem, _, remedy = told.partition("; ")
             raise InputError(
                 f"the unseen class {name!r} {problem}",
                 file=root / name,

@@ -45,5 +45,5 @@ def in_name_order(kg: KGSplit) -> KGSplit:
         told = {int(of_relations[kind]): of_entities[ids] for kind, ids in kg.candidates.items()}
         changed["candidates"] = dict(sorted(told.items()))
     if kg.types is not None:
-        changed["types"] = {name: kg.types[name] for name in sorted(kg.types)}
+        changed["types"] = {name: tuple(sorted(kg.types[name])) for name in sorted(kg.types)}
     return replace(kg, entities=tuple(sorted(kg.entities)), relations=tuple(sorted(kg.relations)), **changed)

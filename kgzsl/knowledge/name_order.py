@@ -56,10 +56,8 @@ def in_name_order(graph: ClassGraph) -> ClassGraph:
 
 def _order(names: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Numbers by name, and the place of each number among them, int64 [N] both."""
-    order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
-    place = np.empty(len(names), np.int64)
-    place[order] = np.arange(len(names))
-    return order, place
+    order = np.argsort(np.array(names, dtype=object), kind="stable")
+    return order, np.argsort(order)
 
 
 def _sorted(texts: TextTable) -> TextTable:

@@ -235,5 +235,8 @@ def test_a_run_without_priors_is_explained_by_facts_alone(kgzsl, tmp_path):
     assert "known: w:person:p3x livesIn w:city:c3x\n" in done.out
     assert "cosine" not in done.out
     assert "likeness of its relation" in page.read_text()
-    told = kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv", "--without", 1, "--json")
+    told = kgzsl("explain", tmp_path / "run", tmp_path / "asked.tsv", "--tail", "w:city:c3x", "--without", 1, "--json")
     assert told.code == 0, told.err
+    gone = json.loads(told.out)["explanations"][0]["without"]
+    assert [one["kind"] for one in gone] == ["fact"]
+    assert gone[0]["after"] != gone[0]["before"]

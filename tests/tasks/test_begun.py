@@ -12,7 +12,9 @@ import torch
 from kgzsl import datasets
 from kgzsl.datasets import KGSplit
 from kgzsl.errors import InputError
-from kgzsl.knowledge import ClassGraph
+from kgzsl.knowledge import ClassGraph, ClassPriors
+from kgzsl.recipe import Recipe
+from kgzsl.tasks import image_classification, kg_completion
 from kgzsl.tasks._begun import BEGUN, begin
 
 FACTS = [("a", "likes", "b"), ("b", "knows", "c"), ("c", "likes", "a")]
@@ -73,9 +75,35 @@ def test_features_and_priors_of_images_count(tmp_path: Path) -> None:
     prints = []
     rows = data.features.clone()
     rows[0, 0] += 1
-    for one in (data, replace(data, features=rows), replace(data, priors={}), replace(data, notes=("told",))):
+    given = {"own": ClassPriors(data.class_names, torch.eye(len(data.class_names)))}
+    for one in (data, replace(data, features=rows), replace(data, priors=given), replace(data, notes=("told",))):
         begin(tmp_path / "checkpoint", one, [], resume=False)
         prints.append(json.loads((tmp_path / BEGUN).read_text())["data"])
-    assert prints[0] != prints[1]
+    assert len(set(prints[:3])) == 3
     assert prints[0] == prints[3]
-    assert (prints[0] == prints[2]) == (not data.priors)
+
+
+RUNS = {
+    "generator": {"priors": [{"name": "attributes"}], "generator": None},
+    "embedding": {"ranker": {"name": "embedding", "dim": 4, "epochs": 1}},
+    "rmpi": {"priors": [{"name": "attributes"}], "ranker": {"name": "rmpi", "dim": 4, "epochs": 1}},
+    "images": {"task": "image_classification", "priors": [{"name": "attributes"}], "generator": None},
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_every_kind_of_run_minds_it(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "schema.nt").write_text("<http://x/a> <http://x/is> <http://x/b> .\n")
+    graph = {"graph": {"source": str(tmp_path / "schema.nt")}}
+    content = {"task": "kg_completion", "dataset": "small", **graph, "train": {"device": "cpu"}, **RUNS[kind]}
+    run = image_classification.run if kind == "images" else kg_completion.run
+    one = datasets.load("latin_characters") if kind == "images" else kg()
+    other = replace(one, class_names=one.class_names[::-1]) if kind == "images" else kg(FACTS[:2])
+    checkpoint = tmp_path / "run" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "train.seed0").write_text("what to go on from")
+    begin(checkpoint, one, [ClassGraph.read(tmp_path / "schema.nt")], resume=False)
+    for data, said in ((other, "other data"), (one, "another class graph")):
+        with pytest.raises(InputError, match=f"begun on {said}"):
+            run(Recipe.build(content), data=data, out=tmp_path / "run", resume=True, progress=False)
+        (tmp_path / "schema.nt").write_text("<http://x/a> <http://x/is> <http://x/c> .\n")
